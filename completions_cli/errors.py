@@ -1,0 +1,196 @@
+"""Every failure the tool can report, and the exit code of each: one tree, one table.
+
+Code anywhere below `main` raises one of these; only `main` prints it and exits.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The process's exit codes: a public interface that scripts rely on."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> "ExitCode":
+        """Keep the meaning beside the number, for the help and the README."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done"
+    BUG = 1, "a bug of ours"
+    USAGE = 2, "usage or unreadable input"
+    CONFIG = 3, "configuration, or no key"
+    AUTH = 4, "401, 403"
+    NOT_FOUND = 5, "404, 405, 424: no such route, model or deployment"
+    REJECTED = 6, "400, 413, 422: request rejected"
+    CONTENT_FILTER = 7, "content filter refused the prompt"
+    RATE_LIMITED = 8, "429 after the retries, or the wait asked for is over --max-wait"
+    SERVER = 9, "5xx after the retries"
+    NETWORK = 10, "network, DNS, TLS, proxy"
+    TIMEOUT = 11, "timeout"
+    MALFORMED = 12, "response truncated or malformed"
+    ROWS_FAILED = 13, "batch done, some rows failed"
+    STOPPED = 14, "batch stopped at a budget or error limit; resumable"
+    FAIL_ON = 15, "--fail-on matched"
+    OUTPUT = 16, "output cannot be written (disk full, read-only)"
+    INTERRUPTED = 130, "Ctrl-C"
+    BROKEN_PIPE = 141, "stdout closed by the reader"
+    TERMINATED = 143, "SIGTERM"
+
+
+class CompletionsError(Exception):
+    """A failure reported in the user's terms.
+
+    `message` says what happened, `hint` what to do next. The text may quote a server and is
+    therefore untrusted: whoever prints it makes control characters visible.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    kind: ClassVar[str] = "bug"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(CompletionsError):
+    """The command line or an input file does not make sense; nothing was sent."""
+
+    exit_code = ExitCode.USAGE
+    kind = "usage"
+
+
+class ConfigError(CompletionsError):
+    """The profile file, a variable or a key is missing or wrong."""
+
+    exit_code = ExitCode.CONFIG
+    kind = "config"
+
+
+class NetworkError(CompletionsError):
+    """No usable connection: DNS, connect, TLS, proxy, redirect or reset.
+
+    `retryable` is true when the request cannot have been answered: the connection was never
+    made, or closed before any byte of the answer.
+    """
+
+    exit_code = ExitCode.NETWORK
+    kind = "network"
+
+    def __init__(self, message: str, *, hint: str | None = None, retryable: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+
+
+class RequestTimeoutError(CompletionsError):
+    """The server stayed silent for too long, or the deadline passed."""
+
+    exit_code = ExitCode.TIMEOUT
+    kind = "timeout"
+
+
+class MalformedResponseError(CompletionsError):
+    """The answer was cut short, too large, or not what the API promises."""
+
+    exit_code = ExitCode.MALFORMED
+    kind = "malformed"
+
+
+class OutputError(CompletionsError):
+    """The answer cannot be written where it should go."""
+
+    exit_code = ExitCode.OUTPUT
+    kind = "output"
+
+
+class FailOnError(CompletionsError):
+    """The finish reason is one the user asked to fail on; the text was printed all the same."""
+
+    exit_code = ExitCode.FAIL_ON
+    kind = "fail_on"
+
+
+class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not reported as an error
+    """The reader of stdout has gone; the tool ends without a word."""
+
+    exit_code = ExitCode.BROKEN_PIPE
+    kind = "broken_pipe"
+
+
+class ServiceError(CompletionsError):
+    """The service answered with an error. See the API reference, "Responses".
+
+    `status` is the HTTP status (for an error inside a 200 stream: the one its code stands for),
+    `code` the server's own word, `loc` the path of the offending parameter, `retry_after` the
+    wait in seconds the server asked for, `detail` the part of the body after its JSON.
+    """
+
+    exit_code = ExitCode.REJECTED
+    kind = "rejected"
+
+    def __init__(  # noqa: PLR0913 - the fields of the service's error schemas
+        self,
+        message: str,
+        *,
+        status: int,
+        hint: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        loc: tuple[str, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.loc = loc
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.retryable = retryable
+        self.detail = detail
+
+
+class AuthError(ServiceError):
+    """401 or 403: the key or token was refused."""
+
+    exit_code = ExitCode.AUTH
+    kind = "auth"
+
+
+class NotFoundError(ServiceError):
+    """404, 405 or 424: no such route, model or deployment."""
+
+    exit_code = ExitCode.NOT_FOUND
+    kind = "not_found"
+
+
+class RejectedError(ServiceError):
+    """400, 413, 422 and other 4xx: the request was rejected."""
+
+
+class ContentFilterError(ServiceError):
+    """The prompt triggered the service's content filter."""
+
+    exit_code = ExitCode.CONTENT_FILTER
+    kind = "content_filter"
+
+
+class RateLimitError(ServiceError):
+    """429: the assigned rate limit is hit."""
+
+    exit_code = ExitCode.RATE_LIMITED
+    kind = "rate_limit"
+
+
+class ServerError(ServiceError):
+    """5xx: the service failed."""
+
+    exit_code = ExitCode.SERVER
+    kind = "server"
