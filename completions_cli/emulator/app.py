@@ -1,0 +1,26 @@
+"""The ASGI application of one emulator."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from completions_cli.emulator.behaviours import Behaviour
+from completions_cli.emulator.service import Service
+
+
+class _Endpoint:
+    """An ASGI endpoint that sees every method; Starlette would answer a plain function's wrong methods itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def build_app(service: Service, behaviour: Behaviour) -> Starlette:
+    """Put the service's endpoints under the behaviour's paths."""
+    app = Starlette(routes=[Route(path, _Endpoint(service.completions)) for path in behaviour.paths])
+    app.router.redirect_slashes = False
+    app.router.default = service.elsewhere
+    return app

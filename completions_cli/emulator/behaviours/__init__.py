@@ -1,0 +1,57 @@
+"""The back ends that can be played, and the contract each keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from completions_cli.emulator.call import Call, Document, Usage
+from completions_cli.emulator.config import LimitHeader
+from completions_cli.emulator.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request without its body. Header names are in lower case; `query` keeps each name's first value."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    query_string: str
+    headers: Mapping[str, str]
+    path_deployment: str | None = None
+
+
+class Behaviour(Protocol):
+    """One back end: what it accepts, how it refuses, what its answers look like."""
+
+    paths: tuple[str, ...]
+    redirects_slash: bool
+    limit_headers: frozenset[LimitHeader]
+
+    def admit(self, head: Head) -> None:
+        """Check everything before the body: raises RefusalError."""
+        ...
+
+    def read(self, head: Head, body: bytes) -> Call:
+        """Check the body and fill in the defaults: raises RefusalError."""
+        ...
+
+    def too_many(self, wait: float) -> Reply:
+        """Say that a limit is hit, and for how many seconds."""
+        ...
+
+    def no_route(self, head: Head) -> Reply:
+        """Say that the path is not served."""
+        ...
+
+    def wrong_method(self, head: Head) -> Reply:
+        """Say that the path is served, but not with this method."""
+        ...
+
+    def dress(self, document: Document) -> Document:
+        """Add what this back end's whole answers have beyond the reference."""
+        ...
+
+    def dress_chunk(self, chunk: Document, usage: Usage | None) -> Document:
+        """Add to one chunk; `usage` comes with the last one."""
+        ...

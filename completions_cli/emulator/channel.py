@@ -1,0 +1,80 @@
+"""The way back to the client: one exchange's ASGI ends, and the socket under them."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Coroutine
+
+from starlette.types import Receive, Scope, Send
+
+from completions_cli.emulator.reply import Reply, StreamReply
+
+TRANSPORT = "completions.transport"
+# l_onoff = 1, l_linger = 0: closing sends RST and drops what is unsent.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Channel:
+    """One exchange's way back to its client."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._transport: asyncio.Transport = scope[TRANSPORT]
+
+    async def reply(self, reply: Reply | StreamReply) -> None:
+        """Send an answer as it should be sent."""
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        if isinstance(reply, StreamReply):
+            await self.while_connected(self._stream(reply))
+        else:
+            await self._start(reply.status, reply.headers | {"content-length": str(len(reply.body))})
+            await self._send({"type": "http.response.body", "body": reply.body})
+
+    async def _start(self, status: int, headers: dict[str, str]) -> None:
+        pairs = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
+    async def _stream(self, reply: StreamReply) -> None:
+        await self._start(reply.status, reply.headers)
+        async for chunk in reply.chunks:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def while_connected(self, sending: Coroutine[None, None, None]) -> None:
+        """Send something that may take long; a client that leaves ends it."""
+        pump = asyncio.ensure_future(sending)
+        gone = asyncio.ensure_future(self.disconnected())
+        try:
+            await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pump.cancel()
+            gone.cancel()
+            await asyncio.gather(pump, gone, return_exceptions=True)
+        if not pump.cancelled():
+            pump.result()
+
+    async def write(self, data: bytes) -> None:
+        """Put bytes on the socket past the HTTP layer."""
+        self._transport.write(data)
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """End the connection in order (FIN), after what was written."""
+        self._transport.close()
+        await self.disconnected()
+
+    async def reset(self) -> None:
+        """End the connection with RST."""
+        raw = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+        await self.disconnected()
+
+    async def disconnected(self) -> None:
+        """Wait until the connection is gone."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,41 @@
+"""The response object and its chunks, as the API reference's CreateCompletionResponse has them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from completions_cli.emulator.call import Delta, Document, Generation, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all chunks of one answer share. `created` is Unix time in seconds."""
+
+    id: str
+    model: str
+    created: int
+    system_fingerprint: str
+
+    def frame(self, choices: list[Document]) -> Document:
+        """Wrap choices."""
+        return {
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.model,
+            "system_fingerprint": self.system_fingerprint,
+            "choices": choices,
+        }
+
+
+def whole(identity: Identity, generations: Sequence[Generation], usage: Usage) -> Document:
+    """Give the answer as one document."""
+    choices: list[Document] = [
+        {"index": generation.index, "finish_reason": generation.finish_reason, "text": generation.text}
+        for generation in generations
+    ]
+    return identity.frame(choices) | {"usage": usage.document()}
+
+
+def chunk(identity: Identity, delta: Delta) -> Document:
+    """Give one step of the answer; it has the shape of the whole."""
+    return identity.frame([{"index": delta.index, "finish_reason": delta.finish_reason, "text": delta.text}])

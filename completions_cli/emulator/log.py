@@ -1,0 +1,78 @@
+"""The request log: one JSON line for each request, keys masked."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from completions_cli.errors import OutputError
+
+_SECRET_WORDS = ("authorization", "key", "token", "secret", "cookie", "password")
+_MASK = "****"
+
+
+def masked(name: str, value: str) -> str:
+    """Hide the value of a header that may hold a secret; the scheme of an Authorization stays."""
+    if not any(word in name for word in _SECRET_WORDS):
+        return value
+    scheme, space, rest = value.partition(" ")
+    return f"{scheme} {_MASK}" if space and rest else _MASK
+
+
+class Entry:
+    """One request's line: what is noted while the answer is decided, written before its first byte leaves.
+
+    So whoever has seen an answer finds the request in the log.
+    """
+
+    def __init__(self, log: "RequestLog", request: Mapping[str, object]) -> None:
+        self._log = log
+        self._record = dict(request)
+
+    def note(self, **notes: object) -> None:
+        """Add to the line."""
+        self._record |= notes
+
+    def write(self) -> None:
+        """Write the line."""
+        self._log.write(self._record)
+
+
+class RequestLog:
+    """Appends to a JSONL file, or nowhere."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._requests = 0
+
+    def entry(self, request: Mapping[str, object], headers: Mapping[str, str], body: bytes) -> Entry:
+        """Begin a request's line. Bytes of the body that are not UTF-8 are shown as escapes."""
+        self._requests += 1
+        if not self._stream:
+            return Entry(self, {})
+        seen = {"request": self._requests, "time": time.time()} | dict(request)
+        seen["headers"] = {name: masked(name, value) for name, value in headers.items()}
+        seen["body"] = body.decode("utf-8", "backslashreplace")
+        return Entry(self, seen)
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Write one line, so that a reader never sees half of it."""
+        if self._stream:
+            self._stream.write(json.dumps(record) + "\n")
+            self._stream.flush()
+
+
+@contextmanager
+def open_log(path: Path | None) -> Iterator[RequestLog]:
+    """Open the log for appending; without a path nothing is kept. Raises OutputError."""
+    if path is None:
+        yield RequestLog(None)
+        return
+    try:
+        stream = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write the log {path}: {error.strerror}") from error
+    with stream:
+        yield RequestLog(stream)

@@ -1,0 +1,113 @@
+"""Runs an emulator on a socket until a signal ends it."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from completions_cli.emulator.app import build_app
+from completions_cli.emulator.behaviours.table import behaviour_of
+from completions_cli.emulator.channel import TRANSPORT
+from completions_cli.emulator.config import BehaviourName, EmulatorConfig
+from completions_cli.emulator.engines import Engine
+from completions_cli.emulator.log import open_log
+from completions_cli.emulator.service import Service
+from completions_cli.errors import NetworkError
+
+_BACKLOG = 4096
+# The managed servers close an idle connection after 5 s; gateways keep it longer.
+_KEEP_ALIVE = {BehaviourName.MANAGED: 5}
+_KEEP_ALIVE_ELSEWHERE = 75
+
+
+def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None]) -> None:
+    """Listen, announce the URL, answer until SIGINT or SIGTERM.
+
+    Open streams are cut within a second. Raises NetworkError when the address cannot be used,
+    OutputError when the log cannot be written; the signal is raised again once all is closed.
+    """
+    with open_log(config.log) as log, _listen(config.host, config.port) as listener:
+        behaviour = behaviour_of(config, engine.model)
+        service = Service(config, behaviour, engine, log)
+        app = build_app(service, behaviour)
+        server = _Server(_uvicorn_config(config, app), service.stop)
+        announce(_url(listener))
+        server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything else starts: a port in use is told at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message, hint = f"port {port} on {host} is in use", "Choose another --port, or 0 for any free one."
+        else:
+            message, hint = f"cannot listen on {host} port {port}: {error.strerror}", None
+        raise NetworkError(message, hint=hint) from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _uvicorn_config(config: EmulatorConfig, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE.get(config.behaviour, _KEEP_ALIVE_ELSEWHERE),
+        timeout_graceful_shutdown=1,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends open exchanges when it is told to stop, instead of waiting for them."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut what is open, then close down as uvicorn does."""
+        self._stop()
+        await super().shutdown(sockets)
+
+
+class _Protocol(AutoHTTPProtocol):  # type: ignore[valid-type,misc] # uvicorn chooses the class when it is imported
+    """Uvicorn's HTTP protocol, showing each exchange its socket: faults need it."""
+
+    app: ASGIApp
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Put the connection's transport into the scope of its requests."""
+        super().connection_made(transport)
+        self.app = _showing(self.app, transport)
+
+
+def _showing(app: ASGIApp, transport: asyncio.BaseTransport) -> ASGIApp:
+    async def shown(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[TRANSPORT] = transport
+        await app(scope, receive, send)
+
+    return shown

@@ -1,0 +1,155 @@
+"""One exchange from the request's bytes to the answer's: behaviour, limits, engine."""
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from completions_cli.emulator import documents, sse
+from completions_cli.emulator.behaviours import Behaviour, Head
+from completions_cli.emulator.call import Call, Usage
+from completions_cli.emulator.channel import Channel
+from completions_cli.emulator.config import EmulatorConfig
+from completions_cli.emulator.documents import Identity
+from completions_cli.emulator.engines import Engine
+from completions_cli.emulator.limits import Limits
+from completions_cli.emulator.log import Entry, RequestLog
+from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+
+Answer = Callable[[Head, bytes, Entry], Awaitable[Reply | StreamReply]]
+
+
+class Service:
+    """The emulated service. Its two ASGI endpoints are `completions` and `elsewhere`."""
+
+    def __init__(self, config: EmulatorConfig, behaviour: Behaviour, engine: Engine, log: RequestLog) -> None:
+        self._config = config
+        self._behaviour = behaviour
+        self._engine = engine
+        self._log = log
+        headers = behaviour.limit_headers if config.limit_headers is None else config.limit_headers
+        self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic)
+        self._fingerprint = f"fp_{hashlib.sha256(f'{engine.model} {config.seed}'.encode()).hexdigest()[:10]}"
+        self._running: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """End every exchange that is still open."""
+        for task in self._running:
+            task.cancel()
+
+    async def completions(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the completions route."""
+        await self._exchange(scope, receive, send, self._complete)
+
+    async def elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve every path that the behaviour does not know."""
+        await self._exchange(scope, receive, send, self._no_route)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        channel = Channel(scope, receive, send)
+        task = asyncio.current_task()
+        if task:
+            self._running.add(task)
+        try:
+            await self._answer(request, body, channel, answer)
+        except asyncio.CancelledError:
+            await channel.reset()
+        finally:
+            if task:
+                self._running.discard(task)
+
+    async def _answer(self, request: Request, body: bytes, channel: Channel, answer: Answer) -> None:
+        head = _head(request)
+        entry = self._log.entry(
+            {"method": head.method, "path": head.path, "query": head.query_string}, head.headers, body
+        )
+        try:
+            reply = await answer(head, body, entry)
+        except RefusalError as refusal:
+            reply = refusal.reply
+        reply.headers |= _request_headers(head)
+        entry.note(status=reply.status)
+        entry.write()
+        await channel.reply(reply)
+
+    async def _no_route(self, head: Head, body: bytes, entry: Entry) -> Reply | StreamReply:
+        del body, entry
+        if self._behaviour.redirects_slash and head.path.rstrip("/") in self._behaviour.paths:
+            return Reply(307, b"", {"location": head.path.rstrip("/") + (f"?{head.query_string}" * bool(head.query))})
+        return self._behaviour.no_route(head)
+
+    async def _complete(self, head: Head, body: bytes, entry: Entry) -> Reply | StreamReply:
+        if head.method != "POST":
+            return self._behaviour.wrong_method(head)
+        self._behaviour.admit(head)
+        call = self._behaviour.read(head, body)
+        prompt_tokens = await self._engine.prompt_tokens(call)
+        estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.samples
+        verdict = self._limits.admit(estimate)
+        if verdict.wait:
+            reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
+        elif call.stream:
+            reply = StreamReply(self._stream(call, prompt_tokens, estimate), delay=self._config.latency)
+        else:
+            reply = await self._whole(call, prompt_tokens, estimate, entry)
+        reply.headers |= verdict.headers
+        return reply
+
+    async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry) -> Reply:
+        generations = await self._engine.complete(call)
+        usage = Usage(prompt_tokens, sum(len(generation.pieces) for generation in generations))
+        self._limits.settle(estimate, usage.total_tokens)
+        entry.note(usage=usage.document())
+        document = self._behaviour.dress(documents.whole(self._identity(call), generations, usage))
+        reply = Reply.of_json(200, document)
+        reply.delay = self._config.latency + self._due(max(len(generation.pieces) for generation in generations))
+        return reply
+
+    async def _stream(self, call: Call, prompt_tokens: int, estimate: int) -> AsyncIterator[bytes]:
+        identity = self._identity(call)
+        open_choices = len(call.prompts) * call.samples
+        completion_tokens = 0
+        began = time.monotonic()
+        async for delta in self._engine.stream(call):
+            if self._config.tokens_per_second:
+                await asyncio.sleep(max(0.0, began + self._due(delta.step) - time.monotonic()))
+            completion_tokens += delta.tokens
+            open_choices -= delta.finish_reason is not None
+            usage = None if open_choices else Usage(prompt_tokens, completion_tokens)
+            yield sse.event(self._behaviour.dress_chunk(documents.chunk(identity, delta), usage))
+        self._limits.settle(estimate, prompt_tokens + completion_tokens)
+        yield sse.DONE
+
+    def _due(self, tokens: int) -> float:
+        """Tell how many seconds so many tokens of one choice take."""
+        pace = self._config.tokens_per_second
+        return tokens / pace if pace else 0.0
+
+    def _identity(self, call: Call) -> Identity:
+        return Identity(f"cmpl-{uuid.uuid4().hex}", call.model, int(time.time()), self._fingerprint)
+
+
+def _head(request: Request) -> Head:
+    return Head(
+        method=request.method,
+        path=request.url.path,
+        query=dict(reversed(request.query_params.multi_items())),
+        query_string=request.url.query,
+        headers={name: ", ".join(request.headers.getlist(name)) for name in request.headers},
+        path_deployment=request.path_params.get("deployment"),
+    )
+
+
+def _request_headers(head: Head) -> dict[str, str]:
+    headers = {"x-request-id": str(uuid.uuid4())}
+    sent = head.headers.get("x-ms-client-request-id")
+    return headers | {"x-ms-client-request-id": sent} if sent else headers

@@ -1,0 +1,31 @@
+"""Fixtures that every room's tests may use."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulator_process import EmulatorProcess
+from tests.scripted_server import ScriptedServer, scripted
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Callable[..., EmulatorProcess]]:
+    """Start emulators with given arguments: `emulator("--rpm", "60").url`; all end with the test."""
+    started: list[EmulatorProcess] = []
+
+    def start(*args: str) -> EmulatorProcess:
+        process = EmulatorProcess(*args, log=tmp_path / f"emulator-{len(started)}.jsonl")
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def scripted_server() -> Iterator[ScriptedServer]:
+    """Give a raw socket server that answers with the bytes of `.play(...)` and keeps `.requests`."""
+    with scripted() as server:
+        yield server

@@ -1,0 +1,52 @@
+"""Starts the real emulator in a process of its own, for tests to talk to."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+# The command as main runs it, without main: only what the emulator itself needs is loaded.
+_COMMAND = [sys.executable, "-c", "from completions_cli.commands.emulator import app; app()"]
+
+
+class EmulatorProcess:
+    """One running emulator. `url` is what it printed first; it is stopped by its pid."""
+
+    def __init__(self, *args: str, log: Path) -> None:
+        self._log = log
+        self.process = subprocess.Popen(
+            [*_COMMAND, "--log", str(log), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout
+        assert self.process.stderr
+        self.url = self.process.stdout.readline().strip()
+        self.stderr: list[str] = []
+        self._reader = threading.Thread(target=self._read_stderr, daemon=True)
+        self._reader.start()
+        assert self.url.startswith("http"), self.stop()
+
+    def _read_stderr(self) -> None:
+        assert self.process.stderr
+        self.stderr += list(self.process.stderr)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    def log(self) -> list[dict[str, Any]]:
+        """Give the requests seen so far, a record each; one is here before its answer's first byte."""
+        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+
+    def stop(self) -> str:
+        """End it and give what it wrote on stderr."""
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        self._reader.join(timeout=10)
+        assert self.process.stdout
+        self.process.stdout.close()
+        if self.process.stderr:
+            self.process.stderr.close()
+        return "".join(self.stderr)
