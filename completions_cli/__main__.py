@@ -1,6 +1,17 @@
-"""Lets `python -m completions_cli` run the command."""
+"""The command's entry, also of `python -m completions_cli`: small, so that Ctrl-C finds a boundary early."""
 
-from completions_cli.main import main
+import os
+
+
+def run() -> None:
+    """Load and run the command."""
+    try:
+        from completions_cli.main import main
+
+        main()
+    except KeyboardInterrupt:
+        os._exit(130)
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -4,7 +4,7 @@ Code anywhere below `main` raises one of these; only `main` prints it and exits.
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> "ExitCode":
+    def __new__(cls, value: int, meaning: str) -> Self:
         """Keep the meaning beside the number, for the help and the README."""
         member = int.__new__(cls, value)
         member._value_ = value
@@ -180,6 +180,13 @@ class ContentFilterError(ServiceError):
 
     exit_code = ExitCode.CONTENT_FILTER
     kind = "content_filter"
+
+
+class ServiceTimeoutError(ServiceError):
+    """408: the service gave up waiting for its model."""
+
+    exit_code = ExitCode.TIMEOUT
+    kind = "timeout"
 
 
 class RateLimitError(ServiceError):

@@ -1,1 +1,1 @@
-"""One file a subcommand: flags to settings to call to render."""
+"""One file a subcommand, thin: flags to settings, a call, its rendering."""

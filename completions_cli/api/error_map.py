@@ -1,0 +1,278 @@
+"""Whatever a server answers instead of a completion, as one classified error.
+
+The reference's flat bodies come first; the rest are dialects that its back ends speak: nested
+`error` objects, FastAPI's `detail` lists, JSON followed by prose, prose, HTML, nothing at all.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from completions_cli.api import retry
+from completions_cli.errors import (
+    AuthError,
+    ContentFilterError,
+    NotFoundError,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+    ServiceError,
+    ServiceTimeoutError,
+)
+from completions_cli.models import Json
+
+# A whole error body is never needed: what matters stands in its first lines.
+MAX_ERROR_BYTES = 1024 * 1024
+_MAX_MESSAGE = 600
+
+_FILTER_WORDS = ("content management policy", "content safety")
+_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
+
+_PHRASES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+    424: "Failed Dependency",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """What an error body says, whichever dialect it says it in."""
+
+    message: str
+    code: str | None = None
+    param: str | None = None
+    loc: tuple[str, ...] = ()
+    status: int | None = None
+    prose: str | None = None  # what follows the JSON
+    is_content_filter: bool = False
+
+
+def from_response(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ServiceError:
+    """Classify an answer whose status is not 200. Header names are lower case; `now` is Unix time."""
+    said = read_body(body)
+    phrase = _PHRASES.get(status, "")
+    return _error(
+        status,
+        message=said.message or phrase or "the server gave no reason",
+        code=headers.get("x-ms-error-code") or said.code,
+        said=said,
+        request_id=request_id(headers),
+        retry_after=retry.retry_after(headers, said.message, now),
+        retryable=retry.is_retryable(status, headers),
+    )
+
+
+def from_event(value: Json, text: str) -> ServiceError:
+    """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
+    said = _read_json(value) if isinstance(value, dict) else ErrorBody(message=_first_line(text))
+    status = said.status or 500
+    return _error(
+        status,
+        message=said.message or "the server reported an error inside the stream",
+        code=said.code,
+        said=said,
+        request_id=None,
+        retry_after=retry.retry_after({}, said.message, 0.0),
+        retryable=status in retry.RETRYABLE_STATUSES,
+    )
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Pick the id under which the service's staff can find this exchange."""
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+
+
+def is_error_object(value: dict[str, Json]) -> bool:
+    """Tell an error object from a response object, in a stream or in a 200 answer."""
+    if value.get("error") or value.get("object") == "error":
+        return True
+    return not value.get("choices") and "usage" not in value and ("message" in value or "detail" in value)
+
+
+def read_body(body: bytes) -> ErrorBody:
+    """Read an error body in any of the dialects. Never fails."""
+    text = body[:MAX_ERROR_BYTES].decode("utf-8", "replace").lstrip("\ufeff").strip()
+    if text.startswith(("{", "[", '"')):
+        try:
+            value, end = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            return ErrorBody(message=_first_line(text))
+        said = _read_json(value)
+        prose = text[end:].strip() or None
+        return ErrorBody(said.message, said.code, said.param, said.loc, said.status, prose, said.is_content_filter)
+    lines = text.splitlines()
+    return ErrorBody(message=_first_line(text), prose="\n".join(lines[1:]).strip() or None)
+
+
+def _error(  # noqa: PLR0913 - the parts of one error, gathered
+    status: int,
+    *,
+    message: str,
+    code: str | None,
+    said: ErrorBody,
+    request_id: str | None,
+    retry_after: float | None,
+    retryable: bool,
+) -> ServiceError:
+    return _class_of(status, said)(
+        message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + "…",
+        status=status,
+        code=code,
+        param=said.param or (said.loc[-1] if said.loc else None),
+        loc=said.loc,
+        request_id=request_id,
+        retry_after=retry_after,
+        retryable=retryable,
+        detail=said.prose,
+    )
+
+
+def _class_of(status: int, said: ErrorBody) -> type[ServiceError]:
+    if said.is_content_filter and status < 500:  # noqa: PLR2004
+        return ContentFilterError
+    if status in (401, 403):
+        return AuthError
+    if status in (404, 405, 424):
+        return NotFoundError
+    if status == 408:  # noqa: PLR2004
+        return ServiceTimeoutError
+    if status == 429:  # noqa: PLR2004
+        return RateLimitError
+    return ServerError if status >= 500 else RejectedError  # noqa: PLR2004
+
+
+def _read_json(value: Json, depth: int = 0) -> ErrorBody:
+    """Find the words in an error's JSON; `message` may itself be JSON in a string."""
+    if not isinstance(value, dict):
+        return ErrorBody(message=_first_line(_text_of(value)))
+    nested = value.get("error")
+    inner = nested if isinstance(nested, dict) else {}
+    loc, located = _location(inner, value)
+    message = _first_text(
+        inner.get("message"),
+        value.get("message"),
+        value.get("detail"),
+        located,
+        _text_of(nested),
+        value.get("status"),
+        value.get("title"),
+    )
+    if message.startswith("{") and depth < 3:  # noqa: PLR2004 - as deep as it was ever seen, and one more
+        deeper = _embedded(message, depth)
+        if deeper is not None:
+            return deeper
+    # A summary such as "invalid input error" hides which field it was.
+    if located and loc and not any(part in message for part in loc[-1:]):
+        message = f"{message} ({located})" if message != located else message
+    code = _scalar(inner.get("code")) or _scalar(value.get("code"))
+    return ErrorBody(
+        message=_first_line(message),
+        code=code,
+        param=_scalar(inner.get("param")) or _scalar(value.get("param")),
+        loc=loc,
+        status=_status(inner.get("status"), value.get("status"), inner.get("code"), value.get("code"), code),
+        is_content_filter=_is_content_filter(inner, value, message),
+    )
+
+
+def _embedded(message: str, depth: int) -> ErrorBody | None:
+    try:
+        value = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    said = _read_json(value, depth + 1) if isinstance(value, dict) else None
+    return said if said is not None and said.message else None
+
+
+def _location(inner: dict[str, Json], outer: dict[str, Json]) -> tuple[tuple[str, ...], str]:
+    """Read `detail` as the reference has it (an object) or as FastAPI does (a list): path and sentence."""
+    for detail in (outer.get("detail"), inner.get("detail"), inner.get("details"), outer.get("details")):
+        item = detail[0] if isinstance(detail, list) and detail else detail
+        if not isinstance(item, dict):
+            continue
+        path = item.get("loc")
+        loc = tuple(_text_of(part) for part in path) if isinstance(path, list) else ()
+        reason = _first_text(item.get("msg"), item.get("message"))
+        given = item.get("value", item.get("input"))
+        if not reason and given is not None:
+            reason = f"given {_text_of(given)}"
+        where = ".".join(part for part in loc if part != "body") or ".".join(loc)
+        return loc, f"{where}: {reason}" if where and reason else where or reason
+    return (), ""
+
+
+def _is_content_filter(inner: dict[str, Json], outer: dict[str, Json], message: str) -> bool:
+    innererror = inner.get("innererror")
+    if isinstance(innererror, dict) and innererror.get("code") == "ResponsibleAIPolicyViolation":
+        return True
+    if "content_filter" in (inner.get("code"), outer.get("code")):
+        return True
+    return any(words in message.lower() for words in _FILTER_WORDS)
+
+
+# What a code in words stands for, where the error comes without a status.
+_STATUS_OF_WORD = {
+    "content_filter": 400,
+    "badrequesterror": 400,
+    "bad request": 400,
+    "invalid_request_error": 400,
+    "unauthorized": 401,
+    "rate_limit_exceeded": 429,
+    "toomanyrequests": 429,
+    "too_many_requests": 429,
+    "insufficient_quota": 429,
+}
+
+
+def _status(*candidates: Json) -> int | None:
+    for candidate in candidates:
+        text = _scalar(candidate) or ""
+        if text.isascii() and text.isdigit() and 400 <= int(text[:9]) < 600:  # noqa: PLR2004
+            return int(text)
+        if text.lower() in _STATUS_OF_WORD:
+            return _STATUS_OF_WORD[text.lower()]
+    return None
+
+
+def _first_text(*candidates: Json) -> str:
+    """Return the first candidate that is a string with something in it."""
+    return next((text for text in candidates if isinstance(text, str) and text.strip()), "")
+
+
+def _scalar(value: Json) -> str | None:
+    """Read a code, which may be a string or a number; anything else is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        return None
+    return str(value)[:200]
+
+
+def _text_of(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "; ".join(value)
+    if value is None or isinstance(value, dict | list):
+        return json.dumps(value)[:_MAX_MESSAGE] if value else ""
+    return str(value)
+
+
+def _first_line(text: str) -> str:
+    """Take the first line with words in it, tags stripped."""
+    if text.lstrip()[:1] == "<":
+        text = _TAGS.sub("\n", text)
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

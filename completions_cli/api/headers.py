@@ -1,0 +1,56 @@
+"""The request headers of the API reference, and which of them may be shown."""
+
+import re
+from collections.abc import Mapping
+
+from completions_cli import __version__
+from completions_cli.errors import UsageError
+from completions_cli.models import CompletionRequest
+
+_SENSITIVE = re.compile(r"key|token|secret|auth|cookie|passw|credential|signature|session", re.IGNORECASE)
+# What the client owns: a value of the user's here would break the exchange or leak a key.
+_RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
+
+
+def build(
+    request: CompletionRequest,
+    *,
+    deployment: str | None = None,
+    extra_parameters: str | None = None,
+    custom: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Make the headers of a request, names in lower case. Extras send `pass-through` unless told otherwise."""
+    headers = {
+        "accept": "text/event-stream" if request.stream else "application/json",
+        # Compression would hold back the events of a stream.
+        "accept-encoding": "identity" if request.stream else "gzip, deflate",
+        "content-type": "application/json",
+        "user-agent": f"completions-cli/{__version__}",
+    }
+    behaviour = extra_parameters or ("pass-through" if request.extra else None)
+    if behaviour is not None:
+        headers["extra-parameters"] = behaviour
+    if deployment is not None:
+        headers["azureml-model-deployment"] = deployment
+    headers.update({name.lower(): value for name, value in (custom or {}).items()})
+    return headers
+
+
+def parse(line: str) -> tuple[str, str]:
+    """Split a header as it is typed, `Name: value`. Raises UsageError that does not repeat the value."""
+    name, colon, value = line.partition(":")
+    name = name.strip()
+    if not colon or not name:
+        raise UsageError("a header must be written as 'Name: value'", hint="As in -H 'x-team: blue'.")
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise UsageError(f"{name!r} cannot be the name of a header")
+    if not re.fullmatch(r"[\t\x20-\x7e]*", value):
+        raise UsageError(f"the value of header {name} must be a line of ASCII text")
+    if name.lower() in _RESERVED:
+        raise UsageError(f"the header {name} is set by the client itself")
+    return name.lower(), value.strip()
+
+
+def is_sensitive(name: str) -> bool:
+    """Tell whether a header's value is better not shown."""
+    return bool(_SENSITIVE.search(name))

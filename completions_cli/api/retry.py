@@ -1,0 +1,79 @@
+"""When to try again, and how long to wait first. No clock of its own: times come in as values."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+_IN_WORDS = re.compile(r"(?:retry after|again in|retry in)\s+(\d{1,9})\s*(m?s|seconds?|milliseconds?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`retries` further attempts after the first; `max_wait` the longest single wait, in seconds."""
+
+    retries: int = 4
+    max_wait: float = 120.0
+    base: float = 0.5
+    cap: float = 8.0
+
+    def backoff(self, attempt: int, random: float) -> float:
+        """Exponential backoff with full jitter: `attempt` counts from 0, `random` is from [0, 1)."""
+        return random * min(self.cap, self.base * 2.0 ** min(attempt, 32))
+
+
+def is_retryable(status: int, headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer of this status may be different next time.
+
+    A managed endpoint wraps its model's status in a 424; then the model's own status decides.
+    """
+    if status == 424:  # noqa: PLR2004 - Failed Dependency
+        model_status = headers.get("ms-azureml-model-error-statuscode", "")
+        return model_status.isascii() and model_status.isdigit() and int(model_status[:9]) in RETRYABLE_STATUSES
+    return status in RETRYABLE_STATUSES
+
+
+def retry_after(headers: Mapping[str, str], message: str, now: float) -> float | None:
+    """Read the wait in seconds that the server asks for, or None.
+
+    The headers in order of precision, then a date, then words in the message. `now` is Unix
+    time; where the answer carries its own `Date`, that is used, so a wrong clock does no harm.
+    """
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        milliseconds = _positive(headers.get(name, ""))
+        if milliseconds is not None:
+            return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    seconds = _positive(value)
+    if seconds is not None:
+        return seconds
+    date = _unix_time(value)
+    if date is not None:
+        sent = _unix_time(headers.get("date", ""))
+        return max(0.0, date - (now if sent is None else sent))
+    words = _IN_WORDS.search(message)
+    if words:
+        return int(words[1]) / (1000 if words[2].lower().startswith(("ms", "milli")) else 1)
+    return None
+
+
+def _positive(text: str) -> float | None:
+    """Parse a finite number that is not negative; anything else is no wait."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _unix_time(text: str) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # 15 ms, and hardly any answer has a date to read
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

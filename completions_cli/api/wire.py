@@ -1,0 +1,81 @@
+"""A request as the bytes that go on the wire, and JSON as strictly as it is sent."""
+
+import json
+from collections.abc import Mapping
+
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.errors import UsageError
+from completions_cli.models import CompletionRequest, Json, Prompt
+
+# Fields that this client sets by means of its own; anything else in a body is an extra parameter.
+DOCUMENTED = frozenset({"prompt", "stream", "model", *PARAMETERS})
+
+
+def body(request: CompletionRequest) -> dict[str, Json]:
+    """Lay out the request body: only what is set, in the order of the reference's sample."""
+    fields: dict[str, Json] = {}
+    if request.model is not None:
+        fields["model"] = request.model
+    if request.prompt is not None:
+        fields["prompt"] = request.prompt
+    fields.update({name: request.parameters[name] for name in PARAMETERS if name in request.parameters})
+    if request.stream:
+        fields["stream"] = True
+    fields.update(request.extra)
+    return fields
+
+
+def encode(fields: Mapping[str, Json]) -> bytes:
+    """Encode a body as compact UTF-8 JSON. Raises UsageError for NaN and infinities."""
+    return dumps(fields).encode()
+
+
+def dumps(value: Json, *, indent: int | None = None) -> str:
+    """Write JSON that UTF-8 can carry: unescaped, unless half of a surrogate pair forces escapes."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
+    except ValueError as error:
+        raise UsageError("a number is not finite, which JSON cannot express", hint="Remove NaN or Infinity.") from error
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, ensure_ascii=True, separators=separators, indent=indent)
+    return text
+
+
+def loads(text: str) -> Json:
+    """Read JSON, refusing NaN and Infinity. Raises ValueError, whatever is wrong, depth included."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError as error:
+        message = "nested too deeply"
+        raise ValueError(message) from error
+
+
+def _refuse_constant(name: str) -> Json:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+# One decoder for all: json.loads with options would build one for each call.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def prompt_from_json(value: Json) -> Prompt:
+    """Check that a JSON value is one of the four prompt forms. Raises UsageError."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        if all(isinstance(item, str) for item in value) or _are_tokens(value):
+            return value
+        if all(isinstance(item, list) and item and _are_tokens(item) for item in value):
+            return value
+    raise UsageError(
+        "the prompt is not one of the forms that the API knows",
+        hint="Give a string, an array of strings, an array of tokens, or an array of token arrays.",
+    )
+
+
+def _are_tokens(items: list[Json]) -> bool:
+    return all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in items)

@@ -1,0 +1,54 @@
+"""What proves to a service who is asking: the headers of a key or a token."""
+
+from typing import Protocol
+
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.auth.secret import Secret
+from completions_cli.errors import ConfigError
+
+
+class Credentials(Protocol):
+    """Makes the authentication headers of each request."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers, names in lower case. May fetch a token."""
+
+    def refresh(self) -> bool:
+        """Get a new token after a 401; false when there is nothing newer to be had."""
+
+
+class NoCredentials:
+    """For servers that ask for none."""
+
+    def headers(self) -> dict[str, str]:
+        """Return no headers."""
+        return {}
+
+    def refresh(self) -> bool:
+        """Say that there is nothing to renew."""
+        return False
+
+
+class KeyCredentials:
+    """A key, in both headers: which one is read depends on the kind of endpoint."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def headers(self) -> dict[str, str]:
+        """Return `authorization` and `api-key`."""
+        key = self._key.reveal()
+        return {"authorization": f"Bearer {key}", "api-key": key}
+
+    def refresh(self) -> bool:
+        """Say that a key stays what it is."""
+        return False
+
+
+def refuse_plain_http(endpoint: Endpoint) -> None:
+    """Keep keys and tokens off unencrypted connections that leave this machine. Raises ConfigError."""
+    if not endpoint.is_encrypted and not endpoint.is_loopback:
+        raise ConfigError(
+            f"a key is not sent over unencrypted http to {endpoint.host}",
+            hint="Use https, or --auth none if that server needs no key.",
+        )

@@ -1,0 +1,45 @@
+"""A value that must not be seen: what `repr`, logs and tracebacks show of it is ****."""
+
+import re
+
+from completions_cli.errors import ConfigError
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+
+
+class Secret:
+    """Holds a key or token. Only `reveal()` gives it away, and only header builders call that."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    @classmethod
+    def checked(cls, text: str, source: str) -> "Secret":
+        """Strip white space around a pasted key and refuse what cannot stand in a header.
+
+        Raises ConfigError that names `source`, never the value.
+        """
+        stripped = text.strip()
+        if not stripped:
+            raise ConfigError(f"the key from {source} is empty", hint=f"Set {source} to the key, or unset it.")
+        if not _VISIBLE_ASCII.fullmatch(stripped):
+            raise ConfigError(
+                f"the key from {source} holds characters that no key has (spaces, control characters or non-ASCII)",
+                hint="Copy it again from the portal; it is one word of visible ASCII.",
+            )
+        return cls(stripped)
+
+    def reveal(self) -> str:
+        """Give the value, to be put into a header and nowhere else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "****"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        message = "a secret is not to be pickled"
+        raise TypeError(message)

@@ -1,0 +1,201 @@
+"""The one path of `complete` and `stream`: options to settings, a call, its rendering."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from completions_cli import prompt_source
+from completions_cli.api import parameters, sampling, wire
+from completions_cli.atomic import AtomicFile, Destination
+from completions_cli.commands import resolution
+from completions_cli.commands.options import (
+    CommonOptions,
+    ConnectionOptions,
+    OutputOptions,
+    ParameterOptions,
+    PromptOptions,
+)
+from completions_cli.errors import FailOnError, UsageError
+from completions_cli.models import CompletionRequest, Finished, Prompt
+from completions_cli.prompt_source import PromptFlags, PromptSource
+from completions_cli.render import answer, usage
+from completions_cli.render.answer import AnswerOptions
+from completions_cli.render.spinner import Spinner
+from completions_cli.settings.resolve import Settings
+from completions_cli.streams import Streams, visible
+
+if TYPE_CHECKING:
+    from completions_cli.client import Client
+
+
+def run(
+    streams: Streams,
+    prompt: str | None,
+    prompts: PromptOptions,
+    params: ParameterOptions,
+    connection: ConnectionOptions,
+    output: OutputOptions,
+    common: CommonOptions,
+    *,
+    streaming: bool,
+) -> None:
+    """Do what `complete` and `stream` do; they differ in `streaming` alone."""
+    resolution.apply_common(common, streams)
+    fail_on = _fail_on(output.fail_on)
+    separator = prompt_source.unescape(output.separator)
+    source = _source(prompt, prompts, streams)
+    text, body = source.read(wire.prompt_from_json)
+    settings = resolution.settings(streams, common, params, connection, output.format, body, escapes=prompts.escapes)
+    streams.wants_json = settings.values["format"] != "text"
+    _warn(streams, settings, source)
+    first = _request(text, settings, streaming=streaming)
+    requests = _sampled(first, output.samples, settings)
+    if output.dry_run or output.curl:
+        _show_request(streams, settings, requests, as_curl=output.curl)
+        return
+    options = AnswerOptions(
+        format=settings.values["format"],
+        streaming=streaming,
+        final_newline=not output.no_newline,
+        separator=separator,
+        echo=answer.echo_of(first.prompt, output.samples) if output.echo else None,
+        choices=first.prompt_count * output.samples,
+    )
+    with ExitStack() as stack:
+        spinner = Spinner("waiting for the model", enabled=streams.stderr.is_terminal and not common.quiet)
+        spinner.start()
+        stack.callback(spinner.stop)
+        client = stack.enter_context(resolution.client(settings, streams, spinner))
+        destination = stack.enter_context(_destination(output.output, streams))
+        finished = _render(client, requests, options, destination, spinner)
+    _tell(streams, finished, wanted=output.usage)
+    matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
+    if matched:
+        raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
+
+
+def _fail_on(typed: str | None) -> frozenset[str]:
+    reasons = frozenset(reason.strip() for reason in (typed or "").split(",") if reason.strip())
+    if typed is not None and not reasons:
+        raise UsageError("--fail-on names no finish reason", hint="As in --fail-on length,content_filter.")
+    return reasons
+
+
+def _source(prompt: str | None, prompts: PromptOptions, streams: Streams) -> PromptSource:
+    from completions_cli.commands import editor
+
+    flags = PromptFlags(
+        prompt=prompt,
+        files=prompts.file,
+        lines=prompts.lines,
+        null=prompts.null,
+        tokens=prompts.tokens,
+        prompt_json=prompts.prompt_json,
+        request=prompts.request,
+        edit=prompts.edit,
+        prepend=prompts.prepend,
+        append=prompts.append,
+        keep_newline=prompts.keep_newline,
+        escapes=prompts.escapes,
+    )
+    return PromptSource(
+        flags,
+        streams.read_stdin,
+        stdin_is_terminal=streams.stdin_is_terminal,
+        edit=lambda text: editor.edit(text, streams.environ),
+    )
+
+
+def _warn(streams: Streams, settings: Settings, source: PromptSource) -> None:
+    for warning in parameters.warnings(dict(settings.parameters)):
+        streams.stderr.note(f"warning: {warning}")
+    if not source.uses_stdin and streams.stdin_holds_data():
+        streams.stderr.note(
+            "warning: standard input holds data that is not read; to put text around it use --prepend or --append"
+        )
+
+
+def _request(prompt: Prompt | None, settings: Settings, *, streaming: bool) -> CompletionRequest:
+    return CompletionRequest(
+        prompt=prompt,
+        parameters=settings.parameters,
+        extra=settings.extra,
+        model=settings.values["model"],
+        stream=streaming,
+    )
+
+
+def _sampled(request: CompletionRequest, samples: int, settings: Settings) -> list[CompletionRequest]:
+    requests = sampling.expand(request, samples)
+    # llama.cpp counts only the first prompt of an array, unless it streams.
+    return [replace(item, stream=True) if settings.is_local and item.prompt_count > 1 else item for item in requests]
+
+
+def _show_request(streams: Streams, settings: Settings, requests: list[CompletionRequest], *, as_curl: bool) -> None:
+    from completions_cli.render import request as shown
+
+    for item in requests:
+        outgoing = resolution.unsent(settings, item)
+        text = (
+            shown.curl(outgoing, proxy=settings.values["proxy"], ca_bundle=settings.values["ca_bundle"])
+            if as_curl
+            else shown.dry_run(outgoing, as_json=streams.wants_json)
+        )
+        streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode())
+
+
+@contextmanager
+def _destination(path: str | None, streams: Streams) -> Iterator[Destination]:
+    if path is None or path == "-":
+        yield streams.stdout
+        return
+    file = AtomicFile(Path(path).expanduser())
+    try:
+        yield file
+    except BaseException:
+        partial = file.keep_partial()
+        if partial is not None:
+            streams.stderr.note(f"note: what came is in {partial}")
+        raise
+    file.commit()
+
+
+def _render(
+    client: "Client",
+    requests: list[CompletionRequest],
+    options: AnswerOptions,
+    destination: Destination,
+    spinner: Spinner,
+) -> Finished:
+    renderer = answer.renderer(options, destination)
+    ends: list[Finished] = []
+    try:
+        for sample, request in enumerate(requests):
+            for event in client.events(request):
+                spinner.stop()
+                if isinstance(event, Finished):
+                    ends.append(event)
+                else:
+                    renderer.chunk(sampling.reindex(event, sample, len(requests)))
+    except BaseException:
+        spinner.stop()
+        renderer.abort()
+        raise
+    finished = sampling.merge(ends)
+    renderer.finish(finished)
+    return finished
+
+
+def _tell(streams: Streams, finished: Finished, *, wanted: bool) -> None:
+    stderr = streams.stderr
+    if not wanted and (stderr.quiet or not stderr.is_terminal):
+        return
+    if not stderr.is_terminal:
+        stderr.line(usage.line(finished))
+    else:
+        dim, plain = ("\x1b[2m", "\x1b[0m") if streams.color(stderr) else ("", "")
+        stderr.raw(f"{dim}{visible(usage.sentence(finished))}{plain}\n")
+    for note in usage.notes(finished):
+        stderr.line(f"note: {note}")

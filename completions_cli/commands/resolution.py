@@ -1,0 +1,198 @@
+"""From what was typed to a client that can be used: settings, key, engine and connection."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from completions_cli import prompt_source
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api import headers, wire
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.commands import values
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+from completions_cli.errors import ServiceError, UsageError
+from completions_cli.models import CompletionRequest, HttpRequest, Json
+from completions_cli.render.spinner import Spinner
+from completions_cli.settings import profile_file
+from completions_cli.settings.resolve import Flags, Settings, config_folder, resolve
+from completions_cli.streams import Streams
+
+if TYPE_CHECKING:
+    from completions_cli.auth.credentials import Credentials
+    from completions_cli.client import Client, Service, Wait
+
+_CONNECTION_SETTINGS = (
+    "endpoint",
+    "api_version",
+    "deployment",
+    "model",
+    "model_path",
+    "auth",
+    "timeout",
+    "deadline",
+    "connect_timeout",
+    "retries",
+    "max_wait",
+    "proxy",
+    "ca_bundle",
+)
+
+
+def apply_common(common: CommonOptions, streams: Streams) -> None:
+    """Let the options of every command take effect on the streams."""
+    streams.stderr.quiet = common.quiet
+    streams.verbosity = common.verbose
+    streams.color_choice = common.color
+
+
+def settings(
+    streams: Streams,
+    common: CommonOptions,
+    params: ParameterOptions,
+    connection: ConnectionOptions,
+    format: str | None,  # noqa: A002 - its name in the table of settings
+    body: Mapping[str, Json],
+    *,
+    escapes: bool,
+) -> Settings:
+    """Resolve the settings of a call. `body` is what `--request` held beside its prompt."""
+    typed = {name: getattr(connection, name) for name in _CONNECTION_SETTINGS}
+    typed |= {"extra_parameters": params.extra_parameters, "format": format}
+    body_parameters, body_extra, model = _split_body(body)
+    if model is not None and typed["model"] is None:
+        typed["model"] = model
+    documented = wire.DOCUMENTED
+    flags = Flags(
+        profile=common.profile,
+        settings={name: value for name, value in typed.items() if value is not None},
+        parameters=_parameters(params, escapes=escapes),
+        extra={**body_extra, **values.extras(params.extra, documented, prompt_source.read_text)},
+        headers=dict(headers.parse(line) for line in connection.header),
+        unset=_unset(params.unset),
+        body=body_parameters,
+    )
+    return resolve(flags, streams.environ, _profile_file(common, streams))
+
+
+def _profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
+    if common.config is not None:
+        return profile_file.read(Path(common.config).expanduser(), must_exist=True)
+    path, must_exist = profile_file.default_path(streams.environ, config_folder(streams.environ))
+    return profile_file.read(path, must_exist=must_exist)
+
+
+def _parameters(params: ParameterOptions, *, escapes: bool) -> dict[str, Json]:
+    typed = {name: getattr(params, name) for name in PARAMETERS if name != "stop"}
+    found = {name: value for name, value in typed.items() if value is not None}
+    if params.stop:
+        stops = [prompt_source.argument(stop, "--stop", escapes=escapes) for stop in params.stop]
+        found["stop"] = stops[0] if len(stops) == 1 else stops
+    return found
+
+
+def _split_body(body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Json], str | None]:
+    """Sort the fields of a body; null means absent. Raises UsageError for a wrong type."""
+    known: dict[str, Json] = {}
+    extra: dict[str, Json] = {}
+    for name, value in body.items():
+        if name in PARAMETERS:
+            if value is None:
+                continue
+            wrong = PARAMETERS[name].type_error(value)
+            if wrong:
+                raise UsageError(f"--request: {name} must be {wrong}")
+            known[name] = value
+        elif name not in wire.DOCUMENTED:
+            extra[name] = value
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise UsageError("--request: model must be a string")
+    return known, extra, model
+
+
+def _unset(names: list[str]) -> frozenset[str]:
+    for name in names:
+        if name not in PARAMETERS:
+            raise UsageError(f"--unset {name}: no such parameter", hint=profile_file.nearest(name, PARAMETERS))
+    return frozenset(names)
+
+
+def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
+    """Lay out the request as it would be sent, with stand-ins for what is only known when it is."""
+    from completions_cli.auth.credentials import NoCredentials
+    from completions_cli.client import Client
+
+    endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:PORT/v1".replace("PORT", "0"))
+    outgoing = Client(_service(settings, endpoint), NoCredentials()).http_request(request)
+    if settings.values["auth"] == "none" and not settings.is_local:
+        return outgoing
+    stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})
+    return replace(outgoing, headers={**outgoing.headers, **stand_in})
+
+
+@contextmanager
+def client(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Client"]:
+    """Open the client that the settings ask for; with the profile `local` its engine runs as long as the client."""
+    if settings.endpoint is None:
+        from completions_cli.commands import embedded
+
+        with embedded.endpoint(settings.values["model_path"], streams, spinner) as (endpoint, credentials):
+            yield _client(settings, endpoint, credentials, streams, spinner)
+        return
+    from completions_cli.commands import sign_in
+
+    credentials = sign_in.credentials(settings, streams.environ)
+    with _client(settings, settings.endpoint, credentials, streams, spinner) as opened:
+        yield opened
+
+
+def _client(
+    settings: Settings, endpoint: endpoints.Endpoint, credentials: "Credentials", streams: Streams, spinner: Spinner
+) -> "Client":
+    from completions_cli.api.retry import RetryPolicy
+    from completions_cli.client import Client
+    from completions_cli.render.trace import TraceLines
+    from completions_cli.transport.connection import Connection
+
+    chosen = settings.values
+    return Client(
+        _service(settings, endpoint),
+        credentials,
+        Connection(
+            timeout=chosen["timeout"],
+            deadline=chosen["deadline"],
+            connect_timeout=chosen["connect_timeout"],
+            proxy=chosen["proxy"],
+            ca_bundle=chosen["ca_bundle"],
+            ca_source=settings.sources["ca_bundle"],
+        ),
+        RetryPolicy(retries=chosen["retries"], max_wait=chosen["max_wait"]),
+        trace=TraceLines(streams.stderr, bodies=streams.verbosity > 1) if streams.verbosity else None,
+        on_wait=lambda wait: _show_wait(wait, streams, spinner),
+    )
+
+
+def _service(settings: Settings, endpoint: endpoints.Endpoint) -> "Service":
+    from completions_cli.client import Service
+
+    return Service(
+        endpoint=endpoint,
+        deployment=settings.values["deployment"],
+        extra_parameters=settings.values["extra_parameters"],
+        headers=dict(settings.headers),
+        secret_headers=settings.secret_headers,
+        profile=settings.profile,
+        auth=settings.values["auth"],
+    )
+
+
+def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:
+    status = f"{wait.error.status} " if isinstance(wait.error, ServiceError) else ""
+    spinner.stop()
+    streams.stderr.note(
+        f"note: {status}{wait.error.message}; "
+        f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
+    )
+    spinner.start()

@@ -1,0 +1,87 @@
+"""Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_RESERVED = {
+    "prompt": "Give the prompt as PROMPT, -f or stdin.",
+    "stream": "Use the command `stream` to stream.",
+    "model": "Use -m/--model.",
+}
+
+
+def number(text: str) -> float:
+    """Parse a number so that it goes on the wire as it was typed: 0 stays 0, not 0.0."""
+    if not _NUMBER.fullmatch(text):
+        raise UsageError(f"{text!r} is not a number")
+    value = json.loads(text) if re.fullmatch(r"-?(0|[1-9]\d*)", text) else float(text)
+    if value in (float("inf"), float("-inf")):
+        raise UsageError(f"{text} is too large a number")
+    return value
+
+
+def color_choice(text: str) -> str:
+    """Accept auto, always or never."""
+    if text not in ("auto", "always", "never"):
+        raise UsageError(f"--color must be auto, always or never, not {text!r}")
+    return text
+
+
+def extras(items: Iterable[str], documented: Iterable[str], read_text: Any) -> dict[str, Json]:  # noqa: ANN401
+    """Parse `-x` items into extra parameters, dots nesting. `read_text` reads a file for `@FILE`.
+
+    Raises UsageError, also for a parameter that has an option of its own.
+    """
+    found: dict[str, Json] = {}
+    for item in items:
+        path, value = _extra(item, read_text)
+        if path[0] in documented:
+            option = _RESERVED.get(path[0], f"Use --{path[0].replace('_', '-')}.")
+            raise UsageError(f"{path[0]} is no extra parameter", hint=option)
+        table = found
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"-x {'.'.join(path)}: {name} already has a value that is not an object")
+        table[path[-1]] = value
+    return found
+
+
+def _extra(item: str, read_text: Any) -> tuple[list[str], Json]:  # noqa: ANN401
+    name, equals, text = item.partition("=")
+    is_json = name.endswith(":")
+    path = name.removesuffix(":").split(".")
+    if not equals or not all(path):
+        raise UsageError(
+            f"-x {item!r} is not an extra parameter",
+            hint="Write k=text, k:=json, k=@FILE or k:=@FILE; a.b:=1 nests.",
+        )
+    where = f"-x {name.removesuffix(':')}"
+    if text.startswith("@"):
+        where, text = text[1:], read_text(text[1:])
+    if not is_json:
+        return path, text
+    from completions_cli.prompt_source import parse_json
+
+    return path, parse_json(text, where)
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """List the profiles whose names start so, for the shell's tab completion."""
+    import os
+
+    from completions_cli.errors import CompletionsError
+    from completions_cli.settings import profile_file, resolve
+
+    path, must_exist = profile_file.default_path(os.environ, resolve.config_folder(os.environ))
+    try:
+        names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
+    except CompletionsError:
+        names = [profile_file.BUILT_IN]
+    return sorted({name for name in names if name.startswith(incomplete)})

@@ -1,0 +1,147 @@
+"""Assembles the command and is its only error boundary: every failure becomes text on stderr and an exit code here."""
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import typer
+import typer.core
+
+from completions_cli import __version__
+from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
+from completions_cli.render import failure
+from completions_cli.streams import Streams
+
+# Each is a module of `commands`, loaded when it is used. The order is that of the help.
+COMMANDS = ("complete", "stream", "emulator")
+
+# typer keeps the class out of its public names; every error in what was typed derives from it.
+_TypedError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """Loads the module of a command only when that command runs or the whole help is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's signature
+        """Name the commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's signature
+        """Load one command; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"completions_cli.commands.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="completions",
+    help="Text completions from Azure AI Foundry, at the command line.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        Streams().stdout.write(f"completions {__version__}\n".encode())
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    streams = Streams()
+    try:
+        code = _run(streams)
+    except BaseException as error:  # noqa: BLE001 - this is the boundary
+        code = _report(error, streams)
+    _leave(code)
+
+
+def _run(streams: Streams) -> int:
+    # SystemExit unwinds like Ctrl-C does: files are tidied up, children and servers end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
+    result = app(prog_name="completions", standalone_mode=False, obj=streams)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _report(error: BaseException, streams: Streams) -> int:
+    """Say what went wrong, once, and return the exit code for it."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else ExitCode.BUG
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, BrokenPipeExit):
+        return error.exit_code
+    if streams.verbosity > 1:
+        import traceback
+
+        # Frames only: the texts of chained exceptions may quote headers.
+        for frame in traceback.format_tb(error.__traceback__):
+            for row in frame.splitlines():
+                streams.stderr.line(row)
+    failure.show(
+        _in_users_terms(error),
+        streams.stderr,
+        as_json=streams.wants_json or _typed_json(streams),
+        color=streams.color(streams.stderr),
+    )
+    return _in_users_terms(error).exit_code
+
+
+def _in_users_terms(error: BaseException) -> CompletionsError:
+    if isinstance(error, CompletionsError):
+        return error
+    if isinstance(error, _TypedError):
+        return _usage_error(error)
+    return CompletionsError(
+        f"a bug in completions: {type(error).__name__}",
+        hint="Please report it with what you typed; -vv shows where it happened.",
+    )
+
+
+def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "completions"
+    message = str(error.format_message())
+    close = getattr(error, "possibilities", None)
+    if not close and "No such command" in message:
+        import difflib
+
+        typed = message.split("'")[1] if "'" in message else ""
+        close = difflib.get_close_matches(typed, COMMANDS, n=1)
+    hint = f"{path} --help lists what there is."
+    if close:
+        message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
+        hint = f"Did you mean {min(close)}? {hint}"
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _typed_json(streams: Streams) -> bool:
+    """Tell whether JSON was asked for, where the command line could not be parsed as a whole."""
+    words = sys.argv[1:]
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    wanted = any(word in ("-F", "--format") and following in ("json", "jsonl") for word, following in pairs)
+    glued = any(word in ("-Fjson", "-Fjsonl", "--format=json", "--format=jsonl") for word in words)
+    return wanted or glued or streams.environ.get("COMPLETIONS_FORMAT") in ("json", "jsonl")
+
+
+def _leave(code: int) -> NoReturn:
+    """Flush what typer printed, and end at once: at this point an interpreter's tidying up is only waiting."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = ExitCode.BROKEN_PIPE
+    except (OSError, AttributeError):
+        code = code or ExitCode.OUTPUT
+    os._exit(code)

@@ -1,0 +1,84 @@
+"""What travels between the layers: a request on its way out, chunks and an end on their way back.
+
+Plain values without behaviour beyond reading them. Field names are the API reference's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+# JSON of any shape; a recursive alias buys nothing where every reader checks types by hand.
+Json: TypeAlias = Any
+
+Prompt: TypeAlias = str | list[str] | list[int] | list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One request for completions.
+
+    `prompt` is one of the reference's four forms; None leaves it to the service, which starts a
+    new document. `parameters` holds the documented parameters that were set, `extra` all
+    other body fields; what is in neither is absent on the wire.
+    """
+
+    prompt: Prompt | None
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
+    model: str | None = None
+    stream: bool = False
+
+    @property
+    def prompt_count(self) -> int:
+        """How many prompts the request carries, and so how many choices to expect."""
+        if isinstance(self.prompt, list) and self.prompt and not isinstance(self.prompt[0], int):
+            return len(self.prompt)
+        return 1
+
+
+class Delta(NamedTuple):
+    """A piece of one choice: `text` is valid Unicode, `finish_reason` None until the choice ends."""
+
+    index: int  # type: ignore[assignment] # hides tuple.index, which nobody needs here
+    text: str
+    finish_reason: str | None
+
+
+class Usage(NamedTuple):
+    """Tokens as the service counted them; None where it did not say."""
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+
+
+class Chunk(NamedTuple):
+    """A response object: the whole of one, or the next part of a streamed one (same shape).
+
+    `raw` is the JSON as received, unknown fields included.
+    """
+
+    raw: dict[str, Json]
+    deltas: tuple[Delta, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a response. `finish_reasons` by choice index; times in seconds."""
+
+    finish_reasons: Mapping[int, str | None]
+    usage: Usage | None
+    request_id: str | None = None
+    latency: float = 0.0
+    first_token: float | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One POST as it goes out. Header names are lower case; the values of `secret_headers` are never shown."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    secret_headers: frozenset[str] = frozenset()

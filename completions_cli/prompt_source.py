@@ -1,0 +1,254 @@
+"""Where the prompt comes from: exactly one place, its bytes untouched."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from completions_cli.errors import UsageError
+from completions_cli.models import Json, Prompt
+
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([nrt0\\\"'])|(.?))", re.DOTALL)
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\", '"': '"', "'": "'"}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFlags:
+    """What was typed about the prompt."""
+
+    prompt: str | None = None
+    files: list[str] = field(default_factory=list)
+    lines: bool = False
+    null: bool = False
+    tokens: str | None = None
+    prompt_json: str | None = None
+    request: str | None = None
+    edit: bool = False
+    prepend: str | None = None
+    append: str | None = None
+    keep_newline: bool = False
+    escapes: bool = False
+
+
+class PromptSource:
+    """Reads the prompt that the flags name. `read_stdin` is called at most once, and only when stdin is the source."""
+
+    def __init__(
+        self,
+        flags: PromptFlags,
+        read_stdin: Callable[[], bytes],
+        *,
+        stdin_is_terminal: bool,
+        edit: Callable[[str], str] | None = None,
+    ) -> None:
+        self._flags = flags
+        self._read_stdin = read_stdin
+        self._stdin_is_terminal = stdin_is_terminal
+        self._edit = edit
+        self.uses_stdin = self._uses_stdin()
+
+    def read(self, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
+        """Return the prompt, and the other fields of the body that `--request` gave.
+
+        `parse` checks that a JSON value is one of the prompt's forms. Raises UsageError.
+        """
+        flags = self._flags
+        self._check_one_source()
+        if flags.request is not None:
+            return self._request(flags.request, parse)
+        if flags.tokens is not None:
+            return self._tokens(flags.tokens, parse), {}
+        if flags.prompt_json is not None:
+            return self._surround(parse(self._json(flags.prompt_json, "--prompt-json"))), {}
+        if flags.edit:
+            if self._edit is None:
+                raise UsageError("--edit needs a terminal")
+            return self._surround(self._drop_newline(self._edit(""))), {}
+        return self._surround(self._plain()), {}
+
+    def _uses_stdin(self) -> bool:
+        flags = self._flags
+        named = (flags.prompt, flags.tokens, flags.prompt_json, flags.request)
+        if "@-" in (flags.prepend, flags.append):
+            return True
+        if "-" in (flags.prompt, flags.prompt_json, flags.request) or "-" in flags.files or flags.lines or flags.null:
+            return True
+        return all(value is None for value in named) and not flags.files and not flags.edit
+
+    def _check_one_source(self) -> None:
+        flags = self._flags
+        given = [
+            name
+            for name, is_given in (
+                ("PROMPT", flags.prompt is not None),
+                ("--file", bool(flags.files)),
+                ("--lines", flags.lines),
+                ("--null", flags.null),
+                ("--tokens", flags.tokens is not None),
+                ("--prompt-json", flags.prompt_json is not None),
+                ("--request", flags.request is not None),
+                ("--edit", flags.edit),
+            )
+            if is_given
+        ]
+        # A whole body may come without its prompt, or have it replaced.
+        if "--request" in given and len(given) == 2:  # noqa: PLR2004
+            raise UsageError(
+                f"the prompt comes from two places: {given[0]} and {given[1]}",
+                hint="Put the prompt into the body given with --request.",
+            )
+        if len(given) > 1:
+            raise UsageError(
+                f"the prompt comes from more than one place: {', '.join(given)}",
+                hint="Give one. To put text around it use --prepend and --append.",
+            )
+        if not given and self._stdin_is_terminal:
+            raise UsageError(
+                "no prompt", hint="Give it as an argument, with -f FILE, or pipe it in; --help shows every way."
+            )
+
+    def _plain(self) -> Prompt:
+        flags = self._flags
+        if flags.prompt is not None and flags.prompt != "-":
+            return argument(flags.prompt, "PROMPT", escapes=flags.escapes)
+        if flags.files:
+            texts = [self._drop_newline(self._file(path)) for path in flags.files]
+            return texts[0] if len(texts) == 1 else texts
+        text = _decode(self._read_stdin(), "standard input")
+        if flags.null:
+            return text.removesuffix("\0").split("\0")
+        if flags.lines and not text:
+            raise UsageError("standard input holds no lines", hint="Is the command before the pipe right?")
+        if flags.lines:
+            return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+        return self._drop_newline(text)
+
+    def _surround(self, prompt: Prompt) -> Prompt:
+        before = self._affix(self._flags.prepend, "--prepend")
+        after = self._affix(self._flags.append, "--append")
+        if not before and not after:
+            return prompt
+        if isinstance(prompt, str):
+            return before + prompt + after
+        texts = [before + text + after for text in prompt if isinstance(text, str)]
+        if len(texts) != len(prompt):
+            raise UsageError("--prepend and --append need a prompt of text, not of tokens")
+        return texts
+
+    def _affix(self, value: str | None, name: str) -> str:
+        if value is None:
+            return ""
+        if value.startswith("@"):
+            return self._drop_newline(self._file(value[1:]))
+        return argument(value, name, escapes=self._flags.escapes)
+
+    def _tokens(self, value: str, parse: Callable[[Json], Prompt]) -> Prompt:
+        prompt = parse(self._json(value, "--tokens"))
+        if isinstance(prompt, str) or isinstance(prompt[0], str):
+            raise UsageError("--tokens holds text, not tokens", hint="Give numbers: --tokens '[1,2,3]'.")
+        if self._flags.prepend is not None or self._flags.append is not None:
+            raise UsageError("--prepend and --append need a prompt of text, not of tokens")
+        return prompt
+
+    def _request(self, value: str, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
+        body = self._json(value, "--request")
+        if not isinstance(body, dict):
+            raise UsageError("--request is not a JSON object", hint='Give a body such as {"prompt": "Once"}.')
+        prompt = body.pop("prompt", None)
+        return None if prompt is None else self._surround(parse(prompt)), body
+
+    def _json(self, value: str, name: str) -> Json:
+        """Parse a JSON option: the text itself, @FILE, or - for stdin."""
+        if value == "-":
+            text, where = _decode(self._read_stdin(), "standard input"), "standard input"
+        elif value.startswith("@"):
+            text, where = self._file(value[1:]), value[1:]
+        else:
+            text, where = _checked_argument(value, name), name
+        return parse_json(text, where)
+
+    def _file(self, path: str) -> str:
+        if path == "-":
+            return _decode(self._read_stdin(), "standard input")
+        return read_text(path)
+
+    def _drop_newline(self, text: str) -> str:
+        """Drop the one newline that editors and echo put at the end."""
+        if self._flags.keep_newline or not text.endswith("\n"):
+            return text
+        return text[:-2] if text.endswith("\r\n") else text[:-1]
+
+
+def read_text(path: str) -> str:
+    """Read a file the user named, as UTF-8 and nothing else. Raises UsageError."""
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
+    return _decode(content, path)
+
+
+def parse_json(text: str, where: str) -> Json:
+    """Parse JSON the user wrote. Raises UsageError with line and column, NaN and Infinity included."""
+
+    def refuse(constant: str) -> Json:
+        raise UsageError(f"{where}: {constant} is not JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}",
+            hint="Mind the shell's quotes: put the JSON in single quotes.",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: JSON too large or nested too deeply") from error
+
+
+def argument(text: str, name: str, *, escapes: bool) -> str:
+    """Take text from the command line: checked to be UTF-8, escapes decoded if wanted. Raises UsageError."""
+    text = _checked_argument(text, name)
+    return unescape(text) if escapes else text
+
+
+def _checked_argument(text: str, name: str) -> str:
+    """Refuse an argument that was not UTF-8; Python smuggles such bytes in as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        offset = len(text[: error.start].encode())
+        raise UsageError(f"{name} is not UTF-8: byte {offset}", hint="Convert it with iconv.") from error
+    return text
+
+
+def _decode(content: bytes, name: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}", hint="Convert it with iconv."
+        ) from error
+
+
+def unescape(text: str) -> str:
+    r"""Decode \n, \t, \r, \0, \\, \xHH and \uXXXX. Raises UsageError for any other escape."""
+    decoded = _ESCAPE.sub(_one_escape, text)
+    # Two \u escapes may be the halves of one character.
+    joined = decoded.encode("utf-16-le", "surrogatepass")
+    try:
+        return joined.decode("utf-16-le")
+    except UnicodeDecodeError as error:
+        raise UsageError(r"an escape \uXXXX is half of a surrogate pair") from error
+
+
+def _one_escape(found: re.Match[str]) -> str:
+    byte, unit, simple, unknown = found.groups()
+    if byte or unit:
+        return chr(int(byte or unit, 16))
+    if simple:
+        return _SIMPLE[simple]
+    raise UsageError(
+        f"unknown escape \\{unknown}", hint=r"Known: \n \t \r \0 \\ \xHH \uXXXX. Write \\ for a backslash."
+    )

@@ -1,0 +1,1 @@
+"""What people and programs see. The only room that knows rich."""

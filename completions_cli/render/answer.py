@@ -1,0 +1,181 @@
+"""The answer on its way to stdout: text, json or jsonl. Chunks in, bytes out, nothing else."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from completions_cli.api import wire
+from completions_cli.api.assemble import Assembler
+from completions_cli.atomic import Destination
+from completions_cli.models import Chunk, Finished, Prompt
+from completions_cli.streams import visible
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How an answer is to look. `echo` is the prompt of each choice by index, or None."""
+
+    format: str = "text"
+    streaming: bool = False
+    final_newline: bool = True
+    separator: str = "\n"
+    echo: Callable[[int], str] | None = None
+    choices: int = 1
+
+
+class Renderer(Protocol):
+    """Shows one answer: chunk by chunk, then its end. An answer that breaks off has `abort` for its end."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Show what this chunk brings."""
+
+    def finish(self, finished: Finished) -> None:
+        """Show the end of a whole answer."""
+
+    def abort(self) -> None:
+        """Leave what was shown in good order."""
+
+
+def renderer(options: AnswerOptions, destination: Destination) -> Renderer:
+    """Pick the renderer of a format."""
+    if options.format == "json":
+        return _Json(destination)
+    if options.format == "jsonl":
+        return _ChunkLines(destination) if options.streaming else _ChoiceLines(destination)
+    return _Text(options, destination)
+
+
+class _Text:
+    """Text as received. One choice at a time is shown as it comes, the others wait for their turn."""
+
+    def __init__(self, options: AnswerOptions, destination: Destination) -> None:
+        self._options = options
+        self._destination = destination
+        self._show: Callable[[str], str] = visible if destination.is_terminal else str
+        self._current: int | None = None
+        self._waiting: dict[int, list[str]] = {}
+        self._finished: set[int] = set()
+        self._last = ""
+
+    def chunk(self, chunk: Chunk) -> None:
+        for index, text, reason in chunk.deltas:
+            if self._current is None and index == 0:
+                self._begin(0)
+            if index == self._current:
+                if text:
+                    self._write(self._show(text))
+            elif index not in self._finished:
+                self._waiting.setdefault(index, []).append(text)
+            if reason is not None:
+                self._finished.add(index)
+        while self._current in self._finished and self._current is not None and self._current + 1 in self._waiting:
+            self._begin(self._current + 1)
+
+    def finish(self, finished: Finished) -> None:
+        self._flush()
+        if self._options.final_newline and not self._last.endswith("\n"):
+            self._write("\n")
+
+    def abort(self) -> None:
+        self._flush()
+        # A prompt of the shell belongs on a line of its own; a pipe gets what came and no more.
+        if self._destination.is_terminal and self._last and not self._last.endswith("\n"):
+            self._write("\n")
+
+    def _flush(self) -> None:
+        for index in sorted(self._waiting):
+            self._begin(index)
+
+    def _begin(self, index: int) -> None:
+        if self._destination.is_terminal:
+            if self._options.choices > 1:
+                self._write(("" if not self._last or self._last.endswith("\n") else "\n") + _rule(index))
+        elif self._current is not None:
+            self._write(self._options.separator)
+        self._current = index
+        if self._options.echo is not None:
+            self._write(self._show(self._options.echo(index)))
+        for text in self._waiting.pop(index, ()):
+            self._write(self._show(text))
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._destination.write(text.encode("utf-8", "replace"))
+            self._last = text[-1]
+
+
+class _Json:
+    """The response object, one document, when it is whole."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._assembler = Assembler()
+
+    def chunk(self, chunk: Chunk) -> None:
+        self._assembler.add(chunk)
+
+    def finish(self, finished: Finished) -> None:
+        indent = 2 if self._destination.is_terminal else None
+        _write_json(self._destination, self._assembler.response(finished.usage), indent)
+
+    def abort(self) -> None:
+        """Half a document helps nobody."""
+
+
+class _ChoiceLines:
+    """One object per choice, a line each."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._assembler = Assembler()
+
+    def chunk(self, chunk: Chunk) -> None:
+        self._assembler.add(chunk)
+
+    def finish(self, finished: Finished) -> None:
+        for choice in self._assembler.response(finished.usage)["choices"]:
+            _write_json(self._destination, choice)
+
+    def abort(self) -> None:
+        """Choices are printed whole or not at all."""
+
+
+class _ChunkLines:
+    """Each chunk of a stream as it arrives, a line each."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+
+    def chunk(self, chunk: Chunk) -> None:
+        _write_json(self._destination, chunk.raw)
+
+    def finish(self, finished: Finished) -> None:
+        """Every line is already out."""
+
+    def abort(self) -> None:
+        """Every line is already whole."""
+
+
+def _write_json(destination: Destination, value: object, indent: int | None = None) -> None:
+    text = wire.dumps(value, indent=indent)
+    destination.write((visible(text) if destination.is_terminal else text).encode() + b"\n")
+
+
+def _rule(index: int) -> str:
+    width = min(shutil.get_terminal_size().columns, 80)
+    label = f"── choice {index} "
+    return label + "─" * max(0, width - len(label)) + "\n"
+
+
+def echo_of(prompt: Prompt | None, samples: int) -> Callable[[int], str]:
+    """Make the function that gives the prompt of a choice, when each prompt was asked `samples` times."""
+    prompts = prompt if isinstance(prompt, list) and not isinstance(prompt[0], int) else [prompt]
+
+    def echo(index: int) -> str:
+        position = index // samples
+        item = prompts[position] if position < len(prompts) else ""
+        return item if isinstance(item, str) else json.dumps(item)
+
+    return echo

@@ -1,0 +1,74 @@
+"""An error as people, pipes and programs want it: a panel, two lines, or one JSON object."""
+
+import json
+
+from completions_cli.errors import CompletionsError, ServiceError
+from completions_cli.streams import Messages, visible
+
+
+def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: bool) -> None:
+    """Report an error on stderr. Never fails, whatever the text holds."""
+    if as_json:
+        stderr.raw(to_json(error) + "\n")
+    elif stderr.is_terminal:
+        stderr.raw(_panel(error, color=color))
+    else:
+        stderr.raw(f"error: {_one_line(sentence(error))}\n")
+        if error.hint:
+            stderr.raw(f"hint: {_one_line(error.hint)}\n")
+
+
+def sentence(error: CompletionsError) -> str:
+    """Say what happened, with what the service said about where and under which id."""
+    if not isinstance(error, ServiceError):
+        return error.message
+    code = error.code if error.code and error.code != str(error.status) and error.code not in error.message else None
+    where = ".".join(error.loc) or error.param
+    details = [
+        *([f"at {where}"] if where else []),
+        *([f"request id {error.request_id}"] if error.request_id else []),
+    ]
+    text = " ".join(part for part in (str(error.status), code) if part)
+    return f"{text}: {error.message}" + (f" ({', '.join(details)})" if details else "")
+
+
+def to_json(error: CompletionsError) -> str:
+    """Make the one-line JSON object that scripts read."""
+    known = error if isinstance(error, ServiceError) else None
+    fields = {
+        "kind": error.kind,
+        "exit_code": int(error.exit_code),
+        "status": known.status if known else None,
+        "code": known.code if known else None,
+        "message": error.message,
+        "param": known.param if known else None,
+        "loc": list(known.loc) or None if known else None,
+        "request_id": known.request_id if known else None,
+        "retry_after": known.retry_after if known else None,
+        "hint": error.hint,
+    }
+    return json.dumps({"error": fields})
+
+
+def _panel(error: CompletionsError, *, color: bool) -> str:
+    """Draw the panel. Foreign text goes in as plain Text: no markup, no emoji, no control characters."""
+    import io
+
+    from rich.console import Console, Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    console = Console(
+        file=io.StringIO(), force_terminal=True, color_system="standard" if color else None, legacy_windows=False
+    )
+    parts = [Text(_one_line(sentence(error)), overflow="fold")]
+    if error.hint:
+        parts.append(Text.assemble(("hint: ", "bold"), _one_line(error.hint), overflow="fold"))
+    panel = Panel(Group(*parts), title="error", title_align="left", border_style="red", width=min(console.width, 100))
+    with console.capture() as capture:
+        console.print(panel)
+    return capture.get()
+
+
+def _one_line(text: str) -> str:
+    return visible(" ".join(text.split()))

@@ -1,0 +1,58 @@
+"""A request shown instead of sent."""
+
+import json
+import shlex
+
+from completions_cli.api import headers, wire
+from completions_cli.models import HttpRequest
+
+MASK = "****"
+
+
+def masked(request: HttpRequest) -> dict[str, str]:
+    """Give the headers with every value hidden that may be a secret."""
+    return {name: _mask(name, value, request) for name, value in request.headers.items()}
+
+
+def dry_run(request: HttpRequest, *, as_json: bool) -> str:
+    """Show method, URL, headers and body: as HTTP has them, or as one JSON object."""
+    if as_json:
+        fields = {"method": "POST", "url": request.url, "headers": masked(request), "body": json.loads(request.body)}
+        return wire.dumps(fields) + "\n"
+    lines = [f"POST {request.url}", *(f"{name}: {value}" for name, value in masked(request).items()), ""]
+    return "\n".join(lines) + "\n" + request.body.decode() + "\n"
+
+
+def curl(request: HttpRequest, *, proxy: str | None, ca_bundle: str | None) -> str:
+    """Show the request as a command for the shell; secrets are taken from variables."""
+    streaming = ["--no-buffer"] if request.headers.get("accept") == "text/event-stream" else []
+    words = ["curl", "--silent", "--show-error", "--fail-with-body", *streaming]
+    words += ["--proxy", shlex.quote(proxy)] if proxy and "@" not in proxy else []
+    words += ["--cacert", shlex.quote(ca_bundle)] if ca_bundle and request.url.startswith("https:") else []
+    lines = [" ".join([*words, shlex.quote(request.url)])]
+    # Without accept-encoding: curl would print the compressed bytes.
+    shown = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
+    lines += [f"--header {_curl_header(name, value, request)}" for name, value in shown.items()]
+    lines.append(f"--data-binary {shlex.quote(request.body.decode())}")
+    return " \\\n  ".join(lines) + "\n"
+
+
+def _curl_header(name: str, value: str, request: HttpRequest) -> str:
+    if name == "authorization":
+        return '"authorization: Bearer $COMPLETIONS_API_KEY"'
+    if name == "api-key":
+        return '"api-key: $COMPLETIONS_API_KEY"'
+    if _is_secret(name, request):
+        variable = "".join(char if char.isalnum() else "_" for char in name.upper())
+        return f'"{name}: ${variable}"'
+    return shlex.quote(f"{name}: {value}")
+
+
+def _mask(name: str, value: str, request: HttpRequest) -> str:
+    if not _is_secret(name, request):
+        return value
+    return f"Bearer {MASK}" if value.startswith("Bearer ") else MASK
+
+
+def _is_secret(name: str, request: HttpRequest) -> bool:
+    return name in request.secret_headers or headers.is_sensitive(name)

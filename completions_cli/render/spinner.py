@@ -1,0 +1,50 @@
+"""A sign of life on a terminal while the first byte is awaited."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# An answer faster than this needs no spinner, and then rich is never loaded.
+_PATIENCE = 0.3
+
+
+class Spinner:
+    """Turns on stderr from `start` to `stop`; both may be called again and again."""
+
+    def __init__(self, text: str, *, enabled: bool) -> None:
+        self._text = text
+        self._enabled = enabled
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to turn, after a moment."""
+        if self._enabled and self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._turn, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Vanish without a trace."""
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+            self._thread = None
+
+    @contextmanager
+    def turning(self) -> Iterator[None]:
+        """Turn for the length of a block."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def _turn(self) -> None:
+        if self._stop.wait(_PATIENCE):
+            return
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        with console.status(self._text, spinner="dots"):
+            self._stop.wait()

@@ -1,0 +1,239 @@
+"""Flags over variables over the profile over defaults: pure, each value with its source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.parameters import DEFAULT_MAX_TOKENS
+from completions_cli.errors import CompletionsError, ConfigError, UsageError
+from completions_cli.models import Json
+from completions_cli.settings import proxies
+from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
+from completions_cli.settings.table import SETTINGS, Setting
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What was typed; what is not in here was not. `settings` is by name in the table of settings."""
+
+    profile: str | None = None
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    unset: frozenset[str] = frozenset()
+    body: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """A place to look for a key, allowed for the endpoint in use.
+
+    `value` is the variable's name, the file's path, the command's words, or the keyring's user name.
+    """
+
+    kind: Literal["variable", "file", "command", "keyring"]
+    value: str | tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a call needs to know. `sources` says of each name where its value came from."""
+
+    profile: str | None
+    endpoint: Endpoint | None
+    values: Mapping[str, Json]
+    parameters: Mapping[str, Json]
+    extra: Mapping[str, Json]
+    headers: Mapping[str, str]
+    secret_headers: frozenset[str]
+    key_sources: tuple[KeySource, ...]
+    sources: Mapping[str, str]
+
+    @property
+    def is_local(self) -> bool:
+        """True when the embedded model is to answer."""
+        return self.endpoint is None
+
+
+def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Settings:
+    """Work out the settings of one call. Raises ConfigError, or UsageError for a flag."""
+    name, name_source = _profile_name(flags, environ, file)
+    profile = _profile(name, name_source, file)
+    sources: dict[str, str] = {"profile": name_source}
+    values = {
+        setting.name: _value(
+            setting, flags=flags, environ=environ, profile=profile, profile_source=f"profile {name}", sources=sources
+        )
+        for setting in SETTINGS.values()
+    }
+    target = _endpoint(name, profile, values, flags, sources)
+    _add_proxy(target, values, environ, sources)
+    _add_ca_bundle(values, environ, sources)
+    # What the profile says for its own server goes to no other.
+    is_own = target is None or _has_origin(profile.get("endpoint"), target)
+    profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
+    return Settings(
+        profile=name,
+        endpoint=target,
+        values=values,
+        parameters=_parameters(flags, profile, f"profile {name}", sources),
+        extra={**profile.get("extra", {}), **flags.extra},
+        headers={**profile_headers, **flags.headers},
+        secret_headers=frozenset(profile_headers.keys() - flags.headers.keys()),
+        key_sources=_key_sources(name, profile, target, environ, is_own=is_own) if target else (),
+        sources=sources,
+    )
+
+
+def _profile_name(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> tuple[str | None, str]:
+    if flags.profile is not None:
+        return flags.profile, "--profile"
+    if environ.get("COMPLETIONS_PROFILE"):
+        return environ["COMPLETIONS_PROFILE"], "COMPLETIONS_PROFILE"
+    return file.default_profile, f"default_profile in {file.path}" if file.default_profile else "default"
+
+
+def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Json]:
+    if name is None:
+        return {}
+    if name in file.profiles:
+        return file.profiles[name]
+    if name == BUILT_IN:
+        return {}
+    known = [*file.profiles, BUILT_IN]
+    raise ConfigError(f"there is no profile {name!r} (asked for by {source})", hint=nearest(name, known))
+
+
+def _value(  # noqa: PLR0913 - the layers of the precedence
+    setting: Setting,
+    *,
+    flags: Flags,
+    environ: Mapping[str, str],
+    profile: Mapping[str, Json],
+    profile_source: str,
+    sources: dict[str, str],
+) -> Json:
+    def took(value: Json, source: str) -> Json:
+        sources[setting.name] = source
+        try:
+            return setting.check(value)
+        except ValueError as error:
+            kind = UsageError if source.startswith("--") else ConfigError
+            raise kind(f"{source} must be {error}") from error
+
+    if flags.settings.get(setting.name) is not None:
+        return took(flags.settings[setting.name], setting.flag or setting.name)
+    if setting.variable and environ.get(setting.variable):
+        return took(environ[setting.variable], setting.variable)
+    if setting.in_profile and setting.name in profile:
+        return took(profile[setting.name], profile_source)
+    if setting.fallback and environ.get(setting.fallback):
+        return took(environ[setting.fallback], setting.fallback)
+    sources[setting.name] = "default"
+    return setting.default
+
+
+def _endpoint(
+    name: str | None, profile: Mapping[str, Json], values: dict[str, Json], flags: Flags, sources: dict[str, str]
+) -> Endpoint | None:
+    """Resolve the endpoint. None is the embedded model: the profile `local`, unless it names another."""
+    if name == BUILT_IN and "endpoint" not in profile:
+        if "endpoint" in flags.settings:
+            raise UsageError("the profile local runs its own endpoint", hint="Leave out --endpoint, or -p local.")
+        values["endpoint"], sources["endpoint"] = None, "built in"
+        return None
+    if values["endpoint"] is None:
+        raise ConfigError(
+            "no endpoint is configured",
+            hint="Set one up with `completions config init`, or try the embedded model: `-p local`.",
+        )
+    try:
+        return endpoints.resolve(values["endpoint"], values["api_version"])
+    except ConfigError as error:
+        raise ConfigError(f"{error.message} (from {sources['endpoint']})", hint=error.hint) from error
+
+
+def _has_origin(text: Json, target: Endpoint) -> bool:
+    if not isinstance(text, str):
+        return False
+    try:
+        return endpoints.origin(text) == target.origin
+    except CompletionsError:
+        return False
+
+
+def _add_proxy(
+    target: Endpoint | None, values: dict[str, Json], environ: Mapping[str, str], sources: dict[str, str]
+) -> None:
+    if target is None or target.is_loopback:
+        values["proxy"] = None
+        return
+    if values["proxy"] is None and (found := proxies.from_environ(target, environ)):
+        values["proxy"], sources["proxy"] = found
+    if values["proxy"] is not None:
+        values["proxy"] = proxies.checked(values["proxy"], sources["proxy"])
+
+
+def _add_ca_bundle(values: dict[str, Json], environ: Mapping[str, str], sources: dict[str, str]) -> None:
+    named = next((name for name in _CA_VARIABLES if environ.get(name)), None)
+    if values["ca_bundle"] is None and named:
+        values["ca_bundle"], sources["ca_bundle"] = environ[named], named
+
+
+def _parameters(
+    flags: Flags, profile: Mapping[str, Json], profile_source: str, sources: dict[str, str]
+) -> dict[str, Json]:
+    layers = (
+        ({"max_tokens": DEFAULT_MAX_TOKENS}, "default"),
+        (profile.get("params", {}), profile_source),
+        (flags.body, "--request"),
+        (flags.parameters, "flag"),
+    )
+    found: dict[str, Json] = {}
+    for layer, source in layers:
+        for name, value in layer.items():
+            if name in flags.unset and source != "flag":
+                continue
+            found[name] = value
+            sources[f"params.{name}"] = source
+    return found
+
+
+def _key_sources(
+    name: str | None,
+    profile: Mapping[str, Json],
+    target: Endpoint,
+    environ: Mapping[str, str],
+    *,
+    is_own: bool,
+) -> tuple[KeySource, ...]:
+    """List where a key for this endpoint may come from, first choice first."""
+    found = []
+    if environ.get("COMPLETIONS_API_KEY"):
+        found.append(KeySource("variable", "COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY"))
+    if environ.get("COMPLETIONS_API_KEY_FILE"):
+        found.append(KeySource("file", environ["COMPLETIONS_API_KEY_FILE"], "COMPLETIONS_API_KEY_FILE"))
+    if is_own and "key_command" in profile:
+        found.append(KeySource("command", tuple(profile["key_command"]), "key_command"))
+    if name is not None:
+        found.append(KeySource("keyring", f"{name}@{target.origin}", "the keyring"))
+    if environ.get("AZURE_INFERENCE_CREDENTIAL") and _has_origin(environ.get("AZURE_INFERENCE_ENDPOINT"), target):
+        found.append(KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"))
+    return tuple(found)
+
+
+def config_folder(environ: Mapping[str, str]) -> Path:
+    """Name the user's folder for completions.toml. Without a home it is the one the system would use."""
+    configured = environ.get("XDG_CONFIG_HOME")
+    if configured and Path(configured).is_absolute():
+        return Path(configured) / "completions"
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("completions", appauthor=False))

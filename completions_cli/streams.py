@@ -1,0 +1,178 @@
+"""The process's own streams: stdin, stdout, stderr, what they are connected to, and what happens when they break.
+
+The only room, with `main` and `settings`, that touches `sys` and the environment.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import sys
+from collections.abc import Mapping
+
+from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
+
+_BROKEN = (errno.EPIPE, errno.ESHUTDOWN)
+# C0 but newline and tab, DEL, C1, bidirectional controls, line and paragraph separators, surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
+
+
+def visible(text: str) -> str:
+    """Show control characters as escapes, so that text of others cannot drive the terminal.
+
+    Works on each character by itself: a sequence cut over several calls is as harmless as a whole one.
+    """
+    return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
+
+
+class Output:
+    """An output stream as bytes.
+
+    Raises BrokenPipeExit when its reader has gone, OutputError when it can take no more.
+    """
+
+    def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
+        self._name = name
+        self._is_closed = _occupy(fd)
+        self.is_terminal = _is_terminal(fd)
+
+    def write(self, data: bytes) -> None:
+        """Write all of it, at once: nothing is held back."""
+        if self._is_closed:
+            raise OutputError(f"{self._name} is closed", hint="Send it to a file or a pipe; -o FILE writes one.")
+        view = memoryview(data)
+        while view:
+            try:
+                written = os.write(self._fd, view)
+            except BlockingIOError:
+                _wait_writable(self._fd)
+                continue
+            except OSError as error:
+                raise self._failure(error) from error
+            view = view[written:]
+
+    def _failure(self, error: OSError) -> BrokenPipeExit | OutputError:
+        # On Windows a closed pipe is EINVAL.
+        if error.errno in _BROKEN or (sys.platform == "win32" and error.errno == errno.EINVAL):
+            return BrokenPipeExit(f"{self._name} was closed by its reader")
+        return OutputError(
+            f"cannot write to {self._name}: {error.strerror}", hint="Is the disk full, or the stream closed?"
+        )
+
+
+class Messages(Output):
+    """stderr: notes, warnings, errors. Never fails: what cannot be said there cannot be said."""
+
+    def __init__(self, fd: int, *, quiet: bool = False) -> None:
+        super().__init__(fd, "stderr")
+        self.quiet = quiet
+
+    def line(self, text: str) -> None:
+        """Say a line, control characters made visible."""
+        self.raw(visible(text) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say a line unless --quiet was given."""
+        if not self.quiet:
+            self.line(text)
+
+    def raw(self, text: str) -> None:
+        """Write text that may hold escape sequences of our own."""
+        with contextlib.suppress(OutputError, BrokenPipeExit):
+            self.write(text.encode("utf-8", "replace"))
+
+
+class Streams:
+    """The three standard streams and how they are to be used."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._stdin_is_closed = _occupy(0)
+        self.stdout = Output(1, "stdout")
+        self.stderr = Messages(2)
+        self.stdin_is_terminal = _is_terminal(0)
+        self.color_choice = "auto"
+        self.verbosity = 0
+        self.wants_json = False  # errors too
+
+    def read_stdin(self) -> bytes:
+        """Read standard input to its end. Raises UsageError when it is closed or unreadable."""
+        if self._stdin_is_closed:
+            raise UsageError("standard input is closed", hint="Give a PROMPT or -f.")
+        parts = []
+        try:
+            while part := os.read(0, 1 << 20):
+                parts.append(part)
+        except OSError as error:
+            raise UsageError(f"standard input cannot be read: {error.strerror}", hint="Give a PROMPT or -f.") from error
+        return b"".join(parts)
+
+    def stdin_holds_data(self) -> bool:
+        """Tell whether a pipe or a file on stdin visibly has something to read; never blocks."""
+        try:
+            mode = os.fstat(0)
+            if stat.S_ISREG(mode.st_mode):
+                return os.lseek(0, 0, os.SEEK_CUR) < mode.st_size
+            if not stat.S_ISFIFO(mode.st_mode) or sys.platform == "win32":
+                return False
+            import select
+
+            readable, _, _ = select.select([0], [], [], 0)
+            return bool(readable) and _pending_bytes() > 0
+        except (OSError, ValueError):
+            return False
+
+    def color(self, output: Output) -> bool:
+        """Decide on colours for a stream: --color, then NO_COLOR, FORCE_COLOR, then what it is connected to."""
+        if self.color_choice != "auto":
+            return self.color_choice == "always"
+        if self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return output.is_terminal and self.environ.get("TERM") != "dumb"
+
+
+def _occupy(fd: int) -> bool:
+    """Put the null device where a standard stream was closed, lest the next open file be taken for it."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != fd:
+            os.dup2(null, fd)
+            os.close(null)
+        return True
+    return False
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def _pending_bytes() -> int:
+    import array
+    import fcntl
+    import termios
+
+    count = array.array("i", [0])
+    fcntl.ioctl(0, termios.FIONREAD, count)
+    return count[0]
+
+
+def _wait_writable(fd: int) -> None:
+    import select
+
+    select.select([], [fd], [])

@@ -1,0 +1,32 @@
+"""How to reach a service, and who wants to watch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from completions_cli.models import HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Times in seconds, None for no limit. `proxy` is a URL or None; `ca_source` names where `ca_bundle` came from."""
+
+    timeout: float | None = 300.0
+    deadline: float | None = None
+    connect_timeout: float | None = 10.0
+    proxy: str | None = None
+    ca_bundle: str | None = None
+    ca_source: str = "ca_bundle"
+
+
+class Trace(Protocol):
+    """Is shown every exchange as it happens; what it shows to people is its own affair."""
+
+    def request(self, request: HttpRequest) -> None:
+        """See a request about to be sent."""
+
+    def response(self, version: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
+        """See the head of an answer."""
+
+    def body(self, received: bytes) -> None:
+        """See a part of an answer's body."""

@@ -1,0 +1,61 @@
+"""How long an exchange may stay silent, and how long it may take at all."""
+
+import time
+from collections.abc import Callable
+
+from completions_cli.errors import RequestTimeoutError
+
+
+class Patience:
+    """Bounds every wait of one call: `timeout` seconds of silence, `deadline` seconds in all.
+
+    What counts as a sound is for the caller to say, by `heard()`: a byte trickling in is not
+    enough in a stream, where comments keep the connection alive and nothing else.
+    """
+
+    def __init__(
+        self, timeout: float | None, deadline: float | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = deadline
+        self._ends = None if deadline is None else clock() + deadline
+        self._heard = clock()
+
+    def heard(self) -> None:
+        """Start a new silence."""
+        self._heard = self._clock()
+
+    def remaining(self, at_most: float | None = None) -> float | None:
+        """Return the seconds the next wait may take, None for any. Raises RequestTimeoutError when none are left."""
+        now = self._clock()
+        limits = [
+            limit
+            for limit in (
+                at_most,
+                None if self._timeout is None else self._heard + self._timeout - now,
+                None if self._ends is None else self._ends - now,
+            )
+            if limit is not None
+        ]
+        if not limits:
+            return None
+        if min(limits) <= 0:
+            raise self.expired()
+        return min(limits)
+
+    def remaining_in_all(self) -> float | None:
+        """Return the seconds until the deadline of the whole call, None when there is none."""
+        return None if self._ends is None else self._ends - self._clock()
+
+    def expired(self) -> RequestTimeoutError:
+        """Make the error for a wait that ran out, naming the limit that ended it."""
+        if self._ends is not None and self._clock() >= self._ends:
+            return RequestTimeoutError(
+                f"the call did not end within {self._deadline:g} s (--deadline)",
+                hint="Raise --deadline, or ask for fewer tokens.",
+            )
+        return RequestTimeoutError(
+            f"the server was silent for {self._timeout:g} s (--timeout)",
+            hint="Raise --timeout, or use `stream`: its text comes as it is made.",
+        )

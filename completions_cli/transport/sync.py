@@ -1,0 +1,124 @@
+"""One request at a time over httpx: what `complete`, `stream` and the Python client use."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from completions_cli.api import endpoint
+from completions_cli.errors import CompletionsError, MalformedResponseError
+from completions_cli.models import HttpRequest
+from completions_cli.transport import failures, pool
+from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.network import CurrentExchange, PatientBackend
+from completions_cli.transport.patience import Patience
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPS_METHOD = frozenset({307, 308})
+
+
+class Response:
+    """An answer whose body is still to come. Header names are lower case."""
+
+    def __init__(self, inner: httpx.Response, patience: Patience) -> None:
+        self.status: int = inner.status_code
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in inner.headers.items()}
+        self._inner = inner
+        self._patience = patience
+
+    def heard(self) -> None:
+        """Say that something worth waiting for came: the silence starts anew."""
+        self._patience.heard()
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the body, decompressed, as it arrives."""
+        with failures.mapped(self._patience, answering=True):
+            try:
+                yield from self._inner.iter_bytes()
+            except httpx.DecodingError as error:
+                raise MalformedResponseError(
+                    "the response cannot be decompressed", hint="It was damaged on its way; try again."
+                ) from error
+
+
+class SyncTransport:
+    """Connections to one service. Use as a context manager, or close it."""
+
+    def __init__(self, connection: Connection, trace: Trace | None = None) -> None:
+        self._connection = connection
+        self._trace = trace
+        self._current = CurrentExchange()
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    @contextmanager
+    def send(self, request: HttpRequest, patience: Patience) -> Iterator[Response]:
+        """Send a request; the answer's body is read within the `with` block.
+
+        A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
+        """
+        with self._exchange(request, patience) as response:
+            target = self._redirect(request.url, response)
+            if target is None:
+                yield response
+                return
+        redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
+        with self._exchange(redirected, patience) as response:
+            if response.status in _REDIRECTS:
+                raise failures.redirect(response.headers.get("location", ""))
+            yield response
+
+    @contextmanager
+    def _exchange(self, request: HttpRequest, patience: Patience) -> Iterator[Response]:
+        self._current.patience = patience
+        patience.heard()
+        if self._trace is not None:
+            self._trace.request(request)
+        client = self._client or self._open(request.url)
+        outgoing = httpx.Request("POST", request.url, headers=dict(request.headers), content=request.body)
+        with failures.mapped(patience, answering=False):
+            inner = client.send(outgoing, stream=True)
+        try:
+            response = Response(inner, patience)
+            patience.heard()
+            if self._trace is not None:
+                self._trace.response(inner.http_version, response.status, inner.reason_phrase, response.headers)
+            yield response
+        finally:
+            inner.close()
+
+    def _redirect(self, url: str, response: Response) -> str | None:
+        if response.status not in _REDIRECTS:
+            return None
+        location = response.headers.get("location", "")
+        try:
+            target = str(httpx.URL(url).join(location))
+            same = response.status in _KEEPS_METHOD and endpoint.origin(target) == endpoint.origin(url)
+        except (httpx.InvalidURL, ValueError, CompletionsError):
+            same = False
+        if not same or not location:
+            raise failures.redirect(location)
+        return target
+
+    def _open(self, url: str) -> httpx.Client:
+        # trust_env=False: proxies and CA files of the environment were read by `settings`.
+        self._client = httpx.Client(
+            transport=pool.PoolTransport(self._connection, url, PatientBackend(self._current)),
+            trust_env=False,
+            timeout=httpx.Timeout(None, connect=self._connection.connect_timeout),
+        )
+        self._client.headers.clear()
+        return self._client
