@@ -32,6 +32,7 @@ class AtomicFile:
         self._target = path.resolve() if path.is_symlink() else path
         self._mode = mode
         self._temporary: Path | None = None
+        self._is_open = True
         try:
             self._fd = self._open()
         except OSError as error:
@@ -53,7 +54,7 @@ class AtomicFile:
 
     def keep_partial(self) -> Path | None:
         """Keep what was written as FILE.partial; None when there is nothing to keep."""
-        if self._temporary is None or os.fstat(self._fd).st_size == 0:
+        if not self._is_open or self._temporary is None or os.fstat(self._fd).st_size == 0:
             self.discard()
             return None
         partial = self._target.with_name(self._target.name + ".partial")
@@ -62,8 +63,10 @@ class AtomicFile:
 
     def discard(self) -> None:
         """Leave everything as it was."""
-        with contextlib.suppress(OSError):
-            os.close(self._fd)
+        if self._is_open:
+            self._is_open = False
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
@@ -86,6 +89,7 @@ class AtomicFile:
         try:
             if self._temporary is not None:
                 os.fsync(self._fd)
+            self._is_open = False
             os.close(self._fd)
             if self._temporary is not None:
                 self._temporary.replace(target)

@@ -65,6 +65,7 @@ class Client:
         self._on_wait = on_wait
         self._sleep = sleep
         self._transport = SyncTransport(self._connection, trace)
+        self._secrets: set[str] = set()  # what went out in headers, lest an error quote it back
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +98,12 @@ class Client:
         An answer that is not streamed is one chunk. What may be retried is retried until the
         first chunk is out, never after. Raises the errors of `completions_cli.errors`.
         """
+        try:
+            yield from self._events(request)
+        except CompletionsError as error:
+            raise self._masked(error) from None
+
+    def _events(self, request: CompletionRequest) -> Iterator[Chunk | Finished]:
         outgoing = self.http_request(request)
         patience = Patience(self._connection.timeout, self._connection.deadline)
         refreshed = False
@@ -124,6 +131,7 @@ class Client:
             headers={**outgoing.headers, "x-ms-client-request-id": _request_id(), **credentials},
             secret_headers=outgoing.secret_headers | credentials.keys(),
         )
+        self._secrets |= {signed.headers[name].removeprefix("Bearer ") for name in signed.secret_headers}
         with self._transport.send(signed, patience) as response:
             if not 200 <= response.status < 300:  # noqa: PLR2004
                 raise self._failure(response)
@@ -163,6 +171,13 @@ class Client:
             error.hint = f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}."
             return error
         return self._advised(error)
+
+    def _masked(self, error: CompletionsError) -> CompletionsError:
+        """Black out secrets that the server, or something on the way, put into its answer."""
+        error.message = headers.mask(error.message, self._secrets)
+        if isinstance(error, ServiceError) and error.code:
+            error.code = headers.mask(error.code, self._secrets)
+        return error
 
     def _advised(self, error: ServiceError | NetworkError) -> CompletionsError:
         if isinstance(error, ServiceError) and error.hint is None:

@@ -56,6 +56,10 @@ class CompletionsError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        """Give the message as it stands now: secrets that a server quoted may have been blacked out."""
+        return self.message
+
 
 class UsageError(CompletionsError):
     """The command line or an input file does not make sense; nothing was sent."""

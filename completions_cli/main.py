@@ -62,11 +62,12 @@ def _root(
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     streams = Streams()
+    sys.stdout = streams.text_stdout()
     try:
         code = _run(streams)
     except BaseException as error:  # noqa: BLE001 - this is the boundary
         code = _report(error, streams)
-    _leave(code)
+    _leave(code, streams)
 
 
 def _run(streams: Streams) -> int:
@@ -114,17 +115,22 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
 def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
     path = error.ctx.command_path if getattr(error, "ctx", None) else "completions"
     message = str(error.format_message())
-    close = getattr(error, "possibilities", None)
-    if not close and "No such command" in message:
-        import difflib
-
-        typed = message.split("'")[1] if "'" in message else ""
-        close = difflib.get_close_matches(typed, COMMANDS, n=1)
     hint = f"{path} --help lists what there is."
+    close = _nearest(error, message)
     if close:
         message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
-        hint = f"Did you mean {min(close)}? {hint}"
+        hint = f"Did you mean {close}? {hint}"
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _nearest(error: Any, message: str) -> str | None:  # noqa: ANN401 - a click exception
+    """Find the option or command that was probably meant."""
+    import difflib
+
+    typed, known = getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ()
+    if "No such command" in message and "'" in message:
+        typed, known = message.split("'")[1], COMMANDS
+    return next(iter(difflib.get_close_matches(typed, known, n=1, cutoff=0.5)), None)
 
 
 def _typed_json(streams: Streams) -> bool:
@@ -136,12 +142,10 @@ def _typed_json(streams: Streams) -> bool:
     return wanted or glued or streams.environ.get("COMPLETIONS_FORMAT") in ("json", "jsonl")
 
 
-def _leave(code: int) -> NoReturn:
+def _leave(code: int, streams: Streams) -> NoReturn:
     """Flush what typer printed, and end at once: at this point an interpreter's tidying up is only waiting."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        code = ExitCode.BROKEN_PIPE
-    except (OSError, AttributeError):
-        code = code or ExitCode.OUTPUT
+    except CompletionsError as error:
+        code = code or _report(error, streams)
     os._exit(code)

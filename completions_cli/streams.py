@@ -5,11 +5,13 @@ The only room, with `main` and `settings`, that touches `sys` and the environmen
 
 import contextlib
 import errno
+import io
 import os
 import re
 import stat
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
@@ -69,6 +71,27 @@ class Output:
         )
 
 
+class _RawOutput(io.RawIOBase):
+    """An output as Python's own file layers want it, failing in our terms instead of the system's."""
+
+    def __init__(self, output: Output, fd: int) -> None:
+        self._output = output
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._output.is_terminal
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._output.write(bytes(data))
+        return len(data)
+
+
 class Messages(Output):
     """stderr: notes, warnings, errors. Never fails: what cannot be said there cannot be said."""
 
@@ -103,6 +126,10 @@ class Streams:
         self.color_choice = "auto"
         self.verbosity = 0
         self.wants_json = False  # errors too
+
+    def text_stdout(self) -> io.TextIOWrapper:
+        """Make a text stream on stdout for libraries that print, such as typer its help."""
+        return io.TextIOWrapper(io.BufferedWriter(_RawOutput(self.stdout, 1)), encoding="utf-8", errors="replace")
 
     def read_stdin(self) -> bytes:
         """Read standard input to its end. Raises UsageError when it is closed or unreadable."""

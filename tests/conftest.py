@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 from tests.scripted_server import ScriptedServer, scripted
 
@@ -29,3 +30,11 @@ def scripted_server() -> Iterator[ScriptedServer]:
     """Give a raw socket server that answers with the bytes of `.play(...)` and keeps `.requests`."""
     with scripted() as server:
         yield server
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Give a runner of the installed command with a fresh home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Cli(home)

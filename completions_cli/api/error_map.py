@@ -177,8 +177,8 @@ def _read_json(value: Json, depth: int = 0) -> ErrorBody:
         if deeper is not None:
             return deeper
     # A summary such as "invalid input error" hides which field it was.
-    if located and loc and not any(part in message for part in loc[-1:]):
-        message = f"{message} ({located})" if message != located else message
+    if located and loc and not re.search(rf"\b{re.escape(loc[-1])}\b", message):
+        message = f"{message} ({located})"
     code = _scalar(inner.get("code")) or _scalar(value.get("code"))
     return ErrorBody(
         message=_first_line(message),

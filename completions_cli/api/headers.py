@@ -1,13 +1,16 @@
 """The request headers of the API reference, and which of them may be shown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from completions_cli import __version__
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest
 
 _SENSITIVE = re.compile(r"key|token|secret|auth|cookie|passw|credential|signature|session", re.IGNORECASE)
+MASK = "****"
+# Anything shorter would black out innocent words.
+_SHORTEST_SECRET = 8
 # What the client owns: a value of the user's here would break the exchange or leak a key.
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
 
@@ -49,6 +52,14 @@ def parse(line: str) -> tuple[str, str]:
     if name.lower() in _RESERVED:
         raise UsageError(f"the header {name} is set by the client itself")
     return name.lower(), value.strip()
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Black out secrets in a text, as when a server quotes the key it was sent."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    return text
 
 
 def is_sensitive(name: str) -> bool:

@@ -4,9 +4,8 @@ import json
 import shlex
 
 from completions_cli.api import headers, wire
+from completions_cli.api.headers import MASK
 from completions_cli.models import HttpRequest
-
-MASK = "****"
 
 
 def masked(request: HttpRequest) -> dict[str, str]:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 from completions_cli.api import headers
+from completions_cli.api.headers import MASK
 from completions_cli.models import HttpRequest
-from completions_cli.render.request import MASK, masked
+from completions_cli.render.request import masked
 from completions_cli.streams import Messages
-
-# Anything shorter would black out innocent words.
-_SHORTEST_SECRET = 8
 
 
 class TraceLines:
@@ -26,9 +24,7 @@ class TraceLines:
         """Show a request about to be sent."""
         shown = masked(request)
         self._secrets |= {
-            value.removeprefix("Bearer ")
-            for name, value in request.headers.items()
-            if shown[name] != value and len(value) >= _SHORTEST_SECRET
+            value.removeprefix("Bearer ") for name, value in request.headers.items() if shown[name] != value
         }
         self._line(f"> POST {request.url}")
         for name, value in shown.items():
@@ -49,6 +45,4 @@ class TraceLines:
                 self._line(f"< {line}")
 
     def _line(self, text: str) -> None:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        self._stderr.line(text)
+        self._stderr.line(headers.mask(text, self._secrets))

@@ -1,0 +1,266 @@
+"""How the command behaves as a process: pipes that break, disks that fill, signals, terminals."""
+
+import json
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command import COMMAND, Cli
+from tests.scripted_server import Pause, ScriptedServer, Silence, response, stream_head
+
+KEY = "test-key-0123456789"
+WHOLE = response(b'{"choices":[{"index":0,"text":"answer","finish_reason":"stop"}]}')
+DONE = b"data: [DONE]\n\n"
+
+
+def event(text: str) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"index": 0, "text": text, "finish_reason": None}]}).encode() + b"\n\n"
+
+
+# Output
+
+
+def test_output_goes_to_a_file(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    target = cli.home / "out.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    result = cli.service(scripted_server.url).run("complete", "P", "-o", str(target))
+    assert (result.code, result.stdout, target.read_text()) == (0, b"", "answer\n")
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in cli.home.iterdir()] == ["out.txt"]
+
+
+def test_a_broken_answer_leaves_the_file_and_keeps_what_came(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([stream_head(), event("half")])
+    target = cli.home / "out.txt"
+    target.write_text("old")
+    result = cli.service(scripted_server.url).run("stream", "P", "-o", str(target))
+    assert (result.code, target.read_text()) == (12, "old")
+    assert (cli.home / "out.txt.partial").read_text() == "half"
+    assert "out.txt.partial" in result.stderr
+
+
+def test_output_to_a_missing_folder_is_refused_before_anything_is_sent(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([WHOLE])
+    result = cli.service(scripted_server.url).run("complete", "P", "-o", str(cli.home / "no" / "out"))
+    assert (result.code, scripted_server.requests) == (16, [])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is Linux's")
+@pytest.mark.parametrize("command", [["complete", "P"], ["stream", "P"], ["--version"], ["--help"]])
+def test_a_full_disk_never_exits_0(command: list[str], cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    with Path("/dev/full").open("wb") as full:
+        process = cli.service(scripted_server.url).start(*command, stdout=full)
+        _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, b"Traceback" in stderr) == (16, False)
+
+
+def _limit_files_to_100_bytes() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def test_a_full_disk_behind_o(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(json.dumps({"choices": [{"index": 0, "text": "x" * 9999}]}).encode())])
+    process = cli.service(scripted_server.url).start(
+        "complete", "P", "-o", str(cli.home / "out"), preexec_fn=_limit_files_to_100_bytes
+    )
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 16, stderr
+    assert list(cli.home.iterdir()) == []
+
+
+def test_a_reader_that_leaves_ends_the_stream_quietly(cli: Cli, scripted_server: ScriptedServer) -> None:
+    gate = Pause()
+    scripted_server.play([stream_head(), event("one\n"), gate, *[event("more\n")] * 200, Silence()])
+    process = cli.service(scripted_server.url).start("stream", "P")
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == b"one\n"
+    process.stdout.close()
+    gate.go.set()
+    assert process.wait(timeout=30) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_help_into_a_closed_pipe(cli: Cli) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = cli.start("--help", stdout=writer)
+    os.close(writer)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 16), ("<&-", 2), ("2>&-", 0)])
+def test_closed_standard_streams(closed: str, code: int, cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    prompt = "" if closed == "<&-" else "P"
+    cli.service(scripted_server.url)
+    line = f"{shlex.quote(COMMAND)} complete {prompt} {closed}"
+    done = subprocess.run(["/bin/sh", "-c", line], env=cli.env, capture_output=True, timeout=30, check=False)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+
+
+# Signals
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_at_once_and_keeps_the_text(
+    number: signal.Signals, code: int, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([stream_head(), event("kept"), Silence()])
+    process = cli.service(scripted_server.url).start("stream", "P")
+    assert process.stdout
+    assert process.stdout.read(4) == b"kept"
+    process.send_signal(number)
+    rest, stderr = process.communicate(timeout=10)
+    assert (process.returncode, rest, stderr) == (code, b"", b"")
+
+
+def test_ctrl_c_while_waiting_for_a_retry(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b"{}", "429 X", ["retry-after: 100"])])
+    process = cli.service(scripted_server.url).start("complete", "P")
+    assert process.stderr
+    assert b"trying again in 100.0 s" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+
+
+# Terminal
+
+
+def test_control_characters_cannot_drive_a_terminal(cli: Cli, scripted_server: ScriptedServer) -> None:
+    evil = "a\x1b]52;c;aGk=\x07\x1b[2J\x9b31m\x08\r\u202e\tb\n"
+    scripted_server.play([stream_head(), *[event(char) for char in evil], DONE])
+    result = cli.service(scripted_server.url).terminal("stream", "P", "-q")
+    assert result.code == 0
+    assert result.stdout == (
+        b"a\\x1b]52;c;aGk=\\x07\\x1b[2J\\x9b31m\\x08\\x0d\\u202e\tb\r\n"  # the terminal's own CR before LF
+    )
+
+
+def test_a_terminal_shows_several_choices_with_headers(cli: Cli, scripted_server: ScriptedServer) -> None:
+    body = (
+        b'{"choices":[{"index":1,"text":"two","finish_reason":"stop"},{"index":0,"text":"one","finish_reason":"stop"}]}'
+    )
+    scripted_server.play([response(body)])
+    result = cli.service(scripted_server.url).terminal("complete", "--prompt-json", '["a","b"]', "-q")
+    assert result.text.replace("─", "").split() == ["choice", "0", "one", "choice", "1", "two"]
+
+
+def test_usage_is_shown_on_a_terminal_unless_quiet(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    shown = cli.service(scripted_server.url).terminal("complete", "P", env={"NO_COLOR": "1"})
+    quiet = cli.terminal("complete", "P", "-q")
+    assert "stop · " in shown.text
+    assert b"\x1b" not in shown.stdout
+    assert quiet.stdout == b"answer\r\n"
+
+
+def test_an_error_on_a_terminal_is_a_panel_with_inert_markup(cli: Cli, scripted_server: ScriptedServer) -> None:
+    body = b'{"error":{"message":"[/foo] [red]x :smile: \\u001b[31m\\u009b"}}'
+    scripted_server.play([response(body, "400 X")])
+    result = cli.service(scripted_server.url).terminal("complete", "P", "--color", "never")
+    assert result.code == 6
+    assert "[/foo] [red]x :smile: \\x1b[31m\\x9b" in result.text
+    assert "\x1b" not in result.text
+    assert "╭" in result.text
+
+
+def test_no_prompt_on_a_terminal_is_one_line_of_help(cli: Cli) -> None:
+    result = cli.terminal("complete", "--color", "never")
+    assert (result.code, "no prompt" in result.text) == (2, True)
+
+
+def test_the_editor_gives_the_prompt(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    editor = cli.home / "editor"
+    editor.write_text('#!/bin/sh\nprintf "edited\\n" > "$2"\n')
+    editor.chmod(0o755)
+    cli.env["VISUAL"] = f"{editor} --wait"
+    assert cli.service(scripted_server.url).run("complete", "-e").code == 0
+    assert b'"prompt":"edited"' in scripted_server.requests[0]
+
+
+# What is shown of a request
+
+
+def test_dry_run_sends_nothing_and_hides_secrets(cli: Cli, scripted_server: ScriptedServer) -> None:
+    args = ("complete", "P", "--dry-run", "-H", "x-api-token: hidden-value", "-H", "x-team: blue", "-d", "d1")
+    result = cli.service(scripted_server.url).run(*args)
+    assert (result.code, scripted_server.requests) == (0, [])
+    head, _, body = result.text.partition("\n\n")
+    lines = head.splitlines()
+    assert lines[0] == f"POST {scripted_server.url}/completions?api-version=2024-04-01-preview"
+    shown = {"authorization: Bearer ****", "api-key: ****", "x-api-token: ****", "x-team: blue"}
+    assert shown | {"azureml-model-deployment: d1"} <= set(lines)
+    assert body == '{"prompt":"P","max_tokens":256}\n'
+    assert KEY not in result.text
+    assert "hidden-value" not in result.text
+
+
+@pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="needs curl")
+def test_the_curl_command_sends_the_same_request(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    args = ("complete", 'it\'s "quoted" $HOME\n`x`', "-x", "k=v", "-t", "0")
+    cli.service(scripted_server.url).run(*args)
+    command = cli.run(*args, "--curl").text
+    assert KEY not in command
+    done = subprocess.run(["/bin/sh", "-c", command], env=cli.env, capture_output=True, timeout=30, check=True)
+    assert json.loads(done.stdout)["choices"][0]["text"] == "answer"
+    ours, curls = (request.partition(b"\r\n\r\n") for request in scripted_server.requests)
+    assert ours[2] == curls[2]
+    for header in (b"authorization: Bearer " + KEY.encode(), b"extra-parameters: pass-through"):
+        assert header in ours[0]
+        assert header in curls[0]
+
+
+@pytest.mark.parametrize("flag", ["-v", "-vv"])
+def test_verbose_shows_the_exchange_without_the_key(flag: str, cli: Cli, scripted_server: ScriptedServer) -> None:
+    body = f'{{"error":"you sent {KEY}"}}'.encode()
+    scripted_server.play([response(body, "400 Bad Request", [f"x-echo: Bearer {KEY}"])])
+    result = cli.service(scripted_server.url).run("complete", "P", flag)
+    assert "> POST http://127.0.0.1" in result.stderr
+    assert "> authorization: Bearer ****" in result.stderr
+    assert "< HTTP/1.1 400 Bad Request" in result.stderr
+    assert ('> {"prompt":"P","max_tokens":256}' in result.stderr) == (flag == "-vv")
+    assert KEY not in result.stderr
+
+
+# Odd surroundings
+
+
+@pytest.mark.parametrize("missing", ["HOME", "LANG", "XDG_CONFIG_HOME", "PATH"])
+def test_an_environment_without(missing: str, cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([WHOLE])
+    del cli.service(scripted_server.url).env[missing]
+    assert cli.run("complete", "é").text == "answer\n"
+
+
+def test_python_m_is_the_same_command(cli: Cli) -> None:
+    line = [sys.executable, "-m", "completions_cli", "--version"]
+    done = subprocess.run(line, env=cli.env, capture_output=True, timeout=30, check=True)
+    assert done.stdout == cli.run("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [(["complet"], "Did you mean complete?"), (["complete", "--temprature", "1", "x"], "--temperature")],
+)
+def test_a_typo_is_met_with_the_nearest_name(typed: list[str], words: str, cli: Cli) -> None:
+    result = cli.run(*typed)
+    assert (result.code, words in result.stderr) == (2, True)
