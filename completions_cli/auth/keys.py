@@ -1,8 +1,11 @@
 """Looks for a key in the places that the settings allow, in their order."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
 from completions_cli.settings.resolve import KeySource
@@ -10,29 +13,63 @@ from completions_cli.settings.resolve import KeySource
 _HINT = "Set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE, or store one with `completions config key set`."
 
 
-def find(sources: Iterable[KeySource], environ: Mapping[str, str]) -> Secret:
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What a place holds, as far as can be told without using it. `note` says why, where it is not plain."""
+
+    source: KeySource
+    state: Literal["present", "absent", "not tried", "unusable"]
+    note: str = ""
+
+
+def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: KeyringStore) -> Secret:
     """Return the first key there is. Raises ConfigError when there is none, or one that cannot be one."""
+    trouble: NoKeyringError | None = None
     for source in sources:
-        key = _read(source, environ)
+        try:
+            key = _read(source, environ, store)
+        except NoKeyringError as error:
+            trouble = error
+            continue
         if key is not None:
             return key
+    if trouble is not None:
+        raise ConfigError(f"no key for this endpoint, and no usable keyring: {trouble.reason}", hint=trouble.hint)
     raise ConfigError("no key for this endpoint", hint=_HINT)
 
 
-def _read(source: KeySource, environ: Mapping[str, str]) -> Secret | None:
+def status(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> SourceStatus:
+    """Tell whether a place holds a key that could be used. A command is not run for it."""
+    if source.kind == "command":
+        return SourceStatus(source, "not tried", "it runs when a key is needed")
+    try:
+        key = _read(source, environ, store)
+    except NoKeyringError as error:
+        return SourceStatus(source, "unusable", error.reason)
+    except ConfigError as error:
+        return SourceStatus(source, "unusable", error.message)
+    return SourceStatus(source, "absent" if key is None else "present")
+
+
+def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> Secret | None:
     if source.kind == "variable":
-        return Secret.checked(environ[str(source.value)], source.name)
-    if source.kind == "file":
-        return Secret.checked(_file(str(source.value), source.name), source.name)
-    return None
+        text: str | None = environ[str(source.value)]
+    elif source.kind == "file":
+        text = _file(str(source.value), source.name)
+    elif source.kind == "command":
+        from completions_cli.auth import key_command
+
+        text = key_command.run(tuple(source.value), environ)
+    else:
+        text = store.get(str(source.value))
+    return None if text is None else Secret.checked(text, source.name)
 
 
 def _file(path: str, name: str) -> str:
     try:
-        return Path(path).expanduser().read_bytes().decode()
-    except OSError as error:
-        raise ConfigError(
-            f"the key file {path} ({name}) cannot be read: {error.strerror}", hint=f"Check {name}."
-        ) from error
-    except UnicodeDecodeError as error:
+        return Path(path).expanduser().read_bytes().decode("utf-8-sig")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
+        reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
+        raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error
+    except ValueError as error:
         raise ConfigError(f"the key file {path} ({name}) is not text", hint=f"Check {name}.") from error

@@ -1,0 +1,114 @@
+"""A key from a program of the user's own, such as a password manager's command line."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from completions_cli.errors import ConfigError
+from completions_cli.settings.environment import without_secrets
+
+TIMEOUT = 30.0
+
+# How long its pipes are read after it ended: an agent that it started may hold them open for ever.
+_DRAIN = 1.0
+_MOST_BYTES = 65536
+_MOST_SHOWN = 300
+
+
+def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> str:
+    """Run the command and return the first line that it prints.
+
+    It gets no stdin and a session of its own, so that it ends with all its children when it takes longer
+    than `timeout` seconds or the user interrupts. Raises ConfigError, with its stderr when it failed.
+    """
+    process = _start(words, environ)
+    try:
+        output, messages = _Reader(process.stdout), _Reader(process.stderr)
+        process.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        _kill(process)
+        raise ConfigError(
+            f"key_command {words[0]} took longer than {timeout:g} s and was ended",
+            hint="It gets no terminal to ask questions on; unlock the password manager first.",
+        ) from error
+    except BaseException:
+        _kill(process)
+        raise
+    printed = output.text(_DRAIN)
+    line = printed.lstrip("\ufeff").partition("\n")[0]
+    if process.returncode != 0:
+        raise _failure(words[0], process.returncode, messages.text(_DRAIN), printed)
+    if not line.strip():
+        raise ConfigError(
+            f"key_command {words[0]} printed no key", hint="Its first line must be the key; run it by hand to see."
+        )
+    return line
+
+
+def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - the user's own command, from the user's own file
+            list(words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=without_secrets(environ),
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a NUL byte in it"
+        raise ConfigError(
+            f"key_command {words[0]} cannot be run: {reason}", hint="Check key_command in the profile."
+        ) from error
+
+
+def _failure(name: str, code: int, messages: str, printed: str) -> ConfigError:
+    for line in filter(None, (line.strip() for line in printed.splitlines())):
+        messages = messages.replace(line, "****")
+    said = " ".join(messages.split())[-_MOST_SHOWN:]
+    how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
+    return ConfigError(
+        f"key_command {name} {how}" + (f": {said}" if said else ""), hint="Run it by hand to see what it wants."
+    )
+
+
+class _Reader:
+    """Reads a pipe to its end, in a thread that may be left behind."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._data = b""
+        self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._thread.start()
+
+    def _read(self, pipe: IO[bytes] | None) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while pipe is not None and (more := os.read(pipe.fileno(), _MOST_BYTES)):
+                self._data = (self._data + more)[:_MOST_BYTES]
+        if pipe is not None:
+            pipe.close()
+
+    def text(self, seconds: float) -> str:
+        """Return what came, waiting so long for the end of it."""
+        self._thread.join(seconds)
+        return self._data.decode("utf-8", "replace")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the command and whatever it started."""
+    if sys.platform == "win32":
+        subprocess.run(  # noqa: S603 - a program of the system
+            ["taskkill", "/F", "/T", "/PID", str(process.pid)],  # noqa: S607 - found on the system's path
+            check=False,
+            capture_output=True,
+        )
+    else:
+        import signal
+
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

@@ -1,0 +1,173 @@
+"""Secrets in the operating system's keyring. The only file that imports `keyring`, and only when it is asked.
+
+A keyring may be missing, locked, broken, or wait for ever for someone to unlock it, and its backend may be
+any class that the user's set-up names. So every call runs in a thread that is given up after some seconds,
+and whatever goes wrong there is one error: no usable keyring.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from completions_cli.errors import ConfigError
+
+SERVICE = "completions-cli"
+TIMEOUT = 3.0
+
+# Windows takes 2,560 bytes of UTF-16; tokens are longer and are kept in parts, on every system alike.
+_PART = 1200
+_HEAD = "parts"
+_MOST_PARTS = 100
+
+_HINT = (
+    "Put the key into the variable COMPLETIONS_API_KEY, or the name of a file that holds it "
+    "into COMPLETIONS_API_KEY_FILE."
+)
+_REASONS = {
+    "KeyringLocked": "it is locked",
+    "InitError": "it cannot be opened",
+    "NoKeyringError": "there is none on this machine",
+    "PasswordSetError": "it refused to store",
+}
+
+_T = TypeVar("_T")
+
+
+class NoKeyringError(ConfigError):
+    """There is no keyring that could be used; `reason` says why, without the hint."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no usable keyring: {reason}", hint=_HINT)
+        self.reason = reason
+
+
+class KeyringStore:
+    """Reads, stores and deletes secrets by user name. Every method may raise NoKeyringError."""
+
+    def __init__(self, environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> None:
+        self._disabled = environ.get("COMPLETIONS_NO_KEYRING", "") not in ("", "0")
+        self._timeout = timeout
+        self._gave_up = False
+
+    def get(self, user: str) -> str | None:
+        """Return the secret, None when there is none, or not all of it."""
+        return self._watched(lambda backend: _read(backend, user))
+
+    def set(self, user: str, secret: str) -> None:
+        """Store the secret in place of any other."""
+        self._watched(lambda backend: _write(backend, user, secret))
+
+    def delete(self, user: str) -> bool:
+        """Delete the secret; false when there was none."""
+        return self._watched(lambda backend: _delete(backend, user))
+
+    def backend(self) -> str:
+        """Name the backend, as in `keyring.backends.SecretService.Keyring`."""
+        return self._watched(lambda backend: f"{type(backend).__module__}.{type(backend).__qualname__}")
+
+    def _watched(self, work: Callable[[Any], _T]) -> _T:
+        """Do the work in a thread that is left behind when it hangs; `main` does not wait for it either."""
+        if self._disabled:
+            raise NoKeyringError("COMPLETIONS_NO_KEYRING is set")
+        if self._gave_up:
+            raise self._silent()
+        outcome: queue.SimpleQueue[tuple[_T | None, str | None]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                outcome.put((work(_backend()), None))
+            except NoKeyringError as error:
+                outcome.put((None, error.reason))
+            except BaseException as error:  # noqa: BLE001 - a backend may be any class, and raise anything
+                # Not the error's own text: some backends quote what they were given.
+                name = type(error).__name__
+                outcome.put((None, _REASONS.get(name, f"it failed with {name}")))
+
+        threading.Thread(target=run, name="keyring", daemon=True).start()
+        try:
+            value, reason = outcome.get(timeout=self._timeout)
+        except queue.Empty:
+            self._gave_up = True
+            raise self._silent() from None
+        if reason is not None:
+            raise NoKeyringError(reason)
+        return value  # type: ignore[return-value] # None only where the work returns it
+
+    def _silent(self) -> NoKeyringError:
+        return NoKeyringError(f"it did not answer within {self._timeout:g} s (is it locked?)")
+
+
+def _backend() -> Any:  # noqa: ANN401 - any class of a third party
+    import keyring
+
+    found = _secure(keyring.get_keyring())
+    if found is None:
+        name = type(keyring.get_keyring())
+        raise NoKeyringError(f"{name.__module__}.{name.__qualname__} keeps no secrets safely")
+    return found
+
+
+def _secure(backend: Any) -> Any:  # noqa: ANN401 - any class of a third party
+    """Find a backend that stores, and not in plain text; a chain is searched, lest it fall back to a worse one."""
+    kind = type(backend)
+    if kind.__module__ in ("keyring.backends.fail", "keyring.backends.null"):
+        return None
+    if "plaintext" in f"{kind.__module__}.{kind.__qualname__}".lower():
+        return None
+    if kind.__module__ == "keyring.backends.chainer":
+        return next((found for link in backend.backends if (found := _secure(link)) is not None), None)
+    return backend
+
+
+def _read(backend: Any, user: str) -> str | None:  # noqa: ANN401 - any class of a third party
+    head = backend.get_password(SERVICE, user)
+    count, digest = _parse_head(head)
+    if not count:
+        return str(head) if head else None
+    parts = [backend.get_password(SERVICE, _part_name(user, number)) for number in range(count)]
+    if None in parts:
+        return None
+    secret = "".join(parts)
+    # Two writers at once may have left parts of either.
+    return secret if _digest(secret) == digest else None
+
+
+def _write(backend: Any, user: str, secret: str) -> None:  # noqa: ANN401 - any class of a third party
+    before, _ = _parse_head(backend.get_password(SERVICE, user))
+    parts = [secret[start : start + _PART] for start in range(0, len(secret), _PART)] if len(secret) > _PART else []
+    for number, part in enumerate(parts):
+        backend.set_password(SERVICE, _part_name(user, number), part)
+    backend.set_password(SERVICE, user, f"{_HEAD} {len(parts)} {_digest(secret)}" if parts else secret)
+    for number in range(len(parts), before):
+        backend.delete_password(SERVICE, _part_name(user, number))
+
+
+def _delete(backend: Any, user: str) -> bool:  # noqa: ANN401 - any class of a third party
+    head = backend.get_password(SERVICE, user)
+    if head is None:
+        return False
+    backend.delete_password(SERVICE, user)
+    count, _ = _parse_head(head)
+    for number in range(count):
+        if backend.get_password(SERVICE, _part_name(user, number)) is not None:
+            backend.delete_password(SERVICE, _part_name(user, number))
+    return True
+
+
+def _parse_head(head: str | None) -> tuple[int, str]:
+    """Read how many parts there are and their checksum; 0 when the head is the secret itself."""
+    words = (head or "").split(" ")
+    if len(words) == 3 and words[0] == _HEAD and words[1].isdigit():  # noqa: PLR2004 - word, count, checksum
+        return min(int(words[1]), _MOST_PARTS), words[2]
+    return 0, ""
+
+
+def _part_name(user: str, number: int) -> str:
+    return f"{user}#{number + 1}"
+
+
+def _digest(secret: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(secret.encode()).hexdigest()[:16]

@@ -1,0 +1,106 @@
+"""A key from a command: its first line, and never longer than it should take."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from completions_cli.auth import key_command
+from completions_cli.errors import ConfigError
+
+ENVIRON = {"PATH": os.environ["PATH"]}
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
+
+
+def has_ended(pid: int) -> bool:
+    """Wait for a process to end; a zombie has."""
+    for _ in range(500):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.01)
+                continue
+        return True
+    return False
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("script", "key"),
+    [
+        ("printf k-1", "k-1"),
+        ("printf 'k-1\\nuser: me\\n'", "k-1"),
+        ("printf 'k-1\\r\\n'", "k-1\r"),  # white space goes where all keys are checked
+        ("echo noise >&2; echo k-1", "k-1"),
+        ("echo k-1; sleep 60 & disown 2>/dev/null; exit 0", "k-1"),
+    ],
+)
+def test_the_first_line_is_the_key(script: str, key: str) -> None:
+    assert key_command.run(["sh", "-c", script], ENVIRON) == key
+
+
+@posix_only
+def test_stderr_is_shown_only_on_failure_and_without_what_was_printed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        key_command.run(["sh", "-c", "echo canary-key; echo 'vault is sealed: canary-key' >&2; exit 3"], ENVIRON)
+    assert caught.value.message == "key_command sh ended with exit code 3: vault is sealed: ****"
+
+
+@posix_only
+def test_a_command_that_prints_nothing_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="printed no key"):
+        key_command.run(["sh", "-c", "echo; echo k"], ENVIRON)
+
+
+def test_a_command_that_cannot_be_run_is_named() -> None:
+    with pytest.raises(ConfigError, match="key_command no-such-program cannot be run: No such file"):
+        key_command.run(["no-such-program"], ENVIRON)
+    with pytest.raises(ConfigError, match="NUL"):
+        key_command.run(["a\0b"], ENVIRON)
+
+
+@posix_only
+def test_our_own_keys_are_not_in_its_environment() -> None:
+    script = 'echo "[$COMPLETIONS_API_KEY$AZURE_INFERENCE_CREDENTIAL]$OTHER"'
+    environ = {**ENVIRON, "COMPLETIONS_API_KEY": "canary", "AZURE_INFERENCE_CREDENTIAL": "canary", "OTHER": "kept"}
+    assert key_command.run(["sh", "-c", script], environ) == "[]kept"
+
+
+@posix_only
+def test_it_is_ended_with_its_children_when_it_takes_too_long(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f'echo $$ > {pids}; sh -c "echo \\$\\$ >> {pids}; sleep 60" & wait'
+    with pytest.raises(ConfigError, match=r"took longer than 0\.5 s"):
+        key_command.run(["sh", "-c", script], ENVIRON, timeout=0.5)
+    for pid in pids.read_text(encoding="utf-8").split():
+        assert has_ended(int(pid))
+
+
+@posix_only
+def test_ctrl_c_ends_it_with_its_children(tmp_path: Path) -> None:
+    """The caller's process is interrupted while the command runs."""
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    caller = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"""
+from completions_cli.auth import key_command
+try:
+    key_command.run(["sh", "-c", "sleep 60 & echo $! > {ready}; wait"], {{"PATH": "{ENVIRON["PATH"]}"}})
+except KeyboardInterrupt:
+    print("interrupted")
+""",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    child = int(ready.read_text(encoding="utf-8"))
+    caller.send_signal(signal.SIGINT)
+    assert caller.communicate(timeout=10)[0] == "interrupted\n"
+    assert has_ended(child)

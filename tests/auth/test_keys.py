@@ -1,0 +1,95 @@
+"""Where a key comes from: the order, what is refused, and that a source answers for itself."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from keyring.backend import KeyringBackend
+
+from completions_cli.auth import keys
+from completions_cli.auth.keyring_store import KeyringStore
+from completions_cli.errors import ConfigError
+from completions_cli.settings.resolve import KeySource
+from tests.auth.keyring_backends import FileKeyring, RaisingKeyring
+
+VARIABLE = KeySource("variable", "COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY")
+KEYRING = KeySource("keyring", "p@https://h", "the keyring")
+AZURE = KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL")
+ENVIRON = {"COMPLETIONS_API_KEY": "from-variable", "AZURE_INFERENCE_CREDENTIAL": "from-azure"}
+
+
+@pytest.fixture(autouse=True)
+def file_backend(tmp_path: Path, use_keyring: Callable[[KeyringBackend], None]) -> None:
+    use_keyring(FileKeyring(tmp_path / "keyring.json"))
+
+
+def test_the_first_source_that_has_a_key_wins_and_later_ones_are_not_asked(tmp_path: Path) -> None:
+    store = KeyringStore({})
+    store.set("p@https://h", "from-keyring")
+    (tmp_path / "keyring.calls").unlink()
+    assert keys.find([VARIABLE, KEYRING], ENVIRON, store).reveal() == "from-variable"
+    assert not (tmp_path / "keyring.calls").exists()
+    assert keys.find([KEYRING, AZURE], ENVIRON, store).reveal() == "from-keyring"
+    store.delete("p@https://h")
+    assert keys.find([KEYRING, AZURE], ENVIRON, store).reveal() == "from-azure"
+
+
+def test_a_broken_keyring_is_passed_over_when_another_source_has_a_key(
+    tmp_path: Path, use_keyring: Callable[[KeyringBackend], None]
+) -> None:
+    use_keyring(RaisingKeyring(tmp_path / "k"))
+    assert keys.find([KEYRING, AZURE], ENVIRON, KeyringStore({})).reveal() == "from-azure"
+    with pytest.raises(ConfigError, match="no key for this endpoint, and no usable keyring") as caught:
+        keys.find([KEYRING], ENVIRON, KeyringStore({}))
+    assert "COMPLETIONS_API_KEY_FILE" in str(caught.value.hint)
+
+
+def test_no_source_is_an_error_that_names_the_variables() -> None:
+    with pytest.raises(ConfigError) as caught:
+        keys.find([], {}, KeyringStore({}))
+    assert "COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [(b"k-1\n", "k-1"), (b"\xef\xbb\xbfk-1\r\n", "k-1"), (b" \tk-1 \n\n", "k-1")],
+)
+def test_a_key_file_is_stripped(tmp_path: Path, content: bytes, key: str) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    source = KeySource("file", str(path), "COMPLETIONS_API_KEY_FILE")
+    assert keys.find([source], {}, KeyringStore({})).reveal() == key
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "a\nb", "a\x1bb", "clé", "a\x00b", "a\x7fb"])
+def test_what_cannot_be_a_key_is_refused_without_repeating_it(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        keys.find([VARIABLE], {"COMPLETIONS_API_KEY": key}, KeyringStore({}))
+    assert "COMPLETIONS_API_KEY" in caught.value.message
+    assert not key.strip() or key not in caught.value.message
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="COMPLETIONS_API_KEY_FILE"):
+        keys.find([KeySource("file", str(path), "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        keys.find([KeySource("file", str(tmp_path), "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
+
+
+def test_the_status_of_a_source_is_told_without_running_a_command(
+    tmp_path: Path, use_keyring: Callable[[KeyringBackend], None]
+) -> None:
+    store, ran = KeyringStore({}), tmp_path / "ran"
+    command = KeySource("command", ("touch", str(ran)), "key_command")
+    environ = {**ENVIRON, "PATH": os.environ["PATH"]}
+    states = [keys.status(source, environ, store).state for source in (VARIABLE, KEYRING, command)]
+    assert states == ["present", "absent", "not tried"]
+    assert not ran.exists()
+    assert keys.status(VARIABLE, {"COMPLETIONS_API_KEY": "a b"}, store).state == "unusable"
+    use_keyring(RaisingKeyring(tmp_path / "k"))
+    assert keys.status(KEYRING, {}, store).state == "unusable"
