@@ -118,7 +118,7 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket, script: Script) -> None:
         try:
-            request = _read_request(connection)
+            request = read_request(connection)
             if not request:
                 return
             with self.arrived:
@@ -146,7 +146,7 @@ class ScriptedServer:
                 return
 
 
-def _read_request(connection: socket.socket) -> bytes:
+def read_request(connection: socket.socket) -> bytes:
     """Read one request, its body by Content-Length. A connection closed unused gives b""."""
     data = b""
     while b"\r\n\r\n" not in data:
