@@ -11,7 +11,6 @@ import typer.core
 
 from completions_cli import __version__
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
-from completions_cli.render import failure
 from completions_cli.streams import Streams
 
 # Each is a module of `commands`, loaded when it is used. The order is that of the help.
@@ -92,6 +91,8 @@ def _report(error: BaseException, streams: Streams) -> int:
         for frame in traceback.format_tb(error.__traceback__):
             for row in frame.splitlines():
                 streams.stderr.line(row)
+    from completions_cli.render import failure
+
     failure.show(
         _in_users_terms(error),
         streams.stderr,
