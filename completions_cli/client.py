@@ -4,33 +4,20 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from completions_cli.api import error_map, headers, hints, wire
-from completions_cli.api.endpoint import Endpoint
+from completions_cli.api import error_map, headers
 from completions_cli.api.reader import ResponseReader
 from completions_cli.api.retry import RetryPolicy
+from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
 from completions_cli.errors import AuthError, CompletionsError, NetworkError, RateLimitError, ServiceError
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service to call, and how requests to it are labelled."""
-
-    endpoint: Endpoint
-    deployment: str | None = None
-    extra_parameters: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    secret_headers: frozenset[str] = frozenset()
-    profile: str | None = None
-    auth: str = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +66,7 @@ class Client:
 
     def http_request(self, request: CompletionRequest) -> HttpRequest:
         """Lay out a request as it would be sent, authentication left out."""
-        service = self._service
-        return HttpRequest(
-            url=service.endpoint.url,
-            headers=headers.build(
-                request,
-                deployment=service.deployment,
-                extra_parameters=service.extra_parameters,
-                custom=service.headers,
-            ),
-            body=wire.encode(wire.body(request)),
-            secret_headers=service.secret_headers,
-        )
+        return self._service.http_request(request)
 
     def events(self, request: CompletionRequest) -> Iterator[Chunk | Finished]:
         """Send a request and yield its chunks as they arrive, then how it finished.
@@ -115,7 +91,7 @@ class Client:
                 yield from self._attempt(outgoing, exchange, patience)
             except (ServiceError, NetworkError) as error:
                 if exchange.has_yielded:
-                    raise self._advised(error) from None
+                    raise self._service.advised(error) from None
                 if isinstance(error, AuthError) and error.status == 401 and not refreshed:  # noqa: PLR2004
                     refreshed = True
                     if self._credentials.refresh():
@@ -128,7 +104,7 @@ class Client:
         credentials = self._credentials.headers()
         signed = replace(
             outgoing,
-            headers={**outgoing.headers, "x-ms-client-request-id": _request_id(), **credentials},
+            headers={**outgoing.headers, "x-ms-client-request-id": headers.request_id(os.urandom(16)), **credentials},
             secret_headers=outgoing.secret_headers | credentials.keys(),
         )
         self._secrets |= {signed.headers[name].removeprefix("Bearer ") for name in signed.secret_headers}
@@ -156,13 +132,13 @@ class Client:
     def _wait_or_raise(self, error: ServiceError | NetworkError, attempt: int, patience: Patience) -> None:
         asked = error.retry_after if isinstance(error, ServiceError) else None
         if not error.retryable or attempt > self._policy.retries:
-            raise self._advised(error) from None
+            raise self._service.advised(error) from None
         seconds = self._policy.backoff(attempt - 1, random.random()) if asked is None else asked  # noqa: S311
         if seconds > self._policy.max_wait:
             raise self._too_long(error, seconds) from None
         left = patience.remaining_in_all()
         if left is not None and seconds >= left:
-            raise self._advised(error) from None
+            raise self._service.advised(error) from None
         self._on_wait(Wait(error, seconds, attempt + 1, self._policy.retries + 1))
         self._sleep(seconds)
 
@@ -170,28 +146,13 @@ class Client:
         if isinstance(error, ServiceError) and isinstance(error, RateLimitError):
             error.hint = f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}."
             return error
-        return self._advised(error)
+        return self._service.advised(error)
 
     def _masked(self, error: CompletionsError) -> CompletionsError:
         """Black out secrets that the server, or something on the way, put into its answer."""
         error.message = headers.mask(error.message, self._secrets)
         if isinstance(error, ServiceError) and error.code:
             error.code = headers.mask(error.code, self._secrets)
-        return error
-
-    def _advised(self, error: ServiceError | NetworkError) -> CompletionsError:
-        if isinstance(error, ServiceError) and error.hint is None:
-            service = self._service
-            error.hint = hints.hint(
-                error,
-                hints.HintContext(
-                    host=service.endpoint.host,
-                    path=service.endpoint.url.removeprefix(service.endpoint.origin),
-                    profile=service.profile,
-                    extra_parameters=service.extra_parameters,
-                    auth=service.auth,
-                ),
-            )
         return error
 
 
@@ -235,12 +196,3 @@ class _Exchange:
         if not self.has_yielded and any(delta.text or delta.finish_reason for delta in chunk.deltas):
             self.has_yielded = True
             self._first_token = time.monotonic() - self._started
-
-
-def _request_id() -> str:
-    """Make a random UUID; the module for them costs more than this."""
-    digits = bytearray(os.urandom(16))
-    digits[6] = digits[6] & 0x0F | 0x40
-    digits[8] = digits[8] & 0x3F | 0x80
-    text = digits.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

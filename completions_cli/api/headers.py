@@ -54,6 +54,15 @@ def parse(line: str) -> tuple[str, str]:
     return name.lower(), value.strip()
 
 
+def request_id(entropy: bytes) -> str:
+    """Make a random UUID of 16 random bytes; the module for them costs more than this."""
+    digits = bytearray(entropy)
+    digits[6] = digits[6] & 0x0F | 0x40
+    digits[8] = digits[8] & 0x3F | 0x80
+    text = digits.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def mask(text: str, secrets: Iterable[str]) -> str:
     """Black out secrets in a text, as when a server quotes the key it was sent."""
     for secret in secrets:

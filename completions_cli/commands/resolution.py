@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from completions_cli import prompt_source
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, wire
+from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
+from completions_cli.api.retry import RetryPolicy
+from completions_cli.api.service import Service
 from completions_cli.commands import values
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import ServiceError, UsageError
@@ -18,10 +21,11 @@ from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import Flags, Settings, config_folder, resolve
 from completions_cli.streams import Streams
+from completions_cli.transport.connection import Connection, Trace
 
 if TYPE_CHECKING:
     from completions_cli.auth.credentials import Credentials
-    from completions_cli.client import Client, Service, Wait
+    from completions_cli.client import Client, Wait
 
 _CONNECTION_SETTINGS = (
     "endpoint",
@@ -121,11 +125,8 @@ def _unset(names: list[str]) -> frozenset[str]:
 
 def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
     """Lay out the request as it would be sent, with stand-ins for what is only known when it is."""
-    from completions_cli.auth.credentials import NoCredentials
-    from completions_cli.client import Client
-
     endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:PORT/v1".replace("PORT", "0"))
-    outgoing = Client(_service(settings, endpoint), NoCredentials()).http_request(request)
+    outgoing = service(settings, endpoint).http_request(request)
     if settings.values["auth"] == "none" and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})
@@ -133,50 +134,40 @@ def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
 
 
 @contextmanager
-def client(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Client"]:
-    """Open the client that the settings ask for; with the profile `local` its engine runs as long as the client."""
+def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[tuple[Endpoint, "Credentials"]]:
+    """Find out where to send requests and how to sign them; the engine of the profile `local` runs meanwhile."""
     if settings.endpoint is None:
         from completions_cli.commands import embedded
 
         with embedded.endpoint(settings.values["model_path"], streams, spinner) as (endpoint, credentials):
-            yield _client(settings, endpoint, credentials, streams, spinner)
+            yield endpoint, credentials
         return
     from completions_cli.commands import sign_in
 
-    credentials = sign_in.credentials(settings, streams.environ)
-    with _client(settings, settings.endpoint, credentials, streams, spinner) as opened:
+    yield settings.endpoint, sign_in.credentials(settings, streams.environ)
+
+
+@contextmanager
+def client(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Client"]:
+    """Open the client that the settings ask for."""
+    from completions_cli.client import Client
+
+    with (
+        target(settings, streams, spinner) as (endpoint, credentials),
+        Client(
+            service(settings, endpoint),
+            credentials,
+            connection(settings),
+            RetryPolicy(retries=settings.values["retries"], max_wait=settings.values["max_wait"]),
+            trace=trace(streams),
+            on_wait=lambda wait: _show_wait(wait, streams, spinner),
+        ) as opened,
+    ):
         yield opened
 
 
-def _client(
-    settings: Settings, endpoint: endpoints.Endpoint, credentials: "Credentials", streams: Streams, spinner: Spinner
-) -> "Client":
-    from completions_cli.api.retry import RetryPolicy
-    from completions_cli.client import Client
-    from completions_cli.render.trace import TraceLines
-    from completions_cli.transport.connection import Connection
-
-    chosen = settings.values
-    return Client(
-        _service(settings, endpoint),
-        credentials,
-        Connection(
-            timeout=chosen["timeout"],
-            deadline=chosen["deadline"],
-            connect_timeout=chosen["connect_timeout"],
-            proxy=chosen["proxy"],
-            ca_bundle=chosen["ca_bundle"],
-            ca_source=settings.sources["ca_bundle"],
-        ),
-        RetryPolicy(retries=chosen["retries"], max_wait=chosen["max_wait"]),
-        trace=TraceLines(streams.stderr, bodies=streams.verbosity > 1) if streams.verbosity else None,
-        on_wait=lambda wait: _show_wait(wait, streams, spinner),
-    )
-
-
-def _service(settings: Settings, endpoint: endpoints.Endpoint) -> "Service":
-    from completions_cli.client import Service
-
+def service(settings: Settings, endpoint: Endpoint) -> Service:
+    """Say how requests of these settings are labelled."""
     return Service(
         endpoint=endpoint,
         deployment=settings.values["deployment"],
@@ -186,6 +177,26 @@ def _service(settings: Settings, endpoint: endpoints.Endpoint) -> "Service":
         profile=settings.profile,
         auth=settings.values["auth"],
     )
+
+
+def connection(settings: Settings) -> Connection:
+    """Say how the service is reached."""
+    chosen = settings.values
+    return Connection(
+        timeout=chosen["timeout"],
+        deadline=chosen["deadline"],
+        connect_timeout=chosen["connect_timeout"],
+        proxy=chosen["proxy"],
+        ca_bundle=chosen["ca_bundle"],
+        ca_source=settings.sources["ca_bundle"],
+    )
+
+
+def trace(streams: Streams) -> Trace | None:
+    """Make what shows the exchanges on stderr, if that was asked for."""
+    from completions_cli.render.trace import TraceLines
+
+    return TraceLines(streams.stderr, bodies=streams.verbosity > 1) if streams.verbosity else None
 
 
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:

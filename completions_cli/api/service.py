@@ -1,0 +1,50 @@
+"""The service that is called: how requests to it are labelled, and what to advise when it refuses."""
+
+from dataclasses import dataclass, field
+
+from completions_cli.api import headers, hints, wire
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.errors import CompletionsError, ServiceError
+from completions_cli.models import CompletionRequest, HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service to call, and how requests to it are labelled."""
+
+    endpoint: Endpoint
+    deployment: str | None = None
+    extra_parameters: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    secret_headers: frozenset[str] = frozenset()
+    profile: str | None = None
+    auth: str = "key"
+
+    def http_request(self, request: CompletionRequest) -> HttpRequest:
+        """Lay out a request as it would be sent, authentication left out."""
+        return HttpRequest(
+            url=self.endpoint.url,
+            headers=headers.build(
+                request,
+                deployment=self.deployment,
+                extra_parameters=self.extra_parameters,
+                custom=self.headers,
+            ),
+            body=wire.encode(wire.body(request)),
+            secret_headers=self.secret_headers,
+        )
+
+    def advised(self, error: CompletionsError) -> CompletionsError:
+        """Give an error of this service its hint, if it has none."""
+        if isinstance(error, ServiceError) and error.hint is None:
+            error.hint = hints.hint(
+                error,
+                hints.HintContext(
+                    host=self.endpoint.host,
+                    path=self.endpoint.url.removeprefix(self.endpoint.origin),
+                    profile=self.profile,
+                    extra_parameters=self.extra_parameters,
+                    auth=self.auth,
+                ),
+            )
+        return error
