@@ -183,6 +183,8 @@ class _Exchange:
         for chunk in reader.close():
             self._note(chunk)
             yield chunk
+        if reader.is_document:
+            self._first_token = None  # all tokens came at once
         yield Finished(
             finish_reasons=reader.finish_reasons,
             usage=reader.usage,
