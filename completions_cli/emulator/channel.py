@@ -56,10 +56,9 @@ class Channel:
         if not pump.cancelled():
             pump.result()
 
-    async def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Put bytes on the socket past the HTTP layer."""
         self._transport.write(data)
-        await asyncio.sleep(0)
 
     async def close(self) -> None:
         """End the connection in order (FIN), after what was written."""
@@ -69,7 +68,8 @@ class Channel:
     async def reset(self) -> None:
         """End the connection with RST."""
         raw = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
+        # Either is raised for a connection that the client has closed already, by asyncio or by uvloop.
+        with contextlib.suppress(OSError, ValueError):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
         await self.disconnected()

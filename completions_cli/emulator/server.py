@@ -14,6 +14,8 @@ from completions_cli.emulator.behaviours.table import behaviour_of
 from completions_cli.emulator.channel import TRANSPORT
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig
 from completions_cli.emulator.engines import Engine
+from completions_cli.emulator.faults.catalogue import catalogue, check_specs
+from completions_cli.emulator.faults.plan import FaultPlan
 from completions_cli.emulator.log import open_log
 from completions_cli.emulator.service import Service
 from completions_cli.errors import NetworkError
@@ -27,12 +29,16 @@ _KEEP_ALIVE_ELSEWHERE = 75
 def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None]) -> None:
     """Listen, announce the URL, answer until SIGINT or SIGTERM.
 
-    Open streams are cut within a second. Raises NetworkError when the address cannot be used,
-    OutputError when the log cannot be written; the signal is raised again once all is closed.
+    Open streams are cut within a second. Raises UsageError for faults that do not exist, NetworkError when
+    the address cannot be used, OutputError when the log cannot be written; the signal is raised again once
+    all is closed.
     """
+    kinds = catalogue() if config.faults else {}
+    check_specs(config.faults, kinds)
+    plan = FaultPlan(config.faults, kinds, config.seed)
     with open_log(config.log) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
-        service = Service(config, behaviour, engine, log)
+        service = Service(config, behaviour, engine, plan, log)
         app = build_app(service, behaviour)
         server = _Server(_uvicorn_config(config, app), service.stop)
         announce(_url(listener))

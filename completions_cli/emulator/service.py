@@ -16,17 +16,21 @@ from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.config import EmulatorConfig
 from completions_cli.emulator.documents import Identity
 from completions_cli.emulator.engines import Engine
+from completions_cli.emulator.faults.kinds import Event, Events, Target
+from completions_cli.emulator.faults.plan import FaultPlan, Strikes
 from completions_cli.emulator.limits import Limits
 from completions_cli.emulator.log import Entry, RequestLog
 from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
 
-Answer = Callable[[Head, bytes, Entry], Awaitable[Reply | StreamReply]]
+Answer = Callable[[Head, bytes, Entry, Strikes], Awaitable[Reply | StreamReply]]
 
 
 class Service:
     """The emulated service. Its two ASGI endpoints are `completions` and `elsewhere`."""
 
-    def __init__(self, config: EmulatorConfig, behaviour: Behaviour, engine: Engine, log: RequestLog) -> None:
+    def __init__(
+        self, config: EmulatorConfig, behaviour: Behaviour, engine: Engine, plan: FaultPlan, log: RequestLog
+    ) -> None:
         self._config = config
         self._behaviour = behaviour
         self._engine = engine
@@ -34,6 +38,7 @@ class Service:
         headers = behaviour.limit_headers if config.limit_headers is None else config.limit_headers
         self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic)
         self._fingerprint = f"fp_{hashlib.sha256(f'{engine.model} {config.seed}'.encode()).hexdigest()[:10]}"
+        self._plan = plan
         self._running: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -69,52 +74,62 @@ class Service:
 
     async def _answer(self, request: Request, body: bytes, channel: Channel, answer: Answer) -> None:
         head = _head(request)
-        entry = self._log.entry(
-            {"method": head.method, "path": head.path, "query": head.query_string}, head.headers, body
-        )
+        arrived = {"method": head.method, "path": head.path, "query": head.query_string}
+        entry = self._log.entry(arrived, head.headers, body)
+        strikes = Strikes()
         try:
-            reply = await answer(head, body, entry)
+            reply = await answer(head, body, entry, strikes)
         except RefusalError as refusal:
             reply = refusal.reply
         reply.headers |= _request_headers(head)
-        entry.note(status=reply.status)
+        reply = strikes.reply(reply)
+        entry.note(status=reply.status, faults=strikes.kinds)
         entry.write()
-        await channel.reply(reply)
+        await strikes.send(channel, reply)
 
-    async def _no_route(self, head: Head, body: bytes, entry: Entry) -> Reply | StreamReply:
-        del body, entry
-        if self._behaviour.redirects_slash and head.path.rstrip("/") in self._behaviour.paths:
-            return Reply(307, b"", {"location": head.path.rstrip("/") + (f"?{head.query_string}" * bool(head.query))})
+    async def _no_route(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+        del body, entry, strikes
+        path = head.path.rstrip("/")
+        if self._behaviour.redirects_slash and path in self._behaviour.paths:
+            return Reply(307, b"", {"location": f"{path}?{head.query_string}".rstrip("?")})
         return self._behaviour.no_route(head)
 
-    async def _complete(self, head: Head, body: bytes, entry: Entry) -> Reply | StreamReply:
+    async def _complete(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply | StreamReply:
         if head.method != "POST":
             return self._behaviour.wrong_method(head)
+        strikes.strikes += self._plan.draw({Target.REQUEST})
+        if replaced := strikes.answer(head):
+            return replaced
         self._behaviour.admit(head)
         call = self._behaviour.read(head, body)
+        strikes.strikes += self._plan.draw({Target.ANSWER, Target.STREAM if call.stream else Target.DOCUMENT})
         prompt_tokens = await self._engine.prompt_tokens(call)
         estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.samples
         verdict = self._limits.admit(estimate)
         if verdict.wait:
             reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
-        elif call.stream:
-            reply = StreamReply(self._stream(call, prompt_tokens, estimate), delay=self._config.latency)
+        elif call.stream and not strikes.plain:
+            reply = self._streamed(call, prompt_tokens, estimate, strikes)
         else:
-            reply = await self._whole(call, prompt_tokens, estimate, entry)
+            reply = await self._whole(call, prompt_tokens, estimate, entry, strikes)
         reply.headers |= verdict.headers
         return reply
 
-    async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry) -> Reply:
+    async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes) -> Reply:
         generations = await self._engine.complete(call)
         usage = Usage(prompt_tokens, sum(len(generation.pieces) for generation in generations))
         self._limits.settle(estimate, usage.total_tokens)
         entry.note(usage=usage.document())
         document = self._behaviour.dress(documents.whole(self._identity(call), generations, usage))
-        reply = Reply.of_json(200, document)
+        reply = Reply.of_json(200, strikes.document(document))
         reply.delay = self._config.latency + self._due(max(len(generation.pieces) for generation in generations))
         return reply
 
-    async def _stream(self, call: Call, prompt_tokens: int, estimate: int) -> AsyncIterator[bytes]:
+    def _streamed(self, call: Call, prompt_tokens: int, estimate: int, strikes: Strikes) -> StreamReply:
+        events = strikes.events(self._events(call, prompt_tokens, estimate))
+        return StreamReply(strikes.blocks(_encoded(events)), delay=self._config.latency)
+
+    async def _events(self, call: Call, prompt_tokens: int, estimate: int) -> AsyncIterator[Event]:
         identity = self._identity(call)
         open_choices = len(call.prompts) * call.samples
         completion_tokens = 0
@@ -125,7 +140,7 @@ class Service:
             completion_tokens += delta.tokens
             open_choices -= delta.finish_reason is not None
             usage = None if open_choices else Usage(prompt_tokens, completion_tokens)
-            yield sse.event(self._behaviour.dress_chunk(documents.chunk(identity, delta), usage))
+            yield self._behaviour.dress_chunk(documents.chunk(identity, delta), usage)
         self._limits.settle(estimate, prompt_tokens + completion_tokens)
         yield sse.DONE
 
@@ -136,6 +151,11 @@ class Service:
 
     def _identity(self, call: Call) -> Identity:
         return Identity(f"cmpl-{uuid.uuid4().hex}", call.model, int(time.time()), self._fingerprint)
+
+
+async def _encoded(events: Events) -> AsyncIterator[bytes]:
+    async for event in events:
+        yield event if isinstance(event, bytes) else sse.event(event)
 
 
 def _head(request: Request) -> Head:

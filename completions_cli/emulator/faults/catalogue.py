@@ -1,0 +1,43 @@
+"""All kinds of faults, by name."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from completions_cli.emulator.faults.answers import answers
+from completions_cli.emulator.faults.bodies import bodies
+from completions_cli.emulator.faults.documents import documents
+from completions_cli.emulator.faults.kinds import Fault
+from completions_cli.emulator.faults.spec import FaultSpec
+from completions_cli.emulator.faults.streams import streams
+from completions_cli.emulator.faults.wire import wires
+from completions_cli.errors import UsageError
+
+
+def catalogue() -> dict[str, Fault]:
+    """Give every fault by its kind, those that replace the answer first."""
+    return {fault.kind: fault for faults in (answers, wires, bodies, documents, streams) for fault in faults()}
+
+
+def check_specs(specs: Sequence[FaultSpec], kinds: Mapping[str, Fault]) -> None:
+    """Refuse kinds that do not exist, and values where none is taken. Raises UsageError."""
+    for spec in specs:
+        fault = kinds.get(spec.kind)
+        if not fault:
+            near = difflib.get_close_matches(spec.kind, kinds, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise UsageError(
+                f"there is no fault {spec.kind!r}", hint=f"{hint}`completions emulator --list-faults` shows every KIND."
+            )
+        if spec.value is not None and not fault.value_name:
+            raise UsageError(f"the fault {spec.kind} takes no value", hint=f"Write --fault {spec.kind} or add :RATE.")
+
+
+def listing() -> list[str]:
+    """Give a line for each fault: KIND, or KIND=VALUE where a value may be given, and what it does."""
+    faults = catalogue().values()
+    names = [f"{fault.kind}[={fault.value_name}]" if fault.value_name else fault.kind for fault in faults]
+    width = max(map(len, names))
+    return [
+        f"{name:{width}}  {fault.summary}" + (f" (default {fault.value:g})" if fault.value_name else "")
+        for name, fault in zip(names, faults, strict=True)
+    ]
