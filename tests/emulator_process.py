@@ -7,8 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-# The command as main runs it, without main: only what the emulator itself needs is loaded.
-_COMMAND = [sys.executable, "-c", "from completions_cli.commands.emulator import app; app()"]
+_COMMAND = [sys.executable, "-m", "completions_cli", "emulator"]
 
 
 class EmulatorProcess:

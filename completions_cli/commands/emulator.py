@@ -1,93 +1,206 @@
 """`completions emulator`: the service, played on a local socket."""
 
+import ipaddress
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from completions_cli.commands import resolution
+from completions_cli.commands.options import CommonOptions, with_options
+from completions_cli.emulator import content_filter
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
 from completions_cli.emulator.faults.spec import parse_spec
-from completions_cli.errors import UsageError
+from completions_cli.errors import ConfigError, UsageError
+from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
 
+_LISTENING = "Where it listens"
+_PLAYED = "What is played"
+_TROUBLE = "Limits and faults"
 
-@app.command(name="emulator")
-def emulator(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
-    key: Annotated[str | None, typer.Option(help="The only key accepted; without it any key is.")] = None,
-    deployment: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A deployment that exists; repeat. None given: any.")
-    ] = None,
-    engine: Annotated[EngineName, typer.Option(help="What writes the text.")] = EngineName.ECHO,
-    behaviour: Annotated[
-        BehaviourName, typer.Option(help="Which back end of the service is played.")
-    ] = BehaviourName.REFERENCE,
-    rpm: Annotated[int | None, typer.Option(min=1, help="Requests a minute, then 429.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens a minute, then 429.")] = None,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds before the first byte.")] = 0.0,
-    tokens_per_second: Annotated[float | None, typer.Option(min=0.001, help="Pace of each completion.")] = None,
-    fault: Annotated[
-        list[str] | None,
+
+@dataclass(slots=True)
+class ListenOptions:
+    """Where the emulator listens, and who may talk to it."""
+
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.", rich_help_panel=_LISTENING)
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_LISTENING),
+    ] = 0
+    key: Annotated[
+        str | None,
         typer.Option(
-            metavar="KIND[=VALUE][:RATE]",
-            help="Strike this share of requests, 0..1 (default all), or :xN for the first N; repeat.",
+            "--key", metavar="K", help="The only key accepted; without it any is.", rich_help_panel=_LISTENING
         ),
-    ] = None,
-    list_faults: Annotated[bool, typer.Option("--list-faults", help="Print every KIND and what it does.")] = False,
+    ] = None
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            metavar="FILE",
+            help="Append a JSON line for each request, keys masked.",
+            rich_help_panel=_LISTENING,
+        ),
+    ] = None
+
+
+@dataclass(slots=True)
+class PlayOptions:
+    """What the emulator plays."""
+
+    behaviour: Annotated[
+        BehaviourName,
+        typer.Option("--behaviour", help="Which back end of the service is played.", rich_help_panel=_PLAYED),
+    ] = BehaviourName.REFERENCE
+    deployment: Annotated[
+        list[str],
+        typer.Option(
+            "--deployment",
+            metavar="NAME",
+            show_default=False,
+            help="A deployment (for foundry a model) that exists; repeat. None given: any.",
+            rich_help_panel=_PLAYED,
+        ),
+    ] = field(default_factory=list)
+    engine: Annotated[
+        EngineName,
+        typer.Option("--engine", help="echo: instant prose; local: the embedded model.", rich_help_panel=_PLAYED),
+    ] = EngineName.ECHO
+    seed: Annotated[
+        int, typer.Option("--seed", help="What prose and faults are drawn from.", rich_help_panel=_PLAYED)
+    ] = 0
+    latency: Annotated[
+        float, typer.Option("--latency", metavar="S", min=0, help="Seconds to the first byte.", rich_help_panel=_PLAYED)
+    ] = 0.0
+    tokens_per_second: Annotated[
+        float | None,
+        typer.Option(
+            "--tokens-per-second", metavar="N", min=0.001, help="Pace of each completion.", rich_help_panel=_PLAYED
+        ),
+    ] = None
+
+
+@dataclass(slots=True)
+class TroubleOptions:
+    """What goes wrong."""
+
+    rpm: Annotated[
+        int | None,
+        typer.Option("--rpm", metavar="N", min=1, help="Requests a minute, then 429.", rich_help_panel=_TROUBLE),
+    ] = None
+    tpm: Annotated[
+        int | None,
+        typer.Option("--tpm", metavar="N", min=1, help="Tokens a minute, then 429.", rich_help_panel=_TROUBLE),
+    ] = None
     limit_headers: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME,...",
-            help="Headers that tell of limits: x-ratelimit, retry-after, retry-after-ms, x-ms-retry-after-ms; none.",
+            "--limit-headers",
+            metavar="NAMES",
+            help="Which headers tell of limits: none, or some of x-ratelimit, retry-after, retry-after-ms and "
+            "x-ms-retry-after-ms, with commas between.",
+            rich_help_panel=_TROUBLE,
         ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="What the text and the faults are drawn from.")] = 0,
-    log: Annotated[Path | None, typer.Option(help="Append each request as JSONL, keys masked.")] = None,
+    ] = None
+    fault: Annotated[
+        list[str],
+        typer.Option(
+            "--fault",
+            metavar="KIND[:RATE]",
+            show_default=False,
+            help="Strike this share of requests, 0..1 (KIND:xN: the first N); KIND=VALUE where it takes one; repeat.",
+            rich_help_panel=_TROUBLE,
+        ),
+    ] = field(default_factory=list)
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Print every KIND and what it does.", rich_help_panel=_TROUBLE)
+    ] = False
+
+
+@app.command(
+    epilog=f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
+    f"to prompts with {content_filter.OUTPUT_TRIGGER}."
+)
+@with_options
+def emulator(
+    ctx: typer.Context, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: CommonOptions
 ) -> None:
-    """Play the completions service on a local socket; the first line printed is the endpoint."""
-    if list_faults:
-        _print_faults()
+    """Play the completions service on a local socket.
+
+    The first line on stdout is the endpoint. Ctrl-C ends it.
+    """
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    if trouble.list_faults:
+        _print_faults(streams)
         return
     config = EmulatorConfig(
-        host=host,
-        port=port,
-        key=key,
-        deployments=tuple(deployment or ()),
-        behaviour=behaviour,
-        rpm=rpm,
-        tpm=tpm,
-        latency=latency,
-        tokens_per_second=tokens_per_second,
-        limit_headers=_limit_headers(limit_headers),
-        faults=tuple(parse_spec(text) for text in fault or ()),
-        seed=seed,
-        log=log,
+        host=listen.host,
+        port=listen.port,
+        key=listen.key,
+        log=listen.log,
+        behaviour=play.behaviour,
+        deployments=tuple(play.deployment),
+        seed=play.seed,
+        latency=play.latency,
+        tokens_per_second=play.tokens_per_second,
+        rpm=trouble.rpm,
+        tpm=trouble.tpm,
+        limit_headers=_limit_headers(trouble.limit_headers),
+        faults=tuple(parse_spec(text) for text in trouble.fault),
     )
-    _run(config, engine)
+    if not math.isfinite(config.latency) or not math.isfinite(config.tokens_per_second or 0):
+        raise UsageError("--latency and --tokens-per-second must be numbers")
+    _warn_of_exposure(config, streams)
+    _serve(config, play.engine, streams)
 
 
-def _print_faults() -> None:
+def _print_faults(streams: Streams) -> None:
     from completions_cli.emulator.faults.catalogue import listing
 
-    typer.echo("\n".join(listing()))
+    streams.stdout.write("".join(f"{line}\n" for line in listing()).encode())
 
 
 def _limit_headers(text: str | None) -> frozenset[LimitHeader] | None:
     if text is None:
         return None
     names = [name.strip().lower() for name in text.split(",")]
+    known = {str(header): header for header in LimitHeader}
+    for name in names:
+        if name not in known and name != "none":
+            raise UsageError(
+                f"--limit-headers: there is no {name!r}", hint=f"Give none, or some of {', '.join(known)}."
+            )
+    return frozenset(known[name] for name in names if name != "none")
+
+
+def _warn_of_exposure(config: EmulatorConfig, streams: Streams) -> None:
     try:
-        return frozenset(LimitHeader(name) for name in names if name != "none")
-    except ValueError as error:
-        known = ", ".join(LimitHeader)
-        raise UsageError(f"--limit-headers {text}: {error}", hint=f"Name some of {known}, or none.") from error
+        is_loopback = ipaddress.ip_address(config.host).is_loopback
+    except ValueError:
+        is_loopback = config.host == "localhost"
+    if not is_loopback:
+        streams.stderr.note(
+            f"warning: listening on {config.host}: other machines can reach it, and keys travel unencrypted"
+        )
 
 
-def _run(config: EmulatorConfig, engine: EngineName) -> None:
+def _serve(config: EmulatorConfig, engine: EngineName, streams: Streams) -> None:
+    try:
+        from completions_cli.emulator.server import serve
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the emulator needs the package {error.name}", hint="pip install 'completions-cli[emulator]'"
+        ) from error
     from completions_cli.emulator.engines.echo import EchoEngine
-    from completions_cli.emulator.server import serve
 
-    del engine
-    serve(config, EchoEngine(config.seed), typer.echo)
+    if engine is EngineName.LOCAL:
+        raise UsageError("the engine local is not in this version yet", hint="Use --engine echo.")
+    serve(config, EchoEngine(config.seed), lambda url: streams.stdout.write(f"{url}\n".encode()))
