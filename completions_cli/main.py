@@ -1,6 +1,7 @@
 """Assembles the command and is its only error boundary: every failure becomes text on stderr and an exit code here."""
 
 import importlib
+import itertools
 import os
 import signal
 import sys
@@ -41,7 +42,6 @@ app = typer.Typer(
     cls=LazyGroup,
     name="completions",
     help="Text completions from Azure AI Foundry, at the command line.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
@@ -50,12 +50,15 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
+    ctx: typer.Context,
     *,
     version: bool = typer.Option(False, "--version", help="Show the version and exit.", is_eager=True),
 ) -> None:
     if version:
-        Streams().stdout.write(f"completions {__version__}\n".encode())
+        ctx.obj.stdout.write(f"completions {__version__}\n".encode())
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def main() -> NoReturn:
@@ -137,8 +140,9 @@ def _nearest(error: Any, message: str) -> str | None:  # noqa: ANN401 - a click 
 def _typed_json(streams: Streams) -> bool:
     """Tell whether JSON was asked for, where the command line could not be parsed as a whole."""
     words = sys.argv[1:]
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    wanted = any(word in ("-F", "--format") and following in ("json", "jsonl") for word, following in pairs)
+    wanted = any(
+        word in ("-F", "--format") and following in ("json", "jsonl") for word, following in itertools.pairwise(words)
+    )
     glued = any(word in ("-Fjson", "-Fjsonl", "--format=json", "--format=jsonl") for word in words)
     return wanted or glued or streams.environ.get("COMPLETIONS_FORMAT") in ("json", "jsonl")
 

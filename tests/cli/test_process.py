@@ -251,6 +251,17 @@ def test_an_environment_without(missing: str, cli: Cli, scripted_server: Scripte
     assert cli.run("complete", "é").text == "answer\n"
 
 
+def test_a_bare_command_shows_the_help(cli: Cli) -> None:
+    bare, asked = cli.run(), cli.run("--help")
+    assert (bare.code, bare.stderr) == (0, "")
+    assert bare.stdout == asked.stdout
+
+
+def test_version_runs_nothing_else(cli: Cli) -> None:
+    result = cli.run("--version", "complete", "P")
+    assert (result.code, result.text.startswith("completions "), result.text.count("\n")) == (0, True, 1)
+
+
 def test_python_m_is_the_same_command(cli: Cli) -> None:
     line = [sys.executable, "-m", "completions_cli", "--version"]
     done = subprocess.run(line, env=cli.env, capture_output=True, timeout=30, check=True)
