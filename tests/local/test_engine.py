@@ -1,0 +1,187 @@
+"""The engine answers, keeps quiet, and ends at once whatever is going on."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from completions_cli.errors import ConfigError
+from completions_cli.local import engine
+from completions_cli.local.engine import Engine
+
+# Runs the engine as a command would: says where it is, then waits for the end of stdin.
+_HOLD = """
+import sys
+from pathlib import Path
+from completions_cli.local import engine
+with engine.running(Path(sys.argv[1])) as running:
+    print(running.endpoint, running.key, flush=True)
+    sys.stdin.read()
+"""
+
+
+def post(running: Engine, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{running.endpoint}/completions",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {key or running.key}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:  # noqa: S310
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def begin_stream(endpoint: str, key: str) -> socket.socket:
+    """Open a connection and read the start of a generation that would go on for minutes."""
+    host, port = endpoint.removeprefix("http://").removesuffix("/v1").split(":")
+    body = json.dumps({"prompt": "Once", "max_tokens": 8000, "ignore_eos": True, "stream": True}).encode()
+    connection = socket.create_connection((host, int(port)))
+    connection.sendall(
+        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % (key.encode(), len(body), body)
+    )
+    received = b""
+    while received.count(b"data:") < 3:
+        received += connection.recv(4096)
+    return connection
+
+
+def is_listening(endpoint: str) -> bool:
+    host, port = endpoint.removeprefix("http://").removesuffix("/v1").split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+@pytest.fixture(scope="module")
+def running(model_path: Path) -> Any:  # noqa: ANN401 - a generator fixture
+    with engine.running(model_path) as started:
+        yield started
+
+
+def test_it_completes_text(running: Engine) -> None:
+    status, answer = post(running, {"prompt": "The capital of France is", "max_tokens": 2, "temperature": 0})
+    assert status == 200
+    assert answer["choices"][0]["text"].startswith(" Paris")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "choices"), [("a b", 1), (["a b", "c d"], 2), ([10, 20, 30], 1), ([[10, 20], [30]], 2)]
+)
+def test_all_four_prompt_forms_are_answered(running: Engine, prompt: object, choices: int) -> None:
+    status, answer = post(running, {"prompt": prompt, "max_tokens": 1})
+    assert (status, len(answer["choices"])) == (200, choices)
+
+
+def test_the_response_names_the_model_and_not_its_path(running: Engine, model_path: Path) -> None:
+    _, answer = post(running, {"prompt": "a", "max_tokens": 1})
+    assert answer["model"] == running.model == model_path.stem
+
+
+def test_another_key_is_refused(running: Engine) -> None:
+    try:
+        status, _ = post(running, {"prompt": "a", "max_tokens": 1}, key="wrong")
+    except (urllib.error.URLError, ConnectionError):  # llama.cpp closes without reading the body
+        return
+    assert status == 401
+
+
+def test_the_key_is_not_in_the_repr(running: Engine) -> None:
+    assert running.key not in repr(running)
+
+
+def test_equal_requests_with_a_seed_give_equal_text(running: Engine) -> None:
+    prompt = "In the middle of the nineteenth century the railway came to the valley, and with it a new kind of trade."
+    request = {"prompt": prompt, "max_tokens": 24, "seed": 7, "temperature": 1.0}
+    texts = {post(running, request)[1]["choices"][0]["text"] for _ in range(3)}
+    in_array = post(running, {**request, "prompt": ["Hello", prompt]})[1]["choices"][1]["text"]
+    assert texts == {in_array}
+
+
+def test_a_prompt_longer_than_the_context_is_an_error_that_says_so(running: Engine) -> None:
+    status, answer = post(running, {"prompt": "word " * 9000, "max_tokens": 1})
+    assert status == 400
+    assert "context size" in answer["error"]["message"]
+
+
+def test_an_open_generation_does_not_hold_up_the_end(model_path: Path) -> None:
+    with engine.running(model_path) as started:
+        connection = begin_stream(started.endpoint, started.key)
+    with connection:
+        connection.settimeout(10)
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+    assert not is_listening(started.endpoint)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_engine_ends_with_the_command_and_prints_nothing(model_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, model_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        endpoint, key = process.stdout.readline().decode().split()
+        with begin_stream(endpoint, key) as connection:
+            # To the group, as a terminal does it.
+            os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+            connection.settimeout(10)
+            try:
+                while connection.recv(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+        # Both pipes end only when the engine's process has gone too.
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == -number
+    assert out == b""
+    assert err == b"" or (number == signal.SIGINT and err.rstrip().endswith(b"KeyboardInterrupt"))
+    assert not is_listening(endpoint)
+
+
+@pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04 a zip", b"\x00" * 64])
+def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="is not a GGUF file"), engine.running(path):
+        pass
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no model file .*nowhere\.gguf"), engine.running(tmp_path / "nowhere.gguf"):
+        pass
+
+
+def test_a_truncated_gguf_gives_the_reason_of_llama_cpp(
+    model_path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "short.gguf"
+    with model_path.open("rb") as whole:
+        path.write_bytes(whole.read(5_000_000))
+    with pytest.raises(ConfigError, match="not within the file bounds"), engine.running(path):
+        pass
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_the_extra_the_error_names_it(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(ConfigError) as raised, engine.running(model_path):
+        pass
+    assert raised.value.hint == "pip install 'completions-cli[local]'"
