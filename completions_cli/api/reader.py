@@ -90,7 +90,7 @@ class ResponseReader:
             )
         return ()
 
-    def _chunks(self, events: list[Event]) -> Iterator[Chunk]:
+    def _chunks(self, events: Iterable[Event]) -> Iterator[Chunk]:
         for event in events:
             data = event.data
             if data.strip() == _DONE:

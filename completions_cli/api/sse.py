@@ -3,11 +3,14 @@
 Works on bytes because only CR, LF and CRLF end a line: U+2028 and its kin are text here.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from completions_cli.errors import MalformedResponseError
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
+# Decompression can make one read of many: what is split into lines at a time stays small.
+_STEP = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -21,42 +24,29 @@ class Event(NamedTuple):
 class EventDecoder:
     """Turns a byte stream, cut anywhere, into events. Time and memory are linear in the stream.
 
-    Raises MalformedResponseError when one event grows over `max_event_bytes`.
+    Raises MalformedResponseError when the lines of one event, comments included, grow over `max_event_bytes`.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
-        self._partial: list[bytes] = []  # a line that has not ended yet, in pieces
-        self._partial_size = 0
-        self._data: list[bytes] = []
-        self._data_size = 0
+        self._partial = bytearray()  # a line that has not ended yet
+        self._data = bytearray()  # the data lines of an event, an LF after each
+        self._size = 0  # of all whole lines since the last event
         self._type = b""
         self._skip_lf = False  # the last byte was a CR, which already ended its line
         self._at_start = True
 
-    def feed(self, received: bytes) -> list[Event]:
-        """Take the next bytes; return the events they complete."""
-        if self._skip_lf and received:
-            received = received.removeprefix(b"\n")
-            self._skip_lf = False
-        if b"\r" in received:
-            self._skip_lf = received.endswith(b"\r")
-            received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = received.split(b"\n")
-        rest = lines.pop()
-        events: list[Event] = []
-        if lines:
-            if self._partial:
-                lines[0] = self._end_partial(lines[0])
-            if self._at_start:
-                self._at_start = False
-                lines[0] = lines[0].removeprefix(_BOM)
-            self._take_lines(lines, events)
-        if rest:
-            self._partial.append(rest)
-            self._partial_size += len(rest)
-            self._check_size()
-        return events
+    def feed(self, received: bytes) -> Iterator[Event]:
+        """Take the next bytes and yield the events they complete; take all of them before the next call."""
+        for start in range(0, len(received), _STEP):
+            for line in self._lines(received if len(received) <= _STEP else received[start : start + _STEP]):
+                if not line:
+                    event = self._take_event()
+                    if event is not None:
+                        yield event
+                else:
+                    self._take_line(line)
+            self._check_size(self._size + len(self._partial))
 
     def close(self) -> Event | None:
         """End the stream: the event that lacked its blank line, if there is one.
@@ -64,46 +54,63 @@ class EventDecoder:
         The standard drops it; servers do cut it off, so the caller uses it when it is whole.
         """
         if self._partial:
-            line = self._end_partial(b"")
-            self._take_lines([line.removeprefix(_BOM) if self._at_start else line], [])
+            for _ in self.feed(b"\n"):
+                pass  # a line that is not empty completes no event
         return self._take_event()
 
-    def _take_lines(self, lines: list[bytes], events: list[Event]) -> None:
-        for line in lines:
-            if line.startswith(b"data:"):
-                value = line[6:] if line.startswith(b"data: ") else line[5:]
-                self._data.append(value)
-                self._data_size += len(value) + 1
-                self._check_size()
-            elif not line:
-                event = self._take_event()
-                if event is not None:
-                    events.append(event)
-            elif line.startswith(b"event:"):
-                self._type = line[6:].removeprefix(b" ")
-            elif line == b"data":
-                self._data.append(b"")
-            elif line == b"event":
-                self._type = b""
-            # Comments, `id` and `retry` say nothing about a completion.
+    def _lines(self, received: bytes) -> list[bytes]:
+        """Cut the next bytes into whole lines; what follows the last line end waits for more."""
+        if self._skip_lf:
+            received = received.removeprefix(b"\n")
+            self._skip_lf = False
+        if b"\r" in received:
+            self._skip_lf = received.endswith(b"\r")
+            received = received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = received.split(b"\n")
+        rest = lines.pop()
+        if lines and (self._partial or self._at_start):
+            lines[0] = self._end_partial(lines[0])
+        self._partial += rest
+        return lines
+
+    def _take_line(self, line: bytes) -> None:
+        self._size += len(line) + 1
+        if line.startswith(b"data:"):
+            self._check_size(self._size)
+            self._data += line[6:] if line.startswith(b"data: ") else line[5:]
+            self._data += b"\n"
+        elif line.startswith(b"event:"):
+            self._type = line[6:].removeprefix(b" ")
+        elif line == b"data":
+            self._data += b"\n"
+        elif line == b"event":
+            self._type = b""
+        # Comments, `id` and `retry` say nothing about a completion.
 
     def _take_event(self) -> Event | None:
         """Dispatch what was gathered; a block without data is no event."""
-        event = Event(self._type, b"\n".join(self._data)) if self._data else None
-        self._data.clear()
+        self._check_size(self._size)
+        event = None
+        if self._data:
+            del self._data[-1]
+            event = Event(self._type, bytes(self._data))
+            self._data.clear()
         self._type = b""
-        self._data_size = 0
+        self._size = 0
         return event
 
     def _end_partial(self, end: bytes) -> bytes:
-        self._partial.append(end)
-        line = b"".join(self._partial)
+        """Put together a line that came in pieces, or the first one, which may start with a BOM."""
+        self._partial += end
+        line = bytes(self._partial)
         self._partial.clear()
-        self._partial_size = 0
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
         return line
 
-    def _check_size(self) -> None:
-        if self._partial_size + self._data_size > self._max_event_bytes:
+    def _check_size(self, size: int) -> None:
+        if size > self._max_event_bytes:
             raise MalformedResponseError(
                 f"one event of the stream is larger than {self._max_event_bytes // (1024 * 1024)} MiB",
                 hint="The server may be broken. Ask for fewer tokens, or use `complete` instead of `stream`.",
