@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli import prompt_source
@@ -82,7 +81,7 @@ def settings(
 
 def _profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
     if common.config is not None:
-        return profile_file.read(Path(common.config).expanduser(), must_exist=True)
+        return profile_file.read(profile_file.expanded(common.config), must_exist=True)
     path, must_exist = profile_file.default_path(streams.environ, config_folder(streams.environ))
     return profile_file.read(path, must_exist=must_exist)
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError
 from completions_cli.models import Json
-from completions_cli.settings.table import PROFILE_TABLES, SETTINGS
+from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 BUILT_IN = "local"
 
 _POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
-_AT_END = re.compile(r"(?P<reason>.*) \(at end of document\)", re.DOTALL)
+_AT_END = " (at end of document)"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_KEY_WORDS = ("key", "secret", "token", "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,45 +32,72 @@ class ProfileFile:
 def default_path(environ: Mapping[str, str], config_dir: Path) -> tuple[Path, bool]:
     """Name the file to read when no `--config` was given, and whether it must exist."""
     named = environ.get("COMPLETIONS_CONFIG")
-    return (Path(named).expanduser(), True) if named else (config_dir / "completions.toml", False)
+    return (expanded(named), True) if named else (config_dir / "completions.toml", False)
+
+
+def expanded(path: str) -> Path:
+    """Replace a leading ~ by the home folder. Raises ConfigError when there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such home folder", hint="Give the whole path.") from error
 
 
 def read(path: Path, *, must_exist: bool) -> ProfileFile:
     """Read and check the file. Raises ConfigError with file, line and column where something is wrong."""
+    text = read_text(path)
+    if text is not None:
+        return parse(text, path)
+    if must_exist:
+        raise ConfigError(f"no such file: {path}", hint="Make it with: completions config init")
+    return ProfileFile(path)
+
+
+def read_text(path: Path) -> str | None:
+    """Read the file's text, None when there is no file. Raises ConfigError."""
     try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if must_exist:
-            raise ConfigError(f"no such file: {path}", hint="Make it with: completions config init") from error
-        return ProfileFile(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", hint="Check its permissions.") from error
-    return parse(content, path)
-
-
-def parse(content: bytes, path: Path) -> ProfileFile:
-    """Check the bytes of a profile file. Raises ConfigError."""
-    import tomllib  # many a run has no file to read
-
-    try:
-        text = content.decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8.") from error
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _syntax_error(str(error), text, path) from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{path} is a folder, not a file", hint="Name the file in it.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL byte"
+        raise ConfigError(f"{path} cannot be read: {reason}", hint="Check its name and permissions.") from error
+
+
+def parse(text: str, path: Path) -> ProfileFile:
+    """Check the text of a profile file. Raises ConfigError."""
+    document = load(text, path)
     checker = _Checker(text, path)
     checker.names(document, ("default_profile", "profiles"), ())
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict):
-        raise checker.error("profiles must be a table", ("profiles",))
+        raise checker.error("profiles must be a table", ("profiles",), hint="Write [profiles.NAME].")
     for name, profile in profiles.items():
         checker.profile(name, profile)
     default = document.get("default_profile")
     if default is not None and (not isinstance(default, str) or default not in {BUILT_IN, *profiles}):
-        raise checker.error(f"default_profile {default!r} is not a profile of this file", ("default_profile",))
+        raise checker.error(
+            f"default_profile {default!r} is not a profile of this file",
+            ("default_profile",),
+            hint=nearest(str(default), [*profiles, BUILT_IN]),
+        )
     return ProfileFile(path, exists=True, default_profile=default, profiles=profiles)
+
+
+def load(text: str, path: Path) -> dict[str, Json]:
+    """Parse the TOML. Raises ConfigError that says where it breaks; the line itself may hold a secret."""
+    import tomllib  # many a run has no file to read
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(str(error), text, path) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply", hint="No setting needs that.") from error
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -82,31 +110,30 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 class _Checker:
-    """Checks names and types, and finds the line to blame."""
+    """Checks names and types, and finds the place to blame."""
 
     def __init__(self, text: str, path: Path) -> None:
-        self._lines = text.splitlines()
+        self._text = text
         self._path = path
 
     def names(self, table: Mapping[str, Json], valid: Iterable[str], where: tuple[str, ...]) -> None:
         for name in table:
             if name not in valid:
-                raise self.error(f"unknown key {name!r}", (*where, name), hint=nearest(name, valid))
+                raise self.error(f"unknown key {name!r}", (*where, name), hint=_unknown_key_hint(name, valid))
 
     def profile(self, name: str, profile: Json) -> None:
         where = ("profiles", name)
         if not isinstance(profile, dict):
-            raise self.error(f"profile {name!r} must be a table", where, hint=f"Write [profiles.{name}].")
+            raise self.error(f"profile {name!r} must be a table", where, hint="Write [profiles.NAME].")
         if not name or not name.isprintable():
             raise self.error(f"profile name {name!r} is empty or has control characters", where)
-        settings = [setting.name for setting in SETTINGS.values() if setting.in_profile]
-        self.names(profile, (*settings, *PROFILE_TABLES), where)
+        self.names(profile, (*PROFILE_SETTINGS, *PROFILE_TABLES), where)
         for key, value in profile.items():
             if key in PROFILE_TABLES:
                 self._table(key, value, (*where, key))
                 continue
             try:
-                SETTINGS[key].check(value)
+                SETTINGS[key].kind.check(value)
             except ValueError as error:
                 raise self.error(f"{key} must be {error}", (*where, key)) from error
 
@@ -115,36 +142,28 @@ class _Checker:
             raise self.error(f"{kind} must be a table", where)
         if kind == "params":
             self.names(table, PARAMETERS, where)
-            for name, value in table.items():
-                wrong = PARAMETERS[name].type_error(value)
-                if wrong:
-                    raise self.error(f"{name} must be {wrong}", (*where, name))
-        elif kind == "headers":
-            for name, value in table.items():
-                reason = header_error(name, value)
-                if reason:
-                    raise self.error(reason, (*where, name))
+        for name, value in table.items():
+            reason = table_error(kind, name, value)
+            if reason:
+                raise self.error(reason, (*where, name))
 
     def error(self, message: str, where: tuple[str, ...], hint: str | None = None) -> ConfigError:
-        line = self._line_of(where)
-        place = f"{self._path}:{line[0]}:{line[1]}" if line else str(self._path)
-        dotted = ".".join(where[:-1])
-        return ConfigError(f"{place}: {message}" + (f" in [{dotted}]" if dotted else ""), hint=hint)
+        from completions_cli.settings import positions
 
-    def _line_of(self, where: tuple[str, ...]) -> tuple[int, int] | None:
-        """Find where a key stands: tomllib keeps no positions, so look for it below its table's header."""
-        table, key = ".".join(where[:-1]), re.escape(where[-1]) if where else ""
-        current = ""
-        for number, line in enumerate(self._lines, 1):
-            header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-            if header:
-                current = re.sub(r"[\"'\s]", "", header[1])
-                if current == ".".join(where):
-                    return number, line.index("[") + 1
-            found = re.match(rf"(\s*)[\"']?{key}[\"']?\s*[=.]", line)
-            if found and current == table:
-                return number, len(found[1]) + 1
-        return None
+        place = positions.locate(self._text).get(where)
+        shown = f"{self._path}:{place[0]}:{place[1]}" if place else str(self._path)
+        table = ".".join(where[:-1])
+        return ConfigError(f"{shown}: {message}" + (f" in [{table}]" if table else ""), hint=hint)
+
+
+def table_error(kind: str, name: str, value: Json) -> str | None:
+    """Say what is wrong with an entry of one of a profile's tables, or None."""
+    if kind == "params":
+        wrong = PARAMETERS[name].type_error(value)
+        return f"{name} must be {wrong}" if wrong else None
+    if kind == "headers":
+        return header_error(name, value)
+    return None if _is_json(value) else f"{name} must be something that JSON can hold"
 
 
 def header_error(name: str, value: Json) -> str | None:
@@ -156,12 +175,28 @@ def header_error(name: str, value: Json) -> str | None:
     return None
 
 
+def _is_json(value: Json) -> bool:
+    """Tell what TOML and JSON share: no dates, no times, no infinities."""
+    if isinstance(value, dict):
+        return all(_is_json(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, float):
+        return value - value == 0
+    return isinstance(value, str | int)
+
+
+def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
+    if any(word in name.lower() for word in _KEY_WORDS) and "key_command" in valid and "command" not in name:
+        return "Keys are not kept in this file; store one with `completions config key set`."
+    return nearest(name, valid)
+
+
 def _syntax_error(reason: str, text: str, path: Path) -> ConfigError:
-    """Say where the TOML breaks; the line itself is not shown, it may hold a secret."""
-    lines = text.splitlines() or [""]
-    place, what = f"{len(lines)}:{len(lines[-1]) + 1}", reason
-    if found := _POSITION.fullmatch(reason):
+    found = _POSITION.fullmatch(reason)
+    if found:
         place, what = f"{found['line']}:{found['column']}", found["reason"]
-    elif found := _AT_END.fullmatch(reason):
-        what = found["reason"]
+    else:
+        last = text.rpartition("\n")[2]
+        place, what = f"{text.count(chr(10)) + 1}:{len(last) + 1}", reason.removesuffix(_AT_END)
     return ConfigError(f"{path}:{place}: {what}", hint="The file is TOML; see completions.toml.example.")

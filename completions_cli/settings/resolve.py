@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
@@ -12,7 +12,7 @@ from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import proxies
 from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
-from completions_cli.settings.table import SETTINGS, Setting
+from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -22,7 +22,7 @@ class Flags:
     """What was typed; what is not in here was not. `settings` is by name in the table of settings."""
 
     profile: str | None = None
-    settings: Mapping[str, Json] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Settings:
 
     profile: str | None
     endpoint: Endpoint | None
-    values: Mapping[str, Json]
+    values: Values
     parameters: Mapping[str, Json]
     extra: Mapping[str, Json]
     headers: Mapping[str, str]
@@ -66,13 +66,10 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Sett
     """Work out the settings of one call. Raises ConfigError, or UsageError for a flag."""
     name, name_source = _profile_name(flags, environ, file)
     profile = _profile(name, name_source, file)
-    sources: dict[str, str] = {"profile": name_source}
-    values = {
-        setting.name: _value(
-            setting, flags=flags, environ=environ, profile=profile, profile_source=f"profile {name}", sources=sources
-        )
-        for setting in SETTINGS.values()
-    }
+    layers = _Layers(flags, environ, profile, f"profile {name}")
+    found = {setting.name: layers.value(setting) for setting in SETTINGS.values()}
+    sources = {"profile": name_source} | {key: source for key, (_, source) in found.items()}
+    values = cast("Values", {key: value for key, (value, _) in found.items()})
     target = _endpoint(name, profile, values, flags, sources)
     _add_proxy(target, values, environ, sources)
     _add_ca_bundle(values, environ, sources)
@@ -83,7 +80,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Sett
         profile=name,
         endpoint=target,
         values=values,
-        parameters=_parameters(flags, profile, f"profile {name}", sources),
+        parameters=_parameters(flags, profile, layers.profile_source, sources),
         extra={**profile.get("extra", {}), **flags.extra},
         headers={**profile_headers, **flags.headers},
         secret_headers=frozenset(profile_headers.keys() - flags.headers.keys()),
@@ -111,37 +108,39 @@ def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, J
     raise ConfigError(f"there is no profile {name!r} (asked for by {source})", hint=nearest(name, known))
 
 
-def _value(  # noqa: PLR0913 - the layers of the precedence
-    setting: Setting,
-    *,
-    flags: Flags,
-    environ: Mapping[str, str],
-    profile: Mapping[str, Json],
-    profile_source: str,
-    sources: dict[str, str],
-) -> Json:
-    def took(value: Json, source: str) -> Json:
-        sources[setting.name] = source
-        try:
-            return setting.check(value)
-        except ValueError as error:
-            kind = UsageError if source.startswith("--") else ConfigError
-            raise kind(f"{source} must be {error}") from error
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """The layers a setting is looked for in, first choice first: flag, variable, profile, late variable, default."""
 
-    if flags.settings.get(setting.name) is not None:
-        return took(flags.settings[setting.name], setting.flag or setting.name)
-    if setting.variable and environ.get(setting.variable):
-        return took(environ[setting.variable], setting.variable)
-    if setting.in_profile and setting.name in profile:
-        return took(profile[setting.name], profile_source)
-    if setting.fallback and environ.get(setting.fallback):
-        return took(environ[setting.fallback], setting.fallback)
-    sources[setting.name] = "default"
-    return setting.default
+    flags: Flags
+    environ: Mapping[str, str]
+    profile: Mapping[str, Json]
+    profile_source: str
+
+    def value(self, setting: Setting) -> tuple[Json, str]:
+        """Find a setting's value and its source. Raises ConfigError, or UsageError for a flag."""
+        typed = self.flags.settings.get(setting.name)
+        if typed is not None:
+            return _parsed(setting, typed, setting.flag or setting.name), setting.flag or setting.name
+        if setting.variable and self.environ.get(setting.variable):
+            return _parsed(setting, self.environ[setting.variable], setting.variable), setting.variable
+        if setting.in_profile and setting.name in self.profile:
+            return setting.kind.check(self.profile[setting.name]), self.profile_source
+        if setting.fallback and self.environ.get(setting.fallback):
+            return _parsed(setting, self.environ[setting.fallback], setting.fallback), setting.fallback
+        return setting.default, "default"
+
+
+def _parsed(setting: Setting, text: str, source: str) -> Json:
+    try:
+        return setting.kind.parse(text)
+    except ValueError as error:
+        kind = UsageError if source.startswith("--") else ConfigError
+        raise kind(f"{source} must be {error}") from error
 
 
 def _endpoint(
-    name: str | None, profile: Mapping[str, Json], values: dict[str, Json], flags: Flags, sources: dict[str, str]
+    name: str | None, profile: Mapping[str, Json], values: Values, flags: Flags, sources: dict[str, str]
 ) -> Endpoint | None:
     """Resolve the endpoint. None is the embedded model: the profile `local`, unless it names another."""
     if name == BUILT_IN and "endpoint" not in profile:
@@ -169,9 +168,7 @@ def _has_origin(text: Json, target: Endpoint) -> bool:
         return False
 
 
-def _add_proxy(
-    target: Endpoint | None, values: dict[str, Json], environ: Mapping[str, str], sources: dict[str, str]
-) -> None:
+def _add_proxy(target: Endpoint | None, values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:
     if target is None or target.is_loopback:
         values["proxy"] = None
         return
@@ -181,7 +178,7 @@ def _add_proxy(
         values["proxy"] = proxies.checked(values["proxy"], sources["proxy"])
 
 
-def _add_ca_bundle(values: dict[str, Json], environ: Mapping[str, str], sources: dict[str, str]) -> None:
+def _add_ca_bundle(values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:
     named = next((name for name in _CA_VARIABLES if environ.get(name)), None)
     if values["ca_bundle"] is None and named:
         values["ca_bundle"], sources["ca_bundle"] = environ[named], named

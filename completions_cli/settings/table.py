@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
 
 from completions_cli.models import Json
 
@@ -11,12 +12,22 @@ AUTH_KINDS = ("key", "entra", "none")
 FORMATS = ("text", "json", "jsonl")
 
 
+class Kind(NamedTuple):
+    """What a setting may be. Both functions return the value in its type, or raise ValueError saying what it must be.
+
+    `check` takes what a file holds, `parse` what was typed or stands in a variable.
+    """
+
+    check: Callable[[Json], Json]
+    parse: Callable[[str], Json]
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `check` returns the value in its type or raises ValueError saying what it must be."""
+    """One setting: its names in each layer and its default."""
 
     name: str
-    check: Callable[[Json], Json]
+    kind: Kind
     flag: str | None = None
     variable: str | None = None
     fallback: str | None = None  # a variable that comes after the profile
@@ -24,62 +35,88 @@ class Setting:
     in_profile: bool = True
 
 
-def text(value: Json) -> str:
-    """Accept a string with something in it."""
+class Values(TypedDict):
+    """The value of each setting once all layers are laid over one another."""
+
+    endpoint: str | None
+    api_version: str | None
+    deployment: str | None
+    model: str | None
+    extra_parameters: str | None
+    auth: str
+    key_command: list[str] | None
+    tenant_id: str | None
+    client_id: str | None
+    scope: str | None
+    authority: str | None
+    timeout: float
+    deadline: float | None
+    connect_timeout: float
+    retries: int
+    max_wait: float
+    proxy: str | None
+    ca_bundle: str | None
+    model_path: str | None
+    format: str
+
+
+def _text(value: Json) -> str:
     if not isinstance(value, str) or not value.strip():
-        message = "a string that is not empty"
-        raise ValueError(message)
+        raise ValueError("a string that is not empty")
     return value
 
 
-def seconds(value: Json) -> float:
-    """Accept a positive number of seconds, also as text."""
-    number = _number(value)
-    if not number > 0 or not math.isfinite(number):
-        message = "a positive number of seconds"
-        raise ValueError(message)
-    return number
+def _seconds(value: Json) -> float:
+    if _is_number(value) and value > 0:
+        return float(value)
+    raise ValueError("a positive number of seconds")
 
 
-def whole(value: Json) -> int:
-    """Accept a whole number from 0, also as text."""
-    number = _number(value)
-    if number < 0 or number != int(number):
-        message = "a whole number, 0 or more"
-        raise ValueError(message)
-    return int(number)
+def _whole(value: Json) -> int:
+    if _is_number(value) and value >= 0 and value == int(value):
+        return int(value)
+    raise ValueError("a whole number, 0 or more")
 
 
-def command(value: Json) -> list[str]:
-    """Accept a command as an array of its words."""
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        message = 'an array of words, as in ["pass", "show", "foundry"]'
-        raise ValueError(message)
-    return value
+def _command(value: Json) -> list[str]:
+    if isinstance(value, list) and value and all(isinstance(word, str) for word in value) and value[0]:
+        return value
+    raise ValueError('an array of words, as in ["pass", "show", "foundry"]')
 
 
-def one_of(*words: str) -> Callable[[Json], str]:
-    """Accept one of some words."""
-
+def _choice(*words: str) -> Kind:
     def check(value: Json) -> str:
         if value not in words:
-            message = " or ".join(words)
-            raise ValueError(message)
+            raise ValueError(" or ".join(words))
         return str(value)
 
-    return check
+    return Kind(check, check)
 
 
-def _number(value: Json) -> float:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        message = "a number"
-        raise ValueError(message)
-    return value
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _json(text: str) -> Json:
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+TEXT = Kind(_text, _text)
+SECONDS = Kind(_seconds, lambda text: _seconds(_number(text)))
+WHOLE = Kind(_whole, lambda text: _whole(_number(text)))
+COMMAND = Kind(_command, lambda text: _command(_json(text)))
 
 
 SETTINGS = {
@@ -87,34 +124,40 @@ SETTINGS = {
     for setting in (
         Setting(
             "endpoint",
-            text,
+            TEXT,
             flag="--endpoint",
             variable="COMPLETIONS_ENDPOINT",
             fallback="AZURE_INFERENCE_ENDPOINT",
         ),
-        Setting("api_version", text, flag="--api-version", variable="COMPLETIONS_API_VERSION"),
-        Setting("deployment", text, flag="--deployment", variable="COMPLETIONS_DEPLOYMENT"),
-        Setting("model", text, flag="--model", variable="COMPLETIONS_MODEL"),
-        Setting("extra_parameters", one_of(*EXTRA_PARAMETERS), flag="--extra-parameters"),
-        Setting("auth", one_of(*AUTH_KINDS), flag="--auth", default="key"),
-        Setting("key_command", command),
-        Setting("tenant_id", text),
-        Setting("client_id", text),
-        Setting("scope", text),
-        Setting("authority", text, variable="COMPLETIONS_AUTHORITY"),
-        Setting("timeout", seconds, flag="--timeout", variable="COMPLETIONS_TIMEOUT", default=300.0),
-        Setting("deadline", seconds, flag="--deadline"),
-        Setting("connect_timeout", seconds, flag="--connect-timeout", default=10.0),
-        Setting("retries", whole, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
-        Setting("max_wait", seconds, flag="--max-wait", default=120.0),
-        Setting("proxy", text, flag="--proxy"),
-        Setting("ca_bundle", text, flag="--ca-bundle"),
-        Setting("model_path", text, flag="--model-path"),
+        Setting("api_version", TEXT, flag="--api-version", variable="COMPLETIONS_API_VERSION"),
+        Setting("deployment", TEXT, flag="--deployment", variable="COMPLETIONS_DEPLOYMENT"),
+        Setting("model", TEXT, flag="--model", variable="COMPLETIONS_MODEL"),
+        Setting("extra_parameters", _choice(*EXTRA_PARAMETERS), flag="--extra-parameters"),
+        Setting("auth", _choice(*AUTH_KINDS), flag="--auth", default="key"),
+        Setting("key_command", COMMAND),
+        Setting("tenant_id", TEXT),
+        Setting("client_id", TEXT),
+        Setting("scope", TEXT),
+        Setting("authority", TEXT, variable="COMPLETIONS_AUTHORITY"),
+        Setting("timeout", SECONDS, flag="--timeout", variable="COMPLETIONS_TIMEOUT", default=300.0),
+        Setting("deadline", SECONDS, flag="--deadline"),
+        Setting("connect_timeout", SECONDS, flag="--connect-timeout", default=10.0),
+        Setting("retries", WHOLE, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
+        Setting("max_wait", SECONDS, flag="--max-wait", default=120.0),
+        Setting("proxy", TEXT, flag="--proxy"),
+        Setting("ca_bundle", TEXT, flag="--ca-bundle"),
+        Setting("model_path", TEXT, flag="--model-path"),
         Setting(
-            "format", one_of(*FORMATS), flag="--format", variable="COMPLETIONS_FORMAT", default="text", in_profile=False
+            "format",
+            _choice(*FORMATS),
+            flag="--format",
+            variable="COMPLETIONS_FORMAT",
+            default="text",
+            in_profile=False,
         ),
     )
 }
 
 # The tables a profile may hold beside its settings.
 PROFILE_TABLES = ("params", "extra", "headers")
+PROFILE_SETTINGS = tuple(setting.name for setting in SETTINGS.values() if setting.in_profile)

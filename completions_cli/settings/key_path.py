@@ -1,0 +1,107 @@
+"""Keys as they are typed for `config get|set|unset`: dotted paths into completions.toml, and their values."""
+
+import math
+from typing import TypeAlias
+
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.errors import ConfigError, UsageError
+from completions_cli.models import Json
+from completions_cli.settings import positions
+from completions_cli.settings.profile_file import nearest, table_error
+from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
+
+KeyPath: TypeAlias = tuple[str, ...]
+
+_BARE = (*PROFILE_SETTINGS, *PROFILE_TABLES)
+
+
+def parse(typed: str, profile: str | None) -> KeyPath:
+    """Find the path of a typed key; a bare one, such as `params.seed`, means the chosen profile.
+
+    Raises UsageError for what is no key of the file, ConfigError when no profile is chosen.
+    """
+    path = positions.split_key(typed)
+    if path is None:
+        raise UsageError(f"{typed!r} is not a key", hint='Write it with dots, as in params.temperature or "a.b".c.')
+    if path == ("default_profile",) or (path[0] == "profiles" and len(path) <= 2):  # noqa: PLR2004 - profiles.NAME
+        return path
+    in_profile = path[2:] if path[0] == "profiles" else path
+    _check_name(typed, in_profile)
+    if path[0] == "profiles":
+        return path
+    if profile is None:
+        raise ConfigError(
+            f"{typed} is a key of a profile, and none is chosen",
+            hint="Name one with -p NAME, or make one the default with `completions config use NAME`.",
+        )
+    return ("profiles", profile, *path)
+
+
+def value(path: KeyPath, typed: str) -> Json:
+    """Read a typed value in the type of its key. Raises UsageError, without the value: it may be a secret."""
+    kind = path[2] if len(path) > 2 else path[0]  # noqa: PLR2004 - profiles.NAME.key
+    try:
+        typed.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the value of {kind} is not UTF-8") from error
+    if path == ("default_profile",):
+        return typed
+    if path[0] == "profiles" and len(path) <= 2:  # noqa: PLR2004 - a profile as a whole
+        raise UsageError("a profile is set key by key", hint="As in completions config set profiles.NAME.endpoint URL.")
+    if kind not in PROFILE_TABLES:
+        try:
+            return SETTINGS[kind].kind.parse(typed)
+        except ValueError as error:
+            raise UsageError(f"{kind} must be {error}") from error
+    return _whole_table(kind, typed) if len(path) == 3 else _entry(kind, path[3:], typed)  # noqa: PLR2004 - itself
+
+
+def _check_name(typed: str, path: KeyPath) -> None:
+    """Check a path below a profile."""
+    name = path[0]
+    if name not in _BARE:
+        raise UsageError(f"there is no key {typed!r}", hint=nearest(name, (*_BARE, "default_profile", "profiles")))
+    if name not in PROFILE_TABLES and len(path) > 1:
+        raise UsageError(f"{name} is not a table: there is no key {typed!r}")
+    if name == "params" and len(path) > 1 and path[1] not in PARAMETERS:
+        raise UsageError(f"there is no parameter {path[1]!r}", hint=nearest(path[1], PARAMETERS))
+    if name in ("params", "headers") and len(path) > 2:  # noqa: PLR2004 - their entries are no tables
+        raise UsageError(f"{'.'.join(path[:2])} is not a table: there is no key {typed!r}")
+
+
+def _whole_table(kind: str, typed: str) -> dict[str, Json]:
+    table = _json(typed)
+    if not isinstance(table, dict):
+        raise UsageError(f"{kind} is a table: give it as a JSON object, or set its keys one by one")
+    for name, item in table.items():
+        if kind == "params" and name not in PARAMETERS:
+            raise UsageError(f"there is no parameter {name!r}", hint=nearest(name, PARAMETERS))
+        _check_entry(kind, name, item)
+    return table
+
+
+def _entry(kind: str, names: KeyPath, typed: str) -> Json:
+    found = _json(typed)
+    is_stop = kind == "params" and PARAMETERS[names[0]].type == "stop"
+    is_text = kind == "headers" or (is_stop and not isinstance(found, list))
+    if is_text or (found is None and typed != "null"):
+        found = typed
+    _check_entry(kind, names[0], found)
+    return found
+
+
+def _check_entry(kind: str, name: str, item: Json) -> None:
+    reason = table_error(kind, name, item)
+    if reason:
+        raise UsageError(reason)
+
+
+def _json(typed: str) -> Json:
+    """Read JSON; None for what is none, and for numbers that TOML has not either."""
+    import json
+
+    try:
+        found = json.loads(typed, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return None if isinstance(found, float) and not math.isfinite(found) else found

@@ -1,0 +1,110 @@
+"""completions.toml as it is read: what is wrong is named with file, line and column."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from completions_cli.errors import ConfigError
+from completions_cli.settings import profile_file
+from completions_cli.settings.table import SETTINGS, Values
+
+PATH = Path("f.toml")
+
+
+def error(text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        profile_file.parse(text, PATH)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = ", "f.toml:1:5: Invalid value"),
+        ("[profiles.a]\nendpoint = 'x", 'f.toml:2:14: Expected "\'"'),
+        ("[profiles.a]\n[profiles.a]\n", "f.toml:2:12: Cannot declare ('profiles', 'a') twice"),
+        ("profile = 1", "f.toml:1:1: unknown key 'profile'"),
+        ("profiles = 1", "f.toml:1:1: profiles must be a table"),
+        ("[profiles]\na = 1", "f.toml:2:1: profile 'a' must be a table in [profiles]"),
+        ("[profiles.a]\n\n  tiemout = 3", "f.toml:3:3: unknown key 'tiemout' in [profiles.a]"),
+        ("[profiles]\na = {endpoint='x', tiemout = 3}", "f.toml:2:20: unknown key 'tiemout' in [profiles.a]"),
+        ("profiles.a.tiemout = 3", "f.toml:1:12: unknown key 'tiemout' in [profiles.a]"),
+        ("[profiles.a]\ntimeout = '3'", "f.toml:2:1: timeout must be a positive number of seconds in [profiles.a]"),
+        ("[profiles.a]\ntimeout = 0", "f.toml:2:1: timeout must be a positive number"),
+        ("[profiles.a]\ntimeout = true", "f.toml:2:1: timeout must be a positive number"),
+        ("[profiles.a]\nretries = 1.5", "f.toml:2:1: retries must be a whole number"),
+        ("[profiles.a]\nauth = 'Key'", "f.toml:2:1: auth must be key or entra or none"),
+        ("[profiles.a]\nkey_command = 'pass x'", "f.toml:2:1: key_command must be an array of words"),
+        ("[profiles.a]\nparams = 1", "f.toml:2:1: params must be a table"),
+        ("[profiles.a.params]\nmax_token = 1", "f.toml:2:1: unknown key 'max_token' in [profiles.a.params]"),
+        ("[profiles.a.params]\nseed = '1'", "f.toml:2:1: seed must be an integer"),
+        ("[profiles.a.headers]\n'a b' = '1'", "f.toml:2:1: 'a b' cannot be the name of a header"),
+        ('[profiles.a.headers]\nX = "canary\\n"', "f.toml:2:1: the value of header X must be a line"),
+        ("[profiles.a.extra]\nd = 1979-05-27", "f.toml:2:1: d must be something that JSON can hold"),
+        ("[profiles.a.extra]\nd = [inf]", "f.toml:2:1: d must be something that JSON can hold"),
+        ("default_profile = 'b'\n[profiles.a]", "f.toml:1:1: default_profile 'b' is not a profile"),
+        ("[profiles.'']\n", "f.toml:1:11: profile name '' is empty"),
+        ("a = " + "[" * 10000, "f.toml: nested too deeply"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
+    assert error(text).message.startswith(message)
+    assert "canary" not in error(text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("profile = 1", "'profiles'"),
+        ("[profiles.a]\ntiemout = 3", "'timeout'"),
+        ("[profiles.a]\nend_point = 'x'", "'endpoint'"),
+        ("[profiles.a.params]\ntemprature = 1", "'temperature'"),
+        ("[profiles.a]\napi_key = 'canary'", "config key set"),
+        ("[profiles.a]\nclient_secret = 'canary'", "config key set"),
+        ("default_profile = 'foundy'\n[profiles.foundry]", "'foundry'"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_valid_one(text: str, hint: str) -> None:
+    assert hint in str(error(text).hint)
+    assert "canary" not in error(text).message
+
+
+def test_a_byte_order_mark_and_crlf_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "completions.toml"
+    path.write_bytes(b"\xef\xbb\xbfdefault_profile = 'a'\r\n[profiles.a]\r\nendpoint = 'x'\r\n")
+    file = profile_file.read(path, must_exist=True)
+    assert file.default_profile == "a"
+    assert file.profiles["a"] == {"endpoint": "x"}
+
+
+def test_a_missing_file_is_empty_unless_it_was_named(tmp_path: Path) -> None:
+    assert not profile_file.read(tmp_path / "no.toml", must_exist=False).exists
+    assert not profile_file.read(tmp_path / "no" / "no.toml", must_exist=False).exists
+    with pytest.raises(ConfigError, match=r"no such file: .*no\.toml"):
+        profile_file.read(tmp_path / "no.toml", must_exist=True)
+
+
+def test_what_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        profile_file.read(tmp_path, must_exist=False)
+    (tmp_path / "bad.toml").write_bytes(b"a = '\xff'")
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 5"):
+        profile_file.read(tmp_path / "bad.toml", must_exist=False)
+    with pytest.raises(ConfigError, match="NUL"):
+        profile_file.read(Path("a\0b"), must_exist=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_read_permission_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "completions.toml"
+    path.touch(mode=0)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        profile_file.read(path, must_exist=False)
+
+
+def test_the_typed_values_are_those_of_the_table() -> None:
+    assert list(Values.__annotations__) == list(SETTINGS)
+    assert all(dataclasses.is_dataclass(setting) for setting in SETTINGS.values())

@@ -1,0 +1,138 @@
+"""Which value wins, where it came from, and which secrets may go to which endpoint."""
+
+from pathlib import Path
+
+import pytest
+
+from completions_cli.errors import ConfigError, UsageError
+from completions_cli.models import Json
+from completions_cli.settings.profile_file import ProfileFile
+from completions_cli.settings.resolve import Flags, resolve
+
+HERE = "https://here.example"
+
+
+def file(default: str | None = "p", **profile: Json) -> ProfileFile:
+    return ProfileFile(Path("f.toml"), True, default, {"p": {"endpoint": HERE, **profile}})
+
+
+def sources(environ: dict[str, str], profiles: ProfileFile) -> list[str]:
+    return [source.name for source in resolve(Flags(), environ, profiles).key_sources]
+
+
+def test_a_flag_beats_a_variable_beats_the_profile_beats_the_late_variable_beats_the_default() -> None:
+    variables = {"COMPLETIONS_ENDPOINT": "https://variable", "AZURE_INFERENCE_ENDPOINT": "https://azure"}
+    late = {"AZURE_INFERENCE_ENDPOINT": "https://azure"}
+    flags = Flags(settings={"endpoint": "https://flag"})
+    layers = [
+        (resolve(flags, variables, file()), "https://flag", "--endpoint"),
+        (resolve(Flags(), variables, file()), "https://variable", "COMPLETIONS_ENDPOINT"),
+        (resolve(Flags(), late, file()), HERE, "profile p"),
+        (resolve(Flags(), late, ProfileFile(Path("f"))), "https://azure", "AZURE_INFERENCE_ENDPOINT"),
+    ]
+    for settings, value, source in layers:
+        assert (settings.values["endpoint"], settings.sources["endpoint"]) == (value, source)
+    assert (layers[0][0].values["timeout"], layers[0][0].sources["timeout"]) == (300.0, "default")
+
+
+@pytest.mark.parametrize(
+    ("flag", "environ", "default", "name", "source"),
+    [
+        ("p", {"COMPLETIONS_PROFILE": "x"}, None, "p", "--profile"),
+        (None, {"COMPLETIONS_PROFILE": "p"}, None, "p", "COMPLETIONS_PROFILE"),
+        (None, {"COMPLETIONS_PROFILE": ""}, "p", "p", "default_profile in f.toml"),
+    ],
+)
+def test_the_profile_is_chosen_by_flag_variable_default(
+    flag: str | None, environ: dict[str, str], default: str | None, name: str, source: str
+) -> None:
+    settings = resolve(Flags(profile=flag), environ, file(default))
+    assert (settings.profile, settings.sources["profile"]) == (name, source)
+
+
+def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no profile 'q' \(asked for by COMPLETIONS_PROFILE\)"):
+        resolve(Flags(), {"COMPLETIONS_PROFILE": "q"}, file())
+
+
+def test_a_wrong_value_is_blamed_on_its_source() -> None:
+    with pytest.raises(UsageError, match="--timeout must be a positive number"):
+        resolve(Flags(settings={"timeout": "x"}), {}, file())
+    with pytest.raises(ConfigError, match="COMPLETIONS_RETRIES must be a whole number"):
+        resolve(Flags(), {"COMPLETIONS_RETRIES": "x"}, file())
+
+
+def test_the_keys_order_is_variable_file_command_keyring_late_variable() -> None:
+    environ = {
+        "COMPLETIONS_API_KEY": "1",
+        "COMPLETIONS_API_KEY_FILE": "2",
+        "AZURE_INFERENCE_CREDENTIAL": "3",
+        "AZURE_INFERENCE_ENDPOINT": HERE + "/models",
+    }
+    assert sources(environ, file(key_command=["c"])) == [
+        "COMPLETIONS_API_KEY",
+        "COMPLETIONS_API_KEY_FILE",
+        "key_command",
+        "the keyring",
+        "AZURE_INFERENCE_CREDENTIAL",
+    ]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://there.example",
+        "http://here.example",
+        "https://here.example:8443",
+        "https://here.example.evil.example",
+        "https://evilhere.example",
+    ],
+)
+def test_what_belongs_to_one_origin_is_not_used_for_another(elsewhere: str) -> None:
+    profiles = file(key_command=["c"], headers={"X-Secret": "s"})
+    environ = {"AZURE_INFERENCE_CREDENTIAL": "3", "AZURE_INFERENCE_ENDPOINT": HERE}
+    for flags, variables in (
+        (Flags(settings={"endpoint": elsewhere}), environ),
+        (Flags(), {**environ, "COMPLETIONS_ENDPOINT": elsewhere}),
+    ):
+        settings = resolve(flags, variables, profiles)
+        assert [source.value for source in settings.key_sources] == [f"p@{elsewhere}"]
+        assert settings.headers == {}
+
+
+@pytest.mark.parametrize("same", ["https://HERE.example", "https://here.example:443/v1", "here.example/score"])
+def test_other_spellings_of_an_origin_are_the_same(same: str) -> None:
+    profiles = file(key_command=["c"], headers={"X-Secret": "s"})
+    settings = resolve(Flags(settings={"endpoint": same}), {}, profiles)
+    assert [source.value for source in settings.key_sources] == [("c",), f"p@{HERE}"]
+    assert settings.headers == {"x-secret": "s"}
+    assert settings.secret_headers == {"x-secret"}
+
+
+def test_parameters_have_sources_too_and_can_be_unset() -> None:
+    profiles = file(params={"temperature": 0.5, "seed": 1}, extra={"k": 1})
+    flags = Flags(parameters={"seed": 2}, unset=frozenset({"max_tokens"}), extra={"l": 2})
+    settings = resolve(flags, {}, profiles)
+    assert settings.parameters == {"temperature": 0.5, "seed": 2}
+    assert settings.extra == {"k": 1, "l": 2}
+    assert settings.sources["params.temperature"] == "profile p"
+    assert settings.sources["params.seed"] == "flag"
+
+
+def test_the_profile_local_has_no_endpoint_unless_it_names_one() -> None:
+    assert resolve(Flags(profile="local"), {}, ProfileFile(Path("f"))).is_local
+    own = ProfileFile(Path("f"), True, None, {"local": {"endpoint": "http://127.0.0.1:1"}})
+    assert not resolve(Flags(profile="local"), {}, own).is_local
+
+
+def test_without_an_endpoint_the_error_says_how_to_get_one() -> None:
+    with pytest.raises(ConfigError, match="no endpoint is configured") as caught:
+        resolve(Flags(), {}, ProfileFile(Path("f")))
+    assert "completions config init" in str(caught.value.hint)
+
+
+def test_a_proxy_is_never_used_for_this_machine() -> None:
+    local = file(endpoint="http://127.0.0.1:1", proxy="http://proxy:1")
+    assert resolve(Flags(), {"HTTP_PROXY": "http://proxy:1"}, local).values["proxy"] is None
+    settings = resolve(Flags(), {"HTTPS_PROXY": "http://proxy:1"}, file())
+    assert (settings.values["proxy"], settings.sources["proxy"]) == ("http://proxy:1", "HTTPS_PROXY")
