@@ -3,7 +3,7 @@
 Plain values without behaviour beyond reading them. Field names are the API reference's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -51,15 +51,30 @@ class Usage(NamedTuple):
     completion_tokens: int | None
     total_tokens: int | None
 
+    @classmethod
+    def total(cls, parts: Iterable["Usage"]) -> "Usage | None":
+        """Add up usages, or None for none. What one of them does not tell, the sum cannot."""
+        columns = list(zip(*parts, strict=True))
+        if not columns:
+            return None
+        return cls(*(sum(column) if None not in column else None for column in columns))
+
 
 class Chunk(NamedTuple):
     """A response object: the whole of one, or the next part of a streamed one (same shape).
 
-    `raw` is the JSON as received, unknown fields included.
+    `raw` is the JSON as received, unknown fields included; the choices in it that can be read have
+    a delta each, in the same order.
     """
 
     raw: dict[str, Json]
     deltas: tuple[Delta, ...]
+
+    @property
+    def choices(self) -> list[dict[str, Json]]:
+        """The choices as received, one for each delta."""
+        received = self.raw.get("choices")
+        return [choice for choice in received if isinstance(choice, dict)] if isinstance(received, list) else []
 
 
 @dataclass(frozen=True, slots=True)

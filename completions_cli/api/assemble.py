@@ -20,8 +20,7 @@ class Assembler:
             # The first chunk of a filtered stream has empty id, model and object.
             if name != "choices" and (value not in (None, "") or name not in self._fields):
                 self._fields[name] = value
-        raw_choices = [choice for choice in chunk.raw.get("choices") or () if isinstance(choice, dict)]
-        for delta, raw in zip(chunk.deltas, raw_choices, strict=True):
+        for delta, raw in zip(chunk.deltas, chunk.choices, strict=True):
             self._texts.setdefault(delta.index, []).append(delta.text)
             merged = self._choices.setdefault(delta.index, {"index": delta.index, "text": "", "finish_reason": None})
             for name, value in raw.items():

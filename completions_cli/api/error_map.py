@@ -7,7 +7,7 @@ The reference's flat bodies come first; the rest are dialects that its back ends
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from completions_cli.api import retry
 from completions_cli.errors import (
@@ -27,7 +27,8 @@ MAX_ERROR_BYTES = 1024 * 1024
 _MAX_MESSAGE = 600
 
 _FILTER_WORDS = ("content management policy", "content safety")
-_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+# Endpoints behind Azure Machine Learning add this to the body, or send nothing else.
+_HELP_TEXT = "Please check this guide to understand why this error code might have been returned"
 _REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 
 _PHRASES = {
@@ -79,8 +80,8 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
 
 def from_event(value: Json, text: str) -> ServiceError:
     """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
-    said = _read_json(value) if isinstance(value, dict) else ErrorBody(message=_first_line(text))
-    status = said.status or 500
+    said = ErrorBody(message=_first_line(text)) if value is None else _read_json(value)
+    status = said.status or (400 if said.is_content_filter else 500)
     return _error(
         status,
         message=said.message or "the server reported an error inside the stream",
@@ -101,7 +102,7 @@ def is_error_object(value: dict[str, Json]) -> bool:
     """Tell an error object from a response object, in a stream or in a 200 answer."""
     if value.get("error") or value.get("object") == "error":
         return True
-    return not value.get("choices") and "usage" not in value and ("message" in value or "detail" in value)
+    return not value.get("choices") and "usage" not in value and bool(value.get("message") or value.get("detail"))
 
 
 def read_body(body: bytes) -> ErrorBody:
@@ -110,13 +111,12 @@ def read_body(body: bytes) -> ErrorBody:
     if text.startswith(("{", "[", '"')):
         try:
             value, end = json.JSONDecoder().raw_decode(text)
-        except (ValueError, RecursionError):
-            return ErrorBody(message=_first_line(text))
-        said = _read_json(value)
-        prose = text[end:].strip() or None
-        return ErrorBody(said.message, said.code, said.param, said.loc, said.status, prose, said.is_content_filter)
-    lines = text.splitlines()
-    return ErrorBody(message=_first_line(text), prose="\n".join(lines[1:]).strip() or None)
+        except (ValueError, RecursionError):  # cut off, or not JSON after all
+            return ErrorBody(message=_words(" ".join(text[: 2 * _MAX_MESSAGE].split())))
+        return replace(_read_json(value), prose=text[end:].strip() or None)
+    message = _first_line(text.partition(_HELP_TEXT)[0])
+    lines = text.splitlines()[1 if message else 0 :]
+    return ErrorBody(message=message, prose="\n".join(lines).strip() or None)
 
 
 def _error(  # noqa: PLR0913 - the parts of one error, gathered
@@ -143,7 +143,8 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
 
 
 def _class_of(status: int, said: ErrorBody) -> type[ServiceError]:
-    if said.is_content_filter and status < 500:  # noqa: PLR2004
+    # The code and the words are no proof beside a status that says something else.
+    if said.is_content_filter and status in (400, 403, 422, 424):
         return ContentFilterError
     if status in (401, 403):
         return AuthError
@@ -158,6 +159,8 @@ def _class_of(status: int, said: ErrorBody) -> type[ServiceError]:
 
 def _read_json(value: Json, depth: int = 0) -> ErrorBody:
     """Find the words in an error's JSON; `message` may itself be JSON in a string."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        value = value[0]
     if not isinstance(value, dict):
         return ErrorBody(message=_first_line(_text_of(value)))
     nested = value.get("error")
@@ -185,7 +188,9 @@ def _read_json(value: Json, depth: int = 0) -> ErrorBody:
         code=code,
         param=_scalar(inner.get("param")) or _scalar(value.get("param")),
         loc=loc,
-        status=_status(inner.get("status"), value.get("status"), inner.get("code"), value.get("code"), code),
+        status=_status(
+            *(part.get(name) for name in ("status", "statusCode", "code", "type") for part in (inner, value))
+        ),
         is_content_filter=_is_content_filter(inner, value, message),
     )
 
@@ -206,7 +211,7 @@ def _location(inner: dict[str, Json], outer: dict[str, Json]) -> tuple[tuple[str
         if not isinstance(item, dict):
             continue
         path = item.get("loc")
-        loc = tuple(_text_of(part) for part in path) if isinstance(path, list) else ()
+        loc = tuple(_text_of(part) for part in (path if isinstance(path, list) else [path]) if part is not None)
         reason = _first_text(item.get("msg"), item.get("message"))
         given = item.get("value", item.get("input"))
         if not reason and given is not None:
@@ -228,10 +233,13 @@ def _is_content_filter(inner: dict[str, Json], outer: dict[str, Json], message: 
 # What a code in words stands for, where the error comes without a status.
 _STATUS_OF_WORD = {
     "content_filter": 400,
+    "context_length_exceeded": 400,
     "badrequesterror": 400,
     "bad request": 400,
     "invalid_request_error": 400,
     "unauthorized": 401,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
     "rate_limit_exceeded": 429,
     "toomanyrequests": 429,
     "too_many_requests": 429,
@@ -241,11 +249,11 @@ _STATUS_OF_WORD = {
 
 def _status(*candidates: Json) -> int | None:
     for candidate in candidates:
-        text = _scalar(candidate) or ""
-        if text.isascii() and text.isdigit() and 400 <= int(text[:9]) < 600:  # noqa: PLR2004
+        text = (_scalar(candidate) or "").lower()
+        if re.fullmatch(r"[45][0-9]{2}", text):
             return int(text)
-        if text.lower() in _STATUS_OF_WORD:
-            return _STATUS_OF_WORD[text.lower()]
+        if text in _STATUS_OF_WORD:
+            return _STATUS_OF_WORD[text]
     return None
 
 
@@ -267,12 +275,38 @@ def _text_of(value: Json) -> str:
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return "; ".join(value)
     if value is None or isinstance(value, dict | list):
-        return json.dumps(value)[:_MAX_MESSAGE] if value else ""
+        try:
+            return json.dumps(value)[:_MAX_MESSAGE] if value else ""
+        except RecursionError:
+            return ""
     return str(value)
 
 
 def _first_line(text: str) -> str:
     """Take the first line with words in it, tags stripped."""
     if text.lstrip()[:1] == "<":
-        text = _TAGS.sub("\n", text)
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+        text = _without_tags(text)
+    return next((words for line in text.splitlines() if (words := _words(line))), "")
+
+
+def _words(line: str) -> str:
+    """Trim a line; one without a letter or digit says nothing."""
+    line = line.strip()
+    return line if line != "null" and any(map(str.isalnum, line)) else ""
+
+
+def _without_tags(text: str) -> str:
+    """Put a line break where a tag stands; what is inside `script` and `style` is dropped."""
+    first, *parts = text.split("<")
+    shown = [first]
+    inside = ""
+    for part in parts:
+        tag, closed, rest = part.partition(">")
+        name = re.match(r"/?\w*", tag)[0].lower()  # type: ignore[index] # matches the empty string too
+        if inside:
+            inside = "" if name == "/" + inside else inside
+        elif name in ("script", "style"):
+            inside = name
+        if closed and not inside:
+            shown.append(rest)
+    return "\n".join(shown)

@@ -12,6 +12,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 _DONE = b"[DONE]"
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _EVENT_STREAM_STARTS = b"deir:"
+_WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 
 
@@ -22,8 +23,9 @@ class ResponseReader:
     that answers `stream: true` with one JSON document is accepted. The answer is complete when
     `[DONE]` came, or every choice has its finish reason, or the document is whole.
 
-    Raises ServiceError for an error inside the answer, MalformedResponseError for one that is cut
-    short, too large or not a completion. Chunks yielded before stay valid.
+    Take all chunks of one `feed` before the next. Raises ServiceError for an error inside the
+    answer, MalformedResponseError for one that is cut short, too large or not a completion. Chunks
+    yielded before stay valid.
     """
 
     def __init__(self, choices: int = 1, max_body_bytes: int = MAX_BODY_BYTES) -> None:
@@ -34,7 +36,7 @@ class ResponseReader:
         self._usage = _UsageTally()
         self._joiner = _SurrogateJoiner()
         self._events = EventDecoder()
-        self._document: list[bytes] = []
+        self._document = bytearray()
         self._size = 0
         self._feed: Callable[[bytes], Iterable[Chunk]] = self._sniff
 
@@ -50,12 +52,18 @@ class ResponseReader:
 
     def feed(self, received: bytes) -> Iterable[Chunk]:
         """Take the next bytes of the body, decompressed."""
+        self._size += len(received)
+        if self._size > self._max_body_bytes:
+            raise MalformedResponseError(
+                f"the response is larger than {self._max_body_bytes // (1024 * 1024)} MiB",
+                hint="Ask for fewer tokens or fewer prompts at a time.",
+            )
         return self._feed(received)
 
     def close(self) -> Iterator[Chunk]:
         """End the answer: check that it is whole, and yield what only its end completes."""
         if self._feed != self._feed_events:
-            yield self._close_document()
+            yield from self._close_document()
             return
         last = self._events.close()
         if last is not None and not self.done and _is_whole(last.data):
@@ -68,26 +76,21 @@ class ResponseReader:
 
     def _sniff(self, received: bytes) -> Iterable[Chunk]:
         """Decide by the first byte that is not blank: that of a field's name or a comment, or a document."""
-        self._document.append(received)
-        start = b"".join(self._document)
-        first = start.lstrip(_BLANK)[:1]
+        self._document += received
+        first = received.lstrip(_BLANK)[:1]
         if not first:
             return ()
-        self._document.clear()
-        self._feed = self._feed_events if first in _EVENT_STREAM_STARTS else self._feed_document
-        return self._feed(start)
+        if first not in _EVENT_STREAM_STARTS:
+            self._feed = self._feed_document
+            return ()
+        self._feed = self._feed_events
+        return self._feed(bytes(self._document))
 
     def _feed_events(self, received: bytes) -> Iterable[Chunk]:
         return () if self.done else self._chunks(self._events.feed(received))
 
     def _feed_document(self, received: bytes) -> Iterable[Chunk]:
-        self._document.append(received)
-        self._size += len(received)
-        if self._size > self._max_body_bytes:
-            raise MalformedResponseError(
-                f"the response is larger than {self._max_body_bytes // (1024 * 1024)} MiB",
-                hint="Ask for fewer tokens or fewer prompts at a time, or use `stream`.",
-            )
+        self._document += received
         return ()
 
     def _chunks(self, events: Iterable[Event]) -> Iterator[Chunk]:
@@ -99,6 +102,7 @@ class ResponseReader:
             chunk = self._read(event, data)
             if chunk is not None:
                 yield chunk
+                _raise_error_beside_choices(chunk)
 
     def _read(self, event: Event, data: bytes) -> Chunk | None:
         text = data.decode("utf-8", "replace")
@@ -107,17 +111,16 @@ class ResponseReader:
         except ValueError:
             if event.type == b"error":
                 raise error_map.from_event(None, text) from None
-            raise MalformedResponseError(
-                f"the stream holds an event that is not JSON: {text[:80]!r}",
-                hint="Is this a completions endpoint? Add -vv to see what it sent.",
-            ) from None
+            raise _not_a_completion("the stream holds an event that is not JSON", text) from None
+        if event.type == b"error":
+            raise error_map.from_event(value, text)
         if value is None:  # some servers put `null` between prompts
             return None
-        if event.type == b"error" or not isinstance(value, dict):
-            raise error_map.from_event(value, text)
+        if not isinstance(value, dict):
+            raise _not_a_completion("the stream holds an event that is not a completion", text)
         return self._chunk(value, escaped=b"\\u" in data)
 
-    def _chunk(self, value: dict[str, Json], *, escaped: bool) -> Chunk:
+    def _chunk(self, value: dict[str, Json], *, escaped: bool, whole: bool = False) -> Chunk:
         choices = value.get("choices")
         if not choices and error_map.is_error_object(value):
             raise error_map.from_event(value, "")
@@ -135,7 +138,7 @@ class ResponseReader:
             if not isinstance(reason, str):
                 reason = None
             if escaped or self._joiner.waiting:
-                text = self._joiner.join(index, text, is_last=reason is not None)
+                text = self._joiner.join(index, text, is_last=whole or reason is not None)
             if reason is not None or index not in self.finish_reasons:
                 self.finish_reasons[index] = reason
             deltas.append(Delta(index, text, reason))
@@ -143,55 +146,54 @@ class ResponseReader:
             self._usage.add(value, deltas)
         return Chunk(value, tuple(deltas))
 
-    def _close_document(self) -> Chunk:
-        body = b"".join(self._document)
-        text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-        if not text.strip():
+    def _close_document(self) -> Iterator[Chunk]:
+        text = self._document.strip(_BLANK).decode("utf-8", "replace")
+        if not text:
             raise _cut_short("the response is empty")
         try:
             value = wire.loads(text)
         except ValueError as error:
+            if not text.startswith("{"):
+                raise _not_a_completion("the response is not JSON", text) from None
             raise MalformedResponseError(
                 f"the response is not whole JSON: {error}"[:200],
                 hint="It was probably cut off on its way; try again. Add -vv to see what came.",
             ) from None
-        if isinstance(value, dict) and not value.get("choices") and error_map.is_error_object(value):
-            raise error_map.from_event(value, text)
-        if not isinstance(value, dict) or not isinstance(value.get("choices"), list) or not value["choices"]:
-            raise MalformedResponseError(
-                "the response holds no choices",
-                hint="Is this a completions endpoint? Add -vv to see what it sent.",
-            )
+        if not isinstance(value, dict):
+            raise _not_a_completion("the response is not a completion", text)
+        chunk = self._chunk(value, escaped=b"\\u" in self._document, whole=True)
+        if not chunk.deltas:
+            raise _not_a_completion("the response holds no choices", text)
         self.done = True
-        return self._chunk(value, escaped=b"\\u" in body)
+        yield chunk
+        _raise_error_beside_choices(chunk)
 
 
 class _UsageTally:
     """Adds up what chunks say about usage: the last word counts, except that llama.cpp counts each prompt apart."""
 
     def __init__(self) -> None:
-        self._by_choice: dict[int, Usage] = {}
+        self._by_choice: dict[int | None, Usage] = {}
 
     def add(self, value: dict[str, Json], deltas: list[Delta]) -> None:
         usage = value["usage"]
         if not isinstance(usage, dict):
             return
         # `timings` is the mark of llama.cpp, whose streams end each prompt with that prompt's usage.
-        key = deltas[0].index if "timings" in value and deltas else -1
+        key = deltas[0].index if "timings" in value and deltas else _WHOLE_ANSWER
         self._by_choice[key] = Usage(*(_count(usage.get(name)) for name in Usage._fields))
 
     def total(self) -> Usage | None:
-        parts = list(self._by_choice.values())
-        if len(parts) < 2:  # noqa: PLR2004
-            return parts[0] if parts else None
-        return Usage(*(sum(part[field] or 0 for part in parts) for field in range(3)))
+        if _WHOLE_ANSWER in self._by_choice:
+            return self._by_choice[_WHOLE_ANSWER]
+        return Usage.total(self._by_choice.values())
 
 
 class _SurrogateJoiner:
     """Makes text valid Unicode: JSON may escape an astral character as two halves, a chunk apart.
 
     A first half at the end of a piece waits for the next piece of its choice; what finds no
-    partner becomes U+FFFD.
+    partner until the choice finishes becomes U+FFFD.
     """
 
     def __init__(self) -> None:
@@ -222,3 +224,15 @@ def _is_whole(data: bytes) -> bool:
 
 def _cut_short(message: str) -> MalformedResponseError:
     return MalformedResponseError(message, hint="The connection or the server broke off; what came is kept. Try again.")
+
+
+def _not_a_completion(message: str, text: str) -> MalformedResponseError:
+    return MalformedResponseError(
+        f"{message}: {text[:80]!r}", hint="Is this a completions endpoint? Add -vv to see what it sent."
+    )
+
+
+def _raise_error_beside_choices(chunk: Chunk) -> None:
+    """Raise the error that came in the same object as the last of the text."""
+    if chunk.raw.get("error"):
+        raise error_map.from_event(chunk.raw, "")

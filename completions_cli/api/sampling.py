@@ -27,8 +27,7 @@ def reindex(chunk: Chunk, sample: int, samples: int) -> Chunk:
     if samples == 1:
         return chunk
     numbers = [delta.index * samples + sample for delta in chunk.deltas]
-    choices = [choice for choice in chunk.raw.get("choices") or () if isinstance(choice, dict)]
-    renumbered = [{**choice, "index": number} for choice, number in zip(choices, numbers, strict=True)]
+    renumbered = [{**choice, "index": number} for choice, number in zip(chunk.choices, numbers, strict=True)]
     deltas = tuple(delta._replace(index=number) for delta, number in zip(chunk.deltas, numbers, strict=True))
     return Chunk({**chunk.raw, "choices": renumbered}, deltas)
 
@@ -43,10 +42,9 @@ def merge(ends: list[Finished]) -> Finished:
         for index, reason in end.finish_reasons.items()
     }
     counted = [end.usage for end in ends if end.usage is not None]
-    usage = Usage(*(sum(part[field] or 0 for part in counted) for field in range(3))) if counted else None
     return Finished(
         finish_reasons=reasons,
-        usage=usage,
+        usage=Usage.total(counted) if len(counted) == len(ends) else None,
         request_id=ends[-1].request_id,
         latency=sum(end.latency for end in ends),
         first_token=ends[0].first_token,

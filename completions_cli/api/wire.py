@@ -1,6 +1,7 @@
 """A request as the bytes that go on the wire, and JSON as strictly as it is sent."""
 
 import json
+import math
 from collections.abc import Mapping
 
 from completions_cli.api.parameters import PARAMETERS
@@ -26,17 +27,22 @@ def body(request: CompletionRequest) -> dict[str, Json]:
 
 
 def encode(fields: Mapping[str, Json]) -> bytes:
-    """Encode a body as compact UTF-8 JSON. Raises UsageError for NaN and infinities."""
+    """Encode a body as compact UTF-8 JSON. Raises UsageError for what JSON cannot express."""
     return dumps(fields).encode()
 
 
 def dumps(value: Json, *, indent: int | None = None) -> str:
-    """Write JSON that UTF-8 can carry: unescaped, unless half of a surrogate pair forces escapes."""
+    """Write JSON that UTF-8 can carry: unescaped, unless half of a surrogate pair forces escapes.
+
+    Raises UsageError for NaN, infinities, and what is nested too deeply.
+    """
     separators = (",", ":") if indent is None else (",", ": ")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
     except ValueError as error:
         raise UsageError("a number is not finite, which JSON cannot express", hint="Remove NaN or Infinity.") from error
+    except RecursionError as error:
+        raise UsageError("JSON nested too deeply") from error
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -45,7 +51,7 @@ def dumps(value: Json, *, indent: int | None = None) -> str:
 
 
 def loads(text: str) -> Json:
-    """Read JSON, refusing NaN and Infinity. Raises ValueError, whatever is wrong, depth included."""
+    """Read JSON, refusing NaN and what is infinite as a float. Raises ValueError, whatever is wrong, depth included."""
     try:
         return _DECODER.decode(text)
     except RecursionError as error:
@@ -58,8 +64,16 @@ def _refuse_constant(name: str) -> Json:
     raise ValueError(message)
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        message = f"{text[:20]} is too large a number"
+        raise ValueError(message)
+    return value
+
+
 # One decoder for all: json.loads with options would build one for each call.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def prompt_from_json(value: Json) -> Prompt:

@@ -9,6 +9,7 @@ from typing import Protocol
 from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
 from completions_cli.atomic import Destination
+from completions_cli.errors import MalformedResponseError, UsageError
 from completions_cli.models import Chunk, Finished, Prompt
 from completions_cli.streams import visible
 
@@ -159,7 +160,10 @@ class _ChunkLines:
 
 
 def _write_json(destination: Destination, value: object, indent: int | None = None) -> None:
-    text = wire.dumps(value, indent=indent)
+    try:
+        text = wire.dumps(value, indent=indent)
+    except UsageError as error:
+        raise MalformedResponseError(f"the response cannot be shown as JSON: {error.message}") from error
     destination.write((visible(text) if destination.is_terminal else text).encode() + b"\n")
 
 
