@@ -47,20 +47,21 @@ class Output:
         self._is_closed = _occupy(fd)
         self.is_terminal = _is_terminal(fd)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Write all of it, at once: nothing is held back."""
         if self._is_closed:
             raise OutputError(f"{self._name} is closed", hint="Send it to a file or a pipe; -o FILE writes one.")
-        view = memoryview(data)
-        while view:
+        while data:
             try:
-                written = os.write(self._fd, view)
+                written = os.write(self._fd, data)
             except BlockingIOError:
                 _wait_writable(self._fd)
                 continue
             except OSError as error:
                 raise self._failure(error) from error
-            view = view[written:]
+            if written == len(data):
+                return
+            data = memoryview(data)[written:]
 
     def _failure(self, error: OSError) -> BrokenPipeExit | OutputError:
         # On Windows a closed pipe is EINVAL.

@@ -30,7 +30,7 @@ class EventDecoder:
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._partial = bytearray()  # a line that has not ended yet
-        self._data = bytearray()  # the data lines of an event, an LF after each
+        self._data: bytes | bytearray | None = None  # an event's data: its only line, or all with LF between
         self._size = 0  # of all whole lines since the last event
         self._type = b""
         self._skip_lf = False  # the last byte was a CR, which already ended its line
@@ -40,12 +40,13 @@ class EventDecoder:
         """Take the next bytes and yield the events they complete; take all of them before the next call."""
         for start in range(0, len(received), _STEP):
             for line in self._lines(received if len(received) <= _STEP else received[start : start + _STEP]):
-                if not line:
-                    event = self._take_event()
-                    if event is not None:
-                        yield event
-                else:
+                if line:
                     self._take_line(line)
+                elif self._data is not None:
+                    yield self._take_event(self._data)
+                else:  # a block without data is no event
+                    self._type = b""
+                    self._size = 0
             self._check_size(self._size + len(self._partial))
 
     def close(self) -> Event | None:
@@ -56,7 +57,7 @@ class EventDecoder:
         if self._partial:
             for _ in self.feed(b"\n"):
                 pass  # a line that is not empty completes no event
-        return self._take_event()
+        return None if self._data is None else self._take_event(self._data)
 
     def _lines(self, received: bytes) -> list[bytes]:
         """Cut the next bytes into whole lines; what follows the last line end waits for more."""
@@ -75,26 +76,33 @@ class EventDecoder:
 
     def _take_line(self, line: bytes) -> None:
         self._size += len(line) + 1
-        if line.startswith(b"data:"):
-            self._check_size(self._size)
-            self._data += line[6:] if line.startswith(b"data: ") else line[5:]
-            self._data += b"\n"
+        if line.startswith(b"data: "):
+            self._add_data(line[6:])
+        elif line.startswith(b"data:"):
+            self._add_data(line[5:])
         elif line.startswith(b"event:"):
             self._type = line[6:].removeprefix(b" ")
         elif line == b"data":
-            self._data += b"\n"
+            self._add_data(b"")
         elif line == b"event":
             self._type = b""
         # Comments, `id` and `retry` say nothing about a completion.
 
-    def _take_event(self) -> Event | None:
-        """Dispatch what was gathered; a block without data is no event."""
+    def _add_data(self, value: bytes) -> None:
+        if self._data is None:
+            self._data = value
+            return
         self._check_size(self._size)
-        event = None
-        if self._data:
-            del self._data[-1]
-            event = Event(self._type, bytes(self._data))
-            self._data.clear()
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n"
+        self._data += value
+
+    def _take_event(self, data: bytes | bytearray) -> Event:
+        """Dispatch what was gathered."""
+        self._check_size(self._size)
+        event = Event(self._type, bytes(data))
+        self._data = None
         self._type = b""
         self._size = 0
         return event

@@ -53,6 +53,10 @@ def dumps(value: Json, *, indent: int | None = None) -> str:
 def loads(text: str) -> Json:
     """Read JSON, refusing NaN and what is infinite as a float. Raises ValueError, whatever is wrong, depth included."""
     try:
+        if text.startswith("{"):  # as nearly all do; without the look for white space around it
+            value, end = _DECODER.raw_decode(text)
+            if end == len(text):
+                return value
         return _DECODER.decode(text)
     except RecursionError as error:
         message = "nested too deeply"
