@@ -28,10 +28,16 @@ class HintContext:
 
 def hint(error: ServiceError, context: HintContext) -> str:
     """Say what to try next. The first rule that fits speaks."""
-    message = error.message.lower()
-    for words, advice in _BY_WORDS:
-        if any(word in message or word == (error.code or "").lower() for word in words):
-            return advice(context)
+    if error.status in _BY_STATUS:
+        return _BY_STATUS[error.status]
+    # The class of these says all; their messages mention this and that, an API version for instance.
+    if not isinstance(error, ContentFilterError | RateLimitError | ServiceTimeoutError):
+        message = error.message.lower()
+        for words, advice in _BY_WORDS:
+            if any(word in message or word == (error.code or "").lower() for word in words):
+                return advice(context)
+    if error.status == 424 and "not found" not in error.message.lower():  # noqa: PLR2004 - Failed Dependency
+        return _model_failed(error)
     for kind, advice in _BY_CLASS:
         if isinstance(error, kind):
             return advice(context)
@@ -42,6 +48,14 @@ def _rejected(error: ServiceError) -> str:
     if error.param or error.loc:
         return f"Change or leave out {error.param or '.'.join(error.loc)}; --dry-run shows what is sent."
     return "Check the parameters; --dry-run shows what is sent."
+
+
+def _model_failed(error: ServiceError) -> str:
+    if isinstance(error, ContentFilterError):
+        return _REWORD
+    if error.retryable:
+        return "The model behind the endpoint is busy or not ready; try again later."
+    return "The endpoint is there, its model failed: check the parameters, and the deployment's logs."
 
 
 def _extra_parameters(context: HintContext) -> str:
@@ -67,6 +81,14 @@ def _not_found(context: HintContext) -> str:
     return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
 
 
+_SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
+_REWORD = "Reword the prompt; the service's content filter refused it."
+
+_BY_STATUS = {
+    413: _SHORTEN,
+    431: "The headers are too large or too many; send fewer with -H.",
+}
+
 _BY_WORDS: tuple[tuple[tuple[str, ...], Callable[[HintContext], str]], ...] = (
     (("extra_parameters option", "extra parameters ["), _extra_parameters),
     (("api version", "api-version", "missing_api_version"), lambda _: "Set another with --api-version, or `none`."),
@@ -91,15 +113,15 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], Callable[[HintContext], str]], ...] = (
         lambda _: "The resource's network rules keep you out; try from an allowed network or VPN.",
     ),
     (
-        ("context length", "context size", "tokens_limit_reached", "too large", "exceed_context_size_error"),
-        lambda _: "Shorten the prompt, or lower -M/--max-tokens: both share the model's context.",
+        ("context length", "context size", "tokens_limit_reached", "body too large", "exceed_context_size_error"),
+        lambda _: _SHORTEN,
     ),
 )
 
 _BY_CLASS: tuple[tuple[type[ServiceError], Callable[[HintContext], str]], ...] = (
     (AuthError, _auth),
     (NotFoundError, _not_found),
-    (ContentFilterError, lambda _: "Reword the prompt; the service's content filter refused it."),
+    (ContentFilterError, lambda _: _REWORD),
     (RateLimitError, lambda _: "Wait and try again; --max-wait and --retries allow more patience."),
     (ServiceTimeoutError, lambda _: "The model took too long: ask for fewer tokens, or use `stream`."),
     (ServerError, lambda _: "The service has trouble; try again later. --retries allows more attempts."),

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
-_IN_WORDS = re.compile(r"(?:retry after|again in|retry in)\s+(\d{1,9})\s*(m?s|seconds?|milliseconds?)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?", re.ASCII | re.IGNORECASE)
+# "Try again in 2 seconds", "Please retry after 86400 seconds", "Please try again in 1m30.5s".
+_AMOUNT = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)(?![a-z])"
+_ONE_AMOUNT = re.compile(_AMOUNT, re.IGNORECASE)
+_IN_WORDS = re.compile(rf"(?:retry after|again in|retry in)\s+((?:{_AMOUNT}\s*)+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +58,31 @@ def retry_after(headers: Mapping[str, str], message: str, now: float) -> float |
         sent = _unix_time(headers.get("date", ""))
         return max(0.0, date - (now if sent is None else sent))
     words = _IN_WORDS.search(message)
-    if words:
-        return int(words[1]) / (1000 if words[2].lower().startswith(("ms", "milli")) else 1)
-    return None
+    return sum(_seconds(*amount) for amount in _ONE_AMOUNT.findall(words[1])) if words else None
+
+
+def _seconds(number: str, unit: str) -> float:
+    unit = unit.lower()
+    if unit.startswith(("ms", "milli")):
+        return float(number) / 1000
+    return float(number) * {"s": 1, "m": 60, "h": 3600}[unit[0]]
 
 
 def _positive(text: str) -> float | None:
     """Parse a finite number that is not negative; anything else is no wait."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
+    number = float(text) if _NUMBER.fullmatch(text.strip()) else math.inf
+    return number if math.isfinite(number) else None
 
 
 def _unix_time(text: str) -> float | None:
     if not text:
         return None
+    from datetime import UTC
     from email.utils import parsedate_to_datetime  # 15 ms, and hardly any answer has a date to read
 
     try:
-        return parsedate_to_datetime(text).timestamp()
+        date = parsedate_to_datetime(text)
+        # HTTP dates are in GMT; one that does not say so must not be taken for local time.
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
