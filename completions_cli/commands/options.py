@@ -23,6 +23,10 @@ _OUTPUT = "Output"
 _COMMON = "Common"
 
 
+# Neither compared nor printed: what a dataclass would generate for that costs every start.
+_options = dataclass(eq=False, repr=False)
+
+
 def with_options(command: _Command) -> _Command:
     """Spread the dataclass parameters of a command into options of its own, and gather them again at the call."""
     hints = get_type_hints(command, include_extras=True)
@@ -52,7 +56,7 @@ def _parameter(item: Any, hints: dict[str, Any]) -> inspect.Parameter:  # noqa: 
     return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[item.name])
 
 
-@dataclass(slots=True)
+@_options
 class CommonOptions:
     """Accepted by every command."""
 
@@ -90,13 +94,14 @@ class CommonOptions:
             "--color",
             metavar="WHEN",
             parser=values.color_choice,
+            autocompletion=lambda: ["auto", "always", "never"],
             help="Colours: auto, always or never.",
             rich_help_panel=_COMMON,
         ),
     ] = "auto"
 
 
-@dataclass(slots=True)
+@_options
 class PromptOptions:
     """Where the prompt comes from."""
 
@@ -164,7 +169,7 @@ class PromptOptions:
     ] = False
 
 
-@dataclass(slots=True)
+@_options
 class ParameterOptions:
     """The parameters of the API reference, and what goes beyond them."""
 
@@ -251,6 +256,7 @@ class ParameterOptions:
         typer.Option(
             "--extra-parameters",
             metavar="WORD",
+            autocompletion=lambda: ["pass-through", "ignore", "drop", "error"],
             help="What the server does with them: pass-through, ignore, drop or error.",
             rich_help_panel=_PARAMETERS,
         ),
@@ -267,7 +273,7 @@ class ParameterOptions:
     ] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@_options
 class ConnectionOptions:
     """Which service to call, and with how much patience."""
 
@@ -302,6 +308,7 @@ class ConnectionOptions:
         typer.Option(
             "--auth",
             metavar="KIND",
+            autocompletion=lambda: ["key", "entra", "none"],
             help="How to sign in: key, entra or none. (default key)",
             rich_help_panel=_CONNECTION,
         ),
@@ -355,7 +362,7 @@ class ConnectionOptions:
     ] = None
 
 
-@dataclass(slots=True)
+@_options
 class OutputOptions:
     """What becomes of the answer."""
 
@@ -374,7 +381,12 @@ class OutputOptions:
     format: Annotated[
         str | None,
         typer.Option(
-            "--format", "-F", metavar="FORMAT", help="text, json or jsonl. (default text)", rich_help_panel=_OUTPUT
+            "--format",
+            "-F",
+            metavar="FORMAT",
+            autocompletion=lambda: ["text", "json", "jsonl"],
+            help="text, json or jsonl. (default text)",
+            rich_help_panel=_OUTPUT,
         ),
     ] = None
     output: Annotated[

@@ -18,7 +18,7 @@ from completions_cli.errors import ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
-from completions_cli.settings.resolve import Flags, Settings, config_folder, resolve
+from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.streams import Streams
 from completions_cli.transport.connection import Connection, Trace
 
@@ -82,7 +82,7 @@ def settings(
 def _profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
     if common.config is not None:
         return profile_file.read(profile_file.expanded(common.config), must_exist=True)
-    path, must_exist = profile_file.default_path(streams.environ, config_folder(streams.environ))
+    path, must_exist = profile_file.default_path(streams.environ, profile_file.config_folder(streams.environ))
     return profile_file.read(path, must_exist=must_exist)
 
 

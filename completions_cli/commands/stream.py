@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import call
 from completions_cli.commands.options import (
     CommonOptions,
     ConnectionOptions,
@@ -35,4 +34,6 @@ def stream(
 
     Without PROMPT the prompt is read from stdin.
     """
+    from completions_cli.commands import call  # help and tab completion go without it
+
     call.run(ctx.obj, prompt, prompts, params, connection, output, common, streaming=True)

@@ -77,9 +77,9 @@ def complete_profile(incomplete: str) -> list[str]:
     import os
 
     from completions_cli.errors import CompletionsError
-    from completions_cli.settings import profile_file, resolve
+    from completions_cli.settings import profile_file
 
-    path, must_exist = profile_file.default_path(os.environ, resolve.config_folder(os.environ))
+    path, must_exist = profile_file.default_path(os.environ, profile_file.config_folder(os.environ))
     try:
         names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
     except CompletionsError:

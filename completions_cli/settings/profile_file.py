@@ -43,6 +43,16 @@ def expanded(path: str) -> Path:
         raise ConfigError(f"{path}: there is no such home folder", hint="Give the whole path.") from error
 
 
+def config_folder(environ: Mapping[str, str]) -> Path:
+    """Name the user's folder for completions.toml. Without a home it is the one the system would use."""
+    configured = environ.get("XDG_CONFIG_HOME")
+    if configured and Path(configured).is_absolute():
+        return Path(configured) / "completions"
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("completions", appauthor=False))
+
+
 def read(path: Path, *, must_exist: bool) -> ProfileFile:
     """Read and check the file. Raises ConfigError with file, line and column where something is wrong."""
     text = read_text(path)

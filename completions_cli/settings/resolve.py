@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
@@ -224,13 +223,3 @@ def _key_sources(
     if environ.get("AZURE_INFERENCE_CREDENTIAL") and _has_origin(environ.get("AZURE_INFERENCE_ENDPOINT"), target):
         found.append(KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"))
     return tuple(found)
-
-
-def config_folder(environ: Mapping[str, str]) -> Path:
-    """Name the user's folder for completions.toml. Without a home it is the one the system would use."""
-    configured = environ.get("XDG_CONFIG_HOME")
-    if configured and Path(configured).is_absolute():
-        return Path(configured) / "completions"
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("completions", appauthor=False))
