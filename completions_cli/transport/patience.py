@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from completions_cli.errors import RequestTimeoutError
+from completions_cli.transport import reports
 
 
 class Patience:
@@ -51,11 +52,5 @@ class Patience:
     def expired(self) -> RequestTimeoutError:
         """Make the error for a wait that ran out, naming the limit that ended it."""
         if self._ends is not None and self._clock() >= self._ends:
-            return RequestTimeoutError(
-                f"the call did not end within {self._deadline:g} s (--deadline)",
-                hint="Raise --deadline, or ask for fewer tokens.",
-            )
-        return RequestTimeoutError(
-            f"the server was silent for {self._timeout:g} s (--timeout)",
-            hint="Raise --timeout, or use `stream`: its text comes as it is made.",
-        )
+            return reports.overdue(self._deadline)
+        return reports.silent(self._timeout)

@@ -7,16 +7,11 @@ from typing import Self
 
 import httpx
 
-from completions_cli.api import endpoint
-from completions_cli.errors import CompletionsError, MalformedResponseError
 from completions_cli.models import HttpRequest
-from completions_cli.transport import failures, pool
+from completions_cli.transport import failures, pool, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.network import CurrentExchange, PatientBackend
 from completions_cli.transport.patience import Patience
-
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_KEEPS_METHOD = frozenset({307, 308})
 
 
 class Response:
@@ -38,9 +33,7 @@ class Response:
             try:
                 yield from self._inner.iter_bytes()
             except httpx.DecodingError as error:
-                raise MalformedResponseError(
-                    "the response cannot be decompressed", hint="It was damaged on its way; try again."
-                ) from error
+                raise reports.undecodable() from error
 
 
 class SyncTransport:
@@ -71,14 +64,14 @@ class SyncTransport:
         A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
         """
         with self._exchange(request, patience) as response:
-            target = self._redirect(request.url, response)
+            target = redirects.target(request.url, response.status, response.headers)
             if target is None:
                 yield response
                 return
         redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
         with self._exchange(redirected, patience) as response:
-            if response.status in _REDIRECTS:
-                raise failures.redirect(response.headers.get("location", ""))
+            if response.status in redirects.STATUSES:
+                raise reports.redirect(response.headers.get("location", ""))
             yield response
 
     @contextmanager
@@ -99,19 +92,6 @@ class SyncTransport:
             yield response
         finally:
             inner.close()
-
-    def _redirect(self, url: str, response: Response) -> str | None:
-        if response.status not in _REDIRECTS:
-            return None
-        location = response.headers.get("location", "")
-        try:
-            target = str(httpx.URL(url).join(location))
-            same = response.status in _KEEPS_METHOD and endpoint.origin(target) == endpoint.origin(url)
-        except (httpx.InvalidURL, ValueError, CompletionsError):
-            same = False
-        if not same or not location:
-            raise failures.redirect(location)
-        return target
 
     def _open(self, url: str) -> httpx.Client:
         # trust_env=False: proxies and CA files of the environment were read by `settings`.

@@ -15,7 +15,7 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
         import truststore
 
         system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if not _has_system_store():
+        if not has_system_store():
             import certifi
 
             system.load_verify_locations(certifi.where())
@@ -33,7 +33,7 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
         ) from error
 
 
-def _has_system_store() -> bool:
+def has_system_store() -> bool:
     """Tell whether OpenSSL's default places hold anything; macOS and Windows have stores of their own."""
     import sys
 

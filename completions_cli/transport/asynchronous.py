@@ -1,0 +1,139 @@
+"""Many requests in flight over pyreqwest: what batches use."""
+
+import datetime as dt
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from pyreqwest.client import Client
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import Response
+
+from completions_cli.api import error_map
+from completions_cli.api.reader import MAX_BODY_BYTES
+from completions_cli.errors import MalformedResponseError
+from completions_cli.models import HttpRequest
+from completions_cli.transport import breakage, redirects, reports, reqwest
+from completions_cli.transport.connection import Connection, Trace
+
+
+class Answer:
+    """A whole answer. Header names are lower case; `headers` costs something, `header` next to nothing."""
+
+    __slots__ = ("_inner", "body", "status")
+
+    def __init__(self, inner: Response, body: bytes) -> None:
+        self._inner = inner
+        self.status: int = inner.status
+        self.body = body
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All headers."""
+        return _headers(self._inner)
+
+    def header(self, name: str) -> str | None:
+        """One header."""
+        return self._inner.get_header(name)
+
+
+class AsyncTransport:
+    """Connections to one service, for one event loop. Use as an asynchronous context manager, or close it."""
+
+    def __init__(
+        self, connection: Connection, trace: Trace | None = None, *, max_body_bytes: int = MAX_BODY_BYTES
+    ) -> None:
+        self._connection = connection
+        self._trace = trace
+        self._max_body_bytes = max_body_bytes
+        self._deadline = None if connection.deadline is None else dt.timedelta(seconds=connection.deadline)
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def send(self, request: HttpRequest) -> Answer:
+        """Send a request and read its answer, whatever its status.
+
+        A 307 or 308 within the origin is followed once, any other redirect is a NetworkError. Raises
+        NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
+        """
+        answer = await self._exchange(request)
+        if answer.status not in redirects.STATUSES:
+            return answer
+        target = redirects.target(request.url, answer.status, answer.headers) or ""
+        answer = await self._exchange(HttpRequest(target, request.headers, request.body, request.secret_headers))
+        if answer.status in redirects.STATUSES:
+            raise reports.redirect(answer.header("location") or "")
+        return answer
+
+    async def _exchange(self, request: HttpRequest) -> Answer:
+        if self._trace is not None:
+            self._trace.request(request)
+        if self._client is None:
+            self._client = reqwest.client(self._connection, request.url)
+        started = time.monotonic()
+        answering = False
+        try:
+            builder = self._client.post(request.url).headers(dict(request.headers)).body_bytes(request.body)
+            if self._deadline is not None:
+                builder = builder.timeout(self._deadline)
+            async with builder.build_streamed() as inner:
+                answering = True
+                return await self._answer(inner)
+        except (PyreqwestError, ValueError) as error:
+            raise breakage.mapped(error, self._connection, time.monotonic() - started, answering=answering) from None
+
+    async def _answer(self, inner: Response) -> Answer:
+        if self._trace is not None:
+            self._trace.response(inner.version, inner.status, "", _headers(inner))
+        is_error = not 200 <= inner.status < 300  # noqa: PLR2004
+        body = await (self._error_body(inner) if is_error else self._body(inner))
+        if self._trace is not None:
+            self._trace.body(body)
+        return Answer(inner, body)
+
+    async def _body(self, inner: Response) -> bytes:
+        length = inner.get_header("content-length")
+        is_known = length is not None and length.isdigit() and inner.get_header("content-encoding") is None
+        if is_known and int(length or 0) <= self._max_body_bytes:
+            return (await inner.bytes()).to_bytes()
+        parts = []
+        size = 0
+        while (part := await inner.body_reader.read_chunk()) is not None:
+            parts.append(part.to_bytes())
+            size += len(part)
+            if size > self._max_body_bytes:
+                raise MalformedResponseError(
+                    f"the response is larger than {self._max_body_bytes // (1024 * 1024)} MiB",
+                    hint="Ask for fewer tokens or fewer prompts at a time.",
+                )
+        return b"".join(parts)
+
+    async def _error_body(self, inner: Response) -> bytes:
+        """Read as much of an error's body as is of use; when it breaks off, the status says enough."""
+        parts = []
+        size = 0
+        try:
+            while size <= error_map.MAX_ERROR_BYTES and (part := await inner.body_reader.read_chunk()) is not None:
+                parts.append(part.to_bytes())
+                size += len(part)
+        except PyreqwestError:
+            pass
+        return b"".join(parts)
+
+
+def _headers(inner: Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in inner.headers.items()}

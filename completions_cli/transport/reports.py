@@ -1,0 +1,99 @@
+"""How what goes wrong on the wire is put to the user: one sentence and one hint for each, whichever library saw it."""
+
+from completions_cli.errors import MalformedResponseError, NetworkError, RequestTimeoutError
+
+_BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
+
+
+def connect_timeout() -> NetworkError:
+    """Say that nobody answered the attempt to connect."""
+    return NetworkError(
+        "no connection within the time allowed (--connect-timeout)",
+        hint="Check the host name and the network; a proxy or firewall may drop packets.",
+        retryable=True,
+    )
+
+
+def no_connection(reason: str) -> NetworkError:
+    """Say that the attempt to connect was turned down."""
+    return NetworkError(
+        f"no connection: {reason}", hint="Check the endpoint's host and port; is the server running?", retryable=True
+    )
+
+
+def unresolved(reason: str, *, retryable: bool) -> NetworkError:
+    """Say that the host's name is not known."""
+    return NetworkError(
+        f"the host name cannot be resolved: {reason}",
+        hint="Check the endpoint for a typo; is a VPN or proxy needed?",
+        retryable=retryable,
+    )
+
+
+def bad_certificate(reason: str) -> NetworkError:
+    """Say that the server is not, or cannot prove to be, who was asked for."""
+    return NetworkError(
+        f"the server's certificate is not accepted: {reason}",
+        hint="Behind a company proxy? Name its CA file with --ca-bundle or SSL_CERT_FILE.",
+    )
+
+
+def no_tls(reason: str) -> NetworkError:
+    """Say that the other side speaks no TLS, or none that we speak."""
+    return NetworkError(f"no TLS connection: {reason}", hint="Is the endpoint https, and its port right?")
+
+
+def proxy_refused(reason: str) -> NetworkError:
+    """Say that the proxy lets nothing through."""
+    return NetworkError(
+        f"the proxy refused: {reason}", hint="Check --proxy, HTTPS_PROXY and NO_PROXY, and the proxy's credentials."
+    )
+
+
+def closed_early() -> NetworkError:
+    """Say that the connection ended before any byte of an answer."""
+    return NetworkError("the connection was closed before an answer came", hint=_BROKEN_OFF, retryable=True)
+
+
+def not_http(reason: str) -> NetworkError:
+    """Say that what came is no HTTP."""
+    return NetworkError(f"the server does not speak HTTP properly: {reason}", hint="Is the endpoint's port right?")
+
+
+def unsendable() -> NetworkError:
+    """Make the error for a request no library will send; the library's own words quote header values, keys too."""
+    return NetworkError("the request cannot be sent as it is", hint="Check the headers given with -H.")
+
+
+def cut_off() -> MalformedResponseError:
+    """Say that the connection ended within the answer."""
+    return MalformedResponseError("the connection was closed before the response was complete", hint=_BROKEN_OFF)
+
+
+def undecodable() -> MalformedResponseError:
+    """Say that the body is not compressed the way its header says."""
+    return MalformedResponseError("the response cannot be decompressed", hint="It was damaged on its way; try again.")
+
+
+def redirect(location: str) -> NetworkError:
+    """Make the error for a redirect that is not followed."""
+    return NetworkError(
+        f"the server redirects to {location or 'nowhere'}, which is not followed",
+        hint="Nothing is sent to another origin. If that address is right, use it as --endpoint.",
+    )
+
+
+def silent(timeout: float | None) -> RequestTimeoutError:
+    """Say that nothing came for too long."""
+    return RequestTimeoutError(
+        f"the server was silent for {timeout or 0:g} s (--timeout)",
+        hint="Raise --timeout, or use `stream`: its text comes as it is made.",
+    )
+
+
+def overdue(deadline: float | None) -> RequestTimeoutError:
+    """Say that the call as a whole took too long."""
+    return RequestTimeoutError(
+        f"the call did not end within {deadline or 0:g} s (--deadline)",
+        hint="Raise --deadline, or ask for fewer tokens.",
+    )

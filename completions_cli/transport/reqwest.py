@@ -1,0 +1,103 @@
+"""A pyreqwest client that behaves as the synchronous transport does: same proxy, same certificates, same patience."""
+
+import datetime as dt
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.proxy import ProxyBuilder
+
+from completions_cli.transport import tls
+from completions_cli.transport.connection import Connection
+
+# Servers close idle connections after 5 s (uvicorn) or later; one taken up again too late fails its request.
+_IDLE_SECONDS = 4
+
+
+def client(connection: Connection, url: str) -> Client:
+    """Build a client for `url`. Raises ConfigError when the CA file cannot be read."""
+    builder = (
+        ClientBuilder()
+        .follow_redirects(False)  # a redirect may lead elsewhere, and would take the key along
+        .referer(False)
+        .no_proxy()  # those of the environment were read by `settings`
+        .gzip(True)
+        .deflate(True)
+        .brotli(False)
+        .zstd(False)
+        .pool_idle_timeout(dt.timedelta(seconds=_IDLE_SECONDS))
+    )
+    if connection.connect_timeout is not None:
+        builder = builder.connect_timeout(dt.timedelta(seconds=connection.connect_timeout))
+    if connection.timeout is not None:
+        builder = builder.read_timeout(dt.timedelta(seconds=connection.timeout))
+    if connection.proxy is not None:
+        builder = builder.proxy(_proxy(connection.proxy))
+    if not (url.startswith("https:") or (connection.proxy or "").startswith("https:")):
+        return builder.build()
+    return _build_with_roots(builder, connection)
+
+
+def _proxy(url: str) -> ProxyBuilder:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    proxy = ProxyBuilder.all(f"{parts.scheme}://{host}{port}")
+    if parts.username is not None:
+        proxy = proxy.basic_auth(unquote(parts.username), unquote(parts.password or ""))
+    return proxy
+
+
+def _build_with_roots(builder: ClientBuilder, connection: Connection) -> Client:
+    """Trust the file or folder the user names and nothing else, or the system's store when none is named.
+
+    rustls takes its roots, on Linux, from two variables that it reads when a client is built; elsewhere
+    the system's own verifier is asked, and a named file can only be added to it.
+    """
+    bundle = connection.ca_bundle
+    if bundle is not None:
+        tls.context(bundle, connection.ca_source)  # names the file when it is not one of certificates
+        path = Path(bundle).expanduser()
+        if sys.platform != "linux":
+            for file in [path] if path.is_file() else sorted(path.iterdir()):
+                builder = builder.add_root_certificate_pem(file.read_bytes())
+            return builder.build()
+        with _environment(_roots(path)):
+            return builder.build()
+    if tls.has_system_store():
+        with _environment({"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}):
+            return builder.build()
+    import certifi
+
+    with _environment(_roots(Path(certifi.where()))):
+        return builder.build()
+
+
+def _roots(path: Path) -> dict[str, str | None]:
+    is_folder = path.is_dir()
+    return {
+        "SSL_CERT_FILE": None if is_folder else str(path),
+        "SSL_CERT_DIR": str(path) if is_folder else None,
+    }
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    _set(changes)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
