@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import (
     CommonOptions,
     ConnectionOptions,
     OutputOptions,
     ParameterOptions,
     PromptOptions,
-    with_options,
 )
 
 app = typer.Typer(add_completion=False)

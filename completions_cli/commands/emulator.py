@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands import resolution
-from completions_cli.commands.options import CommonOptions, with_options
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
 from completions_cli.emulator import content_filter
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
 from completions_cli.emulator.faults.spec import parse_spec
