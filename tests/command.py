@@ -97,12 +97,12 @@ class Cli:
         os.close(follower)
         if typed:
             os.write(leader, typed)
-        screen = _read_terminal(leader)
+        screen = read_terminal(leader)
         os.close(leader)
         return Result(process.wait(timeout=_TIME_LIMIT), screen, "")
 
 
-def _read_terminal(leader: int) -> bytes:
+def read_terminal(leader: int) -> bytes:
     """Read until the other side has closed; Linux then says EIO."""
     parts = []
     ends = time.monotonic() + _TIME_LIMIT

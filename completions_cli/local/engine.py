@@ -4,6 +4,7 @@ It runs in a process of its own. Inside this one its destructor waits for ever w
 loading a model cannot be interrupted, and a model file it chokes on takes the whole command with it.
 """
 
+import importlib.metadata
 import importlib.util
 import json
 import re
@@ -19,6 +20,7 @@ from typing import IO
 
 from completions_cli.errors import ConfigError
 
+INSTALL = "pip install 'completions-cli[local]'"
 _MAGIC = b"GGUF"
 # llama.cpp's log: "0.00.024.229 E where: what".
 _LOGGED_ERROR = re.compile(r"^[\d.]+ E +(?:\S+ +)?\w+: (?:error loading model: )?(.+)$", re.MULTILINE)
@@ -55,11 +57,19 @@ def running(model_path: Path) -> Iterator[Engine]:
             process.kill()
 
 
+def version() -> str | None:
+    """Give the version of the package that llama.cpp comes in; None when the extra is not installed."""
+    try:
+        return importlib.metadata.version("xllamacpp")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _check(model_path: Path) -> None:
     if importlib.util.find_spec("xllamacpp") is None:
         raise ConfigError(
             "the embedded model needs the package xllamacpp (llama.cpp), which is not installed",
-            hint="pip install 'completions-cli[local]'",
+            hint=INSTALL,
         )
     if not model_path.is_file():
         raise ConfigError(f"there is no model file {model_path}", hint="Give --model-path a GGUF file.")

