@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands import resolution
-from completions_cli.commands.options import CommonOptions, with_options
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
 from completions_cli.local import engine
 from completions_cli.local.weights import Status, Store
 from completions_cli.render.progress import Download
