@@ -138,17 +138,20 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_json_in_strings_is_followed_only_so_deep() -> None:
-    body: Any = {"message": "the bottom"}
-    for _ in range(50):
-        body = {"message": json.dumps(body)} if len(json.dumps(body)) < 100_000 else body
-    assert error_map.from_response(400, {}, json.dumps(body).encode(), 0.0).message
+    bodies: list[dict[str, str]] = [{"message": "the bottom"}]
+    for _ in range(8):
+        bodies.append({"message": json.dumps(bodies[-1])})
+    messages = [error_map.from_response(400, {}, json.dumps(body).encode(), 0.0).message for body in bodies]
+    assert messages[:4] == ["the bottom"] * 4
+    assert all(message.startswith('{"message"') for message in messages[4:])
 
 
-@pytest.mark.parametrize("depth", [900, 990, 100_000])
 @pytest.mark.parametrize("template", ["%s", '{"error":%s}', '{"detail":{"loc":["a"],"value":%s}}', '{"message":%s}'])
-def test_deep_nesting_is_no_bug(template: str, depth: int) -> None:
-    body = template % ("[" * depth + "]" * depth)
-    assert error_map.from_response(400, {}, body.encode(), 0.0).message
+def test_deep_nesting_is_no_bug(template: str) -> None:
+    """What can just be read may be too deep to be written again."""
+    for depth in (*range(800, 1000), 100_000):
+        body = template % ("[" * depth + "]" * depth)
+        assert error_map.from_response(400, {}, body.encode(), 0.0).message
 
 
 @pytest.mark.parametrize("piece", ["<", "<script", "<script>", "</", "<a>", "{", "[", '{"message":', "\n", " ", "&"])
