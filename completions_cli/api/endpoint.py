@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from completions_cli.errors import ConfigError
 
@@ -11,6 +11,11 @@ DEFAULT_API_VERSION = "2024-04-01-preview"
 NO_API_VERSION = "none"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+# A name whose last part is a number would be taken for an IPv4 address.
+_HOST_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[a-z0-9_-]{1,63}\.?")
+# What may stand unescaped in a path or a query; the percent sign because escapes are kept.
+_SAFE = "/%:@!$&'()*+,;=~-._?"
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 _HINT = "Give the endpoint as the portal shows it, as in https://NAME.REGION.models.ai.azure.com."
 
@@ -39,7 +44,7 @@ def resolve(text: str, api_version: str | None = None) -> Endpoint:
     Raises ConfigError.
     """
     parts = _split(text.strip())
-    host = parts.hostname or ""
+    host = _host(parts)
     origin = _origin(parts)
     path = _completions_path(parts.path)
     query = _query(parts.query, path, api_version)
@@ -62,10 +67,12 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(text: str) -> SplitResult:
+    if "@" in re.split("[/?#]", _SCHEME.sub("", text), maxsplit=1)[0]:
+        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
     if _NOT_IN_URLS.search(text) or not text:
         raise ConfigError(f"endpoint is not a URL: {text!r}", hint=_HINT)
     try:
-        if "://" not in text:
+        if not _SCHEME.match(text):
             bare = urlsplit("//" + text)
             text = ("http://" if is_loopback(bare.hostname or "") else "https://") + text
         parts = urlsplit(text)
@@ -74,27 +81,33 @@ def _split(text: str) -> SplitResult:
         raise ConfigError(f"endpoint is not a URL: {text!r} ({error})", hint=_HINT) from error
     if parts.scheme not in _DEFAULT_PORTS:
         raise ConfigError(f"endpoint has the scheme {parts.scheme!r}; only https and http will do", hint=_HINT)
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
     if not parts.hostname:
         raise ConfigError(f"endpoint names no host: {text!r}", hint=_HINT)
     return parts
 
 
 def _origin(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError as error:
-            raise ConfigError(f"endpoint has an impossible host name: {host!r}", hint=_HINT) from error
+    host = _host(parts)
     host = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
 
 
+def _host(parts: SplitResult) -> str:
+    """Give the host as it goes on the wire; what no resolver would take is refused here, where it can be explained."""
+    named = parts.hostname or ""
+    try:
+        host = named if named.isascii() else named.encode("idna").decode().lower()
+        is_valid = _HOST_NAME.fullmatch(host) or ipaddress.ip_address(host)
+    except ValueError:
+        is_valid = False
+    if not is_valid or "%" in host or host in _DEFAULT_PORTS:  # `https:/name` would be a host called https
+        raise ConfigError(f"endpoint has an impossible host name: {named!r}", hint=_HINT)
+    return host
+
+
 def _completions_path(path: str) -> str:
-    path = quote(path, safe="/%:@!$&'()*+,;=~-._").rstrip("/")
+    path = quote(path, safe=_SAFE).rstrip("/")
     for pasted in ("/chat/completions", "/completions", "/score"):
         if path.endswith(pasted):
             path = path.removesuffix(pasted)
@@ -103,13 +116,10 @@ def _completions_path(path: str) -> str:
 
 
 def _query(query: str, path: str, api_version: str | None) -> str:
-    items = parse_qsl(query, keep_blank_values=True)
-    if api_version is None:
-        is_v1 = path.endswith("/v1/completions")
-        if not is_v1 and not any(name == "api-version" for name, _ in items):
-            items.append(("api-version", DEFAULT_API_VERSION))
-    else:
-        items = [(name, value) for name, value in items if name != "api-version"]
-        if api_version != NO_API_VERSION:
-            items.append(("api-version", api_version))
-    return "?" + urlencode(items) if items else ""
+    items = [quote(item, safe=_SAFE) for item in query.split("&") if item]
+    others = [item for item in items if unquote(item.partition("=")[0]).lower() != "api-version"]
+    if api_version is not None:
+        items = others + ([] if api_version == NO_API_VERSION else [f"api-version={quote(api_version, safe='')}"])
+    elif len(items) == len(others) and not path.endswith("/v1/completions"):
+        items.append(f"api-version={DEFAULT_API_VERSION}")
+    return "?" + "&".join(items) if items else ""
