@@ -98,7 +98,7 @@ def _host(parts: SplitResult) -> str:
     named = parts.hostname or ""
     try:
         host = named if named.isascii() else named.encode("idna").decode().lower()
-        is_valid = _HOST_NAME.fullmatch(host) or ipaddress.ip_address(host)
+        is_valid = bool(_HOST_NAME.fullmatch(host) or ipaddress.ip_address(host))
     except ValueError:
         is_valid = False
     if not is_valid or "%" in host or host in _DEFAULT_PORTS:  # `https:/name` would be a host called https

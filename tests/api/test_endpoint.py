@@ -78,7 +78,7 @@ PASTES = [
     ("https://[2001:DB8::1]:8443/v1", "https://[2001:db8::1]:8443/v1/completions"),
     ("https://192.168.0.1", f"https://192.168.0.1/completions?{V}"),
     ("https://bücher.example", f"https://xn--bcher-kva.example/completions?{V}"),
-    ("https://ｅxample.com", f"https://example.com/completions?{V}"),
+    ("https://\uff45xample.com", f"https://example.com/completions?{V}"),
     ("https://xn--bcher-kva.example", f"https://xn--bcher-kva.example/completions?{V}"),
     ("https://under_score.example", f"https://under_score.example/completions?{V}"),
 ]
@@ -155,7 +155,7 @@ def test_the_api_version_is_the_options_then_the_urls_then_the_references(
         "https://exa<mple.com",
         "https://exam%70le.com",
         "https://\u00b4.example",
-        "https://ℂ\u2100.example",
+        "https://\u2102\u2100.example",
     ],
 )
 def test_what_is_no_endpoint_is_refused(pasted: str) -> None:
@@ -224,13 +224,13 @@ def test_the_origin_is_scheme_host_and_port(text: str, origin: str) -> None:
     assert endpoint.resolve(text).origin == origin
 
 
-PARTS = """http https :// : / // ? # @ [ ] ::1 localhost 127.0.0.1 a.b %41 % é ß ａ xn-- .. . - _ < | ^ { ~ ` " ' \\ 8080
-    99999 v1 score chat/completions api-version = & api-version=x + %20 ٣ 。 \u200b \u00ad \u00b4 ℂ"""
+PARTS = """http https :// : / // ? # @ [ ] ::1 localhost 127.0.0.1 a.b %41 % é ß \uff41 xn-- .. . - _ < | ^ { ~ ` " ' \\ 8080
+    99999 v1 score chat/completions api-version = & api-version=x + %20 ٣ 。 \u200b \u00ad \u00b4 \u2102"""
 pastes = st.text(max_size=20) | st.lists(st.sampled_from(PARTS.split(" ")), max_size=10).map("".join)
 
 
 @given(pastes | pastes.map("https://".__add__))
-@example("https://ℂ")
+@example("https://\u2102")
 def test_any_text_is_an_endpoint_or_refused_and_means_the_same_to_the_http_library(text: str) -> None:
     try:
         resolved = endpoint.resolve(text)
