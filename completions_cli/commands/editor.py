@@ -1,4 +1,4 @@
-"""A prompt written in the user's own editor."""
+"""A text written in the user's own editor."""
 
 import contextlib
 import os
@@ -9,21 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from completions_cli.errors import UsageError
+from completions_cli.settings.environment import without_secrets
 
 
-def edit(text: str, environ: Mapping[str, str]) -> str:
+def edit(text: str, environ: Mapping[str, str], *, suffix: str = ".txt") -> str:
     """Open `text` in $VISUAL or $EDITOR and return what was saved. Raises UsageError."""
     command = environ.get("VISUAL") or environ.get("EDITOR")
     if not command:
         raise UsageError("no editor is set", hint="Set VISUAL or EDITOR, as in EDITOR=vim.")
-    fd, name = tempfile.mkstemp(prefix="prompt-", suffix=".txt")
+    fd, name = tempfile.mkstemp(prefix="completions-", suffix=suffix)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
         # The variable may hold options, as in "code --wait".
-        done = subprocess.run([*shlex.split(command), name], check=False)  # noqa: S603 - the user's own editor
+        done = subprocess.run(  # noqa: S603 - the user's own editor
+            [*shlex.split(command), name], env=without_secrets(environ), check=False
+        )
         if done.returncode != 0:
-            raise UsageError(f"the editor {command} ended with exit code {done.returncode}", hint="Nothing was sent.")
+            raise UsageError(f"the editor {command} ended with exit code {done.returncode}", hint="Nothing was done.")
         return Path(name).read_bytes().decode()
     except (OSError, ValueError) as error:
         raise UsageError(f"the editor {command} cannot be used: {error}", hint="Set VISUAL or EDITOR.") from error

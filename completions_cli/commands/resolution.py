@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli import prompt_source
@@ -76,13 +77,19 @@ def settings(
         unset=_unset(params.unset),
         body=body_parameters,
     )
-    return resolve(flags, streams.environ, _profile_file(common, streams))
+    return resolve(flags, streams.environ, read_profile_file(common, streams))
 
 
-def _profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
+def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
+    """Name the profile file in use, and whether it must exist."""
     if common.config is not None:
-        return profile_file.read(profile_file.expanded(common.config), must_exist=True)
-    path, must_exist = profile_file.default_path(streams.environ, profile_file.config_folder(streams.environ))
+        return profile_file.expanded(common.config), True
+    return profile_file.default_path(streams.environ, profile_file.config_folder(streams.environ))
+
+
+def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
+    """Read the profile file in use. Raises ConfigError."""
+    path, must_exist = profile_path(common, streams)
     return profile_file.read(path, must_exist=must_exist)
 
 
@@ -143,7 +150,7 @@ def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[t
         return
     from completions_cli.commands import sign_in
 
-    yield settings.endpoint, sign_in.credentials(settings, streams.environ)
+    yield settings.endpoint, sign_in.credentials(settings, streams.environ, connection(settings), trace(streams))
 
 
 @contextmanager

@@ -1,20 +1,104 @@
 """The credentials that the settings ask for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth import keys
 from completions_cli.auth.credentials import Credentials, KeyCredentials, NoCredentials, refuse_plain_http
 from completions_cli.auth.keyring_store import KeyringStore
-from completions_cli.errors import ConfigError
+from completions_cli.settings import proxies
 from completions_cli.settings.resolve import Settings
+from completions_cli.transport.connection import Connection, Trace
+
+if TYPE_CHECKING:
+    from completions_cli.auth.entra import EntraCredentials, TokenSource
 
 
-def credentials(settings: Settings, environ: Mapping[str, str]) -> Credentials:
-    """Find the key, or prepare the token, for the endpoint in use. Raises ConfigError."""
+def credentials(
+    settings: Settings, environ: Mapping[str, str], connection: Connection, trace: Trace | None = None
+) -> Credentials:
+    """Find the key, or prepare to fetch a token, for the endpoint in use. Raises ConfigError."""
     kind = settings.values["auth"]
     if kind == "none" or settings.endpoint is None:
         return NoCredentials()
     refuse_plain_http(settings.endpoint)
+    store = KeyringStore(environ)
     if kind == "key":
-        return KeyCredentials(keys.find(settings.key_sources, environ, KeyringStore(environ)))
-    raise ConfigError(f"auth {kind!r} is not available in this version", hint="Use --auth key.")
+        return KeyCredentials(keys.find(settings.key_sources, environ, store))
+    return _entra(settings, settings.endpoint, environ, store, connection, trace)
+
+
+def _entra(
+    settings: Settings,
+    endpoint: Endpoint,
+    environ: Mapping[str, str],
+    store: KeyringStore,
+    connection: Connection,
+    trace: Trace | None,
+) -> "EntraCredentials":
+    from completions_cli.auth import entra
+    from completions_cli.auth.token import TokenCache, entry_of
+
+    values, scope = settings.values, token_scope(settings, endpoint)
+    connection = _to_authority(settings, environ, connection)
+    source: TokenSource
+    if values["tenant_id"] and values["client_id"]:
+        application = entra.Application(
+            values["tenant_id"], values["client_id"], scope, values["authority"] or entra.AUTHORITY
+        )
+        source = entra.ClientCredentialsFlow(
+            application, lambda: keys.find(settings.key_sources, environ, store), connection, trace
+        )
+    else:
+        source = _signed_in(settings, scope, connection)
+    if settings.profile is None:
+        return entra.EntraCredentials(source)
+    # Whoever the environment says we are is part of whose token it is.
+    azure = [f"{name}={value}" for name, value in sorted(environ.items()) if name in _IDENTITY_VARIABLES]
+    identity = (values["tenant_id"], values["client_id"], scope, values["authority"], *azure)
+    return entra.EntraCredentials(
+        source, TokenCache(store, entry_of(f"{settings.profile}@{endpoint.origin}"), identity)
+    )
+
+
+_IDENTITY_VARIABLES = frozenset({"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_USERNAME", "AZURE_AUTHORITY_HOST"})
+
+
+def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Connection) -> Connection:
+    """Say how the authority is reached: another host than the endpoint, it may need another proxy, or none."""
+    from completions_cli.auth import entra
+
+    target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))
+    if target.is_loopback:
+        return replace(connection, proxy=None)
+    if settings.values["proxy"] and not settings.sources["proxy"].lower().endswith("_proxy"):
+        return connection
+    found = proxies.from_environ(target, environ)
+    return replace(connection, proxy=proxies.checked(*found) if found else None)
+
+
+def _signed_in(settings: Settings, scope: str, connection: Connection) -> "TokenSource":
+    from completions_cli.auth import entra
+    from completions_cli.auth.identity_chain import Chain
+
+    values = settings.values
+    if values["tenant_id"]:
+        entra.check_tenant(values["tenant_id"])
+    return Chain(
+        scope=scope,
+        tenant=values["tenant_id"],
+        client=values["client_id"],
+        authority=entra.check_authority(values["authority"]) if values["authority"] else None,
+        proxy=connection.proxy,
+        ca_bundle=connection.ca_bundle,
+    )
+
+
+def token_scope(settings: Settings, endpoint: Endpoint) -> str:
+    """Name what a token is asked for: what the profile says, else what the kind of endpoint wants."""
+    from completions_cli.settings import endpoint_kind
+
+    return settings.values["scope"] or endpoint_kind.of(endpoint).scope

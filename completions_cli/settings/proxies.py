@@ -37,6 +37,12 @@ def checked(proxy: str, source: str) -> str:
     return url
 
 
+def masked(proxy: str) -> str:
+    """Hide the user name and password of a proxy's URL."""
+    scheme, separator, rest = proxy.rpartition("://")
+    return f"{scheme}{separator}****@{rest.rpartition('@')[2]}" if "@" in rest else proxy
+
+
 def _is_excluded(endpoint: Endpoint, no_proxy: str) -> bool:
     if endpoint.is_loopback:
         return True

@@ -154,6 +154,15 @@ def test_a_folder_that_takes_no_files_is_an_output_error(tmp_path: Path) -> None
         edit.set(("default_profile",), "local")
 
 
+def test_the_only_profile_can_be_removed_and_the_last_key_of_a_table(path: Path) -> None:
+    text = "# a\n[profiles.a]\nendpoint = 'x'\n[profiles.a.params]\nseed = 1\n"
+    after = change(path, lambda edit: edit.unset(("profiles", "a", "params", "seed")), text)
+    assert after == text.replace("seed = 1\n", "")
+    assert change(path, lambda edit: edit.unset(("profiles", "a"))).strip() == ""
+    text = "[profiles.a.params]\nseed = 1\n"
+    assert "seed" not in change(path, lambda edit: edit.unset(("profiles", "a", "params")), text)
+
+
 _NAMES = st.sampled_from(["a", "b", "c d", "e.f"])
 _VALUES = st.one_of(st.integers(-9, 9), st.text(max_size=5), st.booleans(), st.floats(-9, 9))
 _JSON = st.recursive(_VALUES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner, max_size=2))

@@ -1,0 +1,270 @@
+"""Sign-in with Microsoft Entra ID: the client-credentials flow of OAuth2, and credentials made of its tokens.
+
+See the API reference, "Security: AADToken", and the identity platform's documentation of the flow.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+from urllib.parse import urlencode
+
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api import error_map
+from completions_cli.auth.secret import Secret
+from completions_cli.auth.token import Token, TokenCache
+from completions_cli.errors import (
+    AuthError,
+    CompletionsError,
+    ConfigError,
+    MalformedResponseError,
+    NetworkError,
+    RequestTimeoutError,
+)
+from completions_cli.models import HttpRequest, Json
+from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.patience import Patience
+from completions_cli.transport.sync import Response, SyncTransport
+
+AUTHORITY = "https://login.microsoftonline.com"
+
+# An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
+_TIMEOUT = 30.0
+_MOST_BYTES = 1 << 20
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+_NO_TENANTS = ("common", "organizations", "consumers")
+_CODE = re.compile(r"AADSTS\d+")
+
+# What the authority refuses because the profile is wrong, and which part of it; all else is the secret's fault.
+_PROFILE_AT_FAULT = {
+    "AADSTS90002": "tenant_id",
+    "AADSTS900021": "tenant_id",
+    "AADSTS900023": "tenant_id",
+    "AADSTS90010": "tenant_id",
+    "AADSTS50059": "tenant_id",
+    "AADSTS700016": "client_id",
+    "AADSTS900144": "client_id",
+    "AADSTS70011": "scope",
+    "AADSTS1002012": "scope",
+    "AADSTS500011": "scope",
+    "AADSTS650057": "scope",
+}
+_ADVICE = {
+    "AADSTS7000215": "Use the secret's value, not its id: `completions config key set` takes a new one.",
+    "AADSTS7000222": "The secret has expired: make a new one, then `completions config key set`.",
+    "AADSTS7000229": "The application has no service principal in this tenant: an administrator must add it.",
+}
+
+
+class TokenSource(Protocol):
+    """Issues tokens: the client-credentials flow, or whatever azure-identity finds."""
+
+    def fetch(self, now: float) -> Token:
+        """Get a new token. Raises the errors of `completions_cli.errors`."""
+
+
+class EntraCredentials:
+    """A bearer token that is renewed before it expires, and once more when a service refuses it.
+
+    May be shared by threads: one of them fetches, the others wait for its token.
+    """
+
+    def __init__(
+        self, source: TokenSource, cache: TokenCache | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._source = source
+        self._cache = cache
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+        self._cache_is_refused = False
+
+    def headers(self) -> dict[str, str]:
+        """Return `authorization`, with a token fetched if need be."""
+        with self._lock:
+            now = self._clock()
+            if self._token is None or not self._token.is_fresh(now):
+                self._token = self._renewed(now)
+            return _bearer(self._token)
+
+    def refresh(self, refused: Mapping[str, str] | None = None) -> bool:
+        """Drop the token in use, so that the next headers have a new one; false when there was none."""
+        with self._lock:
+            if self._token is not None and refused is not None and refused != _bearer(self._token):
+                return True
+            had_token = self._token is not None
+            self._token = None
+            self._cache_is_refused = True
+            return had_token
+
+    def _renewed(self, now: float) -> Token:
+        kept = self._cache.load(now) if self._cache and not self._cache_is_refused else None
+        if kept is not None:
+            return kept
+        token = self._source.fetch(now)
+        self._cache_is_refused = False
+        if self._cache:
+            self._cache.save(token, now)
+        return token
+
+
+def _bearer(token: Token) -> dict[str, str]:
+    return {"authorization": f"Bearer {token.value.reveal()}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Who signs in, where, and for what."""
+
+    tenant: str
+    client: str
+    scope: str
+    authority: str = AUTHORITY
+
+
+class ClientCredentialsFlow:
+    """Trades an application's secret for tokens. The secret is only read when one is needed."""
+
+    def __init__(
+        self,
+        application: Application,
+        secret: Callable[[], Secret],
+        connection: Connection,
+        trace: Trace | None = None,
+    ) -> None:
+        check_tenant(application.tenant)
+        self._application = application
+        self._url = f"{check_authority(application.authority)}/{application.tenant}/oauth2/v2.0/token"
+        self._secret = secret
+        self._connection = replace(connection, timeout=min(connection.timeout or _TIMEOUT, _TIMEOUT))
+        self._trace = _Discreet(trace) if trace is not None else None
+
+    def fetch(self, now: float) -> Token:
+        """Ask the authority for a token. Raises AuthError, ConfigError, or what went wrong on the way."""
+        form = {
+            "client_id": self._application.client,
+            "scope": self._application.scope,
+            "client_secret": self._secret().reveal(),
+            "grant_type": "client_credentials",
+        }
+        request = HttpRequest(
+            url=self._url,
+            headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+            body=urlencode(form).encode(),
+        )
+        patience = Patience(self._connection.timeout, self._connection.deadline)
+        try:
+            with SyncTransport(self._connection, self._trace) as transport, transport.send(request, patience) as answer:
+                return self._token(answer.status, answer.headers, _body(answer), now)
+        except (NetworkError, RequestTimeoutError, MalformedResponseError) as error:
+            if "redirects" in error.message:
+                error.hint = "Check authority in the profile: the secret goes nowhere else."
+            error.message = f"no token from {endpoints.origin(self._url)}: {error.message}"
+            raise
+
+    def _token(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Token:
+        answer = _json(body)
+        if status != 200:  # noqa: PLR2004 - the one status that brings a token
+            raise self._failure(status, headers, body, answer)
+        if not isinstance(answer.get("access_token"), str):
+            raise MalformedResponseError(
+                "it answered without a token", hint="Check authority and tenant_id in the profile."
+            )
+        return Token(Secret.checked(answer["access_token"], "the authority"), now, now + _lifetime(answer))
+
+    def _failure(
+        self, status: int, headers: Mapping[str, str], body: bytes, answer: dict[str, Json]
+    ) -> CompletionsError:
+        said = str(answer.get("error_description") or "").partition("\r\n")[0].partition("\n")[0].strip()
+        if not said:
+            error = error_map.from_response(status, headers, body, 0.0)
+            error.message = f"no token from {endpoints.origin(self._url)}: {error.message}"
+            error.hint = error.hint or "Check authority and tenant_id in the profile."
+            return error
+        code = found[0] if (found := _CODE.search(said)) else str(answer.get("error", ""))
+        message = f"sign-in failed: {said}"
+        if code in _PROFILE_AT_FAULT:
+            return ConfigError(message, hint=f"Check {_PROFILE_AT_FAULT[code]} in the profile.")
+        if status >= 500:  # noqa: PLR2004
+            return error_map.from_response(status, headers, body, 0.0)
+        return AuthError(
+            message,
+            status=status,
+            code=code,
+            hint=_ADVICE.get(code, "Check tenant_id, client_id and the client secret."),
+            request_id=str(answer["trace_id"]) if answer.get("trace_id") else None,
+        )
+
+
+class _Discreet:
+    """Shows the exchange without its bodies: they hold the secret and the token."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def request(self, request: HttpRequest) -> None:
+        self._trace.request(replace(request, body=b"(a form with the client secret)"))
+
+    def response(self, version: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
+        self._trace.response(version, status, reason, headers)
+
+    def body(self, received: bytes) -> None:
+        pass
+
+
+def check_tenant(tenant: str) -> None:
+    """Raise ConfigError for what is no tenant of one's own: the secret would go nowhere useful."""
+    if tenant.lower() in _NO_TENANTS:
+        raise ConfigError(
+            f"tenant_id {tenant!r} is not a tenant that an application can sign in to",
+            hint="Use the tenant's id or domain, as in contoso.onmicrosoft.com.",
+        )
+    if not _TENANT.fullmatch(tenant):
+        raise ConfigError(f"tenant_id {tenant!r} is neither an id nor a domain", hint="Copy it from the portal.")
+
+
+def check_authority(authority: str) -> str:
+    """Return the authority's URL without a trailing slash. Raises ConfigError when secrets must not go there."""
+    try:
+        origin = endpoints.origin(authority)
+        target = endpoints.resolve(authority)
+    except ConfigError as error:
+        raise ConfigError(
+            f"the authority {authority!r} is not a URL", hint=f"As in {AUTHORITY}, which is the default."
+        ) from error
+    if not target.is_encrypted and not target.is_loopback:
+        raise ConfigError(
+            f"the client secret is not sent over unencrypted http to {target.host}", hint="Use an https authority."
+        )
+    if "?" in authority or "#" in authority:
+        raise ConfigError(f"the authority {authority!r} has more than a host and a path")
+    path = authority.partition("://")[2].partition("/")[2] if "://" in authority else authority.partition("/")[2]
+    return f"{origin}/{path}".rstrip("/")
+
+
+def _body(answer: Response) -> bytes:
+    data = b""
+    for part in answer.body():
+        data += part
+        if len(data) > _MOST_BYTES:
+            raise MalformedResponseError("its answer is too large", hint="Check authority in the profile.")
+    return data
+
+
+def _json(body: bytes) -> dict[str, Json]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _lifetime(answer: dict[str, Json]) -> float:
+    """Read for how many seconds a token is valid; some authorities write it as text."""
+    try:
+        return max(0.0, float(answer.get("expires_in", 0)))
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,81 @@
+"""`completions config get|set|unset`: one entry of the profile file."""
+
+from typing import Annotated
+
+import typer
+
+from completions_cli.api import wire
+from completions_cli.commands import resolution
+from completions_cli.commands.config import file as files
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import ConfigError, UsageError
+from completions_cli.models import Json
+from completions_cli.settings import key_path, profile_edit
+from completions_cli.settings.key_path import KeyPath
+from completions_cli.settings.profile_file import ProfileFile
+from completions_cli.streams import Streams
+
+Key = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY", help="As in default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile."
+    ),
+]
+
+
+@with_options
+def get(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
+    """Print the value that the file has for a key: text as it is, lists and tables as JSON."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    file = resolution.read_profile_file(common, streams)
+    path = _path(key, common, streams, file)
+    if path[0] == "profiles" and len(path) > 1:
+        files.must_have(file, path[1])
+    found = profile_edit.look_up(file, path)
+    if found is None:
+        raise ConfigError(f"{'.'.join(path)} is not set in {file.path}", hint="completions config show lists what is.")
+    text = found if isinstance(found, str) else wire.dumps(found)
+    streams.stdout.write(f"{text}\n".encode())
+
+
+@with_options
+def set_(
+    ctx: typer.Context,
+    common: CommonOptions,
+    key: Key,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Lists and tables as JSON.")],
+) -> None:
+    """Set a key in the file. Secrets do not go here: see `config key set`."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    with files.edited(common, streams) as edit:
+        path = _path(key, common, streams, edit.before)
+        _set(edit, path, key_path.value(path, value))
+
+
+@with_options
+def unset(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
+    """Remove a key from the file."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    with files.edited(common, streams) as edit:
+        path = _path(key, common, streams, edit.before)
+        if path[0] == "profiles" and len(path) <= 2:  # noqa: PLR2004 - profiles.NAME
+            raise UsageError("a profile is removed as a whole", hint="Use: completions config remove NAME")
+        edit.unset(path)
+
+
+def _path(key: str, common: CommonOptions, streams: Streams, file: ProfileFile) -> KeyPath:
+    """Find the path of a typed key. A bare one needs a profile that exists; a whole path may make a new one."""
+    path = key_path.parse(key, files.chosen(common, streams, file))
+    if path[0] == "profiles" and len(path) > 1 and not key.lstrip().startswith("profiles"):
+        files.must_have(file, path[1])
+    return path
+
+
+def _set(edit: profile_edit.Edit, path: KeyPath, value: Json) -> None:
+    if path == ("default_profile",):
+        files.must_have(edit.before, value)
+    edit.set(path, value)

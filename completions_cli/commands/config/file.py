@@ -1,0 +1,33 @@
+"""The profile file that a `config` command works on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from completions_cli.commands import resolution
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import ConfigError
+from completions_cli.settings import profile_edit
+from completions_cli.settings.profile_edit import Edit
+from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, config_folder, nearest
+from completions_cli.streams import Streams
+
+
+@contextmanager
+def edited(common: CommonOptions, streams: Streams) -> Iterator[Edit]:
+    """Open the file for changes; it is made where there is none."""
+    path, _ = resolution.profile_path(common, streams)
+    with profile_edit.edit(path, config_folder(streams.environ)) as edit:
+        yield edit
+
+
+def chosen(common: CommonOptions, streams: Streams, file: ProfileFile) -> str | None:
+    """Name the profile that -p, COMPLETIONS_PROFILE or the file chooses."""
+    return common.profile or streams.environ.get("COMPLETIONS_PROFILE") or file.default_profile
+
+
+def must_have(file: ProfileFile, name: str) -> None:
+    """Raise ConfigError when the file has no such profile, and none is built in."""
+    if name not in file.profiles and name != BUILT_IN:
+        raise ConfigError(
+            f"there is no profile {name!r} in {file.path}", hint=nearest(name, [*file.profiles, BUILT_IN])
+        )

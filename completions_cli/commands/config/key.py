@@ -1,0 +1,132 @@
+"""`completions config key set|delete|status`: keys in the keyring, each bound to the origin it is for."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api import wire
+from completions_cli.auth import keys
+from completions_cli.auth.credentials import refuse_plain_http
+from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
+from completions_cli.auth.keys import SourceStatus
+from completions_cli.auth.secret import Secret
+from completions_cli.auth.token import entry_of
+from completions_cli.commands import resolution
+from completions_cli.commands.config.asking import Questions
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import CompletionsError, ConfigError, UsageError
+from completions_cli.models import Json
+from completions_cli.render import listing
+from completions_cli.settings.resolve import Flags, KeySource, Settings, resolve
+from completions_cli.streams import Streams
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys in the keyring of the operating system.")
+
+
+@app.command(name="set")
+@with_options
+def set_(
+    ctx: typer.Context,
+    common: CommonOptions,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
+) -> None:
+    """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
+    streams: Streams = ctx.obj
+    settings, entry = _settings(common, streams)
+    if settings.endpoint is not None:
+        refuse_plain_http(settings.endpoint)
+    store(str(entry.value), _typed(streams, str(entry.value), stdin=stdin), streams)
+
+
+@app.command()
+@with_options
+def delete(ctx: typer.Context, common: CommonOptions) -> None:
+    """Delete the key of a profile from the keyring."""
+    streams: Streams = ctx.obj
+    _, entry = _settings(common, streams)
+    keyring = KeyringStore(streams.environ)
+    keyring.delete(entry_of(str(entry.value)))
+    if not keyring.delete(str(entry.value)):
+        raise ConfigError(f"the keyring holds no key for {entry.value}", hint="completions config key status")
+    streams.stderr.note(f"deleted the key for {entry.value} from the keyring")
+
+
+@app.command()
+@with_options
+def status(
+    ctx: typer.Context,
+    common: CommonOptions,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show where a key for the endpoint is looked for, and what is there. Exit code 3 when there is none."""
+    streams: Streams = ctx.obj
+    streams.wants_json = json
+    settings, _ = _settings(common, streams)
+    keyring = KeyringStore(streams.environ)
+    found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]
+    if json:
+        rows = [{"source": each.source.name, "state": each.state, "note": each.note or None} for each in found]
+        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+    else:
+        cells = [[each.source.name, each.state, each.note] for each in found]
+        listing.show(("source", "state", ""), cells, streams.stdout, color=streams.color(streams.stdout))
+    if settings.values["auth"] != "none" and not any(map(is_usable, found)):
+        raise ConfigError("no key for this endpoint", hint=f"completions config key set -p {settings.profile}")
+
+
+def is_usable(found: SourceStatus) -> bool:
+    """Tell whether a source has, or may have, a key."""
+    return found.state in ("present", "not tried")
+
+
+def store(entry: str, key: Secret, streams: Streams) -> None:
+    """Put a key into the keyring and say so. Raises NoKeyringError."""
+    keyring = KeyringStore(streams.environ)
+    keyring.set(entry, key.reveal())
+    keyring.delete(entry_of(entry))
+    streams.stderr.note(f"stored the key for {entry} in the keyring ({keyring.backend()})")
+
+
+def forget(profile: str, values: Mapping[str, Json], streams: Streams) -> None:
+    """Delete what the keyring holds for a profile that is removed, as far as it can be reached."""
+    try:
+        entry = f"{profile}@{endpoints.origin(str(values.get('endpoint', '')))}"
+    except CompletionsError:
+        return
+    keyring = KeyringStore(streams.environ)
+    try:
+        keyring.delete(entry_of(entry))
+        if keyring.delete(entry):
+            streams.stderr.note(f"deleted the key for {entry} from the keyring")
+    except NoKeyringError:
+        pass  # without a keyring there is no key in it
+
+
+def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySource]:
+    """Resolve the endpoint that a key is for, and its entry in the keyring."""
+    resolution.apply_common(common, streams)
+    settings = resolve(Flags(profile=common.profile), streams.environ, resolution.read_profile_file(common, streams))
+    entry = next((source for source in settings.key_sources if source.kind == "keyring"), None)
+    if settings.endpoint is None:
+        raise UsageError("the profile local needs no key")
+    if entry is None:
+        raise ConfigError(
+            "keys are stored for a profile, and none is chosen",
+            hint="Name one with -p NAME, or make one with: completions config init",
+        )
+    return settings, entry
+
+
+def _typed(streams: Streams, entry: str, *, stdin: bool) -> Secret:
+    if stdin:
+        try:
+            return Secret.checked(streams.read_stdin().decode("utf-8-sig"), "stdin")
+        except UnicodeDecodeError as error:
+            raise UsageError("the key on stdin is not text") from error
+    questions = Questions(streams)
+    if not questions.can_ask:
+        raise UsageError("there is no terminal to ask on", hint="Pipe the key in: completions config key set --stdin")
+    return Secret.checked(questions.hidden(f"Key for {entry}"), "the prompt")

@@ -1,0 +1,146 @@
+"""`completions config list|use|remove|path|edit`: the profiles as wholes, and the file they are in."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from completions_cli.api import wire
+from completions_cli.commands import editor, resolution, values
+from completions_cli.commands.config import file as files
+from completions_cli.commands.config.asking import Questions
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import CompletionsError, ConfigError
+from completions_cli.render import listing
+from completions_cli.settings import profile_edit, profile_file
+from completions_cli.settings.profile_file import BUILT_IN, config_folder
+from completions_cli.streams import Streams
+
+_EMPTY = "# Profiles for the command completions; `completions config init` asks for what one needs.\n"
+
+ProfileName = Annotated[
+    str, typer.Argument(metavar="NAME", help="The profile.", autocompletion=values.complete_profile)
+]
+
+
+@with_options
+def list_(
+    ctx: typer.Context,
+    common: CommonOptions,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the profiles: name, endpoint, how they sign in, which is the default."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    streams.wants_json = json
+    file = resolution.read_profile_file(common, streams)
+    profiles = {**file.profiles, BUILT_IN: {"endpoint": "built in", "auth": "none", **file.profiles.get(BUILT_IN, {})}}
+    rows = [
+        {
+            "name": name,
+            "endpoint": profile.get("endpoint"),
+            "auth": profile.get("auth", "key"),
+            "default": name == file.default_profile,
+        }
+        for name, profile in profiles.items()
+    ]
+    if json:
+        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+        return
+    cells = [[row["name"], row["endpoint"] or "", row["auth"], "default" if row["default"] else ""] for row in rows]
+    listing.show(("profile", "endpoint", "auth", ""), cells, streams.stdout, color=streams.color(streams.stdout))
+
+
+@with_options
+def use(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None:
+    """Make a profile the default."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    with files.edited(common, streams) as edit:
+        files.must_have(edit.before, name)
+        edit.set(("default_profile",), name)
+    streams.stderr.note(f"{name} is the default profile now")
+
+
+@with_options
+def remove(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None:
+    """Remove a profile, and its key from the keyring."""
+    from completions_cli.commands.config import key
+
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    with files.edited(common, streams) as edit:
+        if name not in edit.before.profiles:
+            files.must_have(edit.before, name)
+            raise ConfigError(f"{name} is built in and has nothing in {edit.before.path} to remove")
+        edit.unset(("profiles", name))
+        if edit.before.default_profile == name and name != BUILT_IN:
+            edit.unset(("default_profile",))
+            streams.stderr.note("note: it was the default; choose another with: completions config use NAME")
+        profile = edit.before.profiles[name]
+    key.forget(name, profile, streams)
+    streams.stderr.note(f"removed the profile {name}")
+
+
+@with_options
+def path(ctx: typer.Context, common: CommonOptions) -> None:
+    """Print the name of the profile file, whether it exists or not."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    name, _ = resolution.profile_path(common, streams)
+    streams.stdout.write(os.fsencode(name) + b"\n")
+
+
+@with_options
+def edit(ctx: typer.Context, common: CommonOptions) -> None:
+    """Open the profile file in $VISUAL or $EDITOR; it is only replaced by one that is valid."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    place, _ = resolution.profile_path(common, streams)
+    before = profile_file.read_text(place)
+    text = _edited(before or _EMPTY, place, streams)
+    if text == (before or _EMPTY):
+        streams.stderr.note("nothing was changed")
+        return
+    lock_folder = config_folder(streams.environ)
+    profile_edit.make_folder(place.parent)
+    with profile_edit.locked(place, lock_folder):
+        if profile_file.read_text(place) != before:
+            draft = _keep(text)
+            raise ConfigError(f"{place} was changed meanwhile by someone else", hint=f"Your version is in {draft}.")
+        profile_edit.write(place, text)
+    streams.stderr.note(f"wrote {place}")
+
+
+def _edited(text: str, place: Path, streams: Streams) -> str:
+    """Let the user write until the text is valid. Without a terminal to ask on, the first mistake is the last."""
+    questions = Questions(streams)
+    while True:
+        text = editor.edit(text, streams.environ, suffix=".toml")
+        try:
+            profile_file.parse(text, place)
+        except ConfigError as error:
+            if questions.can_ask:
+                streams.stderr.line(f"error: {error.message}")
+                if questions.yes("Edit again?"):
+                    continue
+            draft = _keep(text)
+            raise ConfigError(f"{error.message}; nothing was saved", hint=f"Your version is in {draft}.") from error
+        else:
+            return text
+
+
+def _keep(text: str) -> str:
+    """Keep what the user wrote where only they can read it."""
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="completions-", suffix=".toml", encoding="utf-8", delete=False
+        ) as draft:
+            draft.write(text)
+    except OSError as error:
+        raise CompletionsError(f"your version cannot be kept: {error.strerror}") from error
+    return draft.name

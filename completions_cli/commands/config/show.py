@@ -1,0 +1,90 @@
+"""`completions config show`: what a call would use, and where each value comes from."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from completions_cli.api import headers, wire
+from completions_cli.api.headers import MASK
+from completions_cli.auth import keys
+from completions_cli.auth.keyring_store import KeyringStore
+from completions_cli.commands import resolution, values
+from completions_cli.commands.config import key
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+from completions_cli.render import listing
+from completions_cli.settings import proxies
+from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.streams import Streams
+
+
+@with_options
+def show(
+    ctx: typer.Context,
+    common: CommonOptions,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="The profile; the chosen one if left out.",
+            show_default=False,
+            autocompletion=values.complete_profile,
+        ),
+    ] = None,
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the settings that a call would use. Keys are present or absent, nothing more."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    streams.wants_json = json
+    if name is not None and common.profile not in (None, name):
+        raise UsageError(f"two profiles are named: {name} and {common.profile}")
+    file = resolution.read_profile_file(common, streams)
+    settings = resolve(Flags(profile=name or common.profile), streams.environ, file)
+    rows = list(_rows(settings, streams))
+    if json:
+        shown = {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
+        streams.stdout.write(f"{wire.dumps(shown)}\n".encode())
+        return
+    cells = [[name, _text(value), source][: 3 if origin else 2] for name, value, source in rows if value is not None]
+    columns = ("setting", "value", "origin")[: 3 if origin else 2]
+    listing.show(columns, cells, streams.stdout, color=streams.color(streams.stdout))
+
+
+def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str]]:
+    """Yield name, value and source of everything a call would use."""
+    yield "profile", settings.profile, settings.sources["profile"]
+    for name, value in settings.values.items():
+        shown = proxies.masked(value) if name == "proxy" and isinstance(value, str) else value
+        yield name, shown, settings.sources[name]
+    if settings.endpoint is not None:
+        yield "url", settings.endpoint.url, "endpoint, api_version"
+    for name, value in settings.parameters.items():
+        yield f"params.{name}", value, settings.sources[f"params.{name}"]
+    for name, value in settings.extra.items():
+        yield f"extra.{name}", value, f"profile {settings.profile}"
+    for name, value in settings.headers.items():
+        hidden = name in settings.secret_headers or headers.is_sensitive(name)
+        yield f"headers.{name}", MASK if hidden else value, f"profile {settings.profile}"
+    if settings.endpoint is not None and settings.values["auth"] != "none":
+        yield "key", *_key(settings, streams)
+
+
+def _key(settings: Settings, streams: Streams) -> tuple[str, str]:
+    """Tell whether there is a key, and where. The keyring is not asked when a variable has one."""
+    keyring = KeyringStore(streams.environ)
+    for source in settings.key_sources:
+        found = keys.status(source, streams.environ, keyring)
+        if key.is_usable(found):
+            return found.state if found.state == "present" else f"{found.state}: {found.note}", source.name
+    return "absent", "no source has one"
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if isinstance(value, float) else wire.dumps(value)

@@ -1,0 +1,73 @@
+"""What kind of service an endpoint is, going by its address: what each expects differs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from completions_cli.api.endpoint import Endpoint
+
+_ML = "https://ml.azure.com/.default"
+_COGNITIVE = "https://cognitiveservices.azure.com/.default"
+_FOUNDRY = "https://ai.azure.com/.default"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointKind:
+    """A kind of endpoint. `scope` is what a token for it is asked for, `advice` what its users should know."""
+
+    name: str
+    scope: str = _COGNITIVE
+    advice: str | None = None
+
+
+_SERVERLESS = EndpointKind("a serverless endpoint")
+_MANAGED = EndpointKind("a managed online endpoint", scope=_ML)
+_MODELS = EndpointKind(
+    "a Foundry resource's model route",
+    advice="Few models offer text completions on it; a 404 means that this one does not.",
+)
+_PROJECT = EndpointKind("a Foundry resource's OpenAI-style route", scope=_FOUNDRY)
+_OPENAI = EndpointKind("Azure OpenAI")
+_GITHUB = EndpointKind("GitHub Models", advice="It offers chat only, no text completions.")
+_LOCAL = EndpointKind("a server on this machine")
+_OTHER = EndpointKind("a server of another kind")
+
+
+def _foundry(path: str) -> EndpointKind:
+    if path.startswith(("/openai/", "/api/projects/")):
+        return _PROJECT
+    if path.startswith("/models/"):
+        return _MODELS
+    return EndpointKind("a Foundry resource", advice="Its model route ends in /models: the endpoint lacks that.")
+
+
+def _azure_openai(path: str) -> EndpointKind:
+    if path.startswith("/openai/"):
+        return _OPENAI
+    return EndpointKind(
+        "Azure OpenAI",
+        advice="Its completions are below /openai/deployments/DEPLOYMENT or /openai/v1: the endpoint lacks that.",
+    )
+
+
+_BY_DOMAIN: tuple[tuple[tuple[str, ...], Callable[[str], EndpointKind]], ...] = (
+    (("models.ai.azure.com", "inference.ai.azure.com", "serverless.ml.azure.com"), lambda _: _SERVERLESS),
+    (("inference.ml.azure.com",), lambda _: _MANAGED),
+    (("services.ai.azure.com",), _foundry),
+    (
+        ("openai.azure.com", "cognitiveservices.azure.com", "api.cognitive.microsoft.com"),
+        _azure_openai,
+    ),
+)
+
+
+def of(endpoint: Endpoint) -> EndpointKind:
+    """Classify an endpoint by host, matched as a whole suffix, and by path."""
+    if endpoint.is_loopback:
+        return _LOCAL
+    if endpoint.host == "models.inference.ai.azure.com":
+        return _GITHUB
+    path = endpoint.url.removeprefix(endpoint.origin)
+    for domains, kind in _BY_DOMAIN:
+        if any(endpoint.host.endswith("." + domain) for domain in domains):
+            return kind(path)
+    return _OTHER

@@ -1,0 +1,355 @@
+"""`completions config`: the file, from outside."""
+
+import json
+import os
+import stat
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.command import Cli
+from tests.dialogue import converse
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+
+URL = "https://x.eastus.models.ai.azure.com"
+TOML = f"""\
+# mine
+default_profile = "a"
+
+[profiles.a]
+endpoint = "{URL}"
+timeout = 30
+key_command = ["pass", "show"]
+[profiles.a.params]
+temperature = 0.5
+[profiles.a.extra]
+top_k = 5
+[profiles.a.headers]
+X-Team = "canary-header"
+
+# the other
+[profiles.b]
+endpoint = "http://127.0.0.1:1"
+auth = "none"
+"""
+
+
+def data(path: Path) -> dict[str, object]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+# init
+
+
+def test_init_makes_the_first_profile_the_default_one(cli: Cli) -> None:
+    result = cli.run("config", "init", "-p", "a", "--endpoint", URL, "--deployment", "blue", "--api-version", "none")
+    assert (result.code, result.stdout) == (0, b"")
+    path = cli.home / "config" / "completions" / "completions.toml"
+    assert data(path) == {
+        "default_profile": "a",
+        "profiles": {"a": {"endpoint": URL, "deployment": "blue", "api_version": "none"}},
+    }
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert "config key set -p a" in result.stderr
+    assert cli.run("config", "init", "-p", "b", "--endpoint", URL, "--auth", "none").code == 0
+    assert data(path)["default_profile"] == "a"
+
+
+def test_init_takes_all_answers_as_options(cli: Cli) -> None:
+    options = ["--tenant-id", "contoso.com", "--client-id", "c-1", "--scope", "https://s/.default"]
+    assert cli.run("config", "init", "-p", "a", "--endpoint", URL, "--auth", "entra", *options).code == 0
+    shown = cli.run("config", "get", "profiles.a").json()
+    assert shown == {
+        "endpoint": URL,
+        "auth": "entra",
+        "tenant_id": "contoso.com",
+        "client_id": "c-1",
+        "scope": "https://s/.default",
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ([], 2, "no terminal to ask on"),
+        (["--endpoint", "ftp://x"], 3, "ftp"),
+        (["--endpoint", URL, "--auth", "password"], 2, "--auth must be key or entra or none"),
+        (["--endpoint", URL, "--tenant-id", "t"], 2, "--auth entra"),
+        (["--endpoint", URL, "--auth", "entra", "--tenant-id", "common"], 3, "'common' is not a tenant"),
+        (["--endpoint", " "], 2, "--endpoint must be a string that is not empty"),
+    ],
+)
+def test_init_refuses_what_would_not_work_and_writes_nothing(cli: Cli, args: list[str], code: int, said: str) -> None:
+    result = cli.run("config", "init", *args)
+    assert result.code == code
+    assert said in result.stderr
+    assert not (cli.home / "config" / "completions" / "completions.toml").exists()
+
+
+def test_init_does_not_touch_a_profile_that_is_there(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    result = cli.run("config", "init", "-p", "a", "--endpoint", URL)
+    assert result.code == 3
+    assert "there is a profile 'a' already" in result.stderr
+    assert path.read_text(encoding="utf-8") == TOML
+
+
+@posix_only
+def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
+    result = converse(
+        cli,
+        ["config", "init"],
+        ("Name of the profile [foundry]: ", b"mine\n"),
+        ("Endpoint", b"ftp://nonsense\n"),
+        ("only https and http will do", b""),
+        ("Endpoint", URL.encode() + b"\n"),
+        ("a serverless endpoint", b""),
+        ("[key]: ", b"secret?\n"),
+        ("It is one of key, entra, none.", b""),
+        ("[key]: ", b"\n"),
+        ("(Enter: later): ", b"\n"),
+    )
+    assert result.code == 0
+    assert "next: completions config key set -p mine" in result.text
+    assert cli.run("config", "get", "default_profile").text == "mine\n"
+    assert cli.run("config", "get", "profiles.mine").json() == {"endpoint": URL, "auth": "key"}
+
+
+@posix_only
+def test_the_wizard_can_be_left_with_ctrl_c(cli: Cli) -> None:
+    result = converse(cli, ["config", "init"], ("[foundry]: ", b"mine\n"), ("Endpoint", b"\x03"))
+    assert result.code == 130
+    assert not (cli.home / "config" / "completions" / "completions.toml").exists()
+
+
+# list, use, remove, path
+
+
+def test_list_prints_a_line_a_profile_or_json(cli: Cli) -> None:
+    cli.profile(TOML)
+    result = cli.run("config", "list")
+    assert result.text.splitlines() == [
+        f"a\t{URL}\tkey\tdefault",
+        "b\thttp://127.0.0.1:1\tnone\t",
+        "local\tbuilt in\tnone\t",
+    ]
+    rows = cli.run("config", "list", "--json").json()
+    assert rows[0] == {"name": "a", "endpoint": URL, "auth": "key", "default": True}
+
+
+def test_list_is_a_table_on_a_terminal(cli: Cli) -> None:
+    cli.profile(TOML)
+    assert "endpoint" in cli.terminal("config", "list").text
+
+
+def test_use_and_remove(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    assert cli.run("config", "use", "b").code == 0
+    assert path.read_text(encoding="utf-8") == TOML.replace('= "a"', '= "b"')
+    result = cli.run("config", "remove", "b")
+    assert result.code == 0
+    assert "it was the default" in result.stderr
+    assert list(data(path)["profiles"]) == ["a"]  # type: ignore[call-overload] # a table
+    assert "# the other" not in path.read_text(encoding="utf-8")
+    assert cli.run("config", "remove", "a").code == 0
+    assert data(path) == {}
+    for verb in ("use", "remove", "show"):
+        result = cli.run("config", verb, "a")
+        assert result.code == 3
+        assert "there is no profile 'a'" in result.stderr
+
+
+def test_path_names_the_file_there_is_or_would_be(cli: Cli) -> None:
+    default = cli.home / "config" / "completions" / "completions.toml"
+    assert cli.run("config", "path").text == f"{default}\n"
+    assert cli.run("config", "path", env={"COMPLETIONS_CONFIG": "/elsewhere.toml"}).text == "/elsewhere.toml\n"
+    assert cli.run("config", "path", "--config", "/x.toml", env={"COMPLETIONS_CONFIG": "/y"}).text == "/x.toml\n"
+
+
+# get, set, unset
+
+
+def test_get_prints_the_raw_value(cli: Cli) -> None:
+    cli.profile(TOML)
+    found = {
+        key: cli.run("config", "get", key).text
+        for key in ("default_profile", "endpoint", "profiles.b.auth", "timeout", "params.temperature", "key_command")
+    }
+    assert found == {
+        "default_profile": "a\n",
+        "endpoint": f"{URL}\n",
+        "profiles.b.auth": "none\n",
+        "timeout": "30\n",
+        "params.temperature": "0.5\n",
+        "key_command": '["pass","show"]\n',
+    }
+    assert cli.run("config", "get", "endpoint", "-p", "b").text == "http://127.0.0.1:1\n"
+    assert cli.run("config", "get", "params").json() == {"temperature": 0.5}
+
+
+@pytest.mark.parametrize("key", ["deployment", "params.seed", "extra.x.y", "profiles.b.timeout", "profiles.c.timeout"])
+def test_a_key_that_is_not_set_is_exit_3(cli: Cli, key: str) -> None:
+    path = cli.profile(TOML)
+    assert cli.run("config", "get", key).code == 3
+    assert cli.run("config", "unset", key).code == 3
+    assert path.read_text(encoding="utf-8") == TOML
+
+
+def test_set_and_unset_change_their_line_and_nothing_else(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    for key, value in (("params.seed", "7"), ("extra.a.b", "true"), ("profiles.c.endpoint", URL)):
+        assert cli.run("config", "set", key, value).code == 0
+    profiles = data(path)["profiles"]
+    assert profiles["a"]["params"] == {"temperature": 0.5, "seed": 7}  # type: ignore[index] # a table
+    assert profiles["a"]["extra"] == {"top_k": 5, "a": {"b": True}}  # type: ignore[index] # a table
+    for key in ("params.seed", "extra.a"):
+        assert cli.run("config", "unset", key).code == 0
+    assert cli.run("config", "remove", "c").code == 0
+    assert path.read_text(encoding="utf-8").rstrip() == TOML.rstrip()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "hint"),
+    [
+        (["endpont", "x"], 2, "'endpoint'"),
+        (["params.tempratur", "1"], 2, "'temperature'"),
+        (["timeout", "canary"], 2, "positive number"),
+        (["endpoint", "x", "-p", "c"], 3, "Valid here"),
+        (["default_profile", "c"], 3, "Valid here"),
+        (["api_key", "canary"], 2, ""),
+    ],
+)
+def test_what_cannot_be_set_is_refused(cli: Cli, args: list[str], code: int, hint: str) -> None:
+    path = cli.profile(TOML)
+    result = cli.run("config", "set", *args)
+    assert result.code == code
+    assert hint in result.stderr
+    assert "canary" not in result.stderr
+    assert path.read_text(encoding="utf-8") == TOML
+
+
+# show
+
+
+def test_show_says_what_a_call_would_use_and_why(cli: Cli) -> None:
+    cli.profile(TOML)
+    env = {"COMPLETIONS_TIMEOUT": "7", "COMPLETIONS_API_KEY": "canary-key"}
+    rows = [line.split("\t") for line in cli.run("config", "show", "--origin", env=env).text.splitlines()]
+    origins = {name: (value, origin) for name, value, origin in rows}
+    assert origins["endpoint"] == (URL, "profile a")
+    assert origins["timeout"] == ("7", "COMPLETIONS_TIMEOUT")
+    assert origins["retries"] == ("4", "default")
+    assert origins["params.temperature"] == ("0.5", "profile a")
+    assert origins["headers.x-team"] == ("****", "profile a")
+    assert origins["key"] == ("present", "COMPLETIONS_API_KEY")
+    assert origins["url"][0] == f"{URL}/completions?api-version=2024-04-01-preview"
+    assert [len(line.split("\t")) for line in cli.run("config", "show", "b").text.splitlines()] == [2] * 10
+
+
+def test_show_prints_json(cli: Cli) -> None:
+    cli.profile(TOML)
+    shown = cli.run("config", "show", "b", "--json").json()
+    assert (shown["profile"], shown["auth"], shown["deployment"]) == ("b", "none", None)
+    shown = cli.run("config", "show", "b", "--json", "--origin").json()
+    assert shown["auth"] == {"value": "none", "origin": "profile b"}
+    error = cli.run("config", "show", "c", "--json")
+    assert error.code == 3
+    assert error.error()["kind"] == "config"
+
+
+def test_show_hides_the_password_of_a_proxy(cli: Cli) -> None:
+    cli.profile(TOML)
+    result = cli.run("config", "show", env={"HTTPS_PROXY": "http://me:canary@proxy:3128"})
+    assert "proxy\thttp://****@proxy:3128\n" in result.text
+
+
+# edit
+
+
+def editor(cli: Cli, script: str) -> dict[str, str]:
+    path = cli.home / "editor"
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return {"EDITOR": str(path)}
+
+
+def test_edit_saves_what_is_valid(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    assert cli.run("config", "edit", env=editor(cli, "sed -i s/30/31/ $1")).code == 0
+    assert path.read_text(encoding="utf-8") == TOML.replace("30", "31")
+    assert "nothing was changed" in cli.run("config", "edit", env=editor(cli, "true")).stderr
+
+
+def test_edit_makes_the_first_file(cli: Cli) -> None:
+    result = cli.run("config", "edit", env=editor(cli, "echo '[profiles.x]' >> $1"))
+    assert result.code == 0
+    assert cli.run("config", "list").text.startswith("x\t")
+
+
+def test_edit_keeps_what_is_not_valid_beside(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    result = cli.run("config", "edit", env=editor(cli, "echo 'nonsense = 1' > $1"))
+    assert result.code == 3
+    assert f"{path}:1:1: unknown key 'nonsense'; nothing was saved" in result.stderr
+    assert path.read_text(encoding="utf-8") == TOML
+    draft = Path(result.stderr.split("Your version is in ")[1].strip().removesuffix("."))
+    assert draft.read_text(encoding="utf-8") == "nonsense = 1\n"
+    draft.unlink()
+
+
+def test_edit_does_not_overwrite_what_another_wrote_meanwhile(cli: Cli) -> None:
+    path = cli.profile(TOML)
+    result = cli.run("config", "edit", env=editor(cli, f"echo '# other' >> {path}; sed -i s/30/31/ $1"))
+    assert result.code == 3
+    assert "was changed meanwhile" in result.stderr
+    assert path.read_text(encoding="utf-8") == TOML + "# other\n"
+    Path(result.stderr.split("Your version is in ")[1].strip().removesuffix(".")).unlink()
+
+
+# Places that cannot be used
+
+
+@pytest.mark.parametrize("how", ["--config", "COMPLETIONS_CONFIG"])
+def test_a_named_file_that_cannot_be_used_is_exit_3(cli: Cli, how: str) -> None:
+    (cli.home / "broken.toml").write_text("[profiles.a\n", encoding="utf-8")
+    for name, said in (
+        ("missing.toml", "no such file"),
+        ("", "is a folder"),
+        ("broken.toml", "broken.toml:1:12: Expected"),
+        ("broken.toml/x", "no such file"),
+    ):
+        target = str(cli.home / name)
+        args, env = (["--config", target], {}) if how == "--config" else ([], {how: target})
+        for command in (["config", "list"], ["config", "show"], ["complete", "hi"]):
+            result = cli.run(*command, *args, env=env)
+            assert result.code == 3, (command, name, result.stderr)
+            assert said in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a home is always known there")
+def test_without_a_home_there_is_still_an_answer(cli: Cli) -> None:
+    del cli.env["HOME"], cli.env["XDG_CONFIG_HOME"]
+    result = cli.run("config", "path")
+    assert result.code == 0
+    assert result.text.endswith("completions/completions.toml\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_named(cli: Cli) -> None:
+    cli.profile(TOML).parent.chmod(0o500)
+    result = cli.run("config", "set", "timeout", "5")
+    assert result.code == 3
+    assert str(cli.home / "config" / "completions") in result.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
+    (cli.home / "config").touch()
+    result = cli.run("config", "init", "--endpoint", URL)
+    assert result.code == 3
+    assert "cannot be made" in result.stderr
+    assert json.loads(cli.run("config", "list", "--json").text)[0]["name"] == "local"
