@@ -4,6 +4,7 @@ It runs in a process of its own. Inside this one its destructor waits for ever w
 loading a model cannot be interrupted, and a model file it chokes on takes the whole command with it.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -40,7 +40,7 @@ class Engine:
     model: str
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(model_path: Path) -> Iterator[Engine]:
     """Load a GGUF model, serve it on a free loopback port for the length of the block, then end at once.
 
@@ -90,7 +90,7 @@ def _child(log: IO[bytes]) -> subprocess.Popen[bytes]:
     # By its path, and without the working folder in sys.path: only xllamacpp has to be importable there.
     script = Path(__file__).with_name("serve.py")
     return subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-P", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+        [sys.executable, "-P", str(script)], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
     )
 
 
@@ -99,8 +99,8 @@ def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, log: IO[
     order = {"model": str(model_path.absolute()), "alias": model_path.stem, "key": key}
     if process.stdin is None or process.stdout is None:
         raise AssertionError("both are pipes")
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it ended before it began; why is asked below
+        process.stdin.write(json.dumps(order).encode() + b"\n")
     line = process.stdout.readline()
     reply = json.loads(line) if line else {"error": _end(process)}
     if "address" not in reply:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -57,10 +58,15 @@ def begin_stream(endpoint: str, key: str) -> socket.socket:
     return connection
 
 
-def is_listening(endpoint: str) -> bool:
+def stops_listening(endpoint: str) -> bool:
+    """Wait for a process that is nobody's child any more to be gone; a dying one frees its sockets one by one."""
     host, port = endpoint.removeprefix("http://").removesuffix("/v1").split(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) != 0:
+                return True
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +130,7 @@ def test_an_open_generation_does_not_hold_up_the_end(model_path: Path) -> None:
                 pass
         except ConnectionResetError:
             pass
-    assert not is_listening(started.endpoint)
+    assert stops_listening(started.endpoint)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -148,12 +154,11 @@ def test_the_engine_ends_with_the_command_and_prints_nothing(model_path: Path, n
                     pass
             except ConnectionResetError:
                 pass
-        # Both pipes end only when the engine's process has gone too.
         out, err = process.stdout.read(), process.stderr.read()
     assert process.returncode == -number
     assert out == b""
     assert err == b"" or (number == signal.SIGINT and err.rstrip().endswith(b"KeyboardInterrupt"))
-    assert not is_listening(endpoint)
+    assert stops_listening(endpoint)
 
 
 @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04 a zip", b"\x00" * 64])
@@ -178,6 +183,12 @@ def test_a_truncated_gguf_gives_the_reason_of_llama_cpp(
     with pytest.raises(ConfigError, match="not within the file bounds"), engine.running(path):
         pass
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_engine_that_cannot_even_start_is_an_error(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ConfigError, match="its process ended with code 1"), engine.running(model_path):
+        pass
 
 
 def test_without_the_extra_the_error_names_it(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
