@@ -13,7 +13,14 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
-from completions_cli.errors import AuthError, CompletionsError, NetworkError, RateLimitError, ServiceError
+from completions_cli.errors import (
+    AuthError,
+    CompletionsError,
+    MalformedResponseError,
+    NetworkError,
+    RateLimitError,
+    ServiceError,
+)
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
@@ -183,6 +190,12 @@ class _Exchange:
         for chunk in reader.close():
             self._note(chunk)
             yield chunk
+        came, asked = len(reader.finish_reasons), self._request.prompt_count
+        if came < asked:
+            raise MalformedResponseError(
+                f"only {came} of {asked} choices came",
+                hint="Does this server take arrays of prompts? Try one at a time.",
+            )
         if reader.is_document:
             self._first_token = None  # all tokens came at once
         yield Finished(

@@ -73,6 +73,16 @@ def test_several_choices_come_in_index_order(
         assert [(line["index"], line["text"]) for line in lines] == [(0, "one"), (1, "two\n"), (2, "three")]
 
 
+@pytest.mark.parametrize("command", ["complete", "stream"])
+def test_a_choice_that_is_missing_is_an_error_and_the_others_are_kept(
+    command: str, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(several("one"))])
+    result = cli.service(scripted_server.url).run(command, "--prompt-json", '["a","b"]')
+    assert (result.code, result.stdout) == (12, b"one")
+    assert "only 1 of 2 choices came" in result.stderr
+
+
 def test_json_keeps_what_the_reference_does_not_know(cli: Cli, scripted_server: ScriptedServer) -> None:
     body = b'{"id":"1","choices":[{"index":0,"text":"a","finish_reason":"stop","stop_reason":7}],"big":1234567890123456789012,"prompt_filter_results":[{"x":null}]}'
     scripted_server.play([response(body, headers=["content-type: text/plain"])])
