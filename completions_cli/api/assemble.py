@@ -17,8 +17,9 @@ class Assembler:
     def add(self, chunk: Chunk) -> None:
         """Take the next chunk."""
         for name, value in chunk.raw.items():
-            # The first chunk of a filtered stream has empty id, model and object.
-            if name != "choices" and (value not in (None, "") or name not in self._fields):
+            # Chunks about content filters have an empty id, model and object, and were created at 0.
+            is_empty = value in (None, "") or (name == "created" and value == 0)
+            if name != "choices" and not (is_empty and name in self._fields):
                 self._fields[name] = value
         for delta, raw in zip(chunk.deltas, chunk.choices, strict=True):
             self._texts.setdefault(delta.index, []).append(delta.text)

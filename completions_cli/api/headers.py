@@ -73,4 +73,5 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 def is_sensitive(name: str) -> bool:
     """Tell whether a header's value is better not shown."""
-    return bool(_SENSITIVE.search(name))
+    # How many tokens are left of a rate limit is no secret.
+    return bool(_SENSITIVE.search(name)) and not name.lower().startswith("x-ratelimit-")

@@ -1,0 +1,78 @@
+"""Advice for every error of the service: never none, and never that of another error."""
+
+import pytest
+
+from completions_cli.api import error_map
+from completions_cli.api.hints import HintContext, hint
+
+
+def advice(status: int, message: str = "m", code: str = "", context: HintContext | None = None, **headers: str) -> str:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"x-ms-error-code": code}
+    error = error_map.from_response(status, sent, message.encode(), 0.0)
+    return hint(error, context or HintContext())
+
+
+@pytest.mark.parametrize("status", range(300, 600))
+def test_every_status_has_advice(status: int) -> None:
+    text = advice(status)
+    assert text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("context", "part"),
+    [
+        (HintContext(), "config key set`"),
+        (HintContext(profile="blue"), "config key set -p blue`"),
+        (HintContext(auth="entra"), "scope"),
+        (HintContext(auth="none"), "--auth none"),
+    ],
+)
+def test_a_refused_key_depends_on_how_one_signs_in(context: HintContext, part: str) -> None:
+    assert part in advice(401, context=context)
+    assert part in advice(403, context=context)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "part"),
+    [
+        ("r.services.ai.azure.com", "/completions", "ends in /models"),
+        ("r.services.ai.azure.com", "/models/completions", "completions route"),
+        ("r.openai.azure.com", "/completions", "/openai/deployments/DEPLOYMENT"),
+        ("r.openai.azure.com", "/openai/v1/completions", "completions route"),
+        ("n.eastus2.models.ai.azure.com", "/completions", "--deployment"),
+    ],
+)
+def test_a_missing_route_depends_on_the_kind_of_endpoint(host: str, path: str, part: str) -> None:
+    assert part in advice(404, "Resource not found", context=HintContext(host=host, path=path))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "part"),
+    [
+        (429, "API version 2024-02-01 exceeded its rate", "--max-wait"),
+        (429, "request body too large for your tier", "--max-wait"),
+        (408, "api version", "fewer tokens"),
+        (400, "content management policy forbids the API version", "Reword"),
+        (400, "API version not supported", "--api-version"),
+        (404, "API version not supported", "--api-version"),
+        (413, "too many tokens", "Shorten"),
+        (431, "too large", "-H"),
+        (400, "temperature is too large", "Check the parameters"),
+        (400, "the request exceeds the available context size", "Shorten"),
+        (424, "model_not_ready", "its model failed"),
+        (424, '{"detail":"Not Found"}', "completions route"),
+    ],
+)
+def test_words_that_only_occur_in_passing_do_not_mislead(status: int, message: str, part: str) -> None:
+    assert part in advice(status, message)
+
+
+def test_a_code_speaks_as_its_message_does() -> None:
+    assert "--auth entra" in advice(403, code="AuthenticationTypeDisabled")
+    assert "-m MODEL" in advice(404, code="unknown_model")
+
+
+def test_a_424_that_may_pass_is_told_from_one_that_will_not() -> None:
+    assert "try again later" in advice(424, ms_azureml_model_error_statuscode="429")
+    assert "parameters" in advice(424, ms_azureml_model_error_statuscode="400")
