@@ -52,7 +52,7 @@ def read_plain(text: str) -> ErrorBody:
     """Read prose or HTML."""
     message = _first_line(text.partition(_HELP_TEXT)[0])
     lines = text.splitlines()[1 if message else 0 :]
-    return ErrorBody(message=message, prose="\n".join(lines).strip() or None)
+    return ErrorBody(message, prose="\n".join(lines).strip() or None, is_content_filter=_has_filter_words(message))
 
 
 def parameter(loc: tuple[str, ...]) -> str | None:
@@ -130,6 +130,10 @@ def _is_content_filter(inner: dict[str, Json], outer: dict[str, Json], message: 
         return True
     if "content_filter" in (inner.get("code"), outer.get("code")):
         return True
+    return _has_filter_words(message)
+
+
+def _has_filter_words(message: str) -> bool:
     return any(words in message.lower() for words in _FILTER_WORDS)
 
 

@@ -158,6 +158,13 @@ DIALECTS = {
         "Reword the prompt",
         code="x",
     ),
+    "400 filter in prose": Row(
+        400,
+        "Filtered by Microsoft's content management policy.\nMore",
+        ContentFilterError,
+        "Filtered by Microsoft's content management policy.",
+        "Reword the prompt",
+    ),
     "400 flat filter": Row(
         400,
         '{"status":400,"code":"content_filter","message":"The response was filtered","param":"messages","type":null}',

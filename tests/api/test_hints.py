@@ -12,11 +12,11 @@ def advice(status: int, message: str = "m", code: str = "", context: HintContext
     return hint(error, context or HintContext())
 
 
-@pytest.mark.parametrize("status", range(300, 600))
-def test_every_status_has_advice(status: int) -> None:
-    text = advice(status)
-    assert text
-    assert "\n" not in text
+def test_every_status_has_advice() -> None:
+    for status in range(300, 600):
+        text = advice(status)
+        assert text
+        assert "\n" not in text
 
 
 @pytest.mark.parametrize(
