@@ -4,6 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from completions_cli.emulator import openapi
 from completions_cli.emulator.behaviours import Behaviour
 from completions_cli.emulator.service import Service
 
@@ -20,7 +21,8 @@ class _Endpoint:
 
 def build_app(service: Service, behaviour: Behaviour) -> Starlette:
     """Put the service's endpoints under the behaviour's paths."""
-    app = Starlette(routes=[Route(path, _Endpoint(service.completions)) for path in behaviour.paths])
+    routes = [Route(path, _Endpoint(service.completions)) for path in behaviour.paths]
+    app = Starlette(routes=[*routes, Route(openapi.PATH, _Endpoint(service.describe))])
     app.router.redirect_slashes = False
     app.router.default = service.elsewhere
     return app

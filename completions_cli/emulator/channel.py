@@ -23,6 +23,15 @@ class Channel:
         self._send = send
         self._transport: asyncio.Transport = scope[TRANSPORT]
 
+    async def body(self) -> bytes | None:
+        """Read the request's body; None when the client left before its end."""
+        parts: bytes = b""
+        while (message := await self._receive())["type"] == "http.request":
+            parts += message["body"]
+            if not message["more_body"]:
+                return parts
+        return None
+
     async def reply(self, reply: Reply | StreamReply) -> None:
         """Send an answer as it should be sent."""
         if reply.delay:

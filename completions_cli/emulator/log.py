@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
 
 _SECRET_WORDS = ("authorization", "key", "token", "secret", "cookie", "password")
@@ -47,14 +48,20 @@ class RequestLog:
         self._stream = stream
         self._requests = 0
 
-    def entry(self, request: Mapping[str, object], headers: Mapping[str, str], body: bytes) -> Entry:
+    def entry(self, head: Head, body: bytes) -> Entry:
         """Begin a request's line. Bytes of the body that are not UTF-8 are shown as escapes."""
         self._requests += 1
         if not self._stream:
             return Entry(self, {})
-        seen = {"request": self._requests, "time": time.time()} | dict(request)
-        seen["headers"] = {name: masked(name, value) for name, value in headers.items()}
-        seen["body"] = body.decode("utf-8", "backslashreplace")
+        seen = {
+            "request": self._requests,
+            "time": time.time(),
+            "method": head.method,
+            "path": head.path,
+            "query": head.query_string,
+            "headers": {name: masked(name, value) for name, value in head.headers.items()},
+            "body": body.decode("utf-8", "backslashreplace"),
+        }
         return Entry(self, seen)
 
     def write(self, record: Mapping[str, object]) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from completions_cli.emulator.app import build_app
 from completions_cli.emulator.behaviours.table import behaviour_of
 from completions_cli.emulator.channel import TRANSPORT
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig
 from completions_cli.emulator.engines import Engine
-from completions_cli.emulator.faults.catalogue import catalogue, check_specs
 from completions_cli.emulator.faults.plan import FaultPlan
 from completions_cli.emulator.log import open_log
 from completions_cli.emulator.service import Service
@@ -27,21 +26,18 @@ _KEEP_ALIVE_ELSEWHERE = 75
 
 
 def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None]) -> None:
-    """Listen, announce the URL, answer until SIGINT or SIGTERM.
+    """Listen, announce the URL, and answer until SIGINT or SIGTERM.
 
     Open streams are cut within a second. Raises UsageError for faults that do not exist, NetworkError when
     the address cannot be used, OutputError when the log cannot be written; the signal is raised again once
     all is closed.
     """
-    kinds = catalogue() if config.faults else {}
-    check_specs(config.faults, kinds)
-    plan = FaultPlan(config.faults, kinds, config.seed)
+    plan = FaultPlan(config.faults, config.seed)
     with open_log(config.log) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
         service = Service(config, behaviour, engine, plan, log)
         app = build_app(service, behaviour)
-        server = _Server(_uvicorn_config(config, app), service.stop)
-        announce(_url(listener))
+        server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop)
         server.run(sockets=[listener])
 
 
@@ -88,11 +84,17 @@ def _uvicorn_config(config: EmulatorConfig, app: ASGIApp) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """Ends open exchanges when it is told to stop, instead of waiting for them."""
+    """Announces itself once it answers; ends open exchanges when it is told to stop, instead of waiting for them."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], stop: Callable[[], None]) -> None:
         super().__init__(config)
+        self._announce = announce
         self._stop = stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then say so: a signal that follows at once finds uvicorn's handlers in place."""
+        await super().startup(sockets)
+        self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Cut what is open, then close down as uvicorn does."""
@@ -100,18 +102,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Protocol(AutoHTTPProtocol):  # type: ignore[valid-type,misc] # uvicorn chooses the class when it is imported
+class _Protocol(H11Protocol):
     """Uvicorn's HTTP protocol, showing each exchange its socket: faults need it."""
 
     app: ASGIApp
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Put the connection's transport into the scope of its requests."""
         super().connection_made(transport)
         self.app = _showing(self.app, transport)
 
 
-def _showing(app: ASGIApp, transport: asyncio.BaseTransport) -> ASGIApp:
+def _showing(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
     async def shown(scope: Scope, receive: Receive, send: Send) -> None:
         scope[TRANSPORT] = transport
         await app(scope, receive, send)

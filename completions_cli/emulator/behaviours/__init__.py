@@ -1,6 +1,6 @@
 """The back ends that can be played, and the contract each keeps."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,10 @@ class Head:
     query_string: str
     headers: Mapping[str, str]
     path_deployment: str | None = None
+
+
+# Each chunk with the usage beside the last one.
+Chunks = AsyncIterator[tuple[Document, Usage | None]]
 
 
 class Behaviour(Protocol):
@@ -40,18 +44,18 @@ class Behaviour(Protocol):
         """Say that a limit is hit, and for how many seconds."""
         ...
 
-    def no_route(self, head: Head) -> Reply:
-        """Say that the path is not served."""
+    def elsewhere(self, head: Head) -> Reply:
+        """Answer on any path that is not one of `paths`."""
         ...
 
     def wrong_method(self, head: Head) -> Reply:
         """Say that the path is served, but not with this method."""
         ...
 
-    def dress(self, document: Document) -> Document:
+    def dress(self, call: Call, document: Document) -> Document:
         """Add what this back end's whole answers have beyond the reference."""
         ...
 
-    def dress_chunk(self, chunk: Document, usage: Usage | None) -> Document:
-        """Add to one chunk; `usage` comes with the last one."""
+    def dress_stream(self, call: Call, chunks: Chunks) -> AsyncIterator[Document]:
+        """Make of the chunks what this back end streams."""
         ...

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from completions_cli.emulator.call import Document, Prompt
+from completions_cli.emulator import tokens
+from completions_cli.emulator.call import Call, Document, Prompt
 
 END_OF_TEXT = "<|endoftext|>"
 CONTEXT_TOKENS = 131_072
@@ -44,6 +45,15 @@ class Violation:
     loc: tuple[str | int, ...]
     value: object
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What the model underneath makes of passed-through parameters."""
+
+    samples: int = 1
+    echo: bool = False
+    include_usage: bool = False
 
 
 Check = Callable[[object], str | None]
@@ -142,3 +152,34 @@ def as_sequences(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(cast("list[str]", value))
+
+
+def as_call(document: Document, model: str, default_tokens: int, passed: Document, options: ModelOptions) -> Call:
+    """Put a checked document together with the reference's defaults."""
+    return Call(
+        prompts=as_prompts(document.get("prompt", END_OF_TEXT)),
+        model=model,
+        max_tokens=cast("int", document.get("max_tokens", default_tokens)),
+        temperature=cast("float", document.get("temperature", 1)),
+        top_p=cast("float", document.get("top_p", 1)),
+        frequency_penalty=cast("float", document.get("frequency_penalty", 0)),
+        presence_penalty=cast("float", document.get("presence_penalty", 0)),
+        seed=cast("int | None", document.get("seed")),
+        stop=as_sequences(document.get("stop")),
+        stream=document.get("stream") is True,
+        samples=options.samples,
+        echo=options.echo,
+        include_usage=options.include_usage,
+        extras=passed,
+    )
+
+
+def over_context(call: Call) -> str | None:
+    """Say that a prompt and its answer do not fit into the model's context, if so."""
+    longest = max(tokens.count(prompt) for prompt in call.prompts)
+    if longest + call.max_tokens <= CONTEXT_TOKENS:
+        return None
+    return (
+        f"This model's maximum context length is {CONTEXT_TOKENS} tokens. However, you requested "
+        f"{longest + call.max_tokens} tokens ({longest} in the prompt, {call.max_tokens} for the completion)."
+    )

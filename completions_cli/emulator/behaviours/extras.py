@@ -1,24 +1,14 @@
 """Parameters beyond the reference: what the header decides, and which of them the model understands."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
-from completions_cli.emulator.behaviours.body import Violation
+from completions_cli.emulator.behaviours.body import ModelOptions, Violation
 from completions_cli.emulator.call import Document
 
 HEADER = "extra-parameters"
 PASS_THROUGH = "pass-through"  # noqa: S105 - a header's value, no password
 ERROR = "error"
 _MOST_SAMPLES = 128
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """What the model underneath makes of passed-through parameters."""
-
-    samples: int = 1
-    echo: bool = False
-    include_usage: bool = False
 
 
 def unknown(document: Document, known: Collection[str]) -> Document:

@@ -3,20 +3,21 @@
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import date
 from http import HTTPStatus
 from typing import cast
 
-from completions_cli.emulator import content_filter, tokens
-from completions_cli.emulator.behaviours import Head, body, extras
-from completions_cli.emulator.call import Call, Document, Usage
+from completions_cli.emulator import content_filter
+from completions_cli.emulator.behaviours import Chunks, Head, body, extras
+from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.config import LimitHeader
 from completions_cli.emulator.reply import RefusalError, Reply
 
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 _EXTRA_CHOICES = (extras.ERROR, "ignore", extras.PASS_THROUGH)
 _SHOWN_VALUE = 200
+_DEFAULT_TOKENS = 256
 
 
 class Reference:
@@ -51,22 +52,8 @@ class Reference:
         options = extras.understood(passed)
         if isinstance(options, body.Violation):
             raise RefusalError(unprocessable(options))
-        call = Call(
-            prompts=body.as_prompts(document.get("prompt", body.END_OF_TEXT)),
-            model=cast("str", document.get("model")) or self._deployment(head),
-            max_tokens=cast("int", document.get("max_tokens", 256)),
-            temperature=cast("float", document.get("temperature", 1)),
-            top_p=cast("float", document.get("top_p", 1)),
-            frequency_penalty=cast("float", document.get("frequency_penalty", 0)),
-            presence_penalty=cast("float", document.get("presence_penalty", 0)),
-            seed=cast("int | None", document.get("seed")),
-            stop=body.as_sequences(document.get("stop")),
-            stream=document.get("stream") is True,
-            samples=options.samples,
-            echo=options.echo,
-            include_usage=options.include_usage,
-            extras=passed,
-        )
+        model = cast("str", document.get("model")) or self._deployment(head)
+        call = body.as_call(document, model, _DEFAULT_TOKENS, passed, options)
         _check_content(call)
         return call
 
@@ -81,7 +68,7 @@ class Reference:
         )
         return flat(HTTPStatus.TOO_MANY_REQUESTS, message, "too_many_requests")
 
-    def no_route(self, head: Head) -> Reply:
+    def elsewhere(self, head: Head) -> Reply:
         """404 in the reference's shape."""
         return not_found(f"There is no route {head.path}.")
 
@@ -91,13 +78,14 @@ class Reference:
         reply.headers["allow"] = "POST"
         return reply
 
-    def dress(self, document: Document) -> Document:
+    def dress(self, call: Call, document: Document) -> Document:
         """Add nothing."""
         return document
 
-    def dress_chunk(self, chunk: Document, usage: Usage | None) -> Document:
+    async def dress_stream(self, call: Call, chunks: Chunks) -> AsyncIterator[Document]:
         """Put the usage into the last chunk; the schema does not allow it as null in the others."""
-        return chunk | {"usage": usage.document()} if usage else chunk
+        async for chunk, usage in chunks:
+            yield chunk | {"usage": usage.document()} if usage else chunk
 
 
 def flat(status: HTTPStatus, message: str, code: str) -> Reply:
@@ -185,10 +173,5 @@ def _check_content(call: Call) -> None:
     if content_filter.refuses(call):
         message = "The response was filtered due to the prompt triggering the content filter. Modify the prompt."
         raise bad_request("content_filter", message, "prompt")
-    longest = max(tokens.count(prompt) for prompt in call.prompts) + call.max_tokens
-    if longest > body.CONTEXT_TOKENS:
-        message = (
-            f"This model's maximum context length is {body.CONTEXT_TOKENS} tokens; "
-            f"prompt and max_tokens together are {longest}."
-        )
-        raise bad_request("context_length_exceeded", message, "max_tokens")
+    if too_long := body.over_context(call):
+        raise bad_request("context_length_exceeded", too_long, "max_tokens")

@@ -3,19 +3,20 @@
 import hashlib
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 
 from completions_cli.emulator import tokens
 from completions_cli.emulator.call import Call, Delta, Generation, Prompt
 from completions_cli.emulator.content_filter import OUTPUT_TRIGGER
 
-# Lengths are log-normal, as measured lengths of answers are: half the texts stay below 60 tokens, and
-# about one in twenty is cut by the API's default of 256.
+# Lengths are log-normal: half the texts stay below 60 tokens, about one in twenty is cut by the API's default of 256.
 _MEDIAN_TOKENS = 60
 _SPREAD = 0.9
 _LONGEST = 4096
 _PROMPT_WORDS = 64
+_PROMPT_TAIL = 2000
 _FILTERED_AFTER = 5
+_SENTENCES = 512
 
 _VOCABULARY = """
 the a of and to in is that it was for on are with as they at be this from have or by one had not but what all
@@ -24,7 +25,7 @@ these would other into has more her two like him see time could no make than fir
 made over did down only way find use may water long little very after words called just where most know small
 café naïve Zürich señor coöperate 東京 Ελλάδα привет 🙂 \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}
 """
-_WORDS = re.findall(r"\S+", _VOCABULARY)
+_ENDS = (".", ".", ".", ".", "!", "?", ".\n", ".\n\n")
 _WORD = re.compile(r"\w+")
 
 
@@ -39,6 +40,8 @@ class EchoEngine:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        # Made once: an answer only chooses among them, so that thousands of requests a second cost little.
+        self._sentences = _sentences()
 
     async def prompt_tokens(self, call: Call) -> int:
         """Count the tokens of all prompts."""
@@ -74,47 +77,50 @@ class EchoEngine:
         return generations
 
     def _generation(self, call: Call, prompt: Prompt, sample: int, index: int) -> Generation:
-        pieces, finish_reason = _bounded(self._prose(call, prompt, sample), call)
+        chance = random.Random(self._draw(call, prompt, sample))  # noqa: S311 - prose, not a secret
+        wanted = min(_LONGEST, max(1, round(chance.lognormvariate(0, _SPREAD) * _MEDIAN_TOKENS)))
+        pieces = self._prose(chance, prompt, min(wanted, call.max_tokens))
+        finish_reason = "length" if wanted >= call.max_tokens else "stop"
+        if (end := _stop_at(pieces, call.stop)) is not None:
+            pieces, finish_reason = _cut(pieces, end), "stop"
         if isinstance(prompt, str) and OUTPUT_TRIGGER in prompt:
             pieces, finish_reason = pieces[:_FILTERED_AFTER], "content_filter"
         return Generation(index, pieces, finish_reason, _as_text(prompt) if call.echo else "")
 
-    def _prose(self, call: Call, prompt: Prompt, sample: int) -> list[str]:
-        """Give the whole text as tokens; limits only ever cut it, so that its start is always the same."""
-        chance = random.Random(self._digest(call, prompt, sample))  # noqa: S311 - prose, not a secret
-        wanted = min(_LONGEST, max(1, round(chance.lognormvariate(0, _SPREAD) * _MEDIAN_TOKENS)))
-        own = _WORD.findall(_as_text(prompt)[-2000:])[-_PROMPT_WORDS:]
+    def _prose(self, chance: random.Random, prompt: Prompt, length: int) -> list[str]:
+        """Give the first tokens of a text; a longer one begins with the same."""
+        own = _WORD.findall(_as_text(prompt)[-_PROMPT_TAIL:])[-_PROMPT_WORDS:]
         pieces: list[str] = []
-        for sentence in _sentences(chance, own):
-            pieces += tokens.split(sentence)
-            if len(pieces) >= wanted:
-                break
-        return pieces[:wanted]
+        while len(pieces) < length:
+            if own:
+                word = own[int(chance.random() * len(own))]
+                pieces += tokens.split(f" {word[0].upper()}{word[1:]},")
+            pieces += self._sentences[int(chance.random() * _SENTENCES)]
+        return pieces[:length]
 
-    def _digest(self, call: Call, prompt: Prompt, sample: int) -> bytes:
+    def _draw(self, call: Call, prompt: Prompt, sample: int) -> int:
+        """Make a seed of all that the text depends on; limits are not part of it, as they only cut."""
         parameters = (call.temperature, call.top_p, call.frequency_penalty, call.presence_penalty)
-        return hashlib.sha256(repr((self._seed, call.seed, prompt, parameters, sample)).encode()).digest()
+        parts = repr((self._seed, call.seed, prompt, parameters, sample)).encode()
+        return int.from_bytes(hashlib.sha256(parts).digest()[:8])
 
 
-def _sentences(chance: random.Random, own: list[str]) -> Iterator[str]:
-    while True:
-        words = [
-            chance.choice(own) if own and chance.random() < 0.3 else chance.choice(_WORDS)  # noqa: PLR2004
-            for _ in range(chance.randint(4, 14))
-        ]
-        comma = ", " if chance.random() < 0.3 else " "  # noqa: PLR2004
-        middle = len(words) // 2
-        end = chance.choice((".", ".", ".", ".", "!", "?", ".\n", ".\n\n"))
-        yield f" {' '.join(words[:middle]).capitalize()}{comma}{' '.join(words[middle:])}{end}"
+def _sentences() -> list[list[str]]:
+    """Make a stock of sentences, each as its tokens."""
+    chance = random.Random("sentences")  # noqa: S311 - prose, not a secret
+    words = _VOCABULARY.split()
+    return [
+        tokens.split(f" {' '.join(chance.choices(words, k=chance.randint(4, 14)))}{chance.choice(_ENDS)}")
+        for _ in range(_SENTENCES)
+    ]
 
 
-def _bounded(pieces: list[str], call: Call) -> tuple[list[str], str]:
-    """Cut a text at `max_tokens` and before the first stop sequence."""
-    finish_reason = "length" if len(pieces) >= call.max_tokens else "stop"
-    pieces = pieces[: call.max_tokens]
+def _stop_at(pieces: list[str], sequences: Sequence[str]) -> int | None:
+    """Find where the first stop sequence begins in a text."""
+    if not sequences:
+        return None
     text = "".join(pieces)
-    ends = [at for at in (text.find(sequence) for sequence in call.stop if sequence) if at >= 0]
-    return (_cut(pieces, min(ends)), "stop") if ends else (pieces, finish_reason)
+    return min((at for at in (text.find(sequence) for sequence in sequences if sequence) if at >= 0), default=None)
 
 
 def _cut(pieces: list[str], length: int) -> list[str]:

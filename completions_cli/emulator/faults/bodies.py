@@ -1,6 +1,7 @@
 """Faults of headers and body: encodings, wrong types, bodies that are not the JSON that is expected."""
 
 import asyncio
+import functools
 import struct
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -97,7 +98,7 @@ def _gzip_bomb(reply: AnyReply, mebibytes: float) -> AnyReply:
         yield _GZIP_HEAD
         for part in _parts(reply, mebibytes):
             checksum, size = zlib.crc32(part, checksum), size + len(part)
-            yield _FILL_PACKED if part is _FILL else _deflated(part)
+            yield _packed_fill() if part is _FILL else _deflated(part)
             await asyncio.sleep(0)
         last = zlib.compressobj(wbits=-zlib.MAX_WBITS).flush()
         yield last + struct.pack("<II", checksum, size & 0xFFFFFFFF)
@@ -111,7 +112,9 @@ def _deflated(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
-_FILL_PACKED = _deflated(_FILL)
+@functools.cache
+def _packed_fill() -> bytes:
+    return _deflated(_FILL)
 
 
 def _text_plain(reply: AnyReply, _: float) -> AnyReply:

@@ -1,7 +1,8 @@
 """All kinds of faults, by name."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Mapping
 
 from completions_cli.emulator.faults.answers import answers
 from completions_cli.emulator.faults.bodies import bodies
@@ -13,23 +14,24 @@ from completions_cli.emulator.faults.wire import wires
 from completions_cli.errors import UsageError
 
 
-def catalogue() -> dict[str, Fault]:
+@functools.cache
+def catalogue() -> Mapping[str, Fault]:
     """Give every fault by its kind, those that replace the answer first."""
     return {fault.kind: fault for faults in (answers, wires, bodies, documents, streams) for fault in faults()}
 
 
-def check_specs(specs: Sequence[FaultSpec], kinds: Mapping[str, Fault]) -> None:
-    """Refuse kinds that do not exist, and values where none is taken. Raises UsageError."""
-    for spec in specs:
-        fault = kinds.get(spec.kind)
-        if not fault:
-            near = difflib.get_close_matches(spec.kind, kinds, n=1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise UsageError(
-                f"there is no fault {spec.kind!r}", hint=f"{hint}`completions emulator --list-faults` shows every KIND."
-            )
-        if spec.value is not None and not fault.value_name:
-            raise UsageError(f"the fault {spec.kind} takes no value", hint=f"Write --fault {spec.kind} or add :RATE.")
+def found(spec: FaultSpec) -> Fault:
+    """Look a fault up. Raises UsageError when there is none, or when it takes no value and one is given."""
+    fault = catalogue().get(spec.kind)
+    if not fault:
+        near = difflib.get_close_matches(spec.kind, catalogue(), n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"there is no fault {spec.kind!r}", hint=f"{hint}`completions emulator --list-faults` shows every KIND."
+        )
+    if spec.value is not None and not fault.value_name:
+        raise UsageError(f"the fault {spec.kind} takes no value", hint=f"Write --fault {spec.kind} or add :RATE.")
+    return fault
 
 
 def listing() -> list[str]:

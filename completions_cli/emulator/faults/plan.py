@@ -1,15 +1,20 @@
 """Which faults strike which request: drawn from the seed, in the order in which requests arrive."""
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.emulator.call import Document
 from completions_cli.emulator.channel import Channel
+from completions_cli.emulator.faults.catalogue import found
 from completions_cli.emulator.faults.kinds import Blocks, Events, Fault, Target
-from completions_cli.emulator.faults.spec import FaultSpec
-from completions_cli.emulator.reply import Reply, StreamReply
+from completions_cli.emulator.faults.spec import FaultSpec, parse_spec
+from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+from completions_cli.errors import UsageError
+
+# A request may ask for faults of its own with this header.
+HEADER = "x-emulator-fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class _Source:
         self._spec = spec
         self._left = spec.first
         self._chance = random.Random(seed)  # noqa: S311 - which requests fail, not a secret
-        self.strike = Strike(fault, fault.value if spec.value is None else spec.value)
+        self.strike = _strike(fault, spec)
 
     def draws(self) -> bool:
         """Use up one draw and tell whether it strikes."""
@@ -99,13 +104,30 @@ class _Source:
 
 
 class FaultPlan:
-    """All faults of one emulator."""
+    """All faults of one emulator. Raises UsageError for kinds that do not exist."""
 
-    def __init__(self, specs: Sequence[FaultSpec], kinds: Mapping[str, Fault], seed: int) -> None:
+    def __init__(self, specs: Sequence[FaultSpec], seed: int) -> None:
         self._sources = [
-            _Source(kinds[spec.kind], spec, f"{seed} {position} {spec.kind}") for position, spec in enumerate(specs)
+            _Source(found(spec), spec, f"{seed} {position} {spec.kind}") for position, spec in enumerate(specs)
         ]
 
-    def draw(self, targets: Collection[Target]) -> list[Strike]:
-        """Draw the faults that strike things of these targets."""
-        return [source.strike for source in self._sources if source.fault.target in targets and source.draws()]
+    def draw(self, targets: Collection[Target], asked: str | None) -> list[Strike]:
+        """Draw the faults that strike these targets, after those that the request itself asks for.
+
+        `asked` is that request's header: faults as on the command line, with commas between.
+        """
+        wanted = _strikes(asked) if asked else []
+        drawn = [source.strike for source in self._sources if source.fault.target in targets and source.draws()]
+        return [strike for strike in wanted if strike.fault.target in targets] + drawn
+
+
+def _strikes(asked: str) -> list[Strike]:
+    try:
+        specs = [parse_spec(text) for text in asked.split(",")]
+        return [_strike(found(spec), spec) for spec in specs]
+    except UsageError as error:
+        raise RefusalError(Reply.of_text(400, f"{HEADER}: {error.message}\n")) from error
+
+
+def _strike(fault: Fault, spec: FaultSpec) -> Strike:
+    return Strike(fault, fault.value if spec.value is None else spec.value)

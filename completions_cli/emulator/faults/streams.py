@@ -97,7 +97,9 @@ async def _beginning(events: Events) -> AsyncIterator[Event]:
     """Give the first chunks, none of them a last one."""
     given = 0
     async for event in events:
-        if given == _GOES_WRONG_AFTER or isinstance(event, bytes) or choices_of(event)[0]["finish_reason"]:
+        if given == _GOES_WRONG_AFTER or isinstance(event, bytes):
+            return
+        if any(choice["finish_reason"] for choice in choices_of(event)):
             return
         given += 1
         yield event
@@ -199,7 +201,7 @@ async def _filtered(events: Events, _: float) -> AsyncIterator[Event]:
 async def _split_surrogates(events: Events, _: float) -> AsyncIterator[Event]:
     first = True
     async for event in events:
-        if first and isinstance(event, dict):
+        if first and isinstance(event, dict) and choices_of(event):
             choice = choices_of(event)[0]
             yield event | {"choices": [choice | {"text": "\ud83d", "finish_reason": None}]}
             yield event | {"choices": [choice | {"text": "\ude42", "finish_reason": None}]}
@@ -256,7 +258,7 @@ async def _open(events: Events, seconds: float) -> AsyncIterator[Event]:
 async def _huge(events: Events, mebibytes: float) -> AsyncIterator[Event]:
     first = True
     async for event in events:
-        if first and isinstance(event, dict):
+        if first and isinstance(event, dict) and choices_of(event):
             choice = choices_of(event)[0]
             text = "x" * round(mebibytes * _MIB)
             yield event | {"choices": [choice | {"text": text, "finish_reason": None}]}

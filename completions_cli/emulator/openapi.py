@@ -1,0 +1,197 @@
+"""The emulator's own description: an OpenAPI 3.1 document for each behaviour."""
+
+import re
+from collections.abc import Iterable
+
+from completions_cli import __version__
+from completions_cli.emulator.behaviours.body import CONTEXT_TOKENS
+from completions_cli.emulator.call import Document
+from completions_cli.emulator.config import BehaviourName
+
+PATH = "/openapi.json"
+_STRING: Document = {"type": "string"}
+_INTEGER: Document = {"type": "integer"}
+_TOKENS: Document = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_STRINGS: Document = {"type": "array", "items": _STRING}
+_PENALTY: Document = {"type": "number", "minimum": -2, "maximum": 2, "default": 0}
+_MAX_TOKENS: Document = {
+    "type": "integer",
+    "minimum": 0,
+    "description": f"Together with the tokens of a prompt at most the model's context length, {CONTEXT_TOKENS}.",
+}
+_SHARE: Document = {"type": "number", "minimum": 0, "maximum": 1, "default": 1}
+_PROMPT: Document = {
+    "default": "<|endoftext|>",
+    "anyOf": [
+        _STRING,
+        _STRINGS | {"minItems": 1},
+        _TOKENS,
+        {"type": "array", "items": _TOKENS, "minItems": 1},
+    ],
+}
+_REQUEST: dict[str, Document] = {
+    "prompt": _PROMPT,
+    "frequency_penalty": _PENALTY,
+    "max_tokens": _MAX_TOKENS | {"default": 256},
+    "presence_penalty": _PENALTY,
+    "seed": _INTEGER,
+    "stop": {"anyOf": [_STRING, _STRINGS]},
+    "stream": {"type": "boolean", "default": False},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2, "default": 1},
+    "top_p": _SHARE,
+    "model": _STRING,
+}
+_MANAGED_REQUEST = _REQUEST | {
+    "prompt": _STRING,
+    "max_tokens": _MAX_TOKENS | {"default": 16},
+    "temperature": _SHARE | {"default": 0.7},
+    "seed": {"type": ["integer", "null"]},
+    "stop": {"anyOf": [_STRING, _STRINGS, {"type": "null"}]},
+    "model": {"type": ["string", "null"]},
+}
+_FOUNDRY_REQUEST = _REQUEST | {
+    "prompt": _PROMPT,
+    "max_tokens": _MAX_TOKENS | {"default": 16},
+    "stop": {"anyOf": [_STRING, _STRINGS | {"maxItems": 4}]},
+    "model": _STRING | {"minLength": 1},
+}
+_REQUESTS = {
+    BehaviourName.REFERENCE: _REQUEST,
+    BehaviourName.MANAGED: _MANAGED_REQUEST,
+    BehaviourName.FOUNDRY: _FOUNDRY_REQUEST,
+}
+
+
+def _object(properties: dict[str, Document], required: Iterable[str] | None = None) -> Document:
+    wanted = list(properties if required is None else required)
+    return {"type": "object", "properties": properties, "required": wanted}
+
+
+# One event of a stream: a CreateCompletionResponse in JSON, or [DONE].
+_EVENT = _object({"data": _STRING})
+_ERROR = _object({"error": _STRING, "message": _STRING, "status": _INTEGER})
+_SCHEMAS: dict[str, Document] = {
+    "CompletionUsage": _object(dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _INTEGER)),
+    "Choices": _object(
+        {
+            "index": _INTEGER,
+            "text": _STRING,
+            "finish_reason": {"enum": ["stop", "length", "content_filter"]},
+        }
+    ),
+    "CreateCompletionResponse": _object(
+        {
+            "id": _STRING,
+            "object": {"const": "text_completion"},
+            "created": _INTEGER,
+            "model": _STRING,
+            "system_fingerprint": _STRING,
+            "choices": {"type": "array", "items": {"$ref": "#/components/schemas/Choices"}},
+            "usage": {"$ref": "#/components/schemas/CompletionUsage"},
+        },
+        ("id", "object", "created", "model", "choices", "usage"),
+    ),
+    "UnauthorizedError": _ERROR,
+    "NotFoundError": _ERROR,
+    "TooManyRequestsError": _ERROR,
+    "UnprocessableContentError": _object(
+        {
+            "code": _STRING,
+            "detail": _object({"loc": _STRINGS, "value": _STRING}),
+            "error": _STRING,
+            "message": _STRING,
+            "status": {"const": 422},
+        }
+    ),
+    "ContentFilterError": _object(
+        {
+            "code": _STRING,
+            "error": _STRING,
+            "message": _STRING,
+            "param": {"type": ["string", "null"]},
+            "status": _INTEGER,
+        }
+    ),
+}
+_REFERENCE_ERRORS = {
+    "401": "UnauthorizedError",
+    "404": "NotFoundError",
+    "422": "UnprocessableContentError",
+    "429": "TooManyRequestsError",
+    "default": "ContentFilterError",
+}
+
+
+def description(behaviour: BehaviourName, paths: Iterable[str]) -> Document:
+    """Describe an emulator of that behaviour."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Completions",
+            "version": __version__,
+            "description": f"Text completions, played locally with the behaviour {behaviour}.",
+        },
+        "paths": {path: {"post": _operation(behaviour, path)} for path in paths},
+        "components": {"schemas": _SCHEMAS, "securitySchemes": _security(behaviour)},
+        "security": [{"key": []}],
+    }
+
+
+def _security(behaviour: BehaviourName) -> Document:
+    if behaviour is BehaviourName.FOUNDRY:
+        return {"key": {"type": "apiKey", "in": "header", "name": "api-key"}}
+    return {"key": {"type": "http", "scheme": "bearer"}}
+
+
+def _operation(behaviour: BehaviourName, path: str) -> Document:
+    request = _object(_REQUESTS[behaviour], _required(behaviour, path))
+    return {
+        "operationId": re.sub(r"\W+", "_", f"complete{path}").strip("_"),
+        "summary": "Creates a completion for the provided prompt and parameters",
+        "parameters": _parameters(behaviour, path),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": request | {"additionalProperties": False}}},
+        },
+        "responses": _responses(behaviour),
+    }
+
+
+def _required(behaviour: BehaviourName, path: str) -> tuple[str, ...]:
+    if behaviour is BehaviourName.MANAGED:
+        return ("prompt",)
+    return ("model",) if behaviour is BehaviourName.FOUNDRY and "{" not in path else ()
+
+
+def _parameters(behaviour: BehaviourName, path: str) -> list[Document]:
+    versioned = behaviour is not BehaviourName.MANAGED and not path.startswith("/openai/v1/")
+    lenient = "ignore" if behaviour is BehaviourName.REFERENCE else "drop"
+    version: Document = _STRING | {"pattern": r"^20[0-9]{2}-0[1-9]-[0-2][1-8](-preview)?$"}
+    if behaviour is BehaviourName.FOUNDRY:
+        version = {"enum": ["2024-04-01-preview", "2024-05-01-preview"]}
+    names = re.findall(r"{(\w+)}", path)
+    found: list[Document] = [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in names]
+    if versioned:
+        found.append({"name": "api-version", "in": "query", "required": True, "schema": version})
+    if not path.startswith("/openai/"):
+        choices = {"enum": ["error", lenient, "pass-through"]}
+        found.append({"name": "extra-parameters", "in": "header", "schema": choices})
+    if behaviour is not BehaviourName.FOUNDRY:
+        found.append({"name": "azureml-model-deployment", "in": "header", "schema": _STRING})
+    return found
+
+
+def _responses(behaviour: BehaviourName) -> Document:
+    answer = {"schema": {"$ref": "#/components/schemas/CreateCompletionResponse"}}
+    done = {"description": "OK", "content": {"application/json": answer, "text/event-stream": {"schema": _EVENT}}}
+    if behaviour is not BehaviourName.REFERENCE:
+        return {"200": done, "default": {"description": "An error in one of this back end's dialects"}}
+    return {"200": done} | {status: _error(name) for status, name in _REFERENCE_ERRORS.items()}
+
+
+def _error(name: str) -> Document:
+    return {
+        "description": name,
+        "headers": {"x-ms-error-code": {"schema": _STRING, "required": True}},
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+    }

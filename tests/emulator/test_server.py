@@ -1,0 +1,134 @@
+"""The emulator as a process: where it listens, what it writes, how it ends."""
+
+import json
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import Cli
+from tests.emulator.exchange import RESET, ask, read, request
+from tests.emulator_process import EmulatorProcess
+
+Start = Callable[..., EmulatorProcess]
+
+
+@pytest.mark.parametrize(("stopper", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_within_two_seconds_open_exchanges_included(
+    emulator: Start, stopper: signal.Signals, code: int
+) -> None:
+    server = emulator("--tokens-per-second", "0.01")
+    bodies = [request({"stream": True}), request(headers={"x-emulator-fault": "hang"}), request()]
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in bodies]
+    for client, body in zip(clients, bodies, strict=True):
+        client.sendall(body)
+    assert clients[0].recv(1000)
+    server.process.send_signal(stopper)
+    assert server.process.wait(timeout=2) == code
+    assert [read(client).end for client in clients] == [RESET] * 3
+    for client in clients:
+        client.close()
+    assert server.stop() == ""
+
+
+def test_a_port_in_use_is_an_error_naming_it(emulator: Start, cli: Cli) -> None:
+    port = str(emulator().port)
+    done = cli.run("emulator", "--port", port)
+    assert done.code == 10
+    assert done.stdout == b""
+    assert f"port {port} on 127.0.0.1 is in use" in done.stderr
+
+
+def test_an_address_that_is_not_ours_is_an_error(cli: Cli) -> None:
+    done = cli.run("emulator", "--host", "203.0.113.7")
+    assert done.code == 10
+    assert "cannot listen on 203.0.113.7" in done.stderr
+
+
+def test_it_listens_where_it_is_told_and_says_so(emulator: Start) -> None:
+    assert emulator("--host", "::1").url.startswith("http://[::1]:")
+    assert emulator("--host", "localhost").url.startswith("http://")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert emulator("--port", str(port)).url == f"http://127.0.0.1:{port}"
+
+
+def test_it_says_so_when_other_machines_can_reach_it(emulator: Start) -> None:
+    server = emulator("--host", "0.0.0.0")  # noqa: S104 - what is tested
+    warning = server.stop()
+    assert warning.startswith("warning: listening on 0.0.0.0")
+    assert emulator().stop() == ""
+
+
+def test_a_log_that_cannot_be_written_is_an_error(cli: Cli, tmp_path: Path) -> None:
+    done = cli.run("emulator", "--log", str(tmp_path / "none" / "log.jsonl"))
+    assert done.code == 16
+    assert "cannot write the log" in done.stderr
+
+
+def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> None:
+    server = emulator()
+    secret = "hunter2-0123456789"
+    ask(server, {"prompt": "x", "max_tokens": 1}, headers={"Authorization": f"Bearer {secret}", "api-key": secret})
+    ask(server, b'{"prompt": "\xff"', headers={"X-Access-Token": secret, "Cookie": secret})
+    ask(server, path="/elsewhere?a=b", method="GET", headers={"Authorization": secret})
+    first, second, third = server.log()
+    assert [first["status"], second["status"], third["status"]] == [200, 400, 404]
+    assert first["headers"]["authorization"] == "Bearer ****"
+    assert first["headers"]["api-key"] == "****"
+    assert first["body"] == '{"prompt": "x", "max_tokens": 1}'
+    assert first["usage"] == {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    assert second["body"] == '{"prompt": "\\xff"'
+    assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b")
+    assert secret not in json.dumps([first, second, third])
+
+
+def test_a_request_is_in_the_log_before_its_answer(emulator: Start) -> None:
+    server = emulator()
+    for count, fault in enumerate(("reset", "close", "hang", "stream-stall"), start=1):
+        ask(server, {"stream": True}, fault=fault, patience=0.3)
+        assert len(server.log()) == count
+        assert server.log()[-1]["faults"] == [fault]
+
+
+def test_the_log_is_added_to(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    for _ in range(2):
+        server = EmulatorProcess(log=log)
+        ask(server)
+        server.stop()
+    assert len(server.log()) == 2
+
+
+def test_a_client_that_leaves_ends_its_stream(emulator: Start) -> None:
+    server = emulator("--tpm", "1000000")
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(request({"stream": True}, headers={"x-emulator-fault": "stream-stall"}))
+        assert client.recv(1000)
+    assert ask(server).status == 200
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(timeout=2)
+
+
+def test_a_connection_serves_request_after_request(emulator: Start) -> None:
+    server = emulator()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        for body in ({"prompt": "x"}, {"stream": True}, {"max_tokens": "wrong"}) * 3:
+            client.sendall(request(body, headers={"Connection": "keep-alive"}))
+            answer = b""
+            while not answer.endswith((b"}", b"0\r\n\r\n")):
+                answer += client.recv(65536)
+    assert len(server.log()) == 9
+
+
+def test_many_requests_at_once_are_all_answered(emulator: Start) -> None:
+    server = emulator("--latency", "0.2")
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(500)]
+    for client in clients:
+        client.sendall(request({"prompt": "x", "stream": True, "max_tokens": 20}))
+    answers = [read(client) for client in clients]
+    for client in clients:
+        client.close()
+    assert all(answer.events[-1] == "[DONE]" for answer in answers)
