@@ -79,7 +79,7 @@ class PatientBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Try each address of `host` in turn; the last one's failure is the one reported."""
         patience = self._current.patience
-        addresses = _look_up(host, port, patience.remaining(timeout) if patience else timeout)
+        addresses = look_up(host, port, patience.remaining(timeout) if patience else timeout)
         for attempt, address in enumerate(addresses, 1):
             wait = patience.remaining(timeout) if patience else timeout
             try:
@@ -92,7 +92,7 @@ class PatientBackend(httpcore.NetworkBackend):
         raise httpcore.ConnectError("no address")
 
 
-def _look_up(host: str, port: int, timeout: float | None) -> list[str]:
+def look_up(host: str, port: int, timeout: float | None) -> list[str]:
     """Resolve a name in a thread that can be given up: the resolver itself knows neither time-outs nor Ctrl-C."""
     if is_loopback(host) and host[0].isdigit():
         return [host]

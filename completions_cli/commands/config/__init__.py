@@ -2,7 +2,7 @@
 
 import typer
 
-from completions_cli.commands.config import entries, init, key, profiles, show
+from completions_cli.commands.config import doctor, entries, init, key, profiles, show
 
 app = typer.Typer(
     add_completion=False,
@@ -20,6 +20,7 @@ for verb in (
     profiles.remove,
     profiles.path,
     profiles.edit,
+    doctor.doctor,
 ):
     app.command(name=verb.__name__.removesuffix("_"))(verb)
 app.add_typer(key.app, name="key")

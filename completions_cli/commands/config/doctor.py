@@ -1,0 +1,229 @@
+"""`completions config doctor`: what is configured, whether it can work, and what to type where it cannot."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from completions_cli.api import wire
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.commands import resolution
+from completions_cli.commands.config import key
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import CompletionsError, ConfigError, ServiceError
+from completions_cli.models import CompletionRequest, Finished
+from completions_cli.render import listing
+from completions_cli.settings import endpoint_kind, proxies
+from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.streams import Streams
+
+if TYPE_CHECKING:
+    from completions_cli.settings.table import Values
+
+_PROMPT = "Hello"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check. `error` is what a call would have failed with."""
+
+    check: str
+    state: Literal["ok", "note", "failed", "skipped"]
+    message: str
+    error: CompletionsError | None = None
+
+
+def failed(check: str, error: CompletionsError) -> Finding:
+    """Make the finding of a check that failed."""
+    return Finding(check, "failed", error.message, error)
+
+
+@with_options
+def doctor(
+    ctx: typer.Context,
+    common: CommonOptions,
+    probe: Annotated[bool, typer.Option("--probe", help="Send a request for one token, too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the configuration, the way to the endpoint and the key; exits with the code of what is wrong."""
+    streams: Streams = ctx.obj
+    resolution.apply_common(common, streams)
+    streams.wants_json = json
+    findings = list(_findings(common, streams, probe=probe))
+    _show(findings, streams, as_json=json)
+    wrong = next((finding.error for finding in findings if finding.error is not None), None)
+    if wrong is not None:
+        raise wrong
+
+
+def _findings(common: CommonOptions, streams: Streams, *, probe: bool) -> Iterator[Finding]:
+    """Check one thing after another; what depends on something broken is not tried."""
+    try:
+        file = resolution.read_profile_file(common, streams)
+    except ConfigError as error:
+        yield failed("file", error)
+        return
+    yield Finding("file", "ok" if file.exists else "note", str(file.path) + ("" if file.exists else " (not there)"))
+    try:
+        settings = resolve(Flags(profile=common.profile), streams.environ, file)
+    except CompletionsError as error:
+        yield failed("settings", error)
+        return
+    yield Finding("profile", "ok", f"{settings.profile or 'none'} ({settings.sources['profile']})")
+    if settings.endpoint is None:
+        yield Finding("endpoint", "ok", "the embedded model; `completions local status` tells more")
+        broken = False
+    else:
+        kind = endpoint_kind.of(settings.endpoint)
+        state: Literal["ok", "note"] = "note" if kind.advice else "ok"
+        yield Finding(
+            "endpoint", state, f"{settings.endpoint.url}, {kind.name}" + (f". {kind.advice}" if kind.advice else "")
+        )
+        checks = [*_key(settings, settings.endpoint, streams), *_way(settings, settings.endpoint)]
+        yield from checks
+        broken = any(finding.state == "failed" for finding in checks)
+    if probe:
+        yield Finding("probe", "skipped", "not with what is broken above") if broken else _probe(settings, streams)
+
+
+def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[Finding]:
+    """Check that there is something to sign in with, and that it may be sent there."""
+    from completions_cli.auth import keys
+    from completions_cli.auth.credentials import refuse_plain_http
+    from completions_cli.auth.keyring_store import KeyringStore
+
+    values = settings.values
+    if values["auth"] == "none":
+        yield Finding("key", "ok", "none is needed (auth none)")
+        return
+    try:
+        refuse_plain_http(endpoint)
+        if values["auth"] == "entra":
+            yield _identity(settings, endpoint)
+            if not (values["tenant_id"] and values["client_id"]):
+                return
+    except ConfigError as error:
+        yield failed("key", error)
+        return
+    what = "client secret" if values["auth"] == "entra" else "key"
+    keyring, unusable = KeyringStore(streams.environ), ""
+    for source in settings.key_sources:
+        found = keys.status(source, streams.environ, keyring)
+        if key.is_usable(found):
+            yield Finding(what, "ok", f"{found.state} in {source.name}")
+            return
+        unusable += f"; {source.name}: {found.note}" if found.note else ""
+    hint = f"Run: completions config key set{f' -p {settings.profile}' if settings.profile else ''}"
+    yield failed(what, ConfigError(f"no {what} for {endpoint.origin}{unusable}", hint=hint))
+
+
+def _identity(settings: Settings, endpoint: Endpoint) -> Finding:
+    """Check who would sign in, as far as that can be seen without doing so. Raises ConfigError."""
+    import importlib.util
+
+    from completions_cli.auth import entra
+    from completions_cli.commands import sign_in
+
+    values, scope = settings.values, sign_in.token_scope(settings, endpoint)
+    authority = entra.check_authority(values["authority"] or entra.AUTHORITY)
+    if values["tenant_id"]:
+        entra.check_tenant(values["tenant_id"])
+    if values["tenant_id"] and values["client_id"]:
+        who = f"client {values['client_id']} of tenant {values['tenant_id']}"
+    elif importlib.util.find_spec("azure") and importlib.util.find_spec("azure.identity"):
+        who = "whoever azure-identity finds"
+    else:
+        raise ConfigError(
+            "without tenant_id and client_id, the extra `entra` is needed",
+            hint="Run: pip install 'completions-cli[entra]'",
+        )
+    return Finding("identity", "ok", f"{who}, at {authority}, for {scope}")
+
+
+def _way(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
+    """Check name, port and certificate, unless a proxy does all that."""
+    from completions_cli.transport import reach
+
+    connection = resolution.connection(settings)
+    if connection.proxy is not None:
+        proxy = f"{proxies.masked(connection.proxy)} ({settings.sources['proxy']})"
+        yield Finding("host", "skipped", f"the proxy {proxy} connects; --probe goes through it")
+        return
+    try:
+        yield Finding("host", "ok", f"{endpoint.host} is {', '.join(reach.addresses(endpoint, connection))}")
+    except CompletionsError as error:
+        yield failed("host", error)
+        return
+    name = "TLS" if endpoint.is_encrypted else "port"
+    try:
+        found = reach.handshake(endpoint, connection)
+    except CompletionsError as error:
+        yield failed(name, error)
+        return
+    until = f", certificate valid until {found.expires}" if found.expires else ""
+    yield Finding(name, "ok", f"{found.version}{until}" if found.version else "open, unencrypted on this machine")
+
+
+def _probe(settings: Settings, streams: Streams) -> Finding:
+    """Ask for one token, once."""
+    from completions_cli.render.spinner import Spinner
+
+    once = replace(settings, values=cast("Values", {**settings.values, "retries": 0}))
+    request = CompletionRequest(_PROMPT, {"max_tokens": 1}, model=settings.values["model"])
+    spinner = Spinner("asking for a token", enabled=streams.stderr.is_terminal and not streams.stderr.quiet)
+    try:
+        with spinner.turning(), resolution.client(once, streams, spinner) as client:
+            finished = next(event for event in client.events(request) if isinstance(event, Finished))
+    except CompletionsError as error:
+        if isinstance(error, ServiceError) and settings.endpoint is not None:
+            error.hint = _remedy(error, settings, settings.endpoint, streams) or error.hint
+        status = f"{error.status}: " if isinstance(error, ServiceError) else ""
+        return Finding("probe", "failed", f"{status}{error.message}", error)
+    return Finding("probe", "ok", f"answered in {finished.latency:.2f} s")
+
+
+def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
+    from completions_cli.auth import keys
+    from completions_cli.auth.keyring_store import KeyringStore
+    from completions_cli.commands import sign_in
+    from completions_cli.commands.config.remedies import Situation, remedy
+
+    keyring = KeyringStore(streams.environ)
+    used = (source for source in settings.key_sources if key.is_usable(keys.status(source, streams.environ, keyring)))
+    source = next(used, None)
+    values = settings.values
+    tried = Situation(
+        endpoint=endpoint,
+        profile=settings.profile,
+        auth=values["auth"],
+        api_version=values["api_version"],
+        deployment=values["deployment"],
+        key_source=source.name if source else None,
+        scope=sign_in.token_scope(settings, endpoint),
+    )
+    return remedy(error, tried)
+
+
+def _show(findings: list[Finding], streams: Streams, *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "check": finding.check,
+                "state": finding.state,
+                "message": finding.message,
+                "hint": finding.error.hint if finding.error else None,
+                "exit_code": int(finding.error.exit_code) if finding.error else 0,
+            }
+            for finding in findings
+        ]
+        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+        return
+    is_table = streams.stdout.is_terminal
+    cells = []
+    for finding in findings:
+        hint = finding.error.hint if finding.error and finding.error.hint else ""
+        told = [f"{finding.message}\n{hint}".rstrip()] if is_table else [finding.message, hint]
+        cells.append([finding.check, finding.state, *told])
+    listing.show(("check", "state", ""), cells, streams.stdout, color=streams.color(streams.stdout))

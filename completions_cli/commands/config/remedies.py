@@ -1,0 +1,112 @@
+"""What to type when a probe is refused: the command that most likely mends the profile."""
+
+import shlex
+from dataclasses import dataclass
+
+from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
+from completions_cli.errors import AuthError, NotFoundError, ServiceError
+from completions_cli.settings.table import SETTINGS
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What was tried. `key_source` names where the key came from."""
+
+    endpoint: Endpoint
+    profile: str | None
+    auth: str
+    api_version: str | None = None
+    deployment: str | None = None
+    key_source: str | None = None
+    scope: str | None = None
+
+
+def remedy(error: ServiceError, tried: Situation) -> str | None:
+    """Explain a 401, 403, 404, 405 or 424 and name the command that mends it; None leaves it to the error's hint."""
+    if isinstance(error, AuthError):
+        return _signed_in_wrongly(error, tried)
+    if isinstance(error, NotFoundError):
+        rules = {404: _no_route, 405: _no_completions, 424: _model_failed}
+        return rules[error.status](error, tried)
+    return None
+
+
+def _signed_in_wrongly(error: ServiceError, tried: Situation) -> str | None:
+    message = error.message.lower()
+    if any(words in message for words in ("network", "firewall", "public access")):
+        return None
+    if "key based authentication is disabled" in message:
+        return f"It takes no keys. Run: {_set('auth', 'entra', tried)}"
+    if tried.auth == "none":
+        return f"It wants a key. Run: {_set('auth', 'key', tried)}"
+    return _token_refused(message, tried) if tried.auth == "entra" else _key_refused(tried)
+
+
+def _token_refused(message: str, tried: Situation) -> str:
+    if "audience" in message:
+        return f"The token is for something else ({tried.scope}). Run: {_set('scope', 'SCOPE', tried)}"
+    return (
+        "The identity lacks a role on the resource. "
+        "Run: az role assignment create --assignee CLIENT --role ROLE --scope RESOURCE"
+    )
+
+
+def _key_refused(tried: Situation) -> str:
+    store = f"completions config key set{_profile(tried)}"
+    if tried.key_source and tried.key_source.startswith(("COMPLETIONS_", "AZURE_")):
+        return f"The key in {tried.key_source} is not this endpoint's. Set it anew, or unset it and run: {store}"
+    return f"The key is not this endpoint's. Run: {store}"
+
+
+def _no_route(error: ServiceError, tried: Situation) -> str:
+    message, host = f"{error.code or ''} {error.message}".lower(), tried.endpoint.host
+    origin, path = tried.endpoint.origin, tried.endpoint.url.removeprefix(tried.endpoint.origin)
+    says_model = "modality" in message  # the reference's word for a model without this route
+    is_foundry = host.endswith(".services.ai.azure.com") and not path.startswith(("/models/", "/openai/"))
+    is_openai = host.endswith(".openai.azure.com") and not path.startswith("/openai/")
+    rules = (
+        (is_foundry, f"The path is missing. Run: {_set('endpoint', f'{origin}/models', tried)}"),
+        (is_openai, f"The path is missing. Run: {_set('endpoint', f'{origin}/openai/v1', tried)}"),
+        ("deployment" in message, f"There is no such deployment. Run: {_set('deployment', 'NAME', tried)}"),
+        ("model" in message and not says_model, f"It wants another model. Run: {_set('model', 'MODEL', tried)}"),
+        (
+            tried.api_version not in (None, DEFAULT_API_VERSION) and not says_model,
+            f"Perhaps that version is unknown. Run: {_unset('api_version', tried)}",
+        ),
+        (
+            not path.startswith("/v1/") and not says_model,
+            f"Perhaps its routes are below /v1. Run: {_set('endpoint', f'{origin}/v1', tried)}",
+        ),
+    )
+    return next((text for fits, text in rules if fits), _no_completions(error, tried))
+
+
+def _no_completions(error: ServiceError, tried: Situation) -> str:
+    del error
+    return f"The model there has no text completions: name another's endpoint. Run: {_set('endpoint', 'URL', tried)}"
+
+
+def _model_failed(error: ServiceError, tried: Situation) -> str:
+    if "not found" in error.message.lower():
+        return _no_completions(error, tried)
+    name = tried.endpoint.host.partition(".")[0]
+    logs = f"az ml online-deployment get-logs --endpoint-name {name} --name {tried.deployment or 'DEPLOYMENT'}"
+    return f"The deployment's container failed. Run: {logs}; or try another: {_set('deployment', 'NAME', tried)}"
+
+
+def _set(key: str, value: str, tried: Situation) -> str:
+    """Write the command that sets a key of the profile, or its variable where no profile is in use."""
+    variable = SETTINGS[key].variable
+    if tried.profile is None:
+        return f"export {variable}={shlex.quote(value)}" if variable else f"completions config init --{key} {value}"
+    return f"completions config set{_profile(tried)} {key} {shlex.quote(value)}"
+
+
+def _unset(key: str, tried: Situation) -> str:
+    if tried.profile is None:
+        return f"unset {SETTINGS[key].variable}"
+    return f"completions config unset{_profile(tried)} {key}"
+
+
+def _profile(tried: Situation) -> str:
+    return f" -p {shlex.quote(tried.profile)}" if tried.profile else ""

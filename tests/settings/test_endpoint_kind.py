@@ -1,0 +1,37 @@
+"""What an address says about a service, and that nothing but a whole domain counts."""
+
+import pytest
+
+from completions_cli.api import endpoint as endpoints
+from completions_cli.settings import endpoint_kind
+
+ML, COGNITIVE, FOUNDRY = (f"https://{name}.azure.com/.default" for name in ("ml", "cognitiveservices", "ai"))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name", "scope"),
+    [
+        ("https://n.eastus.models.ai.azure.com", "a serverless endpoint", COGNITIVE),
+        ("https://n-serverless.eastus.inference.ai.azure.com", "a serverless endpoint", COGNITIVE),
+        ("https://e.eastus.inference.ml.azure.com/score", "a managed online endpoint", ML),
+        ("https://r.services.ai.azure.com/models", "a Foundry resource's model route", COGNITIVE),
+        ("https://r.services.ai.azure.com/openai/v1", "a Foundry resource's OpenAI-style route", FOUNDRY),
+        ("https://r.services.ai.azure.com/api/projects/p", "a Foundry resource's OpenAI-style route", FOUNDRY),
+        ("https://r.services.ai.azure.com", "a Foundry resource", COGNITIVE),
+        ("https://r.openai.azure.com/openai/deployments/d", "Azure OpenAI", COGNITIVE),
+        ("https://r.cognitiveservices.azure.com/openai/v1", "Azure OpenAI", COGNITIVE),
+        ("https://models.inference.ai.azure.com", "GitHub Models", COGNITIVE),
+        ("http://localhost:11434/v1", "a server on this machine", COGNITIVE),
+        ("https://models.ai.azure.com.evil.example", "a server of another kind", COGNITIVE),
+        ("https://evilmodels.ai.azure.com", "a server of another kind", COGNITIVE),
+        ("https://example.net/models.ai.azure.com", "a server of another kind", COGNITIVE),
+    ],
+)
+def test_a_kind_goes_by_the_domain(endpoint: str, name: str, scope: str) -> None:
+    kind = endpoint_kind.of(endpoints.resolve(endpoint))
+    assert (kind.name, kind.scope) == (name, scope)
+
+
+@pytest.mark.parametrize("endpoint", ["https://r.services.ai.azure.com", "https://r.openai.azure.com"])
+def test_an_endpoint_without_its_path_gets_advice(endpoint: str) -> None:
+    assert "lacks that" in str(endpoint_kind.of(endpoints.resolve(endpoint)).advice)
