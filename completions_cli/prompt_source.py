@@ -46,7 +46,7 @@ class PromptSource:
         self._read_stdin = read_stdin
         self._stdin_is_terminal = stdin_is_terminal
         self._edit = edit
-        self.uses_stdin = self._uses_stdin()
+        self.uses_stdin = bool(self._stdin_readers())
 
     def read(self, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
         """Return the prompt, and the other fields of the body that `--request` gave.
@@ -63,36 +63,45 @@ class PromptSource:
             return self._surround(parse(self._json(flags.prompt_json, "--prompt-json"))), {}
         if flags.edit:
             if self._edit is None:
-                raise UsageError("--edit needs a terminal")
+                raise UsageError(
+                    "--edit needs a terminal", hint="Give the prompt as an argument, with -f, or pipe it in."
+                )
             return self._surround(self._drop_newline(self._edit(""))), {}
         return self._surround(self._plain()), {}
 
-    def _uses_stdin(self) -> bool:
+    def _stdin_readers(self) -> list[str]:
+        """Name what will read stdin; there can be one, for it can be read once."""
         flags = self._flags
-        named = (flags.prompt, flags.tokens, flags.prompt_json, flags.request)
-        if "@-" in (flags.prepend, flags.append):
-            return True
-        if "-" in (flags.prompt, flags.prompt_json, flags.request) or "-" in flags.files or flags.lines or flags.null:
-            return True
-        return all(value is None for value in named) and not flags.files and not flags.edit
+        named = {
+            "PROMPT": flags.prompt == "-",
+            "--lines": flags.lines,
+            "--null": flags.null,
+            "--tokens": flags.tokens in ("-", "@-"),
+            "--prompt-json": flags.prompt_json in ("-", "@-"),
+            "--request": flags.request in ("-", "@-"),
+            "the prompt": not self._given(),
+            "--prepend": flags.prepend == "@-",
+            "--append": flags.append == "@-",
+        }
+        return ["--file"] * flags.files.count("-") + [name for name, reads in named.items() if reads]
+
+    def _given(self) -> list[str]:
+        """Name the places the prompt was said to come from."""
+        flags = self._flags
+        given = {
+            "PROMPT": flags.prompt is not None,
+            "--file": bool(flags.files),
+            "--lines": flags.lines,
+            "--null": flags.null,
+            "--tokens": flags.tokens is not None,
+            "--prompt-json": flags.prompt_json is not None,
+            "--request": flags.request is not None,
+            "--edit": flags.edit,
+        }
+        return [name for name, is_given in given.items() if is_given]
 
     def _check_one_source(self) -> None:
-        flags = self._flags
-        given = [
-            name
-            for name, is_given in (
-                ("PROMPT", flags.prompt is not None),
-                ("--file", bool(flags.files)),
-                ("--lines", flags.lines),
-                ("--null", flags.null),
-                ("--tokens", flags.tokens is not None),
-                ("--prompt-json", flags.prompt_json is not None),
-                ("--request", flags.request is not None),
-                ("--edit", flags.edit),
-            )
-            if is_given
-        ]
-        # A whole body may come without its prompt, or have it replaced.
+        given = self._given()
         if "--request" in given and len(given) == 2:  # noqa: PLR2004
             raise UsageError(
                 f"the prompt comes from two places: {given[0]} and {given[1]}",
@@ -107,6 +116,12 @@ class PromptSource:
             raise UsageError(
                 "no prompt", hint="Give it as an argument, with -f FILE, or pipe it in; --help shows every way."
             )
+        readers = self._stdin_readers()
+        if len(readers) > 1:
+            raise UsageError(
+                f"standard input can be read only once, not for {' and '.join(readers)}",
+                hint="Put one of them into a file.",
+            )
 
     def _plain(self) -> Prompt:
         flags = self._flags
@@ -116,10 +131,10 @@ class PromptSource:
             texts = [self._drop_newline(self._file(path)) for path in flags.files]
             return texts[0] if len(texts) == 1 else texts
         text = _decode(self._read_stdin(), "standard input")
+        if (flags.lines or flags.null) and not text:
+            raise UsageError("standard input holds no prompts", hint="Is the command before the pipe right?")
         if flags.null:
             return text.removesuffix("\0").split("\0")
-        if flags.lines and not text:
-            raise UsageError("standard input holds no lines", hint="Is the command before the pipe right?")
         if flags.lines:
             return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
         return self._drop_newline(text)
@@ -133,7 +148,7 @@ class PromptSource:
             return before + prompt + after
         texts = [before + text + after for text in prompt if isinstance(text, str)]
         if len(texts) != len(prompt):
-            raise UsageError("--prepend and --append need a prompt of text, not of tokens")
+            raise _not_text()
         return texts
 
     def _affix(self, value: str | None, name: str) -> str:
@@ -148,7 +163,7 @@ class PromptSource:
         if isinstance(prompt, str) or isinstance(prompt[0], str):
             raise UsageError("--tokens holds text, not tokens", hint="Give numbers: --tokens '[1,2,3]'.")
         if self._flags.prepend is not None or self._flags.append is not None:
-            raise UsageError("--prepend and --append need a prompt of text, not of tokens")
+            raise _not_text()
         return prompt
 
     def _request(self, value: str, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
@@ -156,7 +171,14 @@ class PromptSource:
         if not isinstance(body, dict):
             raise UsageError("--request is not a JSON object", hint='Give a body such as {"prompt": "Once"}.')
         prompt = body.pop("prompt", None)
-        return None if prompt is None else self._surround(parse(prompt)), body
+        if prompt is not None:
+            return self._surround(parse(prompt)), body
+        if self._flags.prepend is not None or self._flags.append is not None:
+            raise UsageError(
+                "--request holds no prompt that --prepend or --append could surround",
+                hint="Put a prompt into the body.",
+            )
+        return None, body
 
     def _json(self, value: str, name: str) -> Json:
         """Parse a JSON option: the text itself, @FILE, or - for stdin."""
@@ -180,31 +202,46 @@ class PromptSource:
         return text[:-2] if text.endswith("\r\n") else text[:-1]
 
 
+def _not_text() -> UsageError:
+    return UsageError(
+        "--prepend and --append need a prompt of text, not of tokens", hint="Put the tokens around it into the array."
+    )
+
+
 def read_text(path: str) -> str:
     """Read a file the user named, as UTF-8 and nothing else. Raises UsageError."""
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = _expanded(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
     return _decode(content, path)
 
 
+def _expanded(path: str) -> Path:
+    """Read `~` as the shell would have, which does not look behind an `@`; a user it does not know is a name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def parse_json(text: str, where: str) -> Json:
     """Parse JSON the user wrote. Raises UsageError with line and column, NaN and Infinity included."""
 
     def refuse(constant: str) -> Json:
-        raise UsageError(f"{where}: {constant} is not JSON")
+        raise UsageError(f"{where}: {constant} is not JSON", hint="JSON has no NaN and no Infinity.")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        # Windows' tools begin files with a byte order mark.
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}",
             hint="Mind the shell's quotes: put the JSON in single quotes.",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: JSON too large or nested too deeply") from error
+        raise UsageError(f"{where}: JSON too large or nested too deeply", hint="Is it the right file?") from error
 
 
 def argument(text: str, name: str, *, escapes: bool) -> str:
@@ -240,7 +277,9 @@ def unescape(text: str) -> str:
     try:
         return joined.decode("utf-16-le")
     except UnicodeDecodeError as error:
-        raise UsageError(r"an escape \uXXXX is half of a surrogate pair") from error
+        raise UsageError(
+            r"an escape \uXXXX is half of a surrogate pair", hint="Write both halves, or the character itself."
+        ) from error
 
 
 def _one_escape(found: re.Match[str]) -> str:

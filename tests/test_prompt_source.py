@@ -1,0 +1,427 @@
+"""Where the prompt comes from: one place, its bytes untouched, and stdin read only when it is that place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from completions_cli import prompt_source
+from completions_cli.api import wire
+from completions_cli.errors import UsageError
+from completions_cli.models import Prompt
+from completions_cli.prompt_source import PromptFlags, PromptSource
+
+
+class Stdin:
+    """A standard input that counts how often it is read."""
+
+    def __init__(self, content: bytes = b"", *, is_terminal: bool = False) -> None:
+        self.content = content
+        self.is_terminal = is_terminal
+        self.reads = 0
+
+    def read(self) -> bytes:
+        self.reads += 1
+        return self.content
+
+
+def read_all(stdin: Stdin | None = None, **flags: Any) -> tuple[Prompt | None, dict[str, Any]]:  # noqa: ANN401 - fields of PromptFlags
+    stdin = stdin or Stdin(is_terminal=True)
+    source = PromptSource(PromptFlags(**flags), stdin.read, stdin_is_terminal=stdin.is_terminal)
+    found = source.read(wire.prompt_from_json)
+    assert source.uses_stdin is (stdin.reads == 1)
+    return found
+
+
+def read(stdin: Stdin | None = None, **flags: Any) -> Prompt | None:  # noqa: ANN401 - fields of PromptFlags
+    prompt, rest = read_all(stdin, **flags)
+    assert rest == {}
+    return prompt
+
+
+def refused(stdin: Stdin | None = None, **flags: Any) -> str:  # noqa: ANN401 - fields of PromptFlags
+    with pytest.raises(UsageError) as caught:
+        read(stdin, **flags)
+    assert caught.value.hint
+    return caught.value.message
+
+
+def arrives(prompt: Prompt | None) -> bytes:
+    """Give the bytes a prompt of text has on the wire, its JSON taken off."""
+    assert isinstance(prompt, str)
+    decoded = json.loads(wire.encode({"prompt": prompt}))["prompt"]
+    assert isinstance(decoded, str)
+    return decoded.encode()
+
+
+def without_newline(content: bytes) -> bytes:
+    """Apply the one rule: a final LF or CRLF of stdin or a file is dropped, once."""
+    for end in (b"\r\n", b"\n"):
+        if content.endswith(end):
+            return content[: -len(end)]
+    return content
+
+
+TEXTS = st.text().map(str.encode)
+ENDINGS = st.sampled_from([b"", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b"\r", b"\n\r", b" \n", b"\xe2\x80\xa8"])
+CONTENTS = st.tuples(TEXTS, ENDINGS).map(b"".join)
+
+
+@given(content=CONTENTS)
+def test_bytes_of_an_argument_arrive_unchanged(content: bytes) -> None:
+    if content != b"-":
+        assert arrives(read(prompt=content.decode())) == content
+
+
+@given(content=CONTENTS)
+def test_bytes_of_stdin_arrive_unchanged_but_for_one_final_newline(content: bytes) -> None:
+    for flags in ({}, {"prompt": "-"}, {"files": ["-"]}):
+        assert arrives(read(Stdin(content), **flags)) == without_newline(content)
+        assert arrives(read(Stdin(content), keep_newline=True, **flags)) == content
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=CONTENTS, other=CONTENTS)
+def test_bytes_of_files_arrive_unchanged_but_for_one_final_newline(
+    tmp_path: Path, content: bytes, other: bytes
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(content)
+    second.write_bytes(other)
+    assert arrives(read(files=[str(first)])) == without_newline(content)
+    assert arrives(read(files=[str(first)], keep_newline=True)) == content
+    both = read(files=[str(first), str(second)])
+    assert isinstance(both, list)
+    assert [arrives(text) for text in both if isinstance(text, str)] == [
+        without_newline(content),
+        without_newline(other),
+    ]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text())
+def test_json_arrives_unchanged(tmp_path: Path, text: str) -> None:
+    for value in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        file = tmp_path / "prompt.json"
+        file.write_bytes(value.encode())
+        request = f'{{"prompt":{value}}}'
+        assert read(prompt_json=value) == text
+        assert read(prompt_json=f"@{file}") == text
+        assert read(Stdin(value.encode()), prompt_json="-") == text
+        assert read(request=request) == text
+        assert read(Stdin(request.encode()), request="-") == text
+
+
+@given(before=st.text(), content=st.text(), after=st.text())
+def test_prepend_and_append_put_nothing_between(before: str, content: str, after: str) -> None:
+    if before[:1] != "@" and after[:1] != "@":
+        wanted = before + without_newline(content.encode()).decode() + after
+        assert read(Stdin(content.encode()), prepend=before, append=after) == wanted
+
+
+def test_a_prompt_is_taken_literally() -> None:
+    for text in ("@file", "--", "--help", "a\\n", "", " ", "-x", "~", "{}", "a\n"):
+        assert read(prompt=text) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "prompts"),
+    [
+        (b"a\nb\n", ["a", "b"]),
+        (b"a\nb", ["a", "b"]),
+        (b"a\r\nb\r\n", ["a", "b"]),
+        (b"a\n\nb\n\n", ["a", "", "b", ""]),
+        (b"\n", [""]),
+        (b"a\rb\n", ["a\rb"]),
+        ("a\u2028b\x0bc\x85d\n".encode(), ["a\u2028b\x0bc\x85d"]),
+        (b"a\x00b\n", ["a\x00b"]),
+    ],
+)
+def test_lines_are_prompts(content: bytes, prompts: list[str]) -> None:
+    assert read(Stdin(content), lines=True) == prompts
+
+
+@pytest.mark.parametrize(
+    ("content", "prompts"),
+    [
+        (b"a\0b\0", ["a", "b"]),
+        (b"a\0b", ["a", "b"]),
+        (b"a\n\0\nb\r\n\0", ["a\n", "\nb\r\n"]),
+        (b"\0", [""]),
+        (b"a\0\0", ["a", ""]),
+    ],
+)
+def test_nul_separated_texts_are_prompts(content: bytes, prompts: list[str]) -> None:
+    assert read(Stdin(content), null=True) == prompts
+
+
+def test_no_lines_at_all_are_an_error() -> None:
+    assert "no prompts" in refused(Stdin(b""), lines=True)
+    assert "no prompts" in refused(Stdin(b""), null=True)
+    assert read(Stdin(b"")) == ""
+
+
+@pytest.mark.parametrize("value", ["[1,2,3]", "[[1,2],[3]]", " [0] ", f"[{10**30}]"])
+def test_tokens_in_both_forms(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(value, encoding="utf-8")
+    assert read(tokens=value) == json.loads(value)
+    assert read(tokens=f"@{file}") == json.loads(value)
+    assert read(Stdin(value.encode()), tokens="-") == json.loads(value)
+    assert read(Stdin(value.encode()), tokens="@-") == json.loads(value)
+
+
+@pytest.mark.parametrize("value", ['"a"', '["a"]', "[]", "[[]]", "[1.5]", "[-1]", "[true]", "5", "{}", "null", "x", ""])
+def test_what_are_no_tokens_is_refused(value: str) -> None:
+    refused(tokens=value)
+
+
+@pytest.mark.parametrize("value", ['"a"', '["a","b"]', "[1,2]", "[[1],[2]]"])
+def test_all_four_forms_as_json(value: str) -> None:
+    assert read(prompt_json=value) == json.loads(value)
+
+
+def test_half_a_surrogate_pair_in_json_stays_what_it_is() -> None:
+    assert read(prompt_json=r'"a\ud83d"') == "a\ud83d"
+
+
+def test_a_request_gives_its_prompt_and_the_rest(tmp_path: Path) -> None:
+    body = '{"max_tokens":5,"prompt":["a"],"x":null}'
+    file = tmp_path / "body.json"
+    file.write_bytes(b"\xef\xbb\xbf" + body.encode())
+    for stdin, value in ((None, body), (None, f"@{file}"), (Stdin(body.encode()), "-"), (Stdin(body.encode()), "@-")):
+        assert read_all(stdin, request=value) == (["a"], {"max_tokens": 5, "x": None})
+    assert read_all(request='{"seed":1}') == (None, {"seed": 1})
+    assert read_all(request='{"prompt":null}') == (None, {})
+    assert read_all(request='{"prompt":"b"}', prepend="a", append="c") == ("abc", {})
+
+
+@pytest.mark.parametrize("value", ["[]", '"a"', "5", "null", "{", '{"prompt":5}', '{"prompt":[]}', '{"a":NaN}'])
+def test_what_is_no_request_is_refused(value: str) -> None:
+    refused(request=value)
+
+
+def test_there_is_nothing_to_surround_in_a_request_without_a_prompt() -> None:
+    assert "no prompt" in refused(request="{}", append="x")
+
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "PROMPT": {"prompt": "a"},
+    "--file": {"files": ["f"]},
+    "--lines": {"lines": True},
+    "--null": {"null": True},
+    "--tokens": {"tokens": "[1]"},
+    "--prompt-json": {"prompt_json": '"a"'},
+    "--request": {"request": "{}"},
+    "--edit": {"edit": True},
+}
+
+
+@pytest.mark.parametrize("first", SOURCES)
+@pytest.mark.parametrize("second", SOURCES)
+def test_two_sources_are_one_too_many(first: str, second: str) -> None:
+    if first != second:
+        stdin = Stdin(b"x")
+        message = refused(stdin, **SOURCES[first], **SOURCES[second])
+        assert first in message
+        assert second in message
+        assert stdin.reads == 0
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"files": ["-", "-"]},
+        {"files": ["-"], "append": "@-"},
+        {"prompt": "-", "prepend": "@-"},
+        {"append": "@-"},
+        {"prompt": "a", "prepend": "@-", "append": "@-"},
+        {"lines": True, "append": "@-"},
+        {"prompt_json": "-", "append": "@-"},
+        {"request": "@-", "append": "@-"},
+    ],
+)
+def test_stdin_cannot_be_read_twice(flags: dict[str, Any]) -> None:
+    stdin = Stdin(b"x")
+    assert "only once" in refused(stdin, **flags)
+    assert stdin.reads == 0
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_stdin_is_never_read_when_the_prompt_is_elsewhere(tmp_path: Path, *, is_terminal: bool) -> None:
+    file = tmp_path / "f"
+    file.write_text("f", encoding="utf-8")
+    for flags in (
+        {"prompt": "a"},
+        {"prompt": ""},
+        {"files": [str(file)]},
+        {"files": [str(file), str(file)]},
+        {"tokens": "[1]"},
+        {"prompt_json": '"a"'},
+        {"request": '{"prompt":"a"}'},
+        {"prompt": "a", "prepend": f"@{file}", "append": "x"},
+    ):
+        stdin = Stdin(b"x", is_terminal=is_terminal)
+        read_all(stdin, **flags)
+        assert stdin.reads == 0
+
+
+def test_stdin_is_read_once_where_it_is_asked_for() -> None:
+    for flags in (
+        {},
+        {"prompt": "-"},
+        {"files": ["-"]},
+        {"lines": True},
+        {"null": True},
+        {"prompt": "a", "append": "@-"},
+        {"prompt": "a", "prepend": "@-"},
+    ):
+        stdin = Stdin(b"x")
+        read_all(stdin, **flags)
+        assert stdin.reads == 1
+
+
+def test_nothing_given_at_a_terminal_is_an_error_before_anything_is_read() -> None:
+    stdin = Stdin(b"x", is_terminal=True)
+    assert refused(stdin) == "no prompt"
+    assert stdin.reads == 0
+    assert read(Stdin(b"x", is_terminal=True), prompt="-") == "x"
+
+
+def test_the_editors_text_is_a_file_like_any_other() -> None:
+    asked: list[str] = []
+
+    def edit(text: str) -> str:
+        asked.append(text)
+        return "written\n"
+
+    source = PromptSource(PromptFlags(edit=True, append="!"), Stdin().read, stdin_is_terminal=True, edit=edit)
+    assert source.read(wire.prompt_from_json) == ("written!", {})
+    assert asked == [""]
+
+
+def test_prepend_and_append_take_files_and_every_text_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"<file>\r\n")
+    assert read(prompt="a", prepend=f"@{file}", append="\n") == "<file>a\n"
+    assert read(prompt="a", prepend=f"@{file}", keep_newline=True) == "<file>\r\na"
+    assert read(Stdin(b"in\n"), prompt="a", append="@-") == "ain"
+    assert read(Stdin(b"a\nb\n"), lines=True, prepend="(", append=")") == ["(a)", "(b)"]
+    assert read(prompt_json='["a","b"]', append="!") == ["a!", "b!"]
+    assert read(prompt="a", prepend="", append="") == "a"
+
+
+@pytest.mark.parametrize("flags", [{"tokens": "[1]"}, {"prompt_json": "[1]"}, {"request": '{"prompt":[[1]]}'}])
+def test_tokens_cannot_be_surrounded(flags: dict[str, Any]) -> None:
+    assert "not of tokens" in refused(append="x", **flags)
+
+
+@pytest.mark.parametrize(
+    ("content", "offset", "byte"),
+    [
+        (b"\xff", 0, "ff"),
+        (b"abc\xff", 3, "ff"),
+        ("é".encode() + b"\x80", 2, "80"),
+        (b"a\xed\xa0\x80", 1, "ed"),
+        (b"abc\xe2\x82", 3, "e2"),
+        (b"\xc0\xaf", 0, "c0"),
+        (b"\xff\xfea\x00", 0, "ff"),
+    ],
+)
+def test_input_that_is_not_utf8_is_refused_with_its_offset(
+    content: bytes, offset: int, byte: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(content)
+    wanted = f"is not UTF-8: byte {offset} is 0x{byte}"
+    assert refused(Stdin(content)) == f"standard input {wanted}"
+    assert refused(Stdin(content), lines=True) == f"standard input {wanted}"
+    assert refused(files=[str(file)]) == f"{file} {wanted}"
+    assert refused(prompt="a", append=f"@{file}") == f"{file} {wanted}"
+    assert refused(prompt_json=f"@{file}") == f"{file} {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "offset"), [(b"\xff", 0), (b"abc\xff", 3), ("é".encode() + b"\x80", 2), (b"a\xed\xa0\x80", 1)]
+)
+def test_an_argument_that_is_not_utf8_is_refused_with_its_offset(argument: bytes, offset: int) -> None:
+    smuggled = argument.decode("utf-8", "surrogateescape")
+    assert refused(prompt=smuggled) == f"PROMPT is not UTF-8: byte {offset}"
+    assert refused(prompt="a", append=smuggled) == f"--append is not UTF-8: byte {offset}"
+    assert refused(prompt_json=smuggled) == f"--prompt-json is not UTF-8: byte {offset}"
+
+
+@pytest.mark.parametrize("path", ["missing/file", "", "~no-such-user-here/x", "a\0b"])
+def test_a_file_that_cannot_be_read_is_an_error_naming_it(path: str) -> None:
+    assert f"{path} cannot be read: " in refused(files=[path])
+    assert "cannot be read" in refused(prompt="a", append=f"@{path}")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "f").write_text("home", encoding="utf-8")
+    assert read(files=["~/f"]) == "home"
+
+
+@pytest.mark.parametrize(
+    ("text", "decoded"),
+    [
+        (r"a\nb\tc\rd", "a\nb\tc\rd"),
+        (r"\\n", r"\n"),
+        (r"\\\n", "\\\n"),
+        (r"\x41\x00\xe9", "A\0é"),
+        (r"\u00e9\u2028", "é\u2028"),
+        (r"\ud83d\ude00", "😀"),
+        (r"\0\"\'", "\0\"'"),
+        ("no escapes: é😀", "no escapes: é😀"),
+        ("", ""),
+    ],
+)
+def test_escapes_are_decoded_where_wanted(text: str, decoded: str) -> None:
+    assert prompt_source.unescape(text) == decoded
+    assert read(prompt=text, escapes=True) == decoded
+    assert read(prompt=text) == text
+    assert read(prompt="", prepend=text, append=text, escapes=True) == decoded * 2
+
+
+@pytest.mark.parametrize("text", [r"\q", "a\\", r"\x4", r"\xg0", r"\u12", r"\ud83d", r"\ude00a", "\\\n", r"\U0001F600"])
+def test_an_unknown_escape_is_refused(text: str) -> None:
+    refused(prompt=text, escapes=True)
+
+
+def test_escapes_are_not_looked_for_in_what_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_text(r"a\n", encoding="utf-8")
+    assert read(Stdin(rb"\n"), escapes=True) == r"\n"
+    assert read(files=[str(file)], escapes=True) == r"a\n"
+    assert read(prompt="", append=f"@{file}", escapes=True) == r"a\n"
+    assert read(prompt_json=r'"\\n"', escapes=True) == r"\n"
+
+
+@given(st.text())
+def test_a_text_whose_backslashes_are_doubled_is_itself(text: str) -> None:
+    assert prompt_source.unescape(text.replace("\\", "\\\\")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 1, column 2"),
+        ('{\n "a": x}', "line 2, column 7"),
+        ("", "line 1, column 1"),
+        ('{"a":NaN}', "NaN is not JSON"),
+        ('{"a":-Infinity}', "-Infinity is not JSON"),
+        ("[" * 100_000, "too deeply"),
+        ("9" * 5000, "too large"),
+        ("{} x", "Extra data"),
+    ],
+)
+def test_json_that_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        prompt_source.parse_json(text, "-x k")
+    assert caught.value.message.startswith("-x k: ")
+    assert message in caught.value.message
+    assert caught.value.hint
