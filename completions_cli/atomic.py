@@ -1,7 +1,9 @@
 """Files that are either as they were or whole: written beside their place, then moved into it."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Protocol
@@ -23,19 +25,22 @@ class AtomicFile:
 
     `commit()` moves it into place; `keep_partial()` leaves what came as FILE.partial and FILE
     itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly.
+    Raises OutputError.
     """
 
     is_terminal = False
 
     def __init__(self, path: Path, *, mode: int | None = None) -> None:
         self.path = path
-        self._target = path.resolve() if path.is_symlink() else path
+        self._target = path
         self._mode = mode
         self._temporary: Path | None = None
-        self._is_open = True
+        self._fd = -1
+        self._is_open = False
         try:
-            self._fd = self._open()
+            self._open()
         except OSError as error:
+            self.discard()
             raise self._failure(error) from error
 
     def write(self, data: bytes) -> None:
@@ -53,12 +58,15 @@ class AtomicFile:
         self._finish(self._target)
 
     def keep_partial(self) -> Path | None:
-        """Keep what was written as FILE.partial; None when there is nothing to keep."""
+        """Keep what was written as FILE.partial; None when there is nothing to keep, or no way to."""
         if not self._is_open or self._temporary is None or os.fstat(self._fd).st_size == 0:
             self.discard()
             return None
         partial = self._target.with_name(self._target.name + ".partial")
-        self._finish(partial)
+        try:
+            self._finish(partial)
+        except OutputError:
+            return None  # what went wrong before is the error worth telling
         return partial
 
     def discard(self) -> None:
@@ -71,19 +79,26 @@ class AtomicFile:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
 
-    def _open(self) -> int:
-        target = self._target
-        if target.is_dir():
-            raise IsADirectoryError(21, "it is a folder", str(target))
-        if target.exists() and not target.is_file():
-            return os.open(target, os.O_WRONLY)
-        fd, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    def _open(self) -> None:
+        try:
+            existing = self.path.stat().st_mode
+        except FileNotFoundError:
+            existing = None
+        if existing is not None and stat.S_ISDIR(existing):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self.path))
+        if existing is not None and not stat.S_ISREG(existing):
+            self._fd = os.open(self.path, os.O_WRONLY)
+            self._is_open = True
+            return
+        self._target = target = self.path.resolve() if self.path.is_symlink() else self.path
+        # A name as long as the system allows leaves no room for an addition.
+        self._fd, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
+        self._is_open = True
         self._temporary = Path(name)
         mode = self._mode
         if mode is None:
-            mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+            mode = stat.S_IMODE(existing) if existing is not None else 0o666 & ~_umask()
         self._temporary.chmod(mode)
-        return fd
 
     def _finish(self, target: Path) -> None:
         try:
