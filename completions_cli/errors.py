@@ -68,6 +68,12 @@ class UsageError(CompletionsError):
     kind = "usage"
 
 
+class RowError(UsageError):
+    """A record of a batch's input cannot be asked."""
+
+    kind = "input"
+
+
 class ConfigError(CompletionsError):
     """The profile file, a variable or a key is missing or wrong."""
 
@@ -116,6 +122,20 @@ class FailOnError(CompletionsError):
 
     exit_code = ExitCode.FAIL_ON
     kind = "fail_on"
+
+
+class RowsFailedError(CompletionsError):
+    """A batch is done, and some of its rows failed."""
+
+    exit_code = ExitCode.ROWS_FAILED
+    kind = "rows_failed"
+
+
+class BatchStoppedError(CompletionsError):
+    """A batch stopped at a budget or an error limit, or because nothing succeeded; it can be resumed."""
+
+    exit_code = ExitCode.STOPPED
+    kind = "stopped"
 
 
 class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not reported as an error

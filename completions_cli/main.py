@@ -15,7 +15,7 @@ from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, U
 from completions_cli.streams import Streams
 
 # Each is a module of `commands`, loaded when it is used. The order is that of the help.
-COMMANDS = ("complete", "stream", "config", "local", "emulator")
+COMMANDS = ("complete", "stream", "batch", "config", "local", "emulator")
 
 # typer keeps the class out of its public names; every error in what was typed derives from it.
 _TypedError: type[Exception] = typer.BadParameter.__mro__[1]

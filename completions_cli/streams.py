@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
@@ -143,6 +143,12 @@ class Streams:
         except OSError as error:
             raise UsageError(f"standard input cannot be read: {error.strerror}", hint="Give a PROMPT or -f.") from error
         return b"".join(parts)
+
+    def open_stdin(self) -> BinaryIO:
+        """Give standard input as a file, to be read piece by piece. Raises UsageError when it is closed."""
+        if self._stdin_is_closed:
+            raise UsageError("standard input is closed", hint="Name a file, or pipe something in.")
+        return os.fdopen(os.dup(0), "rb")
 
     def stdin_holds_data(self) -> bool:
         """Tell whether a pipe or a file on stdin visibly has something to read; never blocks."""

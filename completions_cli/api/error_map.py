@@ -17,7 +17,7 @@ from completions_cli.errors import (
 from completions_cli.models import Json
 
 MAX_ERROR_BYTES = error_body.MAX_BYTES
-_REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
+REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 
 _PHRASES = {
     400: "Bad Request",
@@ -70,7 +70,7 @@ def from_event(value: Json, text: str) -> ServiceError:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Pick the id under which the service's staff can find this exchange."""
-    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+    return next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
 
 
 def is_error_object(value: dict[str, Json]) -> bool:

@@ -1,0 +1,139 @@
+"""One request sent once, and its answer read: what a batch does over and over."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from completions_cli.api import error_map, headers, retry
+from completions_cli.api.assemble import Assembler
+from completions_cli.api.reader import ResponseReader
+from completions_cli.api.service import Service
+from completions_cli.auth.credentials import Credentials
+from completions_cli.errors import AuthError, CompletionsError, ServiceError
+from completions_cli.models import Chunk, CompletionRequest, HttpRequest, Json, Usage
+from completions_cli.transport.asynchronous import Answer, AsyncTransport
+
+# A token is good for minutes: asking for the headers this often renews it in time.
+_HEADERS_LAST = 20.0
+_UNAUTHORIZED = 401
+
+
+@dataclass(slots=True)
+class Reply:
+    """A whole answer: the response object with its choices in index order, and the answer it came in."""
+
+    response: Mapping[str, Json]
+    usage: Usage | None
+    answer: Answer
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which the service knows this exchange."""
+        return next((found for name in error_map.REQUEST_ID_HEADERS if (found := self.answer.header(name))), None)
+
+
+class Failure(Exception):  # noqa: N818 - an outcome that travels with the answer it came in
+    """An exchange that failed: the error, and its answer if there was one."""
+
+    def __init__(self, error: CompletionsError, answer: Answer | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.answer = answer
+
+
+class Exchange:
+    """Signs, sends and reads; a token that was refused is renewed once for all requests under way."""
+
+    def __init__(self, service: Service, credentials: Credentials, transport: AsyncTransport) -> None:
+        self._service = service
+        self._credentials = credentials
+        self._transport = transport
+        self._signing: dict[str, str] | None = None
+        self._signed_at = 0.0
+        self._renewal = asyncio.Lock()
+        self._secrets: set[str] = set()
+
+    async def send(self, request: CompletionRequest) -> Reply:
+        """Send a request and read its answer. Raises Failure."""
+        signing = await self._sign()
+        try:
+            return await self._once(request, signing)
+        except Failure as failure:
+            error = failure.error
+            if not (isinstance(error, AuthError) and error.status == _UNAUTHORIZED and await self._renew(signing)):
+                raise
+        return await self._once(request, await self._sign())
+
+    async def _once(self, request: CompletionRequest, signing: Mapping[str, str]) -> Reply:
+        outgoing = self._service.http_request(request)
+        signed = HttpRequest(
+            outgoing.url,
+            {**outgoing.headers, "x-ms-client-request-id": headers.request_id(os.urandom(16)), **signing},
+            outgoing.body,
+            outgoing.secret_headers | signing.keys(),
+        )
+        try:
+            answer = await self._transport.send(signed)
+        except CompletionsError as error:
+            raise Failure(self._masked(error)) from None
+        if not 200 <= answer.status < 300:  # noqa: PLR2004
+            refusal = error_map.from_response(answer.status, answer.headers, answer.body, time.time())
+            raise Failure(self._masked(self._service.advised(refusal)), answer)
+        try:
+            return _read(answer, request.prompt_count)
+        except CompletionsError as error:
+            if isinstance(error, ServiceError):
+                error.retry_after = error.retry_after or retry.retry_after(answer.headers, "", time.time())
+            raise Failure(self._masked(self._service.advised(error)), answer) from None
+
+    async def _sign(self) -> Mapping[str, str]:
+        now = time.monotonic()
+        if self._signing is None or now - self._signed_at > _HEADERS_LAST:
+            async with self._renewal:
+                if self._signing is None or now - self._signed_at > _HEADERS_LAST:
+                    # May fetch a token, which blocks.
+                    self._signing = await asyncio.to_thread(self._credentials.headers)
+                    self._signed_at = time.monotonic()
+                    self._secrets |= {value.removeprefix("Bearer ") for value in self._signing.values()}
+        return self._signing
+
+    async def _renew(self, refused: Mapping[str, str]) -> bool:
+        async with self._renewal:
+            if self._signing is not refused:
+                return True  # somebody else has done it
+            if not await asyncio.to_thread(self._credentials.refresh):
+                return False
+            self._signing = None
+            return True
+
+    def _masked(self, error: CompletionsError) -> CompletionsError:
+        error.message = headers.mask(error.message, self._secrets)
+        if isinstance(error, ServiceError) and error.code:
+            error.code = headers.mask(error.code, self._secrets)
+        return error
+
+
+def _read(answer: Answer, choices: int) -> Reply:
+    reader = ResponseReader(choices)
+    chunks = [*reader.feed(answer.body), *reader.close()]
+    if len(chunks) == 1:
+        return Reply(_valid(chunks[0]), reader.usage, answer)
+    assembler = Assembler()
+    for chunk in chunks:
+        assembler.add(chunk)
+    return Reply(assembler.response(reader.usage), reader.usage, answer)
+
+
+def _valid(chunk: Chunk) -> Mapping[str, Json]:
+    """Give the response of a document, its texts valid Unicode, without what are no choices."""
+    raw = [choice for choice in chunk.raw["choices"] if isinstance(choice, dict)]
+    if len(raw) == len(chunk.raw["choices"]) and all(
+        choice.get("text") is delta.text for choice, delta in zip(raw, chunk.deltas, strict=True)
+    ):
+        return chunk.raw
+    return {
+        **chunk.raw,
+        "choices": [{**choice, "text": delta.text} for choice, delta in zip(raw, chunk.deltas, strict=True)],
+    }

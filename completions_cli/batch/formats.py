@@ -1,0 +1,125 @@
+"""Outcomes as lines of OUTPUT, and back: our own records, or those of the OpenAI batch format."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from completions_cli.api import wire
+from completions_cli.batch.journal import Entry
+from completions_cli.batch.rows import Row
+from completions_cli.errors import CompletionsError, NetworkError, ServiceError
+from completions_cli.models import Json
+
+OutputFormat = Literal["native", "openai"]
+
+_NATIVE_ROW = b'"row":'
+_DIGITS = re.compile(rb"\d+")
+_OPENAI_ROW = re.compile(rb'\{"id":"batch_req_(\d+)"')
+_NO_ERROR = b',"error":null}'
+_RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one row ended. `response` is the response object, of this row's choices alone, or None when it failed.
+
+    `latency` in seconds, of the last attempt; `usage` is the service's own object, None within a pack.
+    """
+
+    row: Row
+    response: Mapping[str, Json] | None = None
+    choices: list[Json] = field(default_factory=list)
+    usage: Json = None
+    error: CompletionsError | None = None
+    request_id: str | None = None
+    attempts: int = 0
+    latency: float = 0.0
+
+
+def line(outcome: Outcome, output_format: OutputFormat) -> bytes:
+    """Write the line of an outcome, its LF included."""
+    record = _openai(outcome) if output_format == "openai" else _native(outcome)
+    return wire.dumps(record).encode() + b"\n"
+
+
+def entry(text: bytes, output_format: OutputFormat) -> Entry | None:
+    """Read back what the journal needs to know of a line; None when it is none of ours."""
+    number = _openai_number(text) if output_format == "openai" else _native_number(text)
+    if number is None:
+        return None
+    if text.endswith(_NO_ERROR):
+        return Entry(number, None)
+    try:
+        record = wire.loads(text.decode())
+        error = record["error"]
+        return Entry(number, str(error["code"] if output_format == "openai" else error["kind"]) if error else None)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def is_retryable(error: CompletionsError) -> bool:
+    """Tell whether the same row may succeed another time."""
+    if isinstance(error, ServiceError | NetworkError):
+        return error.retryable
+    return error.kind in _RETRYABLE_KINDS
+
+
+def _native(outcome: Outcome) -> dict[str, Json]:
+    row, response = outcome.row, outcome.response or {}
+    first = outcome.choices[0] if outcome.choices else {}
+    return {
+        "id": row.id,
+        "row": row.number,
+        "choices": outcome.choices,
+        "usage": outcome.usage,
+        "model": response.get("model"),
+        "system_fingerprint": response.get("system_fingerprint"),
+        "finish_reason": first.get("finish_reason"),
+        "request_id": outcome.request_id,
+        "attempts": outcome.attempts,
+        "latency_ms": round(outcome.latency * 1000, 1),
+        "metadata": row.metadata,
+        # Last, and nothing after it: `entry` looks for it at the end of the line.
+        "error": _error(outcome.error) if outcome.error else None,
+    }
+
+
+def _error(error: CompletionsError) -> dict[str, Json]:
+    known = error if isinstance(error, ServiceError) else None
+    return {
+        "kind": error.kind,
+        "status": known.status if known else None,
+        "code": known.code if known else None,
+        "message": error.message,
+        "retryable": is_retryable(error),
+    }
+
+
+def _openai(outcome: Outcome) -> dict[str, Json]:
+    error = outcome.error
+    response: Json = None
+    if outcome.response is not None:
+        body = {**outcome.response, "choices": outcome.choices, "usage": outcome.usage}
+        response = {"status_code": 200, "request_id": outcome.request_id, "body": body}
+    elif isinstance(error, ServiceError):
+        said = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
+        response = {"status_code": error.status, "request_id": error.request_id, "body": {"error": said}}
+    return {
+        "id": f"batch_req_{outcome.row.number:012}",
+        "custom_id": outcome.row.id,
+        "response": response,
+        "error": {"code": error.kind, "message": error.message} if error else None,
+    }
+
+
+def _native_number(text: bytes) -> int | None:
+    # Within a string the quotes would be escaped, so the first such name is the record's own.
+    at = text.find(_NATIVE_ROW) if text.startswith(b'{"id":') and text.endswith(b"}") else -1
+    found = _DIGITS.match(text, at + len(_NATIVE_ROW)) if at >= 0 else None
+    return int(found[0]) if found else None
+
+
+def _openai_number(text: bytes) -> int | None:
+    found = _OPENAI_ROW.match(text) if text.endswith(b"}") else None
+    return int(found[1]) if found else None

@@ -1,0 +1,68 @@
+"""Where requests wait for their turn: first come, first served."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+
+
+class ClosedError(Exception):
+    """The run is ending: nothing more goes out."""
+
+
+class Gate:
+    """Lets requests out as the pace allows. For one event loop."""
+
+    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+        self.pace = pace
+        self._clock = clock
+        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    async def enter(self, tokens: float) -> Ticket:
+        """Wait for the turn of a request that will use about so many tokens. Raises ClosedError."""
+        if self._is_closed:
+            raise ClosedError
+        if not self._waiting:
+            now = self._clock()
+            wait = self.pace.wait(now, tokens)
+            if wait <= 0:
+                return self.pace.leave(now, tokens)
+            self._call_later(wait)
+        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, tokens))
+        return await turn
+
+    def pump(self) -> None:
+        """Let out whoever may go; to be called whenever the pace may have changed."""
+        while self._waiting:
+            turn, tokens = self._waiting[0]
+            if turn.done():  # its worker was cancelled
+                self._waiting.popleft()
+                continue
+            now = self._clock()
+            wait = self.pace.wait(now, tokens)
+            if wait > 0:
+                self._call_later(wait)
+                return
+            self._waiting.popleft()
+            turn.set_result(self.pace.leave(now, tokens))
+
+    def close(self) -> None:
+        """Send all who wait away."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._waiting:
+            turn, _ = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(ClosedError())
+
+    def _call_later(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds != FULL:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.pump)

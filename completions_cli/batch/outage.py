@@ -1,0 +1,65 @@
+"""Tells a server that is down from rows that it cannot do, and how long to wait for it."""
+
+_SUSPICIOUS = 30  # failures in a row, over all rows
+_LOST_ROUTE = 20  # refusals in a row that rows alone do not explain
+_PATIENCE_A_RETRY = 7.5  # seconds; with the default of 4 retries half a minute
+
+
+class Outage:
+    """Counts what failed since the server last did, or properly refused, what it was asked.
+
+    Times are values of one monotonic clock, in seconds.
+    """
+
+    def __init__(self, retries: int, max_wait: float) -> None:
+        self._patience = min(max_wait, _PATIENCE_A_RETRY * retries)
+        self._max_wait = max_wait
+        self._failures = 0
+        self._refusals = 0
+        self._failing_since: float | None = None
+        self._throttled_since: float | None = None
+        self._probed_at = float("-inf")
+        self.probes = 0  # times that somebody went and looked since it was suspected
+        self.was_alive = False
+
+    def alive(self) -> None:
+        """Take in an answer that only a working server gives."""
+        self.was_alive = True
+        self._failures = self._refusals = self.probes = 0
+        self._failing_since = self._throttled_since = None
+
+    def failed(self, now: float, sent_at: float) -> None:
+        """Take in a failure, of a request sent at `sent_at`, that may be different next time."""
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if self.is_suspected and sent_at >= self._probed_at:
+            self._probed_at = now
+            self.probes += 1
+
+    def throttled(self, now: float) -> None:
+        """Take in a 429."""
+        if self._throttled_since is None:
+            self._throttled_since = now
+
+    def refused(self) -> None:
+        """Take in a refusal that concerns the route or the key rather than the row."""
+        self._refusals += 1
+
+    @property
+    def is_suspected(self) -> bool:
+        """True while so much failed in a row that the rows cannot be to blame."""
+        return self._failures >= _SUSPICIOUS
+
+    @property
+    def is_route_lost(self) -> bool:
+        """True when key, route or model seem to be gone for all rows."""
+        return self._refusals >= _LOST_ROUTE
+
+    def patience_left(self, now: float) -> float:
+        """Tell for how many seconds more the end of an outage is waited for; 0 or less when it is not."""
+        return self._patience - (now - (self._failing_since if self._failing_since is not None else now))
+
+    def is_exhausted(self, now: float) -> bool:
+        """Tell whether nothing but 429s came for too long."""
+        return self._throttled_since is not None and now - self._throttled_since > self._max_wait

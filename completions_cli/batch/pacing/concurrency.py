@@ -1,0 +1,64 @@
+"""How many requests may be in flight: more while the server keeps up, fewer when it refuses or slows down."""
+
+_START = 16
+_WINDOW = 32  # answers whose mean latency is compared, at least
+_KEEPS_UP = 1.5  # times the best latency seen
+_IS_SLOW = 2.5
+_NOISE = 0.01  # seconds of latency that mean nothing
+_DRIFT = 1.02  # the best latency is forgotten by so much a window: prompts may grow longer
+
+
+class Concurrency:
+    """A limit that adapts between 1 and `most`, or stays what it was set to.
+
+    It doubles from window to window until the server first shows that it has enough, then grows by a
+    tenth; latency well above the best seen stops growth, far above it shrinks the limit, as overload does at once.
+    """
+
+    def __init__(self, fixed: int | None = None, most: int = 256) -> None:
+        self._adapts = fixed is None
+        self._most = most
+        self._limit = float(fixed or min(_START, most))
+        self._is_starting = True
+        self._best: float | None = None
+        self._total = 0.0
+        self._count = 0
+        self._was_full = False
+        self._dropped_at = float("-inf")
+
+    @property
+    def limit(self) -> int:
+        """How many may be in flight now."""
+        return int(self._limit)
+
+    def answered(self, latency: float, in_flight: int) -> None:
+        """Take in an answer that came after `latency` seconds, when `in_flight` were under way with it."""
+        if not self._adapts:
+            return
+        self._total += latency
+        self._count += 1
+        self._was_full = self._was_full or in_flight >= self.limit
+        if self._count >= max(_WINDOW, self.limit):
+            self._end_window(self._total / self._count)
+
+    def overloaded(self, now: float, sent_at: float, *, by: float = 0.7) -> None:
+        """Take in a sign of overload, once for all requests that were under way at the time."""
+        if not self._adapts or sent_at <= self._dropped_at:
+            return
+        self._dropped_at = now
+        self._is_starting = False
+        self._limit = max(1.0, self._limit * by)
+
+    def _end_window(self, mean: float) -> None:
+        best = mean if self._best is None else min(mean, self._best * _DRIFT)
+        self._best = best
+        if mean <= best * _KEEPS_UP + _NOISE:
+            # A limit that was never reached says nothing about a higher one.
+            if self._was_full:
+                grown = self._limit * 2 if self._is_starting else self._limit + max(1.0, self._limit / 10)
+                self._limit = min(float(self._most), grown)
+        else:
+            self._is_starting = False
+            if mean > best * _IS_SLOW + _NOISE:
+                self._limit = max(1.0, self._limit * 0.8)
+        self._total, self._count, self._was_full = 0.0, 0, False

@@ -1,0 +1,51 @@
+"""The server's own bucket, as its headers tell of it, with what was sent since taken off."""
+
+
+class Mirror:
+    """Follows one `x-ratelimit-…` pair. Between two answers it fills as a bucket of that limit would.
+
+    An answer tells what was left when its request came in: only what was sent after that request
+    is taken off, and an answer to an older request than the last one read says nothing new.
+    """
+
+    def __init__(self) -> None:
+        self._limit: float | None = None
+        self._level = 0.0
+        self._at = 0.0
+        self._charged = 0.0  # all that was ever taken
+        self._read_at_charge = -1.0
+
+    @property
+    def is_known(self) -> bool:
+        """True once the server has told its limit."""
+        return self._limit is not None
+
+    @property
+    def charged(self) -> float:
+        """All that was ever taken: a request keeps it to say when it was sent."""
+        return self._charged
+
+    def read(self, now: float, limit: float, remaining: float, charged_then: float) -> None:
+        """Take in an answer's headers. `charged_then` is what `charged` was once its request was taken."""
+        if limit <= 0 or charged_then < self._read_at_charge:
+            return
+        self._limit = limit
+        self._read_at_charge = charged_then
+        self._level = min(remaining, limit) - (self._charged - charged_then)
+        self._at = now
+
+    def wait(self, now: float, cost: float) -> float:
+        """Tell the seconds until the server should have `cost` left."""
+        if self._limit is None:
+            return 0.0
+        rate = self._limit / 60
+        level = min(self._limit, self._level + (now - self._at) * rate)
+        missing = min(cost, self._limit) - level
+        return missing / rate if missing > 1e-9 else 0.0  # noqa: PLR2004 - rounding is no reason to wait
+
+    def take(self, now: float, cost: float) -> None:
+        """Count a request that goes out."""
+        self._charged += cost
+        if self._limit is not None:
+            self._level = min(self._limit, self._level + (now - self._at) * self._limit / 60) - cost
+            self._at = now

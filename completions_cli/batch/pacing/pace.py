@@ -1,0 +1,116 @@
+"""All that holds requests back, as one: may the next one go out now, and if not, when to ask again."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from completions_cli.batch.pacing.bucket import Bucket
+from completions_cli.batch.pacing.concurrency import Concurrency
+from completions_cli.batch.pacing.learned import LearnedRate
+from completions_cli.batch.pacing.mirror import Mirror
+
+FULL = float("inf")
+
+HeaderOf = Callable[[str], str | None]
+
+
+class Ticket(NamedTuple):
+    """A request that was let go: when, for how many tokens, and after how much of all that was ever charged."""
+
+    sent_at: float
+    tokens: float
+    requests_charged: float
+    tokens_charged: float
+
+
+class Pace:
+    """Decides when requests go out. Every time is a value of one monotonic clock, in seconds."""
+
+    def __init__(self, concurrency: Concurrency, rpm: float | None, tpm: float | None, now: float) -> None:
+        self.concurrency = concurrency
+        self.in_flight = 0
+        self.counts_tokens = tpm is not None
+        self._requests = Bucket(rpm, now, start=1.0) if rpm else None
+        self._tokens = Bucket(tpm, now) if tpm else None
+        self._seen_requests = Mirror()
+        self._seen_tokens = Mirror()
+        self._learned = LearnedRate()
+        self._paused_until = float("-inf")
+        self._narrowed = FULL
+
+    def wait(self, now: float, tokens: float) -> float:
+        """Tell the seconds until a request of so many tokens may go out; FULL while too many are in flight."""
+        if self.in_flight >= min(self.concurrency.limit, self._narrowed):
+            return FULL
+        waits = [self._paused_until - now, self._learned.wait(now)]
+        if self._requests is not None:
+            waits.append(self._requests.wait(now, 1))
+        if self._tokens is not None:
+            waits.append(self._tokens.wait(now, tokens))
+        if self._seen_requests.is_known:
+            waits.append(self._seen_requests.wait(now, 1))
+        if self._seen_tokens.is_known:
+            waits.append(self._seen_tokens.wait(now, tokens))
+        return max(0.0, *waits)
+
+    def leave(self, now: float, tokens: float) -> Ticket:
+        """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""
+        self.in_flight += 1
+        self._learned.take(now)
+        if self._requests is not None:
+            self._requests.take(now, 1)
+        if self._tokens is not None:
+            self._tokens.take(now, tokens)
+        self._seen_requests.take(now, 1)
+        self._seen_tokens.take(now, tokens)
+        return Ticket(now, tokens, self._seen_requests.charged, self._seen_tokens.charged)
+
+    def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
+        """Take in an answer; `used` is how many tokens the service counted, where it said so."""
+        self.concurrency.answered(now - ticket.sent_at, self.in_flight)
+        self.in_flight -= 1
+        if self._tokens is not None and used is not None:
+            self._tokens.take(now, used - ticket.tokens)
+
+    def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
+        """Take in a 429. What it would have used is given back; the whole run waits as long as the server asks."""
+        self._give_back(now, ticket)
+        if retry_after is not None:
+            self.pause(now + retry_after)
+        self._learned.refused(now, ticket.sent_at, retry_after)
+        self.concurrency.overloaded(now, ticket.sent_at, by=0.9)
+
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
+        """Take in any other failure; `overloaded` when it says that the server has too much to do."""
+        self._give_back(now, ticket)
+        if overloaded:
+            self.concurrency.overloaded(now, ticket.sent_at)
+
+    def pause(self, until: float) -> None:
+        """Let nothing out before `until`."""
+        self._paused_until = max(self._paused_until, until)
+
+    def narrow(self, most: int | None) -> None:
+        """Let no more than `most` be in flight, whatever else holds; None ends it."""
+        self._narrowed = FULL if most is None else most
+
+    def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
+        """Take in the rate headers of an answer, whatever its status."""
+        for mirror, name, charged in (
+            (self._seen_requests, "requests", ticket.requests_charged),
+            (self._seen_tokens, "tokens", ticket.tokens_charged),
+        ):
+            remaining = _number(header(f"x-ratelimit-remaining-{name}"))
+            limit = _number(header(f"x-ratelimit-limit-{name}"))
+            if limit is not None and remaining is not None:
+                mirror.read(now, limit, remaining, charged)
+                self.counts_tokens = self.counts_tokens or name == "tokens"
+
+    def _give_back(self, now: float, ticket: Ticket) -> None:
+        self.in_flight -= 1
+        if self._tokens is not None:
+            self._tokens.take(now, -ticket.tokens)
+
+
+def _number(text: str | None) -> float | None:
+    # What is left of tokens may be negative.
+    return float(text) if text is not None and text.isascii() and text.removeprefix("-").isdigit() else None

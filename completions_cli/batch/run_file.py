@@ -1,0 +1,91 @@
+"""What OUTPUT.run remembers of a run, so that going on with another input or other parameters is noticed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from completions_cli import __version__
+from completions_cli.api import wire
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.source import Identity
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+
+_VERSION = 1
+_REFUSED = "--overwrite starts anew; or choose another OUTPUT."
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """The input and everything that decides what its rows are asked. `shard` is (index, count)."""
+
+    input: Identity
+    parameters: Mapping[str, Json]
+    output_format: OutputFormat
+    shard: tuple[int, int]
+
+    def write(self, path: Path) -> None:
+        """Write it atomically. Raises OutputError."""
+        fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
+        file = AtomicFile(path)
+        try:
+            file.write(wire.dumps(fields, indent=2).encode() + b"\n")
+        except BaseException:
+            file.discard()
+            raise
+        file.commit()
+
+    def check(self, earlier: "RunFile", output: Path) -> None:
+        """Refuse to go on where something else was begun. Raises UsageError that says what differs."""
+        differences = list(_differences(earlier, self))
+        if differences:
+            raise UsageError(f"{output} was begun with {'; '.join(differences)}", hint=_REFUSED)
+
+
+def path_beside(output: Path) -> Path:
+    """Name the file that belongs to an output."""
+    return output.with_name(output.name + ".run")
+
+
+def read(path: Path) -> RunFile | None:
+    """Read what an earlier run wrote; None when there is nothing that can be read as such."""
+    try:
+        fields = json.loads(path.read_bytes())
+        if fields["version"] != _VERSION:
+            return None
+        return RunFile(
+            input=Identity(**fields["input"]),
+            parameters=fields["parameters"],
+            output_format=fields["output_format"],
+            shard=(fields["shard"][0], fields["shard"][1]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _differences(earlier: RunFile, now: RunFile) -> list[str]:
+    found = []
+    if (earlier.input.size, earlier.input.sha256) != (now.input.size, now.input.sha256):
+        found.append(f"another input: {earlier.input.name} of {earlier.input.size} bytes, now {now.input.size}")
+    if earlier.shard != now.shard:
+        found.append(f"another shard: {_shard(earlier)}, now {_shard(now)}")
+    if earlier.output_format != now.output_format:
+        found.append(f"another output format: {earlier.output_format}, now {now.output_format}")
+    was, is_ = json.loads(wire.dumps(dict(earlier.parameters))), json.loads(wire.dumps(dict(now.parameters)))
+    return found + [
+        f"another {name}: {_short(was.get(name))}, now {_short(is_.get(name))}"
+        for name in sorted(was.keys() | is_.keys())
+        if was.get(name) != is_.get(name)
+    ]
+
+
+def _shard(run: RunFile) -> str:
+    index, count = run.shard
+    return f"{index}/{count}" if count > 1 else "none"
+
+
+def _short(value: Json) -> str:
+    text = wire.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004 - a sentence must stay one

@@ -1,0 +1,78 @@
+"""What a run has done so far, counted: for the progress line, the summary and the exit code."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from completions_cli.batch.budget import Prices
+from completions_cli.batch.journal import Recovered
+from completions_cli.models import Json, Usage
+
+
+@dataclass(slots=True)
+class Totals:
+    """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run."""
+
+    resumed: int = 0
+    ok: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    new_failures: int = 0
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reasons: Counter[str] = field(default_factory=Counter)
+    maybe_billed: int = 0
+    seconds: float = 0.0
+    stopped_by: str | None = None
+    prices: Prices | None = None
+
+    @classmethod
+    def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
+        """Go on from what an earlier run left."""
+        return cls(resumed=len(recovered.done), ok=recovered.ok, failed=Counter(recovered.failed), prices=prices)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are done."""
+        return self.ok + self.failed.total()
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that this run has done."""
+        return self.rows - self.resumed
+
+    @property
+    def cost(self) -> float | None:
+        """What the tokens of this run cost, where prices are known."""
+        return None if self.prices is None else self.prices.cost(self.prompt_tokens, self.completion_tokens)
+
+    def use(self, usage: Usage | None) -> None:
+        """Add up what an answer used."""
+        if usage is not None:
+            prompt = usage.prompt_tokens or 0
+            completion = usage.completion_tokens
+            if completion is None:
+                completion = max(0, (usage.total_tokens or prompt) - prompt)
+            self.prompt_tokens += prompt
+            self.completion_tokens += completion
+
+    def as_json(self) -> dict[str, Json]:
+        """Lay out the summary."""
+        return {
+            "rows": self.rows,
+            "ok": self.ok,
+            "failed": dict(self.failed),
+            "resumed": self.resumed,
+            "requests": self.requests,
+            "retries": self.retries,
+            "throttled": self.throttled,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "cost": self.cost,
+            "finish_reasons": dict(self.finish_reasons),
+            "maybe_billed": self.maybe_billed,
+            "seconds": round(self.seconds, 3),
+            "stopped_by": self.stopped_by,
+        }

@@ -1,0 +1,56 @@
+"""How many tokens a request will use: guessed from its length, then from what answers turned out to use."""
+
+from completions_cli.models import CompletionRequest, Prompt, Usage
+
+_BYTES_A_TOKEN = 4.0  # of English text, until answers tell
+_WEIGHT = 0.05  # of the newest answer in the running means
+
+
+class UsageEstimate:
+    """Learns bytes a prompt token and tokens a completion."""
+
+    def __init__(self) -> None:
+        self._bytes_a_token = _BYTES_A_TOKEN
+        self._completion: float | None = None
+
+    def of(self, request: CompletionRequest) -> float:
+        """Guess the tokens of a request, its completions included."""
+        choices = request.prompt_count
+        most = request.parameters.get("max_tokens")
+        completion = self._completion
+        if completion is None:
+            completion = float(most) if isinstance(most, int) else 16.0
+        elif isinstance(most, int):
+            completion = min(completion, float(most))
+        return self._prompt(request.prompt) + completion * choices
+
+    def learn(self, request: CompletionRequest, usage: Usage | None) -> float | None:
+        """Take in what an answer used; return its total, None when it does not say."""
+        if usage is None:
+            return None
+        if usage.completion_tokens is not None:
+            each = usage.completion_tokens / request.prompt_count
+            known = self._completion
+            self._completion = each if known is None else known + (each - known) * _WEIGHT
+        if usage.prompt_tokens:
+            size = _size(request.prompt)
+            if size is not None:
+                self._bytes_a_token += (size / usage.prompt_tokens - self._bytes_a_token) * _WEIGHT
+        if usage.total_tokens is not None:
+            return float(usage.total_tokens)
+        return float((usage.prompt_tokens or 0) + (usage.completion_tokens or 0))
+
+    def _prompt(self, prompt: Prompt | None) -> float:
+        size = _size(prompt)
+        if size is not None:
+            return size / max(0.5, self._bytes_a_token) + 1
+        return float(sum(len(part) if isinstance(part, list) else 1 for part in prompt or ()))
+
+
+def _size(prompt: Prompt | None) -> int | None:
+    """Give the length of a prompt that is text; None for tokens."""
+    if isinstance(prompt, str):
+        return len(prompt)
+    if isinstance(prompt, list) and prompt and isinstance(prompt[0], str):
+        return sum(len(part) for part in prompt)
+    return None

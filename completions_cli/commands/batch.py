@@ -1,0 +1,37 @@
+"""`completions batch`: many requests from a file or a pipe, resumable."""
+
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_options
+def batch(
+    ctx: typer.Context,
+    rows: RowOptions,
+    pace: PaceOptions,
+    limits: StopOptions,
+    params: ParameterOptions,
+    connection: ConnectionOptions,
+    common: CommonOptions,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.", show_default=False
+        ),
+    ],
+) -> None:
+    """Complete every row of INPUT and write the answers to a file, a line a row.
+
+    The same command goes on where an earlier run ended, however it ended.
+    """
+    from completions_cli.commands import batch_run  # help and tab completion go without it
+
+    batch_run.run(ctx.obj, source, rows, pace, limits, params, connection, common)

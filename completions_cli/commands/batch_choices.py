@@ -1,0 +1,111 @@
+"""What was typed for a batch, checked and put into the words of the batch itself."""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from completions_cli.batch.budget import Budget, ErrorLimit, Prices
+from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.source import Format, Source
+from completions_cli.batch.template import Template
+from completions_cli.commands.batch_options import RowOptions, StopOptions
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+from completions_cli.settings.resolve import Settings
+
+_Word = TypeVar("_Word", bound=str)
+
+_FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
+_OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
+
+
+def concurrency(text: str) -> int | None:
+    """Read -j; None is auto."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 10_000:  # noqa: PLR2004 - sockets are finite
+        raise UsageError(f"-j must be auto or a number from 1 to 10000, not {text!r}")
+    return int(text)
+
+
+def input_format(text: str | None) -> Format | None:
+    """Read --input-format."""
+    return None if text is None else _one_of("--input-format", text, _FORMATS)
+
+
+def output_format(text: str | None, source: Source) -> OutputFormat:
+    """Read --output-format; unsaid, the output is of the input's kind."""
+    if text is not None:
+        return _one_of("--output-format", text, _OUTPUT_FORMATS)
+    return "openai" if source.is_openai() else "native"
+
+
+def template(text: str | None) -> Template | None:
+    """Read --template."""
+    return None if text is None else Template(text)
+
+
+def shard(text: str | None) -> tuple[int, int]:
+    """Read --shard as (index, count); unsaid, everything is one shard."""
+    if text is None:
+        return 0, 1
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise UsageError(
+            f"--shard {text!r} is not I/N with I from 0 to N-1", hint="The first of four shards is --shard 0/4."
+        )
+    return int(found[1]), int(found[2])
+
+
+def wanted(rows: RowOptions, done: Callable[[int], bool]) -> Callable[[int], bool]:
+    """Make the test for the rows to be asked: of this shard, within the limit, not done."""
+    index, count = shard(rows.shard)
+    end = float("inf") if rows.limit is None else rows.limit * count + index
+    return lambda number: number % count == index and number < end and not done(number)
+
+
+def budget(stop: StopOptions) -> Budget:
+    """Read the options on when to stop."""
+    if stop.fail_fast and stop.max_errors is not None:
+        raise UsageError("--fail-fast and --max-errors exclude each other", hint="--fail-fast is --max-errors 1.")
+    if (stop.price_in is None) != (stop.price_out is None):
+        raise UsageError("prices come in pairs: --price-in and --price-out", hint="Per million tokens; 0 is a price.")
+    prices = None
+    if stop.price_in is not None and stop.price_out is not None:
+        prices = Prices(stop.price_in, stop.price_out)
+    if stop.max_cost is not None and prices is None:
+        raise UsageError("--max-cost needs --price-in and --price-out", hint="Both per million tokens.")
+    errors = ErrorLimit(count=1) if stop.fail_fast else _error_limit(stop.max_errors)
+    return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
+
+
+def run_file(rows: RowOptions, settings: Settings, source: Source) -> RunFile:
+    """Describe the run: everything that decides what its rows are asked."""
+    parameters: dict[str, Json] = {
+        **settings.parameters,
+        **{f"extra {name}": value for name, value in settings.extra.items()},
+        "model": settings.values["model"],
+        "deployment": settings.values["deployment"],
+        "extra_parameters": settings.values["extra_parameters"],
+        "samples": rows.samples,
+        "template": rows.template,
+        "input_format": source.kind,
+    }
+    return RunFile(source.identity(), parameters, output_format(rows.output_format, source), shard(rows.shard))
+
+
+def _error_limit(text: str | None) -> ErrorLimit | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d+)?)%", text)
+    if not found or (found[1] and int(found[1]) == 0):
+        raise UsageError(f"--max-errors {text!r} is neither a number from 1 nor a percentage", hint="As in 10 or 5%.")
+    return ErrorLimit(count=int(found[1])) if found[1] else ErrorLimit(share=float(found[2]) / 100)
+
+
+def _one_of(name: str, text: str, words: tuple[_Word, ...]) -> _Word:
+    for word in words:
+        if word == text:
+            return word
+    raise UsageError(f"{name} must be {' or '.join(words)}, not {text!r}")

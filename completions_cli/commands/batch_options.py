@@ -1,0 +1,76 @@
+"""The options that only `batch` has."""
+
+import functools
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands.option_groups import option_group
+
+_rows = functools.partial(typer.Option, rich_help_panel="Rows and output")
+_pace = functools.partial(typer.Option, rich_help_panel="Pace")
+_stop = functools.partial(typer.Option, rich_help_panel="When to stop")
+
+
+@option_group
+class RowOptions:
+    """Which rows are asked, and what is written."""
+
+    output: Annotated[
+        str | None, _rows("--output", "-o", metavar="FILE", help="Where the answers go, a line a row; resumable.")
+    ] = None
+    input_format: Annotated[
+        str | None,
+        _rows("--input-format", metavar="KIND", help="jsonl, txt or csv, where the name does not say. (stdin: jsonl)"),
+    ] = None
+    template: Annotated[
+        str | None,
+        _rows("--template", metavar="TEXT", help="Make each prompt of columns, as in 'Translate: {text}'."),
+    ] = None
+    output_format: Annotated[
+        str | None,
+        _rows("--output-format", metavar="KIND", help="native or openai. (openai for OpenAI batch input)"),
+    ] = None
+    samples: Annotated[int, _rows("--samples", "-n", metavar="K", min=1, help="Completions of each prompt.")] = 1
+    pack: Annotated[int, _rows("--pack", metavar="K", min=1, help="Rows to send in one request.")] = 1
+    limit: Annotated[int | None, _rows("--limit", metavar="N", min=0, help="Only the first N rows.")] = None
+    shard: Annotated[
+        str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
+    ] = None
+    retry_failed: Annotated[bool, _rows("--retry-failed", help="Ask again for rows that failed before.")] = False
+    overwrite: Annotated[bool, _rows("--overwrite", help="Start anew, whatever is in the output.")] = False
+    summary: Annotated[str | None, _rows("--summary", metavar="FILE|-", help="Write the run's totals as JSON.")] = None
+
+
+@option_group
+class PaceOptions:
+    """How fast requests go out."""
+
+    concurrency: Annotated[
+        str, _pace("--concurrency", "-j", metavar="auto|N", help="Most requests in flight; auto adapts.")
+    ] = "auto"
+    rpm: Annotated[float | None, _pace("--rpm", metavar="N", min=0.001, help="Requests a minute, at most.")] = None
+    tpm: Annotated[float | None, _pace("--tpm", metavar="N", min=0.001, help="Tokens a minute, at most.")] = None
+
+
+@option_group
+class StopOptions:
+    """When a run ends before its input does; it can be gone on with."""
+
+    max_tokens_total: Annotated[
+        int | None, _stop("--max-tokens-total", metavar="N", min=1, help="Stop when this run has used N tokens.")
+    ] = None
+    max_cost: Annotated[
+        float | None, _stop("--max-cost", metavar="X", min=0, help="Stop when this run has cost X; needs prices.")
+    ] = None
+    price_in: Annotated[
+        float | None, _stop("--price-in", metavar="X", min=0, help="Price of a million prompt tokens.")
+    ] = None
+    price_out: Annotated[
+        float | None, _stop("--price-out", metavar="X", min=0, help="Price of a million completion tokens.")
+    ] = None
+    max_errors: Annotated[
+        str | None,
+        _stop("--max-errors", metavar="N|P%", help="Stop when N rows, or P% of them (from 50 on), failed."),
+    ] = None
+    fail_fast: Annotated[bool, _stop("--fail-fast", help="Stop at the first row that fails.")] = False

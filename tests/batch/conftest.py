@@ -1,0 +1,54 @@
+"""What the tests of batches share: inputs, and outputs read back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Cli, Result
+
+Batch = Callable[..., Result]
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Callable[[int], Path]:
+    """Write an input of so many rows."""
+
+    def write(count: int) -> Path:
+        path = tmp_path / "in.jsonl"
+        lines = [json.dumps({"id": f"r{number}", "prompt": f"Row {number} says"}) for number in range(count)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Name the output."""
+    return tmp_path / "out.jsonl"
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    """Read an output back; every line must be whole."""
+    text = path.read_text(encoding="utf-8")
+    assert text == "" or text.endswith("\n")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def row_numbers(path: Path) -> list[int]:
+    """Give the numbers of the rows in an output, sorted."""
+    return sorted(record["row"] for record in records(path))
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Read what `--summary -` wrote."""
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def batch(cli: Cli, *args: str | Path, stdin: bytes | None = b"") -> Result:
+    """Run `completions batch`."""
+    return cli.run("batch", *[str(arg) for arg in args], stdin=stdin)
