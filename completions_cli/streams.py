@@ -30,6 +30,11 @@ def visible(text: str) -> str:
     return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
 
 
+def visible_json(text: str) -> str:
+    """Do the same to JSON, with escapes that it reads back as the characters they stand for."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _UNSAFE.search(text) else text
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
@@ -136,13 +141,20 @@ class Streams:
         """Read standard input to its end. Raises UsageError when it is closed or unreadable."""
         if self._stdin_is_closed:
             raise UsageError("standard input is closed", hint="Give a PROMPT or -f.")
-        parts = []
-        try:
-            while part := os.read(0, 1 << 20):
-                parts.append(part)
-        except OSError as error:
-            raise UsageError(f"standard input cannot be read: {error.strerror}", hint="Give a PROMPT or -f.") from error
-        return b"".join(parts)
+        parts: list[bytes] = []
+        while True:
+            try:
+                part = os.read(0, 1 << 20)
+            except BlockingIOError:  # whoever started us shares it with something that does not wait
+                _wait_readable(0)
+                continue
+            except OSError as error:
+                raise UsageError(
+                    f"standard input cannot be read: {error.strerror}", hint="Give a PROMPT or -f."
+                ) from error
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
 
     def open_stdin(self) -> BinaryIO:
         """Give standard input as a file, to be read piece by piece. Raises UsageError when it is closed."""
@@ -204,6 +216,12 @@ def _pending_bytes() -> int:
     count = array.array("i", [0])
     fcntl.ioctl(0, termios.FIONREAD, count)
     return count[0]
+
+
+def _wait_readable(fd: int) -> None:
+    import select
+
+    select.select([fd], [], [])
 
 
 def _wait_writable(fd: int) -> None:

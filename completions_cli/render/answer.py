@@ -11,7 +11,7 @@ from completions_cli.api.assemble import Assembler
 from completions_cli.atomic import Destination
 from completions_cli.errors import MalformedResponseError, UsageError
 from completions_cli.models import Chunk, Finished, Prompt
-from completions_cli.streams import visible
+from completions_cli.streams import visible, visible_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _write_json(destination: Destination, value: object, indent: int | None = No
         text = wire.dumps(value, indent=indent)
     except UsageError as error:
         raise MalformedResponseError(f"the response cannot be shown as JSON: {error.message}") from error
-    destination.write((visible(text) if destination.is_terminal else text).encode() + b"\n")
+    destination.write((visible_json(text) if destination.is_terminal else text).encode() + b"\n")
 
 
 def _rule(index: int) -> str:
