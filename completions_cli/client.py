@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from completions_cli.api import error_map, headers
+from completions_cli.api import error_map, headers, masking
 from completions_cli.api.reader import ResponseReader
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
@@ -84,7 +84,7 @@ class Client:
         try:
             yield from self._events(request)
         except CompletionsError as error:
-            raise self._masked(error) from None
+            raise masking.masked(error, self._secrets) from None
 
     def _events(self, request: CompletionRequest) -> Iterator[Chunk | Finished]:
         outgoing = self.http_request(request)
@@ -146,6 +146,7 @@ class Client:
         left = patience.remaining_in_all()
         if left is not None and seconds >= left:
             raise self._service.advised(error) from None
+        masking.masked(error, self._secrets)
         self._on_wait(Wait(error, seconds, attempt + 1, self._policy.retries + 1))
         self._sleep(seconds)
 
@@ -154,13 +155,6 @@ class Client:
             error.hint = f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}."
             return error
         return self._service.advised(error)
-
-    def _masked(self, error: CompletionsError) -> CompletionsError:
-        """Black out secrets that the server, or something on the way, put into its answer."""
-        error.message = headers.mask(error.message, self._secrets)
-        if isinstance(error, ServiceError) and error.code:
-            error.code = headers.mask(error.code, self._secrets)
-        return error
 
 
 class _Exchange:

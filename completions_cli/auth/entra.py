@@ -7,13 +7,14 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import error_map
+from completions_cli.api import error_map, masking
+from completions_cli.api.headers import mask
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token, TokenCache
 from completions_cli.errors import (
@@ -140,14 +141,15 @@ class ClientCredentialsFlow:
         self._url = f"{check_authority(application.authority)}/{application.tenant}/oauth2/v2.0/token"
         self._secret = secret
         self._connection = replace(connection, timeout=min(connection.timeout or _TIMEOUT, _TIMEOUT))
-        self._trace = _Discreet(trace) if trace is not None else None
+        self._trace = trace
 
     def fetch(self, now: float) -> Token:
         """Ask the authority for a token. Raises AuthError, ConfigError, or what went wrong on the way."""
+        secret = self._secret().reveal()
         form = {
             "client_id": self._application.client,
             "scope": self._application.scope,
-            "client_secret": self._secret().reveal(),
+            "client_secret": secret,
             "grant_type": "client_credentials",
         }
         request = HttpRequest(
@@ -155,9 +157,17 @@ class ClientCredentialsFlow:
             headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
             body=urlencode(form).encode(),
         )
+        secrets = (secret, quote_plus(secret))
+        trace = _Discreet(self._trace, secrets) if self._trace is not None else None
+        try:
+            return self._exchange(request, trace, now)
+        except CompletionsError as error:
+            raise masking.masked(error, secrets) from None
+
+    def _exchange(self, request: HttpRequest, trace: Trace | None, now: float) -> Token:
         patience = Patience(self._connection.timeout, self._connection.deadline)
         try:
-            with SyncTransport(self._connection, self._trace) as transport, transport.send(request, patience) as answer:
+            with SyncTransport(self._connection, trace) as transport, transport.send(request, patience) as answer:
                 return self._token(answer.status, answer.headers, _body(answer), now)
         except (NetworkError, RequestTimeoutError, MalformedResponseError) as error:
             if "redirects" in error.message:
@@ -202,14 +212,16 @@ class ClientCredentialsFlow:
 class _Discreet:
     """Shows the exchange without its bodies: they hold the secret and the token."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, secrets: Collection[str]) -> None:
         self._trace = trace
+        self._secrets = secrets
 
     def request(self, request: HttpRequest) -> None:
         self._trace.request(replace(request, body=b"(a form with the client secret)"))
 
     def response(self, version: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
-        self._trace.response(version, status, reason, headers)
+        shown = {name: mask(value, self._secrets) for name, value in headers.items()}
+        self._trace.response(version, status, mask(reason, self._secrets), shown)
 
     def body(self, received: bytes) -> None:
         pass
