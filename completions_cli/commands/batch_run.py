@@ -188,7 +188,7 @@ class _Job:
         )
         showing = asyncio.create_task(self._show(runner))
         try:
-            with _signals(runner):
+            with _signals(runner, self._streams):
                 await runner.run()
         finally:
             showing.cancel()
@@ -223,7 +223,7 @@ class _Job:
 
 
 @contextlib.contextmanager
-def _signals(runner: Runner) -> Iterator[None]:
+def _signals(runner: Runner, streams: Streams) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the run in order, the second at once."""
     loop = asyncio.get_running_loop()
 
@@ -231,6 +231,10 @@ def _signals(runner: Runner) -> Iterator[None]:
         if runner.ending is not None:
             runner.abort()
             return
+        streams.stderr.note(
+            f"note: stopping; {runner.in_flight} requests under way are waited for, {_DRAIN_SECONDS} s at most "
+            "(once more: stop now)"
+        )
         runner.stop(Ending(name))
         loop.call_later(_DRAIN_SECONDS, runner.abort)
 
