@@ -8,6 +8,10 @@ from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
 ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
+# Enough for an array of two prompts.
+ANSWERS = response(
+    b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"},{"index":1,"text":"ok","finish_reason":"stop"}]}'
+)
 PATH = "/completions?api-version=2024-04-01-preview"
 
 
@@ -54,7 +58,7 @@ def sent(server: ScriptedServer) -> tuple[str, dict[str, str], bytes]:
 def test_each_option_reaches_the_body_and_nothing_else_does(
     args: list[str], body: str, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
-    scripted_server.play([ANSWER])
+    scripted_server.play([ANSWERS])
     result = cli.service(scripted_server.url).run("complete", "P", *args)
     line, _, got = sent(scripted_server)
     assert (result.code, line, got.decode()) == (0, f"POST {PATH} HTTP/1.1", body)
@@ -88,14 +92,14 @@ def test_each_option_reaches_the_body_and_nothing_else_does(
 def test_prompt_bytes_are_exact(
     args: list[str], stdin: bytes, prompt: str, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
-    scripted_server.play([ANSWER])
+    scripted_server.play([ANSWERS])
     result = cli.service(scripted_server.url).run("complete", *args, stdin=stdin)
     assert (result.code, result.stderr) == (0, "")
     assert sent(scripted_server)[2].decode() == f'{{"prompt":{prompt},"max_tokens":256}}'
 
 
 def test_files_make_an_array_and_keep_their_bytes(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([ANSWER])
+    scripted_server.play([ANSWERS])
     (cli.home / "a").write_bytes(b"alpha\n")
     (cli.home / "b").write_bytes("bêta".encode())
     cli.service(scripted_server.url).run("complete", "-f", str(cli.home / "a"), "-f", str(cli.home / "b"))
