@@ -110,7 +110,7 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
         ("Endpoint", URL.encode() + b"\n"),
         ("a serverless endpoint", b""),
         ("[key]: ", b"secret?\n"),
-        ("It is one of key, entra, none.", b""),
+        ("it is one of key, entra, none", b""),
         ("[key]: ", b"\n"),
         ("(Enter: later): ", b"\n"),
     )
@@ -118,6 +118,27 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
     assert "next: completions config key set -p mine" in result.text
     assert cli.run("config", "get", "default_profile").text == "mine\n"
     assert cli.run("config", "get", "profiles.mine").json() == {"endpoint": URL, "auth": "key"}
+
+
+@posix_only
+def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_none(cli: Cli) -> None:
+    cli.profile(TOML)
+    result = converse(
+        cli,
+        ["config", "init", "--client-id", "c"],
+        ("[foundry]: ", b"a\n"),
+        ("there is a profile 'a' already", b""),
+        ("[foundry]: ", b"new\n"),
+        ("Endpoint", URL.encode() + b"\n"),
+        ("[key]: ", b"entra\n"),
+        ("Tenant id: ", b"common\n"),
+        ("'common' is not a tenant", b""),
+        ("Tenant id: ", b"contoso.com\n"),
+        ("Its client secret, for the keyring", b"\n"),
+    )
+    assert result.code == 0
+    assert cli.run("config", "get", "profiles.new").json()["tenant_id"] == "contoso.com"
+    assert cli.run("config", "get", "default_profile").text == "a\n"
 
 
 @posix_only
@@ -353,3 +374,8 @@ def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
     assert result.code == 3
     assert "cannot be made" in result.stderr
     assert json.loads(cli.run("config", "list", "--json").text)[0]["name"] == "local"
+
+
+def test_tab_completes_keys(cli: Cli) -> None:
+    env = {"_COMPLETIONS_COMPLETE": "complete_bash", "COMP_WORDS": "completions config get params.t", "COMP_CWORD": "3"}
+    assert cli.run(env=env).text.split() == ["params.temperature", "params.top_p"]

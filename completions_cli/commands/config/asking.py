@@ -26,6 +26,9 @@ class Questions:
 
         try:
             return getpass.getpass(f"{question}: ")
+        except KeyboardInterrupt:
+            self._streams.stderr.raw("\n")
+            raise
         except (EOFError, OSError) as error:
             raise UsageError("the input ended before an answer") from error
 
@@ -33,6 +36,9 @@ class Questions:
         self._streams.stderr.raw(prompt)
         try:
             return input()
+        except KeyboardInterrupt:
+            self._streams.stderr.raw("\n")
+            raise
         except (EOFError, OSError) as error:
             self._streams.stderr.raw("\n")
             raise UsageError("the input ended before an answer") from error

@@ -16,10 +16,22 @@ from completions_cli.settings.key_path import KeyPath
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
 
+
+def complete_key(incomplete: str) -> list[str]:
+    """List the keys that start so, for the shell's tab completion."""
+    from completions_cli.api.parameters import PARAMETERS
+    from completions_cli.settings.table import PROFILE_SETTINGS
+
+    known = ["default_profile", *PROFILE_SETTINGS, *(f"params.{name}" for name in PARAMETERS), "extra.", "headers."]
+    return [name for name in known if name.startswith(incomplete)]
+
+
 Key = Annotated[
     str,
     typer.Argument(
-        metavar="KEY", help="As in default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile."
+        metavar="KEY",
+        help="As in default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile.",
+        autocompletion=complete_key,
     ),
 ]
 

@@ -1,5 +1,6 @@
 """`completions config init`: a first profile, asked for on a terminal or given as options."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -15,8 +16,9 @@ from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
-from completions_cli.settings import endpoint_kind
+from completions_cli.settings import endpoint_kind, profile_file
 from completions_cli.settings.profile_edit import Edit
+from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.settings.table import AUTH_KINDS, SETTINGS
 from completions_cli.streams import Streams
 
@@ -62,48 +64,84 @@ def init(
             "there is no terminal to ask on, and no --endpoint",
             hint="As in: completions config init -p NAME --endpoint URL [--auth key|entra|none]",
         )
-    answers = _asked(typed, questions, streams, names=common.profile is None) if asks else typed
+    place, _ = resolution.profile_path(common, streams)
+    file = profile_file.read(place, must_exist=False)
+    if not asks or common.profile is not None:
+        _must_be_new(typed.name, file)
+    answers = _asked(typed, file, questions, streams, names=common.profile is None) if asks else typed
     _check(answers)
     with files.edited(common, streams) as edit:
         _write(answers, edit)
-        place = edit.before.path
     streams.stderr.note(f"wrote the profile {answers.name} to {place}")
     _finish(answers, questions if asks else None, streams)
 
 
-def _asked(typed: Answers, questions: Questions, streams: Streams, *, names: bool) -> Answers:
+def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Streams, *, names: bool) -> Answers:
+    """Ask for what was not typed."""
+    ask = _Wizard(questions, streams)
     streams.stderr.note("A profile is an endpoint and how to sign in there. Enter takes what is in brackets.")
-    name = questions.text("Name of the profile", typed.name) if names else typed.name
-    answers = replace(typed, name=name, endpoint=_asked_endpoint(questions, streams))
-    if answers.auth is None:
-        answers = replace(answers, auth=_asked_auth(questions, streams, answers.endpoint or ""))
-    if answers.auth == "entra" and answers.tenant_id is None:
+    if names:
+        default = typed.name if typed.name not in file.profiles else ""
+        typed = replace(typed, name=ask("Name of the profile", lambda name: _must_be_new(name, file), default))
+    endpoint = ask("Endpoint (as the portal shows it)", lambda text: str(endpoints.resolve(text)))
+    target = endpoints.resolve(endpoint)
+    streams.stderr.note(f"That looks like: {endpoint_kind.of(target).name}. Requests go to {target.url}")
+    typed = replace(typed, endpoint=endpoint)
+    if typed.auth is None:
+        kinds = ", ".join(AUTH_KINDS)
+        typed = replace(
+            typed, auth=ask(f"Sign in with ({kinds})", _check_auth, "none" if target.is_loopback else "key")
+        )
+    return _asked_identity(typed, ask, streams) if typed.auth == "entra" else typed
+
+
+def _asked_identity(typed: Answers, ask: "_Wizard", streams: Streams) -> Answers:
+    if typed.tenant_id is None:
         streams.stderr.note("With a tenant and a client of your own; leave them empty to use your Azure sign-in.")
-        answers = replace(answers, tenant_id=questions.text("Tenant id") or None)
-        if answers.tenant_id is not None and answers.client_id is None:
-            answers = replace(answers, client_id=questions.text("Client id") or None)
-    return answers
+        typed = replace(typed, tenant_id=ask("Tenant id", _check_tenant) or None)
+    if typed.tenant_id is not None and typed.client_id is None:
+        typed = replace(typed, client_id=ask("Client id", lambda _: None) or None)
+    return typed
 
 
-def _asked_endpoint(questions: Questions, streams: Streams) -> str:
-    while True:
-        text = questions.text("Endpoint (as the portal shows it)")
-        try:
-            target = endpoints.resolve(text)
-        except CompletionsError as error:
-            streams.stderr.line(f"{error.message}. {error.hint or ''}")
-            continue
-        streams.stderr.note(f"That looks like: {endpoint_kind.of(target).name}. Requests go to {target.url}")
-        return text
+class _Wizard:
+    """Asks until the answer will do."""
+
+    def __init__(self, questions: Questions, streams: Streams) -> None:
+        self._questions = questions
+        self._streams = streams
+
+    def __call__(self, question: str, check: Callable[[str], object], default: str = "") -> str:
+        while True:
+            text = self._questions.text(question, default)
+            try:
+                check(text)
+            except CompletionsError as error:
+                self._streams.stderr.line(f"{error.message}. {error.hint or ''}".rstrip())
+            else:
+                return text
 
 
-def _asked_auth(questions: Questions, streams: Streams, endpoint: str) -> str:
-    default = "none" if endpoints.resolve(endpoint).is_loopback else "key"
-    while True:
-        auth = questions.text(f"Sign in with ({', '.join(AUTH_KINDS)})", default)
-        if auth in AUTH_KINDS:
-            return auth
-        streams.stderr.line(f"It is one of {', '.join(AUTH_KINDS)}.")
+def _must_be_new(name: str, file: ProfileFile) -> None:
+    if name in file.profiles:
+        raise ConfigError(
+            f"there is a profile {name!r} already",
+            hint="Change it with `completions config set`, or name another with -p NAME.",
+        )
+    if not name or not name.isprintable():
+        raise UsageError("a profile needs a name without control characters")
+
+
+def _check_auth(kind: str) -> None:
+    if kind not in AUTH_KINDS:
+        raise UsageError(f"it is one of {', '.join(AUTH_KINDS)}")
+
+
+def _check_tenant(tenant: str) -> None:
+    from completions_cli.auth import entra
+
+    if tenant:
+        entra.check_tenant(tenant)
 
 
 def _check(answers: Answers) -> None:
@@ -117,20 +155,13 @@ def _check(answers: Answers) -> None:
             raise UsageError(f"--{name.replace('_', '-')} must be {error}") from error
     endpoints.resolve(answers.endpoint or "", answers.api_version)
     if answers.tenant_id is not None or answers.client_id is not None:
-        from completions_cli.auth import entra
-
         if answers.auth != "entra":
             raise UsageError("--tenant-id and --client-id go with --auth entra")
-        if answers.tenant_id is not None:
-            entra.check_tenant(answers.tenant_id)
+        _check_tenant(answers.tenant_id or "")
 
 
 def _write(answers: Answers, edit: Edit) -> None:
-    if answers.name in edit.before.profiles:
-        raise ConfigError(
-            f"there is a profile {answers.name!r} already",
-            hint="Change it with `completions config set`, or name another with -p NAME.",
-        )
+    _must_be_new(answers.name, edit.before)
     for name in ("endpoint", "api_version", "deployment", "auth", "tenant_id", "client_id", "scope"):
         if getattr(answers, name) is not None:
             edit.set(("profiles", answers.name, name), getattr(answers, name))
