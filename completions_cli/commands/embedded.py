@@ -18,6 +18,7 @@ def endpoint(model_path: str | None, streams: Streams, spinner: Spinner) -> Iter
     """Run the embedded model for the length of a block; give where it listens and its key."""
     from completions_cli.local import engine
 
+    engine.require()  # before 93 MB are fetched for nothing
     path = Path(model_path).expanduser() if model_path else _weights(streams, spinner)
     with engine.running(path) as running:
         yield endpoints.resolve(running.endpoint), KeyCredentials(Secret(running.key))

