@@ -1,6 +1,7 @@
 """`completions local` as a user runs it."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,20 @@ def test_a_data_folder_that_cannot_be_written_is_an_output_error(cli: Cli, tmp_p
     result = cli.run("local", "pull", env={"XDG_DATA_HOME": str(tmp_path / "file")})
     assert result.code == 16
     assert str(tmp_path / "file") in result.stderr
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_generation_is_cut_off_at_once(cli: Cli, number: signal.Signals, code: int) -> None:
+    with cli.start("stream", "-p", "local", "Once upon a time", "-M", "8000", "-x", "ignore_eos:=true") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        text = process.stdout.read(20)
+        process.send_signal(number)
+        text += process.stdout.read()
+        assert process.wait(10) == code
+        assert len(text) >= 20
+        assert b"Traceback" not in process.stderr.read()
 
 
 def test_bare_local_shows_what_there_is(cli: Cli) -> None:
