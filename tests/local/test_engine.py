@@ -29,6 +29,24 @@ with engine.running(Path(sys.argv[1])) as running:
 """
 
 
+# Keeps on working after Ctrl-C, as a batch that drains.
+_DRAIN = """
+import signal, sys, urllib.request
+from pathlib import Path
+from completions_cli.local import engine
+with engine.running(Path(sys.argv[1])) as running:
+    signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    body = b'{"prompt": "Once", "max_tokens": 48, "ignore_eos": true}'
+    request = urllib.request.Request(
+        running.endpoint + "/completions", body, {"Authorization": "Bearer " + running.key}
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:
+        print(response.status, flush=True)
+"""
+
+
 def post(running: Engine, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
     request = urllib.request.Request(  # noqa: S310 - loopback
         f"{running.endpoint}/completions",
@@ -107,17 +125,19 @@ def test_the_key_is_not_in_the_repr(running: Engine) -> None:
 
 
 def test_equal_requests_with_a_seed_give_equal_text(running: Engine) -> None:
-    prompt = "In the middle of the nineteenth century the railway came to the valley, and with it a new kind of trade."
-    request = {"prompt": prompt, "max_tokens": 24, "seed": 7, "temperature": 1.0}
-    texts = {post(running, request)[1]["choices"][0]["text"] for _ in range(3)}
-    in_array = post(running, {**request, "prompt": ["Hello", prompt]})[1]["choices"][1]["text"]
-    assert texts == {in_array}
+    # Long enough, and open enough at its end, for another way of computing it to show.
+    prompt = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")[:800] + " Finally, I think that"
+    request = {"prompt": prompt, "max_tokens": 32, "seed": 7, "temperature": 1.0}
+    texts = {post(running, request)[1]["choices"][0]["text"] for _ in range(2)}
+    array = post(running, {**request, "prompt": [f"1 {prompt}", prompt, f"2 {prompt}"]})[1]
+    assert texts == {array["choices"][1]["text"]}
 
 
 def test_a_prompt_longer_than_the_context_is_an_error_that_says_so(running: Engine) -> None:
     status, answer = post(running, {"prompt": "word " * 9000, "max_tokens": 1})
     assert status == 400
     assert "context size" in answer["error"]["message"]
+    assert answer["error"]["n_ctx"] == 8192  # all of it for one sequence
 
 
 def test_an_open_generation_does_not_hold_up_the_end(model_path: Path) -> None:
@@ -159,6 +179,21 @@ def test_the_engine_ends_with_the_command_and_prints_nothing(model_path: Path, n
     assert out == b""
     assert err == b"" or (number == signal.SIGINT and err.rstrip().endswith(b"KeyboardInterrupt"))
     assert stops_listening(endpoint)
+
+
+def test_ctrl_c_leaves_the_engine_to_a_command_that_drains(model_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _DRAIN, model_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.readline() == b"interrupted\n"
+        out, _ = process.communicate(b"\n")
+    assert (process.returncode, out) == (0, b"200\n")
 
 
 @pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04 a zip", b"\x00" * 64])

