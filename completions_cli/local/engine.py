@@ -86,9 +86,7 @@ def _check(model_path: Path) -> None:
             f"the model {model_path} cannot be read: {error.strerror}", hint="Give --model-path a GGUF file."
         ) from error
     if start != _MAGIC:
-        raise ConfigError(
-            f"the model {model_path} is not a GGUF file", hint="llama.cpp runs GGUF files only; see docs/local.md."
-        )
+        raise ConfigError(f"the model {model_path} is not a GGUF file", hint="Give --model-path a GGUF file.")
 
 
 def _child(log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -111,7 +109,7 @@ def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, log: IO[
     if "address" not in reply:
         raise ConfigError(
             f"llama.cpp cannot load the model {model_path}: {_reason(log) or reply['error']}",
-            hint="Is it a whole GGUF file of a text model? Another one can be given as --model-path.",
+            hint="Is it a whole GGUF file of a text model? The embedded one is verified by: completions local status",
         )
     address: str = reply["address"]
     return address

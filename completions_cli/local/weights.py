@@ -209,11 +209,6 @@ def default_folder() -> Path:
     return platformdirs.user_data_path("completions", appauthor=False) / "models"
 
 
-def ensure(watcher: Watcher) -> Path:
-    """Give the path of the embedded model's weights; the first time, they are fetched (93 MB). See `Store.pull`."""
-    return Store().ensure(watcher)
-
-
 def _require_space(folder: Path, *needs: int) -> None:
     needed, free = max(needs), shutil.disk_usage(folder).free
     if free < needed:
