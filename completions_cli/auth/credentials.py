@@ -1,6 +1,5 @@
 """What proves to a service who is asking: the headers of a key or a token."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from completions_cli.api.endpoint import Endpoint
@@ -14,12 +13,8 @@ class Credentials(Protocol):
     def headers(self) -> dict[str, str]:
         """Return the headers, names in lower case. May fetch a token."""
 
-    def refresh(self, refused: Mapping[str, str] | None = None) -> bool:
-        """See to a new token after a 401; false when there is nothing newer to be had.
-
-        `refused` is what `headers` gave for the request that was refused: where many are under way
-        at once, only the first to be refused drops the token that they all had.
-        """
+    def refresh(self) -> bool:
+        """See to a new token after a 401; false when there is nothing newer to be had."""
 
 
 class NoCredentials:
@@ -29,7 +24,7 @@ class NoCredentials:
         """Return no headers."""
         return {}
 
-    def refresh(self, refused: Mapping[str, str] | None = None) -> bool:
+    def refresh(self) -> bool:
         """Say that there is nothing to renew."""
         return False
 
@@ -45,7 +40,7 @@ class KeyCredentials:
         key = self._key.reveal()
         return {"authorization": f"Bearer {key}", "api-key": key}
 
-    def refresh(self, refused: Mapping[str, str] | None = None) -> bool:
+    def refresh(self) -> bool:
         """Say that a key stays what it is."""
         return False
 

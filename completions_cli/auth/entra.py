@@ -89,13 +89,11 @@ class EntraCredentials:
             now = self._clock()
             if self._token is None or not self._token.is_fresh(now):
                 self._token = self._renewed(now)
-            return _bearer(self._token)
+            return {"authorization": f"Bearer {self._token.value.reveal()}"}
 
-    def refresh(self, refused: Mapping[str, str] | None = None) -> bool:
+    def refresh(self) -> bool:
         """Drop the token in use, so that the next headers have a new one; false when there was none."""
         with self._lock:
-            if self._token is not None and refused is not None and refused != _bearer(self._token):
-                return True
             had_token = self._token is not None
             self._token = None
             self._cache_is_refused = True
@@ -110,10 +108,6 @@ class EntraCredentials:
         if self._cache:
             self._cache.save(token, now)
         return token
-
-
-def _bearer(token: Token) -> dict[str, str]:
-    return {"authorization": f"Bearer {token.value.reveal()}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from completions_cli.api import error_map, headers, retry
+from completions_cli.api import error_map, headers, masking, retry
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.reader import ResponseReader
 from completions_cli.api.service import Service
@@ -109,10 +109,8 @@ class Exchange:
             return True
 
     def _masked(self, error: CompletionsError) -> CompletionsError:
-        error.message = headers.mask(error.message, self._secrets)
-        if isinstance(error, ServiceError) and error.code:
-            error.code = headers.mask(error.code, self._secrets)
-        return error
+        own = {value for name, value in self._service.headers.items() if name in self._service.secret_headers}
+        return masking.masked(error, self._secrets | own)
 
 
 def _read(answer: Answer, choices: int) -> Reply:

@@ -47,6 +47,9 @@ COMMANDS = [
     ["config", "doctor", "--probe", "--json"],
     ["config", "set", "timeout", "5"],
     ["config", "path"],
+    ["batch", "rows.jsonl", "-o", "out.jsonl", "--summary", "summary.json", "-vv", "--overwrite"],
+    ["batch", "rows.jsonl", "-o", "out.jsonl", "--plan"],
+    ["local", "status"],
 ]
 SOURCES = ["COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE", "key_command", "keyring", "AZURE_INFERENCE_CREDENTIAL"]
 
@@ -71,7 +74,8 @@ class Holder:
 
     def run(self, *args: str) -> Result:
         """Run, and find the canary nowhere it should not be."""
-        result = self.cli.run(*args)
+        (self.cli.home / "rows.jsonl").write_text('"hi"\n', encoding="utf-8")
+        result = self.cli.run(*(str(self.cli.home / arg) if arg.endswith((".jsonl", ".json")) else arg for arg in args))
         assert result.code != 1, result.stderr
         assert CANARY not in result.text, (self.source, args)
         assert CANARY not in result.stderr, (self.source, args)
@@ -120,6 +124,8 @@ def test_no_command_brings_the_key_to_light(holder: Holder, scripted_server: Scr
     scripted_server.play(ANSWERS["a refusal that repeats it"])
     for command in COMMANDS:
         holder.run(*command)
+    scripted_server.play(ANSWERS["a rejection that repeats it"])
+    holder.run(*COMMANDS[-3])
     assert any(CANARY.encode() in request for request in scripted_server.requests)
 
 
