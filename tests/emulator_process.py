@@ -1,9 +1,11 @@
 """Starts the real emulator in a process of its own, for tests to talk to."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ _COMMAND = [sys.executable, "-m", "completions_cli", "emulator"]
 class EmulatorProcess:
     """One running emulator. `url` is what it printed first; it is stopped by its pid."""
 
-    def __init__(self, *args: str, log: Path) -> None:
+    def __init__(self, *args: str, log: Path, env: Mapping[str, str] | None = None) -> None:
         self._log = log
         self.process = subprocess.Popen(
-            [*_COMMAND, "--log", str(log), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*_COMMAND, "--log", str(log), *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(env or {})},
         )
         assert self.process.stdout
         assert self.process.stderr

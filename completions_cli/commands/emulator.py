@@ -2,9 +2,11 @@
 
 import ipaddress
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +19,13 @@ from completions_cli.emulator.faults.spec import parse_spec
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.streams import Streams
 
+if TYPE_CHECKING:
+    from completions_cli.emulator.engines import Engine
+
 app = typer.Typer(add_completion=False)
 
+# How many choices the embedded model computes together; more do not make two processors faster.
+_SEQUENCES = 4
 _LISTENING = "Where it listens"
 _PLAYED = "What is played"
 _TROUBLE = "Limits and faults"
@@ -200,8 +207,25 @@ def _serve(config: EmulatorConfig, engine: EngineName, streams: Streams) -> None
         raise ConfigError(
             f"the emulator needs the package {error.name}", hint="pip install 'completions-cli[emulator]'"
         ) from error
-    from completions_cli.emulator.engines.echo import EchoEngine
 
-    if engine is EngineName.LOCAL:
-        raise UsageError("the engine local is not in this version yet", hint="Use --engine echo.")
-    serve(config, EchoEngine(config.seed), lambda url: streams.stdout.write(f"{url}\n".encode()))
+    with _engine(engine, config.seed, streams) as model:
+        serve(config, model, lambda url: streams.stdout.write(f"{url}\n".encode()))
+
+
+@contextmanager
+def _engine(name: EngineName, seed: int, streams: Streams) -> Iterator["Engine"]:
+    if name is EngineName.ECHO:
+        from completions_cli.emulator.engines.echo import EchoEngine
+
+        yield EchoEngine(seed)
+        return
+    from completions_cli.emulator.engines.served import ServedEngine
+    from completions_cli.emulator.engines.upstream import Upstream
+    from completions_cli.local import engine
+    from completions_cli.local.weights import Store
+    from completions_cli.render.progress import Download
+
+    with Download(streams.stderr, color=streams.color(streams.stderr)) as watcher:
+        model_path = Store().ensure(watcher)
+    with engine.running(model_path, sequences=_SEQUENCES) as running:
+        yield ServedEngine(Upstream(running.endpoint.removesuffix("/v1"), running.key), running.model)

@@ -1,6 +1,6 @@
 """What one request asks for, once a behaviour has accepted it, and what an engine gives back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Prompt = str | tuple[int, ...]
@@ -33,20 +33,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One finished choice: its tokens as text, in order, and why it ended.
-
-    `preface` is the prompt again where the model was asked to echo it; it counts no tokens.
-    """
+    """One finished choice: its text, how many tokens were generated for it, and why it ended."""
 
     index: int
-    pieces: Sequence[str]
+    text: str
+    tokens: int
     finish_reason: str
-    preface: str = ""
-
-    @property
-    def text(self) -> str:
-        """The choice's whole text."""
-        return self.preface + "".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)

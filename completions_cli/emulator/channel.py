@@ -5,11 +5,13 @@ import contextlib
 import socket
 import struct
 from collections.abc import Coroutine
+from typing import TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from completions_cli.emulator.reply import Reply, StreamReply
 
+_Result = TypeVar("_Result")
 TRANSPORT = "completions.transport"
 # l_onoff = 1, l_linger = 0: closing sends RST and drops what is unsent.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -52,18 +54,18 @@ class Channel:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def while_connected(self, sending: Coroutine[None, None, None]) -> None:
-        """Send something that may take long; a client that leaves ends it."""
-        pump = asyncio.ensure_future(sending)
+    async def while_connected(self, work: Coroutine[None, None, _Result]) -> _Result | None:
+        """Do something that may take long; a client that leaves ends it, and nothing comes of it."""
+        doing = asyncio.ensure_future(work)
         gone = asyncio.ensure_future(self.disconnected())
         try:
-            await asyncio.wait({pump, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            pump.cancel()
             gone.cancel()
-            await asyncio.gather(pump, gone, return_exceptions=True)
-        if not pump.cancelled():
-            pump.result()
+            if not doing.done():
+                doing.cancel()
+            await asyncio.gather(doing, gone, return_exceptions=True)
+        return None if doing.cancelled() else doing.result()
 
     def write(self, data: bytes) -> None:
         """Put bytes on the socket past the HTTP layer."""

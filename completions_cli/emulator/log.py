@@ -56,6 +56,7 @@ class RequestLog:
         seen = {
             "request": self._requests,
             "time": time.time(),
+            "status": None,
             "method": head.method,
             "path": head.path,
             "query": head.query_string,

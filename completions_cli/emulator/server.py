@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from completions_cli.emulator.answering import Answering
 from completions_cli.emulator.app import build_app
 from completions_cli.emulator.behaviours.table import behaviour_of
 from completions_cli.emulator.channel import TRANSPORT
@@ -35,7 +36,8 @@ def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None
     plan = FaultPlan(config.faults, config.seed)
     with open_log(config.log) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
-        service = Service(config, behaviour, engine, plan, log)
+        answering = Answering(config, behaviour, engine, plan)
+        service = Service(config.behaviour, behaviour, answering, log, watches=not engine.is_instant)
         app = build_app(service, behaviour)
         server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop)
         server.run(sockets=[listener])

@@ -41,9 +41,10 @@ class Engine:
 
 
 @contextlib.contextmanager
-def running(model_path: Path) -> Iterator[Engine]:
+def running(model_path: Path, *, sequences: int = 1) -> Iterator[Engine]:
     """Load a GGUF model, serve it on a free loopback port for the length of the block, then end at once.
 
+    `sequences` requests are computed together, in batches; what each is answered then depends on the others.
     Open connections and unfinished generations are cut off. Raises ConfigError when the extra is not
     installed, the file is missing or no GGUF, or llama.cpp cannot load it.
     """
@@ -51,7 +52,7 @@ def running(model_path: Path) -> Iterator[Engine]:
     key = secrets.token_urlsafe(32)
     with tempfile.TemporaryFile() as log, _child(log) as process:
         try:
-            address = _load(process, model_path, key, log)
+            address = _load(process, model_path, key, sequences, log)
             yield Engine(f"{address}/v1", key, model_path.stem)
         finally:
             process.kill()
@@ -97,9 +98,9 @@ def _child(log: IO[bytes]) -> subprocess.Popen[bytes]:
     )
 
 
-def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, log: IO[bytes]) -> str:
+def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, sequences: int, log: IO[bytes]) -> str:
     """Have the child load the model; give the address it listens on."""
-    order = {"model": str(model_path.absolute()), "alias": model_path.stem, "key": key}
+    order = {"model": str(model_path.absolute()), "alias": model_path.stem, "key": key, "sequences": sequences}
     if process.stdin is None or process.stdout is None:
         raise AssertionError("both are pipes")
     with contextlib.suppress(BrokenPipeError):  # it ended before it began; why is asked below

@@ -1,8 +1,8 @@
 """The process that llama.cpp runs in; a script, started by `engine` and never imported by it.
 
-One line of JSON comes in on descriptor 0 (`{"model": path, "alias": name, "key": key}`), one goes out on
-descriptor 1 (`{"address": url}` or `{"error": text}`), and the process lives until descriptor 0 ends: it
-cannot outlive its parent, however that ends.
+One line of JSON comes in on descriptor 0 (`{"model": path, "alias": name, "key": key, "sequences": number}`),
+one goes out on descriptor 1 (`{"address": url}` or `{"error": text}`), and the process lives until
+descriptor 0 ends: it cannot outlive its parent, however that ends.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 # The context SmolLM2 was trained with: 190 MB of memory. llama.cpp lowers it for a model trained with less.
 _CONTEXT_TOKENS = 8192
+_CONTEXT_TOKENS_OF_SEVERAL = 4096
 # Fitting a model into a GPU's memory costs 0.15 s at every start; a smaller one fits anyway.
 _FIT_ABOVE_BYTES = 1 << 30
 
@@ -26,7 +27,7 @@ def main() -> NoReturn:
     os.dup2(2, 1)
     order = json.loads(_read_line())
     try:
-        server = _start(Path(order["model"]), order["alias"], order["key"])
+        server = _start(Path(order["model"]), order["alias"], order["key"], order["sequences"])
         reply = {"address": server.listening_address}
     except (RuntimeError, ImportError) as error:
         reply = {"error": str(error)}
@@ -44,7 +45,7 @@ def _read_line() -> bytes:
     return line
 
 
-def _start(model: Path, alias: str, key: str) -> Any:  # noqa: ANN401 - a class of an untyped extension
+def _start(model: Path, alias: str, key: str, sequences: int) -> Any:  # noqa: ANN401 - a class of an untyped extension
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -54,9 +55,9 @@ def _start(model: Path, alias: str, key: str) -> Any:  # noqa: ANN401 - a class 
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [key]
-    params.n_ctx = _CONTEXT_TOKENS
-    # One sequence at a time: several share the context, fail when it is full, and change each other's text.
-    params.n_parallel = 1
+    # Several sequences share the context evenly, and change each other's text: a client's own engine has one.
+    params.n_ctx = _CONTEXT_TOKENS if sequences == 1 else _CONTEXT_TOKENS_OF_SEVERAL * sequences
+    params.n_parallel = sequences
     # A prompt found in the cache is computed in other batches, and the same seed then gives another text.
     params.cache_prompt = False
     params.cache_ram_mib = 0

@@ -44,6 +44,10 @@ class Behaviour(Protocol):
         """Say that a limit is hit, and for how many seconds."""
         ...
 
+    def model_error(self, status: int, message: str) -> Reply:
+        """Say that the model refused or failed."""
+        ...
+
     def elsewhere(self, head: Head) -> Reply:
         """Answer on any path that is not one of `paths`."""
         ...

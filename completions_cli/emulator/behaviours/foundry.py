@@ -22,6 +22,7 @@ _VERSIONS = {
     "2025-05-01-preview",
     "2025-05-15-preview",
 }
+_SERVER_ERRORS = 500
 _DEFAULT_TOKENS = 16
 _MOST_PROMPTS = 2048
 _MOST_STOPS = 4
@@ -109,6 +110,12 @@ class Foundry:
     def too_many(self, wait: float) -> Reply:
         """429, nested; the wait stands in the message."""
         return _nested(429, "429", f"Rate limit is exceeded. Try again in {math.ceil(wait)} seconds.")
+
+    def model_error(self, status: int, message: str) -> Reply:
+        """Pass on what the model said, with the gateway's help text behind it."""
+        if status < _SERVER_ERRORS:
+            return _explained(message)
+        return Reply.of_json(status, {"statusCode": status, "message": message})
 
     def elsewhere(self, head: Head) -> Reply:
         """404, nested."""

@@ -10,6 +10,7 @@ from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.config import LimitHeader
 from completions_cli.emulator.reply import RefusalError, Reply
 
+_SERVER_ERRORS = 500
 _DEFAULT_TOKENS = 16  # what vLLM does when it is told nothing
 _OPTIONS = ("error", "drop", "pass-through")
 _READERS: dict[str, lax.Reader] = {
@@ -90,6 +91,13 @@ class Managed:
         """429, nested."""
         message = f"Rate limit is exceeded. Try again in {math.ceil(wait)} seconds."
         return Reply.of_json(429, {"error": {"code": "429", "message": message}})
+
+    def model_error(self, status: int, message: str) -> Reply:
+        """Pass on what the model said, as vLLM and the server around it do."""
+        if status < _SERVER_ERRORS:
+            return vllm_error(message)
+        content = {"code": "Internal Server Error", "message": f"An error occurred: {message}", "status": status}
+        return Reply.of_json(status, {"error": content})
 
     def elsewhere(self, head: Head) -> Reply:
         """Serve the container's own pages; 404 as FastAPI says it."""

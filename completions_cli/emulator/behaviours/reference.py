@@ -68,6 +68,10 @@ class Reference:
         )
         return flat(HTTPStatus.TOO_MANY_REQUESTS, message, "too_many_requests")
 
+    def model_error(self, status: int, message: str) -> Reply:
+        """Pass on what the model said, in the schema of all other statuses."""
+        return other(HTTPStatus(status), "model_error", message, None)
+
     def elsewhere(self, head: Head) -> Reply:
         """404 in the reference's shape."""
         return not_found(f"There is no route {head.path}.")

@@ -4,6 +4,7 @@ import hashlib
 import random
 import re
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 from completions_cli.emulator import tokens
 from completions_cli.emulator.call import Call, Delta, Generation, Prompt
@@ -29,6 +30,16 @@ _ENDS = (".", ".", ".", ".", "!", "?", ".\n", ".\n\n")
 _WORD = re.compile(r"\w+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """One choice: the prompt again if it is to be echoed, the tokens, why they end."""
+
+    index: int
+    preface: str
+    pieces: list[str]
+    reason: str
+
+
 class EchoEngine:
     """Answers with prose that takes up words of the prompt.
 
@@ -37,6 +48,7 @@ class EchoEngine:
     """
 
     model = "echo"
+    is_instant = True
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -49,43 +61,44 @@ class EchoEngine:
 
     async def complete(self, call: Call) -> list[Generation]:
         """Answer at once."""
-        return self._generations(call)
+        return [
+            Generation(telling.index, telling.preface + "".join(telling.pieces), len(telling.pieces), telling.reason)
+            for telling in self._tellings(call)
+        ]
 
     async def stream(self, call: Call) -> AsyncIterator[Delta]:
         """Answer token by token, one token of each choice a round."""
-        generations = self._generations(call)
-        for generation in generations:
-            if generation.preface:
-                yield Delta(generation.index, 0, generation.preface, 0)
-        for step in range(max(len(generation.pieces) for generation in generations) + 1):
-            for generation in generations:
-                if step < len(generation.pieces):
-                    yield Delta(generation.index, step, generation.pieces[step], 1)
-                elif step == len(generation.pieces):
-                    yield Delta(generation.index, step, "", 0, generation.finish_reason)
+        tellings = self._tellings(call)
+        for telling in tellings:
+            if telling.preface:
+                yield Delta(telling.index, 0, telling.preface, 0)
+        for step in range(max(len(telling.pieces) for telling in tellings) + 1):
+            for telling in tellings:
+                if step < len(telling.pieces):
+                    yield Delta(telling.index, step, telling.pieces[step], 1)
+                elif step == len(telling.pieces):
+                    yield Delta(telling.index, step, "", 0, telling.reason)
 
-    def _generations(self, call: Call) -> list[Generation]:
+    def _tellings(self, call: Call) -> list[_Telling]:
         seen: dict[Prompt, int] = {}
-        generations = []
-        for position, prompt in enumerate(call.prompts):
-            first = seen.get(prompt, 0)
-            seen[prompt] = first + call.samples
-            generations += [
-                self._generation(call, prompt, first + sample, position * call.samples + sample)
-                for sample in range(call.samples)
-            ]
-        return generations
+        tellings: list[_Telling] = []
+        for prompt in call.prompts:
+            for _ in range(call.samples):
+                sample = seen.get(prompt, 0)
+                seen[prompt] = sample + 1
+                tellings.append(self._telling(call, prompt, sample, len(tellings)))
+        return tellings
 
-    def _generation(self, call: Call, prompt: Prompt, sample: int, index: int) -> Generation:
+    def _telling(self, call: Call, prompt: Prompt, sample: int, index: int) -> _Telling:
         chance = random.Random(self._draw(call, prompt, sample))  # noqa: S311 - prose, not a secret
         wanted = min(_LONGEST, max(1, round(chance.lognormvariate(0, _SPREAD) * _MEDIAN_TOKENS)))
         pieces = self._prose(chance, prompt, min(wanted, call.max_tokens))
-        finish_reason = "length" if wanted >= call.max_tokens else "stop"
+        reason = "length" if wanted >= call.max_tokens else "stop"
         if (end := _stop_at(pieces, call.stop)) is not None:
-            pieces, finish_reason = _cut(pieces, end), "stop"
+            pieces, reason = _cut(pieces, end), "stop"
         if isinstance(prompt, str) and OUTPUT_TRIGGER in prompt:
-            pieces, finish_reason = pieces[:_FILTERED_AFTER], "content_filter"
-        return Generation(index, pieces, finish_reason, _as_text(prompt) if call.echo else "")
+            pieces, reason = pieces[:_FILTERED_AFTER], "content_filter"
+        return _Telling(index, _as_text(prompt) if call.echo else "", pieces, reason)
 
     def _prose(self, chance: random.Random, prompt: Prompt, length: int) -> list[str]:
         """Give the first tokens of a text; a longer one begins with the same."""
