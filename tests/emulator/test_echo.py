@@ -4,7 +4,7 @@ import asyncio
 import statistics
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from completions_cli.emulator import tokens
@@ -53,11 +53,13 @@ def test_a_token_is_about_four_characters() -> None:
     assert 2.5 < len(text) / tokens.count(text) < 5
 
 
+@settings(max_examples=40)
 @given(CALLS)
 def test_the_same_call_is_answered_the_same(call: Call) -> None:
     assert complete(call) == complete(call)
 
 
+@settings(max_examples=40)
 @given(CALLS)
 def test_a_stream_says_what_the_whole_says(call: Call) -> None:
     whole, deltas = complete(call), stream(call)
@@ -69,11 +71,13 @@ def test_a_stream_says_what_the_whole_says(call: Call) -> None:
         assert sum(delta.tokens for delta in own) == generation.tokens
 
 
+@settings(max_examples=40)
 @given(CALLS)
 def test_there_is_a_choice_for_each_prompt_and_sample_in_order(call: Call) -> None:
     assert [generation.index for generation in complete(call)] == list(range(len(call.prompts) * call.samples))
 
 
+@settings(max_examples=40)
 @given(CALLS)
 def test_limits_hold(call: Call) -> None:
     for generation in complete(replace(call, echo=False)):
@@ -85,6 +89,7 @@ def test_limits_hold(call: Call) -> None:
             assert generation.tokens == call.max_tokens
 
 
+@settings(max_examples=40)
 @given(CALLS, st.integers(0, 50))
 def test_a_smaller_max_tokens_only_cuts(call: Call, smaller: int) -> None:
     free = replace(call, stop=(), max_tokens=300, echo=False)
