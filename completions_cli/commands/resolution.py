@@ -84,12 +84,15 @@ def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
     """Name the profile file in use, and whether it must exist."""
     if common.config is not None:
         return profile_file.expanded(common.config), True
-    return profile_file.default_path(streams.environ, profile_file.config_folder(streams.environ))
+    return profile_file.default_path(streams.environ)
 
 
 def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
     """Read the profile file in use. Raises ConfigError."""
-    path, must_exist = profile_path(common, streams)
+    try:
+        path, must_exist = profile_path(common, streams)
+    except profile_file.NoHomeError:
+        return profile_file.ProfileFile(Path("completions.toml"))  # variables and flags may do
     return profile_file.read(path, must_exist=must_exist)
 
 

@@ -79,8 +79,8 @@ def complete_profile(incomplete: str) -> list[str]:
     from completions_cli.errors import CompletionsError
     from completions_cli.settings import profile_file
 
-    path, must_exist = profile_file.default_path(os.environ, profile_file.config_folder(os.environ))
     try:
+        path, must_exist = profile_file.default_path(os.environ)
         names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
     except CompletionsError:
         names = [profile_file.BUILT_IN]

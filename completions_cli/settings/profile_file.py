@@ -29,10 +29,20 @@ class ProfileFile:
     profiles: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
-def default_path(environ: Mapping[str, str], config_dir: Path) -> tuple[Path, bool]:
-    """Name the file to read when no `--config` was given, and whether it must exist."""
+class NoHomeError(ConfigError):
+    """Nobody knows where this user's files are, as for a bare user id in a container."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no home folder to keep profiles in",
+            hint="Set HOME, or name the file with --config or COMPLETIONS_CONFIG.",
+        )
+
+
+def default_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
+    """Name the file to read when no `--config` was given, and whether it must exist. Raises ConfigError."""
     named = environ.get("COMPLETIONS_CONFIG")
-    return (expanded(named), True) if named else (config_dir / "completions.toml", False)
+    return (expanded(named), True) if named else (config_folder(environ) / "completions.toml", False)
 
 
 def expanded(path: str) -> Path:
@@ -44,13 +54,19 @@ def expanded(path: str) -> Path:
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
-    """Name the user's folder for completions.toml. Without a home it is the one the system would use."""
+    """Name the user's folder for completions.toml. Raises NoHomeError."""
     configured = environ.get("XDG_CONFIG_HOME")
     if configured and Path(configured).is_absolute():
         return Path(configured) / "completions"
     import platformdirs
 
-    return Path(platformdirs.user_config_dir("completions", appauthor=False))
+    try:
+        folder = Path(platformdirs.user_config_dir("completions", appauthor=False))
+    except (RuntimeError, KeyError) as error:
+        raise NoHomeError from error
+    if not folder.is_absolute():  # a ~ that stands for nothing; the working folder is nobody's home
+        raise NoHomeError
+    return folder
 
 
 def read(path: Path, *, must_exist: bool) -> ProfileFile:

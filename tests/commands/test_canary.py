@@ -33,6 +33,7 @@ ANSWERS: dict[str, Script] = {
     "an error in a stream": [stream_head(), b"data: " + _ECHO + b"\n\n"],
     "a reset": [Reset()],
 }
+BATCH = ["batch", "rows.jsonl", "-o", "out.jsonl", "--summary", "summary.json", "-vv", "--overwrite"]
 COMMANDS = [
     ["complete", "hi", "-vv"],
     ["stream", "hi", "-vv", "-F", "jsonl"],
@@ -47,7 +48,7 @@ COMMANDS = [
     ["config", "doctor", "--probe", "--json"],
     ["config", "set", "timeout", "5"],
     ["config", "path"],
-    ["batch", "rows.jsonl", "-o", "out.jsonl", "--summary", "summary.json", "-vv", "--overwrite"],
+    BATCH,
     ["batch", "rows.jsonl", "-o", "out.jsonl", "--plan"],
     ["local", "status"],
 ]
@@ -119,13 +120,21 @@ def test_no_answer_brings_the_key_to_light(keyring_holder: Holder) -> None:
             assert CANARY.encode() in server.requests[sent], name  # or nothing was tested
 
 
-def test_no_command_brings_the_key_to_light(holder: Holder, scripted_server: ScriptedServer) -> None:
-    holder.profile(scripted_server.url)
+def test_no_command_brings_the_key_to_light(keyring_holder: Holder, scripted_server: ScriptedServer) -> None:
+    keyring_holder.profile(scripted_server.url)
     scripted_server.play(ANSWERS["a refusal that repeats it"])
     for command in COMMANDS:
-        holder.run(*command)
+        keyring_holder.run(*command)
     scripted_server.play(ANSWERS["a rejection that repeats it"])
-    holder.run(*COMMANDS[-3])
+    keyring_holder.run(*BATCH)
+    assert any(CANARY.encode() in request for request in scripted_server.requests)
+
+
+def test_no_source_gives_the_key_away(holder: Holder, scripted_server: ScriptedServer) -> None:
+    holder.profile(scripted_server.url)
+    scripted_server.play(ANSWERS["a refusal that repeats it"])
+    for command in (COMMANDS[0], ["config", "show", "--origin"], ["config", "key", "status", "-vv"]):
+        holder.run(*command)
     assert any(CANARY.encode() in request for request in scripted_server.requests)
 
 

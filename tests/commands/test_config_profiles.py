@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.command import Cli
 from tests.dialogue import converse
+from tests.scripted_server import ScriptedServer, response
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
@@ -358,6 +360,42 @@ def test_without_a_home_there_is_still_an_answer(cli: Cli) -> None:
     result = cli.run("config", "path")
     assert result.code == 0
     assert result.text.endswith("completions/completions.toml\n")
+
+
+@posix_only
+def test_a_user_id_without_a_home_goes_by_variables_and_files_that_are_named(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    """As in a container that runs under a bare number."""
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    del cli.env["HOME"], cli.env["XDG_CONFIG_HOME"]
+    own = cli.home / "own"
+    own.mkdir()
+    nobody = (
+        "import os, pwd, sys; pwd.getpwuid = lambda _: {}['no entry']; from completions_cli.main import main; main()"
+    )
+
+    def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", nobody, *args],
+            env={**cli.env, **env},
+            cwd=own,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+
+    service = {"COMPLETIONS_ENDPOINT": scripted_server.url, "COMPLETIONS_API_KEY": "k"}
+    assert run("complete", "hi", **service).stdout == "ok\n"
+    done = run("config", "path")
+    assert (done.returncode, "there is no home folder" in done.stderr) == (3, True)
+    assert run("config", "init", "--endpoint", URL).returncode == 3
+    file = str(own / "c.toml")
+    assert run("config", "init", "--endpoint", URL, "--config", file).returncode == 0
+    assert run("config", "get", "endpoint", COMPLETIONS_CONFIG=file).stdout == f"{URL}\n"
+    assert not (own / "~").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")

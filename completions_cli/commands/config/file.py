@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from completions_cli.commands import resolution
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import ConfigError
 from completions_cli.settings import profile_edit
 from completions_cli.settings.profile_edit import Edit
-from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, config_folder, nearest
+from completions_cli.settings.profile_file import BUILT_IN, NoHomeError, ProfileFile, config_folder, nearest
 from completions_cli.streams import Streams
 
 
@@ -16,8 +17,16 @@ from completions_cli.streams import Streams
 def edited(common: CommonOptions, streams: Streams) -> Iterator[Edit]:
     """Open the file for changes; it is made where there is none."""
     path, _ = resolution.profile_path(common, streams)
-    with profile_edit.edit(path, config_folder(streams.environ)) as edit:
+    with profile_edit.edit(path, lock_folder(path, streams)) as edit:
         yield edit
+
+
+def lock_folder(path: Path, streams: Streams) -> Path:
+    """Name the folder for locks: our own, where nobody else can put a link in their place, if there is one."""
+    try:
+        return config_folder(streams.environ)
+    except NoHomeError:
+        return path.parent
 
 
 def chosen(common: CommonOptions, streams: Streams, file: ProfileFile) -> str | None:

@@ -15,7 +15,7 @@ from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file
-from completions_cli.settings.profile_file import BUILT_IN, config_folder
+from completions_cli.settings.profile_file import BUILT_IN
 from completions_cli.streams import Streams
 
 _EMPTY = "# Profiles for the command completions; `completions config init` asks for what one needs.\n"
@@ -104,9 +104,8 @@ def edit(ctx: typer.Context, common: CommonOptions) -> None:
     if text == (before or _EMPTY):
         streams.stderr.note("nothing was changed")
         return
-    lock_folder = config_folder(streams.environ)
     profile_edit.make_folder(place.parent)
-    with profile_edit.locked(place, lock_folder):
+    with profile_edit.locked(place, files.lock_folder(place, streams)):
         if profile_file.read_text(place) != before:
             draft = _keep(text)
             raise ConfigError(f"{place} was changed meanwhile by someone else", hint=f"Your version is in {draft}.")
