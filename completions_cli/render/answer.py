@@ -57,8 +57,9 @@ class _Text:
         self._show: Callable[[str], str] = visible if destination.is_terminal else str
         self._current: int | None = None
         self._waiting: dict[int, list[str]] = {}
+        self._begun: set[int] = set()
         self._finished: set[int] = set()
-        self._last = ""
+        self._last = ""  # character of the choice being shown
 
     def chunk(self, chunk: Chunk) -> None:
         for index, text, reason in chunk.deltas:
@@ -67,7 +68,7 @@ class _Text:
             if index == self._current:
                 if text:
                     self._write(self._show(text))
-            elif index not in self._finished:
+            elif index not in self._begun:
                 self._waiting.setdefault(index, []).append(text)
             if reason is not None:
                 self._finished.add(index)
@@ -91,11 +92,13 @@ class _Text:
 
     def _begin(self, index: int) -> None:
         if self._destination.is_terminal:
-            if self._options.choices > 1:
+            if self._options.choices > 1 or self._begun:
                 self._write(("" if not self._last or self._last.endswith("\n") else "\n") + _rule(index))
-        elif self._current is not None:
+        elif self._begun:
             self._write(self._options.separator)
+        self._begun.add(index)
         self._current = index
+        self._last = ""
         if self._options.echo is not None:
             self._write(self._show(self._options.echo(index)))
         for text in self._waiting.pop(index, ()):
@@ -178,8 +181,10 @@ def echo_of(prompt: Prompt | None, samples: int) -> Callable[[int], str]:
     prompts = prompt if isinstance(prompt, list) and not isinstance(prompt[0], int) else [prompt]
 
     def echo(index: int) -> str:
-        position = index // samples
-        item = prompts[position] if position < len(prompts) else ""
+        position = index // samples if len(prompts) > 1 else 0
+        item = prompts[position] if 0 <= position < len(prompts) else None
+        if item is None:
+            return ""
         return item if isinstance(item, str) else json.dumps(item)
 
     return echo

@@ -5,6 +5,8 @@ import json
 from completions_cli.errors import CompletionsError, ServiceError
 from completions_cli.streams import Messages, visible
 
+_NARROWEST, _WIDEST = 20, 100
+
 
 def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: bool) -> None:
     """Report an error on stderr. Never fails, whatever the text holds."""
@@ -61,10 +63,12 @@ def _panel(error: CompletionsError, *, color: bool) -> str:
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system="standard" if color else None, legacy_windows=False
     )
+    # A terminal that gives no width, or next to none, must not swallow the text.
+    console.width = min(max(console.width, _NARROWEST), _WIDEST)
     parts = [Text(_one_line(sentence(error)), overflow="fold")]
     if error.hint:
         parts.append(Text.assemble(("hint: ", "bold"), _one_line(error.hint), overflow="fold"))
-    panel = Panel(Group(*parts), title="error", title_align="left", border_style="red", width=min(console.width, 100))
+    panel = Panel(Group(*parts), title="error", title_align="left", border_style="red")
     with console.capture() as capture:
         console.print(panel)
     return capture.get()

@@ -26,18 +26,18 @@ def facts(finished: Finished) -> dict[str, str]:
     if finished.attempts > 1:
         found["attempts"] = str(finished.attempts)
     if finished.request_id:
-        found["request_id"] = finished.request_id
+        found["request_id"] = _word(finished.request_id)
     return found
 
 
 def reasons(finish_reasons: Mapping[int, str | None]) -> list[str]:
     """List the finish reasons that occurred, each once, in the order of the choices."""
-    return list(dict.fromkeys(finish_reasons[index] or "unknown" for index in sorted(finish_reasons)))
+    return list(dict.fromkeys(_word(finish_reasons[index] or "") or "unknown" for index in sorted(finish_reasons)))
 
 
 def line(finished: Finished) -> str:
     """Make the line for programs: key=value, space between."""
-    return " ".join(f"{name}={value.replace(' ', '_')}" for name, value in facts(finished).items())
+    return " ".join(f"{name}={value}" for name, value in facts(finished).items())
 
 
 def sentence(finished: Finished) -> str:
@@ -62,3 +62,8 @@ def sentence(finished: Finished) -> str:
 def notes(finished: Finished) -> list[str]:
     """Say what a finish reason means for the user, where it means something."""
     return [_NOTES[reason] for reason in reasons(finished.finish_reasons) if reason in _NOTES]
+
+
+def _word(text: str) -> str:
+    """Keep what a server said in one word: it must not look like another key or another line."""
+    return "_".join(text.split())
