@@ -50,9 +50,10 @@ def value(path: KeyPath, typed: str) -> Json:
         raise UsageError("a profile is set key by key", hint="As in completions config set profiles.NAME.endpoint URL.")
     if kind not in PROFILE_TABLES:
         try:
-            return SETTINGS[kind].kind.parse(typed)
+            found = SETTINGS[kind].kind.parse(typed)
         except ValueError as error:
             raise UsageError(f"{kind} must be {error}") from error
+        return int(found) if isinstance(found, float) and found.is_integer() else found
     return _whole_table(kind, typed) if len(path) == 3 else _entry(kind, path[3:], typed)  # noqa: PLR2004 - itself
 
 

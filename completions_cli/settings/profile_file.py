@@ -13,6 +13,7 @@ from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SET
 BUILT_IN = "local"
 
 _POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
+_MOST_BYTES = 16 * 1024 * 1024
 _AT_END = " (at end of document)"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -82,7 +83,11 @@ def read(path: Path, *, must_exist: bool) -> ProfileFile:
 def read_text(path: Path) -> str | None:
     """Read the file's text, None when there is no file. Raises ConfigError."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"{path} is too large to be a profile file", hint="Is it the right file?")
+        return content.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 """Flags over variables over the profile over defaults: pure, each value with its source."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -148,14 +149,23 @@ def _endpoint(
         values["endpoint"], sources["endpoint"] = None, "built in"
         return None
     if values["endpoint"] is None:
-        raise ConfigError(
-            "no endpoint is configured",
-            hint="Set one up with `completions config init`, or try the embedded model: `-p local`.",
-        )
+        raise _no_endpoint(name)
     try:
         return endpoints.resolve(values["endpoint"], values["api_version"])
     except ConfigError as error:
         raise ConfigError(f"{error.message} (from {sources['endpoint']})", hint=error.hint) from error
+
+
+def _no_endpoint(name: str | None) -> ConfigError:
+    if name is not None:
+        return ConfigError(
+            f"the profile {name} has no endpoint",
+            hint=f"Set it with: completions config set -p {shlex.quote(name)} endpoint URL",
+        )
+    return ConfigError(
+        "no endpoint is configured",
+        hint="Set one up with `completions config init`, or try the embedded model: `-p local`.",
+    )
 
 
 def _has_origin(text: Json, target: Endpoint) -> bool:

@@ -53,7 +53,8 @@ def test_a_bare_key_needs_a_profile() -> None:
     [
         ("default_profile", "5", "5"),
         ("deployment", "5", "5"),
-        ("timeout", "5", 5.0),
+        ("timeout", "5", 5),
+        ("timeout", "0.5", 0.5),
         ("retries", "5", 5),
         ("key_command", '["pass", "x"]', ["pass", "x"]),
         ("params.seed", "5", 5),

@@ -93,6 +93,9 @@ def test_what_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"a = '\xff'")
     with pytest.raises(ConfigError, match="not UTF-8 at byte 5"):
         profile_file.read(tmp_path / "bad.toml", must_exist=False)
+    if Path("/dev/zero").exists():
+        with pytest.raises(ConfigError, match="too large"):
+            profile_file.read(Path("/dev/zero"), must_exist=True)
     with pytest.raises(ConfigError, match="NUL"):
         profile_file.read(Path("a\0b"), must_exist=False)
 

@@ -129,6 +129,9 @@ def test_without_an_endpoint_the_error_says_how_to_get_one() -> None:
     with pytest.raises(ConfigError, match="no endpoint is configured") as caught:
         resolve(Flags(), {}, ProfileFile(Path("f")))
     assert "completions config init" in str(caught.value.hint)
+    with pytest.raises(ConfigError, match="the profile a b has no endpoint") as caught:
+        resolve(Flags(profile="a b"), {}, ProfileFile(Path("f"), True, None, {"a b": {}}))
+    assert "config set -p 'a b' endpoint URL" in str(caught.value.hint)
 
 
 def test_a_proxy_is_never_used_for_this_machine() -> None:

@@ -1,5 +1,6 @@
 """`completions config init`: a first profile, asked for on a terminal or given as options."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -171,7 +172,7 @@ def _write(answers: Answers, edit: Edit) -> None:
 
 def _finish(answers: Answers, questions: Questions | None, streams: Streams) -> None:
     """Ask for the key, and say what to do next."""
-    target = endpoints.resolve(answers.endpoint or "")
+    target, profile = endpoints.resolve(answers.endpoint or ""), shlex.quote(answers.name)
     needs_secret = answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None)
     if needs_secret:
         what = "client secret" if answers.auth == "entra" else "key"
@@ -182,5 +183,5 @@ def _finish(answers: Answers, questions: Questions | None, streams: Streams) -> 
             except NoKeyringError as error:
                 streams.stderr.note(f"note: {error.message}. {error.hint}")
         else:
-            streams.stderr.note(f"next: completions config key set -p {answers.name}, or set COMPLETIONS_API_KEY")
-    streams.stderr.note(f"try: completions complete -p {answers.name} 'Once upon a time'")
+            streams.stderr.note(f"next: completions config key set -p {profile}, or set COMPLETIONS_API_KEY")
+    streams.stderr.note(f"try: completions complete -p {profile} 'Once upon a time'")
