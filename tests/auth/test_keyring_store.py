@@ -155,28 +155,40 @@ assert store.get("p@https://h") is None
 """
 
 
-def test_a_secret_service_keeps_secrets(tmp_path: Path) -> None:
-    """gnome-keyring over D-Bus, as on a Linux desktop, in a session and a home of its own."""
+def in_a_desktop_session(daemon: str, code: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python code beside gnome-keyring over D-Bus, as on a Linux desktop, in a session and a home of its own."""
     session = shutil.which("dbus-run-session")
     if session is None or shutil.which("gnome-keyring-daemon") is None:
         pytest.skip("needs dbus-run-session and gnome-keyring-daemon (Debian packages dbus, gnome-keyring)")
-    script = 'printf test | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec "$0" -c "$1"'
+    script = f'{daemon} --components=secrets >/dev/null && exec "$0" -c "$1"'
     environ = {
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(home),
+        "XDG_DATA_HOME": str(home),
         "PYTHONPATH": str(Path.cwd()),
     }
-    done = subprocess.run(
-        [session, "--", "sh", "-c", script, sys.executable, _ROUND_TRIP],
+    return subprocess.run(
+        [session, "--", "sh", "-c", script, sys.executable, code],
         env=environ,
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_a_secret_service_keeps_secrets(tmp_path: Path) -> None:
+    done = in_a_desktop_session("printf test | gnome-keyring-daemon --unlock", _ROUND_TRIP, tmp_path)
     assert done.stdout == "keyring.backends.SecretService.Keyring\n", done.stderr
+
+
+def test_a_secret_service_that_nobody_can_unlock_is_no_keyring(tmp_path: Path) -> None:
+    code = (
+        f"import os\ntry:\n exec({_ROUND_TRIP!r})\nexcept Exception as error:\n print(error, flush=True)\nos._exit(0)"
+    )
+    done = in_a_desktop_session("gnome-keyring-daemon --start", code, tmp_path)
+    assert done.stdout.startswith("no usable keyring: "), done.stderr
 
 
 def test_a_machine_without_a_message_bus_has_no_keyring(tmp_path: Path) -> None:
