@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Coroutine
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from completions_cli.emulator.reply import Reply, StreamReply
 _Result = TypeVar("_Result")
 TRANSPORT = "completions.transport"
 # l_onoff = 1, l_linger = 0: closing sends RST and drops what is unsent.
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Channel:

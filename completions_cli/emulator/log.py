@@ -1,8 +1,9 @@
 """The request log: one JSON line for each request, keys masked."""
 
+import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -42,11 +43,16 @@ class Entry:
 
 
 class RequestLog:
-    """Appends to a JSONL file, or nowhere."""
+    """Appends to a JSONL file, or nowhere.
+
+    When a line cannot be written it keeps the `failure`, calls `when_failed` and stays silent from then on.
+    """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._requests = 0
+        self.failure: OutputError | None = None
+        self.when_failed: Callable[[], None] = _nothing
 
     def entry(self, head: Head, body: bytes) -> Entry:
         """Begin a request's line. Bytes of the body that are not UTF-8 are shown as escapes."""
@@ -67,9 +73,14 @@ class RequestLog:
 
     def write(self, record: Mapping[str, object]) -> None:
         """Write one line, so that a reader never sees half of it."""
-        if self._stream:
+        if not self._stream or self.failure:
+            return
+        try:
             self._stream.write(json.dumps(record) + "\n")
             self._stream.flush()
+        except OSError as error:
+            self.failure = _cannot_write(self._stream.name, error)
+            self.when_failed()
 
 
 @contextmanager
@@ -81,6 +92,17 @@ def open_log(path: Path | None) -> Iterator[RequestLog]:
     try:
         stream = path.open("a", encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"cannot write the log {path}: {error.strerror}") from error
-    with stream:
+        raise _cannot_write(str(path), error) from error
+    try:
         yield RequestLog(stream)
+    finally:
+        with contextlib.suppress(OSError):  # told when it was written
+            stream.close()
+
+
+def _cannot_write(path: str, error: OSError) -> OutputError:
+    return OutputError(f"cannot write the log {path}: {error.strerror}", hint="Is the disk full, or read-only?")
+
+
+def _nothing() -> None:
+    pass

@@ -1,7 +1,9 @@
 """Runs an emulator on a socket until a signal ends it."""
 
 import asyncio
+import contextlib
 import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -21,6 +23,7 @@ from completions_cli.emulator.service import Service
 from completions_cli.errors import NetworkError
 
 _BACKLOG = 4096
+_OPEN_FILES = 65536
 # The managed servers close an idle connection after 5 s; gateways keep it longer.
 _KEEP_ALIVE = {BehaviourName.MANAGED: 5}
 _KEEP_ALIVE_ELSEWHERE = 75
@@ -40,7 +43,11 @@ def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None
         service = Service(config.behaviour, behaviour, answering, log, watches=not engine.is_instant)
         app = build_app(service, behaviour)
         server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop)
+        log.when_failed = server.request_exit
+        _allow_many_connections()
         server.run(sockets=[listener])
+        if log.failure:
+            raise log.failure
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -49,7 +56,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere it would let two servers share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError:
@@ -62,6 +70,19 @@ def _listen(host: str, port: int) -> socket.socket:
             message, hint = f"cannot listen on {host} port {port}: {error.strerror}", None
         raise NetworkError(message, hint=hint) from error
     return listener
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of open files to what the system allows: many shells give 1024."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _url(listener: socket.socket) -> str:
@@ -92,6 +113,10 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._announce = announce
         self._stop = stop
+
+    def request_exit(self) -> None:
+        """End as a signal would end it."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then say so: a signal that follows at once finds uvicorn's handlers in place."""

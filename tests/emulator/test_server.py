@@ -3,11 +3,14 @@
 import json
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from completions_cli.emulator import content_filter
 from tests.command import Cli
 from tests.emulator.exchange import RESET, ask, read, request
 from tests.emulator_process import EmulatorProcess
@@ -66,6 +69,36 @@ def test_a_log_that_cannot_be_written_is_an_error(cli: Cli, tmp_path: Path) -> N
     done = cli.run("emulator", "--log", str(tmp_path / "none" / "log.jsonl"))
     assert done.code == 16
     assert "cannot write the log" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+def test_a_full_disk_under_the_log_ends_it_with_an_error(cli: Cli) -> None:
+    process = cli.start("emulator", "--log", "/dev/full")
+    assert process.stdout
+    url = process.stdout.readline().decode().strip()
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as client:
+        client.sendall(request())
+        assert read(client).status == 200
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 16
+    assert stderr.startswith(b"error: cannot write the log /dev/full: No space left on device")
+    assert b"Traceback" not in stderr
+
+
+def test_without_the_extra_it_names_it(cli: Cli) -> None:
+    program = (
+        "import sys; sys.modules['uvicorn'] = None; sys.argv = ['completions', 'emulator'];"
+        "from completions_cli.__main__ import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=cli.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "completions-cli[emulator]" in done.stderr
+
+
+def test_the_help_names_the_words_that_the_content_filter_knows(cli: Cli) -> None:
+    shown = " ".join(cli.run("emulator", "--help").text.split())
+    assert content_filter.PROMPT_TRIGGER in shown
+    assert content_filter.OUTPUT_TRIGGER in shown
 
 
 def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> None:

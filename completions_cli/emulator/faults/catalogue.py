@@ -35,11 +35,11 @@ def found(spec: FaultSpec) -> Fault:
 
 
 def listing() -> list[str]:
-    """Give a line for each fault: KIND, or KIND=VALUE where a value may be given, and what it does."""
+    """Give a line for each fault: its KIND, what it does, and which VALUE it takes, if any."""
     faults = catalogue().values()
-    names = [f"{fault.kind}[={fault.value_name}]" if fault.value_name else fault.kind for fault in faults]
-    width = max(map(len, names))
-    return [
-        f"{name:{width}}  {fault.summary}" + (f" (default {fault.value:g})" if fault.value_name else "")
-        for name, fault in zip(names, faults, strict=True)
-    ]
+    width = max(len(fault.kind) for fault in faults)
+    return [f"{fault.kind:{width}}  {fault.summary}{_value(fault)}" for fault in faults]
+
+
+def _value(fault: Fault) -> str:
+    return f" (={fault.value_name}, else {fault.value:g})" if fault.value_name else ""
