@@ -12,6 +12,7 @@ MAX_BODY_BYTES = 256 * 1024 * 1024
 _DONE = b"[DONE]"
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _EVENT_STREAM_STARTS = b"deir:"
+_MAX_COUNT = 2**63 - 1
 _WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 
@@ -128,8 +129,8 @@ class ResponseReader:
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 continue
-            index = choice.get("index", position)
-            if type(index) is not int:
+            index = _count(choice.get("index"))
+            if index is None:
                 index = position
             text = choice.get("text")
             if not isinstance(text, str):
@@ -208,7 +209,8 @@ class _SurrogateJoiner:
 
 
 def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Accept an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
+    return value if type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT else None
 
 
 def _is_whole(data: bytes) -> bool:

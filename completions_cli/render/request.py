@@ -1,6 +1,7 @@
 """A request shown instead of sent."""
 
 import json
+import re
 import shlex
 
 from completions_cli.api import headers, wire
@@ -37,14 +38,18 @@ def curl(request: HttpRequest, *, proxy: str | None, ca_bundle: str | None) -> s
 
 
 def _curl_header(name: str, value: str, request: HttpRequest) -> str:
-    if name == "authorization":
+    if name == "authorization" and value.startswith("Bearer "):
         return '"authorization: Bearer $COMPLETIONS_API_KEY"'
     if name == "api-key":
         return '"api-key: $COMPLETIONS_API_KEY"'
     if _is_secret(name, request):
-        variable = "".join(char if char.isalnum() else "_" for char in name.upper())
-        return f'"{name}: ${variable}"'
-    return shlex.quote(f"{name}: {value}")
+        variable = re.sub(r"[^A-Z0-9]|^(?=[0-9])", "_", name.upper())
+        # The name itself may hold what a shell would act upon.
+        return (
+            f'{shlex.quote(f"{name}: ")}"${variable}"' if re.search(r"[^a-z0-9-]", name) else f'"{name}: ${variable}"'
+        )
+    # curl's way to send a header without a value; with a colon it would send none.
+    return shlex.quote(f"{name}: {value}" if value else f"{name};")
 
 
 def _mask(name: str, value: str, request: HttpRequest) -> str:

@@ -103,6 +103,7 @@ class AsyncTransport:
         body = await (self._error_body(inner) if is_error else self._body(inner))
         if self._trace is not None:
             self._trace.body(body)
+            self._trace.body(b"")
         return Answer(inner, body)
 
     async def _body(self, inner: Response) -> bytes:

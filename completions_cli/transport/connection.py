@@ -29,4 +29,4 @@ class Trace(Protocol):
         """See the head of an answer."""
 
     def body(self, received: bytes) -> None:
-        """See a part of an answer's body."""
+        """See a part of an answer's body; an empty part is its end."""

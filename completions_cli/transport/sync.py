@@ -91,6 +91,8 @@ class SyncTransport:
                 self._trace.response(inner.http_version, response.status, inner.reason_phrase, response.headers)
             yield response
         finally:
+            if self._trace is not None:
+                self._trace.body(b"")
             inner.close()
 
     def _open(self, url: str) -> httpx.Client:
