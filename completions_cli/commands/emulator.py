@@ -167,6 +167,8 @@ def emulator(
     if not math.isfinite(config.latency) or not math.isfinite(config.tokens_per_second or 0):
         raise UsageError("--latency and --tokens-per-second must be numbers")
     _warn_of_exposure(config, streams)
+    if streams.stderr.is_terminal:
+        streams.stderr.note(f"playing {config.behaviour} with the engine {play.engine}; Ctrl-C ends it")
     _serve(config, play.engine, streams)
 
 
@@ -225,6 +227,7 @@ def _engine(name: EngineName, seed: int, streams: Streams) -> Iterator["Engine"]
     from completions_cli.local.weights import Store
     from completions_cli.render.progress import Download
 
+    engine.require()  # before the weights are fetched for nothing
     with Download(streams.stderr, color=streams.color(streams.stderr)) as watcher:
         model_path = Store().ensure(watcher)
     with engine.running(model_path, sequences=_SEQUENCES) as running:

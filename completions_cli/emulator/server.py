@@ -24,6 +24,8 @@ from completions_cli.errors import NetworkError
 
 _BACKLOG = 4096
 _OPEN_FILES = 65536
+# Where a client on this machine finds what listens everywhere.
+_REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a name to translate, not to bind
 # The managed servers close an idle connection after 5 s; gateways keep it longer.
 _KEEP_ALIVE = {BehaviourName.MANAGED: 5}
 _KEEP_ALIVE_ELSEWHERE = 75
@@ -87,6 +89,7 @@ def _allow_many_connections() -> None:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    host = _REACHED_AS.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -60,6 +60,7 @@ def test_it_listens_where_it_is_told_and_says_so(emulator: Start) -> None:
 
 def test_it_says_so_when_other_machines_can_reach_it(emulator: Start) -> None:
     server = emulator("--host", "0.0.0.0")  # noqa: S104 - what is tested
+    assert server.url == f"http://127.0.0.1:{server.port}"
     warning = server.stop()
     assert warning.startswith("warning: listening on 0.0.0.0")
     assert emulator().stop() == ""
