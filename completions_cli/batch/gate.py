@@ -17,38 +17,38 @@ class Gate:
     def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
         self.pace = pace
         self._clock = clock
-        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Ticket], float, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def enter(self, tokens: float) -> Ticket:
-        """Wait for the turn of a request that will use about so many tokens. Raises ClosedError."""
+    async def enter(self, tokens: float, most: float) -> Ticket:
+        """Wait for the turn of a request that will use about `tokens`, `most` at worst. Raises ClosedError."""
         if self._is_closed:
             raise ClosedError
         if not self._waiting:
             now = self._clock()
-            wait = self.pace.wait(now, tokens)
+            wait = self.pace.wait(now, tokens, most)
             if wait <= 0:
-                return self.pace.leave(now, tokens)
+                return self.pace.leave(now, tokens, most)
             self._call_later(wait)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, tokens))
+        self._waiting.append((turn, tokens, most))
         return await turn
 
     def pump(self) -> None:
         """Let out whoever may go; to be called whenever the pace may have changed."""
         while self._waiting:
-            turn, tokens = self._waiting[0]
+            turn, tokens, most = self._waiting[0]
             if turn.done():  # its worker was cancelled
                 self._waiting.popleft()
                 continue
             now = self._clock()
-            wait = self.pace.wait(now, tokens)
+            wait = self.pace.wait(now, tokens, most)
             if wait > 0:
                 self._call_later(wait)
                 return
             self._waiting.popleft()
-            turn.set_result(self.pace.leave(now, tokens))
+            turn.set_result(self.pace.leave(now, tokens, most))
 
     def close(self) -> None:
         """Send all who wait away."""
@@ -56,7 +56,7 @@ class Gate:
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:
-            turn, _ = self._waiting.popleft()
+            turn, _, _ = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(ClosedError())
 

@@ -212,9 +212,9 @@ class Runner:
     # One request
 
     async def _ask(self, unit: Unit) -> None:
-        tokens = self._estimate.of(unit.request) if self._gate.pace.counts_tokens else 0.0
+        tokens, most = self._estimate.of(unit.request) if self._gate.pace.counts_tokens else (0.0, 0.0)
         try:
-            ticket = await self._gate.enter(tokens)
+            ticket = await self._gate.enter(tokens, most)
         except ClosedError:
             return
         self.totals.requests += 1

@@ -3,6 +3,7 @@
 from completions_cli.models import CompletionRequest, Prompt, Usage
 
 _BYTES_A_TOKEN = 4.0  # of English text, until answers tell
+_UNSAID = 16.0  # what many servers generate at most when the request does not say
 _WEIGHT = 0.05  # of the newest answer in the running means
 
 
@@ -13,16 +14,13 @@ class UsageEstimate:
         self._bytes_a_token = _BYTES_A_TOKEN
         self._completion: float | None = None
 
-    def of(self, request: CompletionRequest) -> float:
-        """Guess the tokens of a request, its completions included."""
-        choices = request.prompt_count
-        most = request.parameters.get("max_tokens")
-        completion = self._completion
-        if completion is None:
-            completion = float(most) if isinstance(most, int) else 16.0
-        elif isinstance(most, int):
-            completion = min(completion, float(most))
-        return self._prompt(request.prompt) + completion * choices
+    def of(self, request: CompletionRequest) -> tuple[float, float]:
+        """Guess the tokens of a request, its completions included: about how many, and at worst."""
+        prompt = self._prompt(request.prompt)
+        allowed = request.parameters.get("max_tokens")
+        most = float(allowed) if isinstance(allowed, int) else max(_UNSAID, self._completion or 0.0)
+        completion = most if self._completion is None else min(self._completion, most)
+        return prompt + completion * request.prompt_count, prompt + most * request.prompt_count
 
     def learn(self, request: CompletionRequest, usage: Usage | None) -> float | None:
         """Take in what an answer used; return its total, None when it does not say."""

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 30
 _BACKOFF_CAP = 30.0
+_MOST_CONCURRENT = 1024
+_OTHER_FILES = 64
 # The embedded model computes with all cores for one request already.
 _LOCAL_CONCURRENCY = 4
 
@@ -71,7 +73,7 @@ def run(
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         space, source = _open(stack, streams, path, output, rows, settings)
         totals = Totals.after(space.recovered, budget.prices)
-        most = _LOCAL_CONCURRENCY if settings.is_local else 256
+        most = _LOCAL_CONCURRENCY if settings.is_local else _sockets(in_flight)
         job = _Job(
             streams=streams,
             settings=settings,
@@ -88,6 +90,23 @@ def run(
         )
         ending = job.run(resolution.service(settings, endpoint), credentials)
     job.report(ending)
+
+
+def _sockets(in_flight: int | None) -> int:
+    """Tell how many requests may be in flight at most, given how many files the system lets us open."""
+    wanted = in_flight or _MOST_CONCURRENT
+    if sys.platform == "win32":
+        return wanted
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted + _OTHER_FILES:
+        soft = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, wanted + _OTHER_FILES)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
+        raise UsageError(f"-j {in_flight}: the system lets this process open {soft} files only", hint="ulimit -n")
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
 
 
 def _output(rows: RowOptions) -> Path:

@@ -5,7 +5,9 @@ _WINDOW = 32  # answers whose mean latency is compared, at least
 _KEEPS_UP = 1.5  # times the best latency seen
 _IS_SLOW = 2.5
 _NOISE = 0.01  # seconds of latency that mean nothing
-_DRIFT = 1.02  # the best latency is forgotten by so much a window: prompts may grow longer
+_DRIFT = 1.0005  # the best latency is forgotten by so much a window
+_SHRINK = 0.8
+_HELPED = 0.9  # of the latency before; what shrinking does not bring down to this was not queueing
 
 
 class Concurrency:
@@ -13,14 +15,16 @@ class Concurrency:
 
     It doubles from window to window until the server first shows that it has enough, then grows by a
     tenth; latency well above the best seen stops growth, far above it shrinks the limit, as overload does at once.
+    Where a smaller limit does not make for shorter answers, the work has become longer: that is the new normal.
     """
 
-    def __init__(self, fixed: int | None = None, most: int = 256) -> None:
+    def __init__(self, fixed: int | None = None, most: int = 1024) -> None:
         self._adapts = fixed is None
         self._most = most
         self._limit = float(fixed or min(_START, most))
         self._is_starting = True
         self._best: float | None = None
+        self._before_shrinking: tuple[float, float] | None = None  # limit and latency
         self._total = 0.0
         self._count = 0
         self._was_full = False
@@ -50,8 +54,10 @@ class Concurrency:
         self._limit = max(1.0, self._limit * by)
 
     def _end_window(self, mean: float) -> None:
-        best = mean if self._best is None else min(mean, self._best * _DRIFT)
-        self._best = best
+        before, self._before_shrinking = self._before_shrinking, None
+        if before is not None and mean > before[1] * _HELPED:
+            self._limit, self._best = before[0], mean
+        best = self._best = mean if self._best is None else min(mean, self._best * _DRIFT)
         if mean <= best * _KEEPS_UP + _NOISE:
             # A limit that was never reached says nothing about a higher one.
             if self._was_full:
@@ -60,5 +66,6 @@ class Concurrency:
         else:
             self._is_starting = False
             if mean > best * _IS_SLOW + _NOISE:
-                self._limit = max(1.0, self._limit * 0.8)
+                self._before_shrinking = self._limit, mean
+                self._limit = max(1.0, self._limit * _SHRINK)
         self._total, self._count, self._was_full = 0.0, 0, False

@@ -1,5 +1,7 @@
 """The server's own bucket, as its headers tell of it, with what was sent since taken off."""
 
+_RESERVE = 0.002  # of the limit; guesses of tokens are a little wrong
+
 
 class Mirror:
     """Follows one `x-ratelimit-…` pair. Between two answers it fills as a bucket of that limit would.
@@ -40,7 +42,7 @@ class Mirror:
             return 0.0
         rate = self._limit / 60
         level = min(self._limit, self._level + (now - self._at) * rate)
-        missing = min(cost, self._limit) - level
+        missing = min(cost + self._limit * _RESERVE, self._limit) - level
         return missing / rate if missing > 1e-9 else 0.0  # noqa: PLR2004 - rounding is no reason to wait
 
     def take(self, now: float, cost: float) -> None:

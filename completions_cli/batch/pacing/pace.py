@@ -9,6 +9,7 @@ from completions_cli.batch.pacing.learned import LearnedRate
 from completions_cli.batch.pacing.mirror import Mirror
 
 FULL = float("inf")
+_FIRST_CUT = 0.5  # of what may be in flight, at the first refusal of all
 
 HeaderOf = Callable[[str], str | None]
 
@@ -37,8 +38,11 @@ class Pace:
         self._paused_until = float("-inf")
         self._narrowed = FULL
 
-    def wait(self, now: float, tokens: float) -> float:
-        """Tell the seconds until a request of so many tokens may go out; FULL while too many are in flight."""
+    def wait(self, now: float, tokens: float, most: float) -> float:
+        """Tell the seconds until a request may go out; FULL while too many are in flight.
+
+        It will use about `tokens` and `most` of them at worst, which is what servers reckon with.
+        """
         if self.in_flight >= min(self.concurrency.limit, self._narrowed):
             return FULL
         waits = [self._paused_until - now, self._learned.wait(now)]
@@ -49,10 +53,10 @@ class Pace:
         if self._seen_requests.is_known:
             waits.append(self._seen_requests.wait(now, 1))
         if self._seen_tokens.is_known:
-            waits.append(self._seen_tokens.wait(now, tokens))
+            waits.append(self._seen_tokens.wait(now, most))
         return max(0.0, *waits)
 
-    def leave(self, now: float, tokens: float) -> Ticket:
+    def leave(self, now: float, tokens: float, most: float) -> Ticket:
         """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""
         self.in_flight += 1
         self._learned.take(now)
@@ -61,7 +65,7 @@ class Pace:
         if self._tokens is not None:
             self._tokens.take(now, tokens)
         self._seen_requests.take(now, 1)
-        self._seen_tokens.take(now, tokens)
+        self._seen_tokens.take(now, most)
         return Ticket(now, tokens, self._seen_requests.charged, self._seen_tokens.charged)
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
@@ -76,8 +80,11 @@ class Pace:
         self._give_back(now, ticket)
         if retry_after is not None:
             self.pause(now + retry_after)
+        if not self._learned.is_active:
+            self.concurrency.overloaded(now, ticket.sent_at, by=_FIRST_CUT)
         self._learned.refused(now, ticket.sent_at, retry_after)
-        self.concurrency.overloaded(now, ticket.sent_at, by=0.9)
+        if self._learned.is_at_a_loss:  # later the rate limits what is in flight
+            self.concurrency.overloaded(now, ticket.sent_at)
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
         """Take in any other failure; `overloaded` when it says that the server has too much to do."""

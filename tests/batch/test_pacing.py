@@ -1,0 +1,224 @@
+"""How fast to ask: limits are kept, nothing waits for ever, and what the server says is obeyed."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.batch.pacing.bucket import Bucket
+from completions_cli.batch.pacing.concurrency import Concurrency
+from completions_cli.batch.pacing.learned import LearnedRate
+from completions_cli.batch.pacing.mirror import Mirror
+from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+
+costs = st.lists(st.floats(min_value=0.1, max_value=5000), min_size=1, max_size=60)
+rates = st.floats(min_value=0.5, max_value=100_000)
+
+
+@given(rates, costs, st.lists(st.floats(min_value=0, max_value=20), min_size=60, max_size=60))
+def test_a_bucket_is_never_overdrawn_by_more_than_one_request(
+    per_minute: float, amounts: list[float], idles: list[float]
+) -> None:
+    bucket = Bucket(per_minute, 0.0)
+    now = 0.0
+    taken: list[tuple[float, float]] = []
+    for cost, idle in zip(amounts, idles, strict=False):
+        now += idle
+        now += bucket.wait(now, cost)
+        assert bucket.wait(now, cost) < 1e-6
+        bucket.take(now, cost)
+        taken.append((now, cost))
+    for start in range(len(taken)):
+        span = taken[-1][0] - taken[start][0]
+        total = sum(cost for _, cost in taken[start:])
+        assert total <= bucket.rate * span * (1 + 1e-9) + bucket.capacity + max(amounts) + 1e-6
+
+
+@given(rates, st.floats(min_value=0, max_value=1e9))
+def test_what_is_larger_than_the_whole_budget_waits_a_bounded_time(per_minute: float, cost: float) -> None:
+    bucket = Bucket(per_minute, 0.0, start=0.0)
+    wait = bucket.wait(0.0, cost)
+    assert wait <= bucket.capacity / bucket.rate + 1e-6
+
+
+def test_a_refund_is_given_but_not_hoarded() -> None:
+    bucket = Bucket(60, 0.0)
+    bucket.take(0.0, 2.0)
+    assert bucket.wait(0.0, 1.0) == pytest.approx(1.0)
+    bucket.take(0.0, -1.0)
+    assert bucket.wait(0.0, 1.0) == 0.0
+    bucket.take(0.0, -100.0)
+    assert bucket.wait(0.0, 2.0) == 0.0
+    bucket.take(0.0, 2.0)
+    assert bucket.wait(0.0, 1.0) > 0.9
+
+
+def test_a_mirror_takes_off_what_was_sent_after_the_request_it_hears_of() -> None:
+    mirror = Mirror()
+    for _ in range(10):
+        mirror.take(0.0, 1.0)
+    assert mirror.wait(0.0, 1.0) == 0.0
+    mirror.read(0.0, 600, 5, charged_then=4.0)  # then six more went out: one too many
+    assert mirror.wait(0.0, 1.0) == pytest.approx((1 + 1 + 600 * 0.002) / 10)
+    mirror.read(0.0, 600, 500, charged_then=3.0)  # an older answer
+    assert mirror.wait(0.0, 1.0) > 0
+    mirror.read(0.0, 600, 500, charged_then=10.0)
+    assert mirror.wait(0.0, 1.0) == 0.0
+    mirror.read(0.0, 600, -50, charged_then=10.0)
+    assert mirror.wait(0.0, 1.0) > 5
+
+
+def test_the_user_rate_is_kept_evenly_from_the_start() -> None:
+    pace = Pace(Concurrency(1000), 600, None, 0.0)
+    sent = _send_until(pace, 60.0)
+    assert len(sent) == pytest.approx(600, abs=2)
+    assert max(len([at for at in sent if start <= at < start + 1]) for start in range(60)) <= 11
+
+
+def test_a_token_rate_holds_although_guesses_are_wrong() -> None:
+    pace = Pace(Concurrency(1000), None, 6000, 0.0)
+    used = 0.0
+    for at in _steps(120.0):
+        if pace.wait(at, 300.0, 300.0) <= 0:
+            ticket = pace.leave(at, 300.0, 300.0)
+            pace.answered(at, ticket, 100.0)
+            used += 100.0
+    assert used == pytest.approx(12_000, rel=0.05)
+
+
+def test_one_retry_after_holds_everybody() -> None:
+    pace = Pace(Concurrency(10), None, None, 0.0)
+    tickets = [pace.leave(0.0, 0, 0) for _ in range(5)]
+    pace.refused(1.0, tickets[0], 7.0)
+    pace.answered(1.0, tickets[1], None)
+    assert pace.wait(1.0, 0, 0) == pytest.approx(7.0)
+    assert pace.wait(7.9, 0, 0) > 0
+    assert pace.wait(8.1, 0, 0) == 0.0
+
+
+def test_a_shorter_wait_does_not_shorten_a_longer_one() -> None:
+    pace = Pace(Concurrency(10), None, None, 0.0)
+    one, other = pace.leave(0.0, 0, 0), pace.leave(0.0, 0, 0)
+    pace.refused(0.0, one, 30.0)
+    pace.refused(0.0, other, 1.0)
+    assert pace.wait(2.0, 0, 0) == pytest.approx(28.0)
+
+
+def test_no_more_are_in_flight_than_allowed() -> None:
+    pace = Pace(Concurrency(3), None, None, 0.0)
+    tickets = [pace.leave(0.0, 0, 0) for _ in range(3)]
+    assert pace.wait(0.0, 0, 0) == FULL
+    pace.failed(0.1, tickets[0], overloaded=True)
+    assert pace.wait(0.1, 0, 0) == 0.0
+    pace.narrow(2)
+    assert pace.wait(0.1, 0, 0) == FULL
+    pace.narrow(None)
+    assert pace.wait(0.1, 0, 0) == 0.0
+
+
+def test_concurrency_grows_while_latency_stays_and_shrinks_on_overload() -> None:
+    concurrency = Concurrency()
+    start = concurrency.limit
+    for _ in range(2000):
+        concurrency.answered(0.1, concurrency.limit)
+    grown = concurrency.limit
+    assert grown > 4 * start
+    concurrency.overloaded(10.0, 9.0)
+    assert concurrency.limit == int(grown * 0.7)
+    concurrency.overloaded(10.1, 9.9)  # was under way at the time
+    assert concurrency.limit == int(grown * 0.7)
+
+
+def test_concurrency_stops_where_requests_only_queue() -> None:
+    concurrency = Concurrency()
+    for _ in range(20_000):
+        # A server with eight places: more in flight only wait longer.
+        concurrency.answered(0.1 * max(1.0, concurrency.limit / 8), concurrency.limit)
+    assert 8 <= concurrency.limit <= 64
+
+
+def test_longer_work_is_no_reason_to_slow_down() -> None:
+    concurrency = Concurrency()
+    for _ in range(3000):
+        concurrency.answered(0.1, concurrency.limit)
+    grown = concurrency.limit
+    for _ in range(10_000):
+        concurrency.answered(1.0, concurrency.limit)
+    assert concurrency.limit >= grown
+
+
+def test_what_is_set_does_not_adapt() -> None:
+    concurrency = Concurrency(5)
+    for moment in range(1000):
+        concurrency.answered(0.1, 5)
+        concurrency.overloaded(float(moment), float(moment))
+    assert concurrency.limit == 5
+
+
+@pytest.mark.parametrize("limit", [2.0, 10.0, 100.0])
+def test_bare_refusals_teach_the_rate(limit: float) -> None:
+    taken, refused = _against_a_bucket(limit, seconds=200.0, change=lambda _: limit)
+    late = [at for at in taken if at >= 60]
+    assert len(late) >= 0.9 * limit * 140
+    assert len([at for at in refused if at >= 60]) < 0.05 * len(late)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_limit_that_changed_is_found_within_fifteen_seconds(factor: float) -> None:
+    taken, _ = _against_a_bucket(20.0, seconds=140.0, change=lambda now: 20.0 * (factor if now > 100 else 1.0))
+    assert len([at for at in taken if 115 <= at < 125]) >= 0.9 * 20.0 * factor * 10
+
+
+@given(st.integers(min_value=0, max_value=2**32), st.floats(min_value=0.0, max_value=0.9))
+def test_no_pattern_of_refusals_stops_everything(seed: int, share: float) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a pattern
+    rate = LearnedRate()
+    now, waited = 0.0, 0.0
+    for _ in range(300):
+        began = now
+        while (wait := rate.wait(now)) > 0:
+            now += wait + 1e-6
+        waited = max(waited, now - began)
+        rate.take(now)
+        sent_at, now = now, now + 0.01
+        if chance.random() < share:
+            rate.refused(now, sent_at)
+    assert waited <= 75.0
+
+
+def _steps(seconds: float) -> list[float]:
+    return [step / 100 for step in range(int(seconds * 100))]
+
+
+def _send_until(pace: Pace, end: float) -> list[float]:
+    sent = []
+    for at in _steps(end):
+        while pace.wait(at, 0, 0) <= 0:
+            pace.answered(at, pace.leave(at, 0, 0), None)
+            sent.append(at)
+    return sent
+
+
+def _against_a_bucket(
+    limit: float, *, seconds: float, change: Callable[[float], float]
+) -> tuple[list[float], list[float]]:
+    """Play a server that has a minute's worth saved up and says nothing but 429; requests take 50 ms."""
+    pace = Pace(Concurrency(), None, None, 0.0)
+    level, taken, refused = limit * 60, list[float](), list[float]()
+    answers: list[tuple[float, Ticket, bool]] = []
+    for at in _steps(seconds):
+        level = min(limit * 60, level + change(at) / 100)
+        while answers and answers[0][0] <= at:
+            _, ticket, accepted = answers.pop(0)
+            if accepted:
+                pace.answered(at, ticket, None)
+            else:
+                pace.refused(at, ticket, None)
+        while pace.wait(at, 0, 0) <= 0:
+            accepted = level >= 1
+            level -= accepted
+            (taken if accepted else refused).append(at)
+            answers.append((at + 0.05, pace.leave(at, 0, 0), accepted))
+    return taken, refused
