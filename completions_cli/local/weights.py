@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Literal, Protocol
 
 from completions_cli.atomic import AtomicFile
-from completions_cli.errors import OutputError, UsageError
+from completions_cli.errors import ConfigError, OutputError, UsageError
 
 _SCRATCH_PREFIX = ".pull-"
 _COPY_BYTES = 1 << 20
@@ -203,10 +203,22 @@ class Store:
 
 
 def default_folder() -> Path:
-    """Give the folder for models: on Linux $XDG_DATA_HOME/completions/models, the system's custom elsewhere."""
+    """Give the folder for models: on Linux $XDG_DATA_HOME/completions/models, the system's custom elsewhere.
+
+    Raises ConfigError where there is no home, as in a container that runs under a bare number.
+    """
     import platformdirs
 
-    return platformdirs.user_data_path("completions", appauthor=False) / "models"
+    try:
+        folder = platformdirs.user_data_path("completions", appauthor=False)
+    except (RuntimeError, KeyError):
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise ConfigError(
+            "there is no home folder to keep the model in",
+            hint="Set HOME or XDG_DATA_HOME, or name a model by --model-path.",
+        )
+    return folder / "models"
 
 
 def _require_space(folder: Path, *needs: int) -> None:

@@ -1,6 +1,8 @@
 """The profile `local`: a real model, the same path as any endpoint."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -71,3 +73,20 @@ def test_the_profile_has_its_own_endpoint(local: Cli) -> None:
 def test_a_profile_of_that_name_may_set_parameters(local: Cli) -> None:
     local.profile("[profiles.local.params]\nmax_tokens = 2\ntemperature = 0\n")
     assert "completion_tokens=2" in local.run("complete", "-p", "local", "Hi", "-u").stderr
+
+
+def test_a_user_without_a_home_is_told_what_to_set(cli: Cli) -> None:
+    """As in a container that runs under a bare number."""
+    del cli.env["HOME"], cli.env["XDG_DATA_HOME"]
+    nobody = "import pwd; pwd.getpwuid = lambda _: {}['no entry']; from completions_cli.main import main; main()"
+    for command in (["local", "status"], ["complete", "-p", "local", "P"]):
+        done = subprocess.run(
+            [sys.executable, "-c", nobody, *command],
+            env=cli.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, "XDG_DATA_HOME" in done.stderr) == (3, True)
