@@ -16,11 +16,16 @@ class UsageEstimate:
 
     def of(self, request: CompletionRequest) -> tuple[float, float]:
         """Guess the tokens of a request, its completions included: about how many, and at worst."""
-        prompt = self._prompt(request.prompt)
+        prompt, most = self.split(request)
+        if self._completion is None:
+            return prompt + most, prompt + most
+        return prompt + min(self._completion * request.prompt_count, most), prompt + most
+
+    def split(self, request: CompletionRequest) -> tuple[float, float]:
+        """Guess the tokens of a request: those of its prompts, and those of its completions at worst."""
         allowed = request.parameters.get("max_tokens")
         most = float(allowed) if isinstance(allowed, int) else max(_UNSAID, self._completion or 0.0)
-        completion = most if self._completion is None else min(self._completion, most)
-        return prompt + completion * request.prompt_count, prompt + most * request.prompt_count
+        return self._prompt(request.prompt), most * request.prompt_count
 
     def learn(self, request: CompletionRequest, usage: Usage | None) -> float | None:
         """Take in what an answer used; return its total, None when it does not say."""

@@ -7,6 +7,7 @@ import typer
 from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+from completions_cli.errors import UsageError
 
 app = typer.Typer(add_completion=False)
 
@@ -22,16 +23,28 @@ def batch(
     connection: ConnectionOptions,
     common: CommonOptions,
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="INPUT", help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.", show_default=False
+            metavar="INPUT",
+            help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.",
+            show_default=False,
         ),
     ],
 ) -> None:
     """Complete every row of INPUT and write the answers to a file, a line a row.
 
     The same command goes on where an earlier run ended, however it ended.
+    `completions batch merge PART… -o OUTPUT` joins the outputs of shards.
     """
     from completions_cli.commands import batch_run  # help and tab completion go without it
 
-    batch_run.run(ctx.obj, source, rows, pace, limits, params, connection, common)
+    if source[0] == "merge":
+        from completions_cli.commands import batch_merge
+
+        batch_merge.run(ctx.obj, source[1:], rows, common)
+        return
+    if len(source) > 1:
+        raise UsageError(
+            f"one INPUT at a time, not {len(source)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
+        )
+    batch_run.run(ctx.obj, source[0], rows, pace, limits, params, connection, common)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
@@ -44,6 +45,18 @@ def output_format(text: str | None, source: Source) -> OutputFormat:
 def template(text: str | None) -> Template | None:
     """Read --template."""
     return None if text is None else Template(text)
+
+
+def output(text: str | None) -> Path:
+    """Read --output: a file, for a batch keeps its place there."""
+    if text is None:
+        raise UsageError("where should the answers go?", hint="Name a file with -o OUTPUT.")
+    if text == "-":
+        raise UsageError(
+            "the answers of a batch go to a file, not to stdout", hint="A batch keeps its place there: -o out.jsonl."
+        )
+    path = Path(text).expanduser()
+    return path.resolve() if path.is_symlink() else path
 
 
 def shard(text: str | None) -> tuple[int, int]:

@@ -37,8 +37,10 @@ class RowOptions:
     shard: Annotated[
         str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
     ] = None
+    ordered: Annotated[bool, _rows("--ordered", help="Put the output into the order of the rows at the end.")] = False
     retry_failed: Annotated[bool, _rows("--retry-failed", help="Ask again for rows that failed before.")] = False
     overwrite: Annotated[bool, _rows("--overwrite", help="Start anew, whatever is in the output.")] = False
+    plan: Annotated[bool, _rows("--plan", help="Read and check all rows, count and estimate; send nothing.")] = False
     summary: Annotated[str | None, _rows("--summary", metavar="FILE|-", help="Write the run's totals as JSON.")] = None
 
 

@@ -8,14 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli.api import parameters
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.atomic import AtomicFile
+from completions_cli.batch import formats, ordering, workspace
 from completions_cli.batch import source as sources
-from completions_cli.batch import workspace
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.gate import Gate
 from completions_cli.batch.pacing.concurrency import Concurrency
@@ -27,7 +28,7 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.commands import batch_choices as choices
-from completions_cli.commands import resolution
+from completions_cli.commands import batch_plan, resolution
 from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import ExitCode, RowsFailedError, UsageError
@@ -66,7 +67,10 @@ def run(
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
     for warning in parameters.warnings(dict(settings.parameters)):
         streams.stderr.note(f"warning: {warning}")
-    output = _output(rows)
+    if rows.plan:
+        batch_plan.run(streams, path, rows, budget, settings)
+        return
+    output = choices.output(rows.output)
     with ExitStack() as stack:
         spinner = Spinner("waking the model", enabled=streams.stderr.is_terminal and not common.quiet)
         # A missing key is found before anything is touched.
@@ -89,6 +93,8 @@ def run(
             ),
         )
         ending = job.run(resolution.service(settings, endpoint), credentials)
+        if rows.ordered and ending is None:
+            ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
     job.report(ending)
 
 
@@ -107,17 +113,6 @@ def _sockets(in_flight: int | None) -> int:
     if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
         raise UsageError(f"-j {in_flight}: the system lets this process open {soft} files only", hint="ulimit -n")
     return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
-
-
-def _output(rows: RowOptions) -> Path:
-    if rows.output is None:
-        raise UsageError("where should the answers go?", hint="Name a file with -o OUTPUT.")
-    if rows.output == "-":
-        raise UsageError(
-            "the answers of a batch go to a file, not to stdout", hint="A batch keeps its place there: -o out.jsonl."
-        )
-    path = Path(rows.output).expanduser()
-    return path.resolve() if path.is_symlink() else path
 
 
 def _open(

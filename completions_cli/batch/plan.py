@@ -1,0 +1,41 @@
+"""What a run would do: its rows read and checked, counted and estimated, and nothing sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from completions_cli.batch.rows import Row
+from completions_cli.batch.units import Packer
+from completions_cli.batch.usage_estimate import UsageEstimate
+
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Plan:
+    """Figures of a run to come. `bad` shows the first bad rows; tokens are guessed, completions at their most."""
+
+    rows: int = 0
+    done: int = 0
+    bad_rows: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def draw_up(rows: Iterable[Row], packer: Packer) -> Plan:
+    """Go through all rows."""
+    plan = Plan()
+    estimate = UsageEstimate()
+    for unit in packer.units(rows):
+        plan.rows += len(unit.rows)
+        if not unit.requests:
+            plan.bad_rows += 1
+            if len(plan.bad) < _SHOWN and unit.rows[0].error is not None:
+                plan.bad.append((unit.rows[0].number, unit.rows[0].error.message))
+        for request in unit.requests:
+            plan.requests += 1
+            prompt, most = estimate.split(request)
+            plan.prompt_tokens += round(prompt)
+            plan.completion_tokens += round(most)
+    return plan

@@ -1,0 +1,26 @@
+"""`completions batch merge`: outputs of shards joined into one."""
+
+from pathlib import Path
+
+from completions_cli.batch import merging
+from completions_cli.commands import batch_choices as choices
+from completions_cli.commands import resolution
+from completions_cli.commands.batch_options import RowOptions
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import UsageError
+from completions_cli.streams import Streams
+
+
+def run(streams: Streams, parts: list[str], rows: RowOptions, common: CommonOptions) -> None:
+    """Join `parts` into the output."""
+    resolution.apply_common(common, streams)
+    if not parts:
+        raise UsageError("merge what?", hint="completions batch merge PART… -o OUTPUT; a file of that name is ./merge.")
+    output = choices.output(rows.output)
+    if output.exists() and output.stat().st_size and not rows.overwrite:
+        raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or --overwrite.")
+    done = merging.merge([Path(part).expanduser() for part in parts], output)
+    words = [f"{done.rows} rows, {done.failed} of them failed"]
+    words += [f"{done.repeated} that were there twice"] if done.repeated else []
+    words += [f"{done.torn} torn lines left out"] if done.torn else []
+    streams.stderr.note(f"merged: {', '.join(words)}; output: {output}")

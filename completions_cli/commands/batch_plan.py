@@ -1,0 +1,67 @@
+"""`completions batch --plan`: what a run would do, and nothing sent."""
+
+from functools import partial
+
+from completions_cli.batch import formats, plan, run_file
+from completions_cli.batch import source as sources
+from completions_cli.batch.budget import Budget
+from completions_cli.batch.journal import RowSet
+from completions_cli.batch.plan import Plan
+from completions_cli.batch.rows import Defaults
+from completions_cli.batch.units import Packer
+from completions_cli.commands import batch_choices as choices
+from completions_cli.commands.batch_options import RowOptions
+from completions_cli.settings.resolve import Settings
+from completions_cli.streams import Streams, visible
+
+
+def run(streams: Streams, path: str, rows: RowOptions, budget: Budget, settings: Settings) -> None:
+    """Print the plan."""
+    source = sources.open_source(
+        path,
+        kind=choices.input_format(rows.input_format),
+        template=choices.template(rows.template),
+        stdin=streams.open_stdin,
+        spool_folder=None,
+    )
+    done = _done(rows)
+    defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
+    packer = Packer(defaults, rows.samples, rows.pack)
+    found = plan.draw_up(source.rows(choices.wanted(rows, done.__contains__)), packer)
+    found.done = len(done)
+    source.close()
+    text = "\n".join(_lines(found, budget)) + "\n"
+    streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
+
+
+def _done(rows: RowOptions) -> RowSet:
+    """Look up which rows an output has already; it is only read."""
+    done = RowSet()
+    if rows.output is None or rows.overwrite:
+        return done
+    path = choices.output(rows.output)
+    known = run_file.read(run_file.path_beside(path))
+    if known is None or not path.is_file():
+        return done
+    read = partial(formats.entry, output_format=known.output_format)
+    with path.open("rb") as lines:
+        for line in lines:
+            entry = read(line.rstrip(b"\n"))
+            if entry is not None and not (entry.failure and rows.retry_failed):
+                done.add(entry.row)
+    return done
+
+
+def _lines(found: Plan, budget: Budget) -> list[str]:
+    before = f", {found.done} more are done" if found.done else ""
+    lines = [f"rows: {found.rows - found.bad_rows} to ask, {found.bad_rows} bad{before}"]
+    lines += [f"bad row {number}: {reason}" for number, reason in found.bad]
+    if found.bad_rows > len(found.bad):
+        lines.append(f"and {found.bad_rows - len(found.bad)} more bad rows")
+    lines.append(f"requests: {found.requests}")
+    lines.append(f"tokens: about {found.prompt_tokens} in prompts, at most {found.completion_tokens} in completions")
+    if budget.prices is not None:
+        least = budget.prices.cost(found.prompt_tokens, 0)
+        most = budget.prices.cost(found.prompt_tokens, found.completion_tokens)
+        lines.append(f"cost: {least:.4f} for the prompts, at most {most:.4f} in all")
+    return lines

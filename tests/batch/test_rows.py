@@ -1,0 +1,214 @@
+"""Records of every format as rows."""
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.batch.rows import MAX_ROW_BYTES, Row
+from completions_cli.batch.source import Format, Source, open_source
+from completions_cli.batch.template import Template
+from completions_cli.errors import UsageError
+
+# What JSON can hold and UTF-8 can carry.
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+ids = st.none() | texts | st.integers()
+awkward = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\U0001f600 \ufeff"
+
+
+def read(content: bytes, kind: Format, template: str | None = None, *, compressed: bool = False) -> list[Row]:
+    source = Source(
+        io.BytesIO(content), "in", kind, compressed=compressed, template=Template(template) if template else None
+    )
+    return list(source.rows())
+
+
+def errors(rows: list[Row]) -> list[str | None]:
+    return [row.error.message if row.error else None for row in rows]
+
+
+@given(st.lists(texts))
+def test_strings_of_jsonl_come_through_unchanged(prompts: list[str]) -> None:
+    for ascii_only in (True, False):
+        content = "".join(json.dumps(prompt, ensure_ascii=ascii_only) + "\n" for prompt in prompts).encode()
+        rows = read(content, "jsonl")
+        assert [row.prompt for row in rows] == prompts
+        assert [row.number for row in rows] == list(range(len(prompts)))
+
+
+@given(st.lists(st.tuples(ids, texts, st.dictionaries(texts, st.integers()))))
+def test_objects_of_jsonl_come_through_unchanged(items: list[tuple[Any, str, dict[str, int]]]) -> None:
+    lines = [json.dumps({"id": name, "prompt": prompt, "metadata": data}) for name, prompt, data in items]
+    rows = read("\r\n".join(lines).encode(), "jsonl")
+    assert [(row.id, row.prompt, row.metadata) for row in rows] == items
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reader(content: bytes) -> None:
+    kinds: tuple[Format, ...] = ("jsonl", "txt")
+    for kind in kinds:
+        try:
+            rows = read(content, kind)
+        except UsageError as error:
+            assert "UTF-16" in error.message  # noqa: PT017 - nothing else may be raised
+        else:
+            assert all((row.error is None) != (row.prompt is None) for row in rows)
+
+
+@given(st.lists(texts.filter(lambda text: "\n" not in text and not text.endswith("\r"))))
+def test_each_line_of_text_is_a_prompt(lines: list[str]) -> None:
+    rows = read("".join(line + "\n" for line in lines).encode(), "txt")
+    assert [row.prompt for row in rows] == [
+        line.removeprefix("\ufeff") if i == 0 else line for i, line in enumerate(lines)
+    ]
+
+
+def test_text_loses_its_carriage_returns_and_only_those() -> None:
+    content = f"one\r\ntwo\rtwo\r\n\r\n{awkward}".encode()
+    assert [row.prompt for row in read(content, "txt")] == ["one", "two\rtwo", "", awkward]
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=1))
+def test_cells_of_a_table_come_through_unchanged(records: list[tuple[str, str]]) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["id", "prompt"])
+    writer.writerows(records)
+    rows = read(file.getvalue().encode(), "csv")
+    assert [(row.id or "", row.prompt) for row in rows] == records
+
+
+def test_columns_of_a_table() -> None:
+    content = b"id,prompt,max_tokens,label,stop\nx,Hello,5,note,END\n,World,,,\n"
+    rows = read(content, "csv")
+    assert [(row.id, row.prompt, dict(row.parameters), row.metadata) for row in rows] == [
+        ("x", "Hello", {"max_tokens": 5, "stop": "END"}, {"label": "note"}),
+        (None, "World", {}, {"label": ""}),
+    ]
+    assert all(not row.extra for row in rows)
+
+
+def test_bad_records_of_a_table_are_rows_of_their_own() -> None:
+    content = b'prompt,max_tokens\ngood,1\nbad,many\n"bad\xff",1\na,1,extra\n\ngood,2\n'
+    rows = read(content, "csv")
+    assert errors(rows) == [
+        None, "max_tokens must be a number", "not UTF-8", "3 cells under 2 columns", None,
+    ]  # fmt: skip
+
+
+def test_a_table_without_its_column_is_refused() -> None:
+    with pytest.raises(UsageError, match="no column prompt"):
+        read(b"text\nx\n", "csv")
+    with pytest.raises(UsageError, match="no column lang"):
+        read(b"text\nx\n", "csv", "To {lang}: {text}")
+    assert read(b"", "csv") == []
+
+
+def test_templates_use_columns_and_send_none_of_them() -> None:
+    rows = read(b"id,text,lang,n\n7,Guten Tag,en,3\n", "csv", "To {lang}: {text} {{}}")
+    assert [(row.id, row.prompt, row.metadata) for row in rows] == [("7", "To en: Guten Tag {}", {"n": "3"})]
+    line = b'{"id":1,"text":"t","n":3,"list":[1,"x"],"top_k":4,"temperature":0.5}\n"bare"\n{"text":"t"}\n'
+    rows = read(line, "jsonl", "{text} {n} {list}")
+    assert rows[0].prompt == 't 3 [1,"x"]'
+    assert (dict(rows[0].extra), dict(rows[0].parameters)) == ({"top_k": 4}, {"temperature": 0.5})
+    assert errors(rows)[1:] == ["not an object", "no value for {n} of the template"]
+
+
+@pytest.mark.parametrize("text", ["{", "}", "{}", "a {b", "{{}"])
+def test_a_template_with_a_stray_brace_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--template"):
+        Template(text)
+
+
+@pytest.mark.parametrize("prompt", ["text", ["a", "b"], [1, 2], [[1], [2, 3]], ""])
+def test_every_form_of_a_prompt(prompt: object) -> None:
+    assert [row.prompt for row in read(json.dumps({"prompt": prompt}).encode(), "jsonl")] == [prompt]
+
+
+def test_null_fields_say_nothing_and_stream_is_ours() -> None:
+    (row,) = read(b'{"prompt":"x","temperature":null,"model":null,"stream":true,"top_k":null}', "jsonl")
+    assert (dict(row.parameters), row.model, dict(row.extra)) == ({}, None, {"top_k": None})
+
+
+def test_lines_of_the_openai_format() -> None:
+    body = {"model": "m", "prompt": "P", "max_tokens": 3, "metadata": {"a": 1}}
+    lines = [
+        {"custom_id": "one", "method": "POST", "url": "/v1/completions", "body": body},
+        {"custom_id": "two", "method": "POST", "url": "/v1/chat/completions", "body": {"messages": []}},
+        {"custom_id": "three", "body": {}},
+        {"custom_id": "four", "body": 5},
+    ]
+    rows = read("\n".join(json.dumps(line) for line in lines).encode(), "jsonl")
+    assert [row.id for row in rows] == ["one", "two", "three", "four"]
+    assert (rows[0].prompt, rows[0].model, dict(rows[0].parameters)) == ("P", "m", {"max_tokens": 3})
+    assert dict(rows[0].extra) == {"metadata": {"a": 1}}
+    assert errors(rows)[1:] == [
+        "not a completions request: POST /v1/chat/completions", "no prompt in body", "body is not an object",
+    ]  # fmt: skip
+
+
+def test_a_row_that_is_too_large_is_an_error_and_the_next_is_read() -> None:
+    large = b'{"prompt":"' + b"x" * MAX_ROW_BYTES + b'"}\n'
+    for kind, content in (
+        ("jsonl", large + b'"next"\n'),
+        ("txt", large + b"next\n"),
+        ("csv", b"prompt\n" + large + b"next\n"),
+    ):
+        rows = read(content, kind)  # type: ignore[arg-type] # a format
+        assert errors(rows) == ["larger than 16 MiB", None]
+        assert rows[1].prompt == "next"
+
+
+def test_a_byte_order_mark_is_none_of_the_text() -> None:
+    assert [row.prompt for row in read(b'\xef\xbb\xbf"a"\n', "jsonl")] == ["a"]
+    assert [row.prompt for row in read(b"\xef\xbb\xbfa\n", "txt")] == ["a"]
+    assert [row.prompt for row in read(b"\xef\xbb\xbfprompt\na\n", "csv")] == ["a"]
+    with pytest.raises(UsageError, match="UTF-16"):
+        read("prompt\n".encode("utf-16"), "csv")
+
+
+def test_compressed_input() -> None:
+    content = gzip.compress(b'"a"\n') + gzip.compress(b'"b"\n')
+    assert [row.prompt for row in read(content, "jsonl", compressed=True)] == ["a", "b"]
+    for broken in (content[:-9], b"not gzip", content[:-8] + b"\0" * 4 + content[-4:]):
+        with pytest.raises(UsageError, match=r"in is damaged|in cannot be read"):
+            read(broken, "jsonl", compressed=True)
+
+
+def test_only_wanted_rows_are_read() -> None:
+    source = Source(io.BytesIO(b'"a"\nbroken\n\n"c"\n'), "in", "jsonl", compressed=False, template=None)
+    assert [row.number for row in source.rows(lambda number: number != 1)] == [0, 2]
+    assert [row.number for row in source.rows()] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.jsonl", "jsonl"), ("a.NDJSON", "jsonl"), ("a.txt", "txt"), ("a.csv.gz", "csv"), ("a.jsonl.gz", "jsonl")],
+)
+def test_the_name_tells_the_format(name: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    source = _open(tmp_path / name)
+    assert source.kind == kind
+    source.close()
+
+
+def test_a_name_that_tells_nothing_needs_a_word(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(b"x\n")
+    with pytest.raises(UsageError, match="what kind"):
+        _open(tmp_path / "rows")
+    source = _open(tmp_path / "rows", "txt")
+    assert [row.prompt for row in source.rows()] == ["x"]
+    source.close()
+
+
+def _open(path: Path, kind: Format | None = None) -> Source:
+    def no_stdin() -> BinaryIO:
+        raise AssertionError
+
+    return open_source(str(path), kind=kind, template=None, stdin=no_stdin, spool_folder=None)
