@@ -237,6 +237,14 @@ def test_a_stream_that_ends_between_two_choices_is_malformed() -> None:
         read(sse(chunk(choice("a", 0, "stop")), chunk(choice("b", 1))))
 
 
+def test_a_torn_event_after_all_choices_have_finished_costs_the_usage_alone() -> None:
+    finished = sse(chunk(choice("An", 0, "stop")))
+    for torn in (b'data: {"choices":[],"usa', b"data: [DON", b"dat", b": pin"):
+        answer = read(finished + torn)
+        assert answer.texts == {0: "An"}
+        assert answer.reader.usage is None
+
+
 def test_nothing_after_done_is_waited_for() -> None:
     reader = ResponseReader()
     assert len(list(reader.feed(sse(chunk(choice("An"))) + DONE + b"data: {"))) == 1

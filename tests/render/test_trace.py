@@ -111,3 +111,14 @@ def test_what_a_server_says_cannot_drive_the_terminal() -> None:
 def test_an_answer_of_json_is_still_json() -> None:
     body = json.dumps({"choices": [{"text": "a"}]}).encode()
     assert json.loads(traced(lambda trace: trace.body(body)).removeprefix("< ")) == json.loads(body)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic", "Custom"])
+def test_the_key_after_the_scheme_is_a_secret_of_its_own(scheme: str) -> None:
+    request = HttpRequest("https://example.com", {"authorization": f"{scheme} {SECRET}"}, b"{}")
+    with tempfile.TemporaryFile() as file:
+        trace = TraceLines(Messages(file.fileno()), bodies=True)
+        trace.request(request)
+        trace.body(f"no such key: {SECRET}\n".encode())
+        file.seek(0)
+        assert SECRET not in file.read().decode()
