@@ -163,12 +163,12 @@ class Streams:
         return os.fdopen(os.dup(0), "rb")
 
     def stdin_holds_data(self) -> bool:
-        """Tell whether a pipe or a file on stdin visibly has something to read; never blocks."""
+        """Tell whether a pipe on stdin visibly has something to read; never blocks.
+
+        A file does not count: it is what the rest of a `while read` loop is fed with.
+        """
         try:
-            mode = os.fstat(0)
-            if stat.S_ISREG(mode.st_mode):
-                return os.lseek(0, 0, os.SEEK_CUR) < mode.st_size
-            if not stat.S_ISFIFO(mode.st_mode) or sys.platform == "win32":
+            if not stat.S_ISFIFO(os.fstat(0).st_mode) or sys.platform == "win32":
                 return False
             import select
 

@@ -165,6 +165,8 @@ class ResponseReader:
         chunk = self._chunk(value, escaped=b"\\u" in self._document, whole=True)
         if not chunk.deltas:
             raise _not_a_completion("the response holds no choices", text)
+        if any("message" in choice and "text" not in choice for choice in value["choices"] if isinstance(choice, dict)):
+            raise _not_a_completion("the response is a chat completion", text)
         self.done = True
         yield chunk
         _raise_error_beside_choices(chunk)
