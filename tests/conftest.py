@@ -1,5 +1,6 @@
 """Fixtures that every room's tests may use."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 from tests.scripted_server import ScriptedServer, scripted
+
+# Started in the background by a shell, this process and all it starts would ignore Ctrl-C, which tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
