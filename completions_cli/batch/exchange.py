@@ -6,13 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from completions_cli.api import error_map, headers, masking, retry
-from completions_cli.api.assemble import Assembler
-from completions_cli.api.reader import ResponseReader
+from completions_cli.api import document, error_map, headers, masking, retry, wire
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
+from completions_cli.batch import encoding
 from completions_cli.errors import AuthError, CompletionsError, ServiceError
-from completions_cli.models import Chunk, CompletionRequest, HttpRequest, Json, Usage
+from completions_cli.models import CompletionRequest, HttpRequest, Json, Usage
 from completions_cli.transport.asynchronous import Answer, AsyncTransport
 
 # A token is good for minutes: asking for the headers this often renews it in time.
@@ -54,10 +53,17 @@ class Exchange:
         self._signed_at = 0.0
         self._renewal = asyncio.Lock()
         self._secrets: set[str] = set()
+        self._secret_names = service.secret_headers
+        # The ids of a run's requests begin alike, so that the service's staff can find them together.
+        self._id_prefix = headers.request_id(os.urandom(16))[:-12]
+        self._count = int.from_bytes(os.urandom(3)) << 24
+        self._common: dict[tuple[bool, bool], dict[str, str]] = {}
 
     async def send(self, request: CompletionRequest) -> Reply:
         """Send a request and read its answer. Raises Failure."""
-        signing = await self._sign()
+        signing: Mapping[str, str] | None = self._signing
+        if signing is None or time.monotonic() - self._signed_at > _HEADERS_LAST:
+            signing = await self._sign()
         try:
             return await self._once(request, signing)
         except Failure as failure:
@@ -67,26 +73,40 @@ class Exchange:
         return await self._once(request, await self._sign())
 
     async def _once(self, request: CompletionRequest, signing: Mapping[str, str]) -> Reply:
-        outgoing = self._service.http_request(request)
-        signed = HttpRequest(
-            outgoing.url,
-            {**outgoing.headers, "x-ms-client-request-id": headers.request_id(os.urandom(16)), **signing},
-            outgoing.body,
-            outgoing.secret_headers | signing.keys(),
-        )
         try:
-            answer = await self._transport.send(signed)
+            answer = await self._transport.send(self._signed(request, signing))
         except CompletionsError as error:
             raise Failure(self._masked(error)) from None
         if not 200 <= answer.status < 300:  # noqa: PLR2004
             refusal = error_map.from_response(answer.status, answer.headers, answer.body, time.time())
             raise Failure(self._masked(self._service.advised(refusal)), answer)
         try:
-            return _read(answer, request.prompt_count)
+            whole = document.read(answer.body, request.prompt_count)
         except CompletionsError as error:
             if isinstance(error, ServiceError):
                 error.retry_after = error.retry_after or retry.retry_after(answer.headers, "", time.time())
             raise Failure(self._masked(self._service.advised(error)), answer) from None
+        return Reply(whole.response, whole.usage, answer)
+
+    def _signed(self, request: CompletionRequest, signing: Mapping[str, str]) -> HttpRequest:
+        """Lay out a request; the headers of requests without parameters of their own differ in one only."""
+        kind = bool(request.extra), request.stream
+        common = self._common.get(kind)
+        if common is None:
+            service = self._service
+            common = self._common[kind] = headers.build(
+                request,
+                deployment=service.deployment,
+                extra_parameters=service.extra_parameters,
+                custom=service.headers,
+            )
+        self._count += 1
+        return HttpRequest(
+            self._service.endpoint.url,
+            {**common, "x-ms-client-request-id": f"{self._id_prefix}{self._count:012x}", **signing},
+            encoding.dumps(wire.body(request)),
+            self._secret_names,
+        )
 
     async def _sign(self) -> Mapping[str, str]:
         now = time.monotonic()
@@ -96,6 +116,7 @@ class Exchange:
                     # May fetch a token, which blocks.
                     self._signing = await asyncio.to_thread(self._credentials.headers)
                     self._signed_at = time.monotonic()
+                    self._secret_names = self._service.secret_headers | self._signing.keys()
                     self._secrets |= {value.removeprefix("Bearer ") for value in self._signing.values()}
         return self._signing
 
@@ -111,27 +132,3 @@ class Exchange:
     def _masked(self, error: CompletionsError) -> CompletionsError:
         own = {value for name, value in self._service.headers.items() if name in self._service.secret_headers}
         return masking.masked(error, self._secrets | own)
-
-
-def _read(answer: Answer, choices: int) -> Reply:
-    reader = ResponseReader(choices)
-    chunks = [*reader.feed(answer.body), *reader.close()]
-    if len(chunks) == 1:
-        return Reply(_valid(chunks[0]), reader.usage, answer)
-    assembler = Assembler()
-    for chunk in chunks:
-        assembler.add(chunk)
-    return Reply(assembler.response(reader.usage), reader.usage, answer)
-
-
-def _valid(chunk: Chunk) -> Mapping[str, Json]:
-    """Give the response of a document, its texts valid Unicode, without what are no choices."""
-    raw = [choice for choice in chunk.raw["choices"] if isinstance(choice, dict)]
-    if len(raw) == len(chunk.raw["choices"]) and all(
-        choice.get("text") is delta.text for choice, delta in zip(raw, chunk.deltas, strict=True)
-    ):
-        return chunk.raw
-    return {
-        **chunk.raw,
-        "choices": [{**choice, "text": delta.text} for choice, delta in zip(raw, chunk.deltas, strict=True)],
-    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from completions_cli.api import wire
+from completions_cli.batch import encoding
 from completions_cli.batch.journal import Entry
 from completions_cli.batch.rows import Row
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
@@ -40,7 +41,7 @@ class Outcome:
 def line(outcome: Outcome, output_format: OutputFormat) -> bytes:
     """Write the line of an outcome, its LF included."""
     record = _openai(outcome) if output_format == "openai" else _native(outcome)
-    return wire.dumps(record).encode() + b"\n"
+    return encoding.dumps(record) + b"\n"
 
 
 def entry(text: bytes, output_format: OutputFormat) -> Entry | None:

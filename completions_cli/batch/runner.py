@@ -17,6 +17,7 @@ from completions_cli.batch.gate import ClosedError, Gate
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.outage import Outage
 from completions_cli.batch.pacing.pace import Ticket
+from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.units import Packer, Unit
 from completions_cli.batch.usage_estimate import UsageEstimate
@@ -38,7 +39,6 @@ _OVERLOADED = (503, 504, 408)
 _PROBES = 2  # requests under way while an outage is suspected
 _DELAYED = 64  # units that may wait for their next try beside those under way
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
-_BREATH = 256  # rows done without waiting for anything before others get a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Runner:
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
+        self._scribe = Scribe(tools.journal, self._cannot_write)
         self._packs = {"taken": 0, "refused": 0}
 
     @property
@@ -111,10 +112,11 @@ class Runner:
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(syncing, *self._workers, return_exceptions=True)
-        if self._failure is not None:
-            raise self._failure
         if self.ending is None:
             self._settle_parked()
+        self._scribe.flush()
+        if self._failure is not None:
+            raise self._failure
         self._journal.sync()
 
     def stop(self, ending: Ending) -> None:
@@ -147,8 +149,7 @@ class Runner:
             self._over.set()
 
     async def _labour(self) -> None:
-        done = 0
-        while (unit := await self._next()) is not None:
+        while (unit := self._at_hand() or await self._next()) is not None:
             if not unit.requests:
                 self._record(Outcome(unit.rows[0], error=unit.rows[0].error))
             else:
@@ -161,23 +162,28 @@ class Runner:
                         self._wake()
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._hire()
-            done += 1
-            if done % _BREATH == 0:
-                await asyncio.sleep(0)
+            if self._scribe.written is not None:
+                await self._scribe.written
+
+    def _at_hand(self) -> Unit | None:
+        """Give the unit to ask next, None when there is none right now."""
+        if self.ending is not None:
+            return None
+        if self._ready:
+            return self._ready.popleft()
+        if self._delayed and self._delayed[0][0] <= self._clock():
+            return heapq.heappop(self._delayed)[2]
+        if not self._is_drained and len(self._delayed) < _DELAYED + len(self._workers):
+            return self._take_new()
+        return None
 
     async def _next(self) -> Unit | None:
-        """Give the unit to ask next; None when there is none and none can come back."""
+        """Wait for the unit to ask next; None when there is none and none can come back."""
         while self.ending is None:
-            if self._ready:
-                return self._ready.popleft()
-            if self._delayed and self._delayed[0][0] <= self._clock():
-                return heapq.heappop(self._delayed)[2]
-            if not self._is_drained and len(self._delayed) < _DELAYED + len(self._workers):
-                unit = self._take_new()
-                if unit is not None:
-                    return unit
-                continue
-            if not self._delayed and not self._under_way:
+            unit = self._at_hand()
+            if unit is not None:
+                return unit
+            if not self._delayed and not self._under_way and not self._ready:
                 break
             await self._wait_for_work()
         self._wake()
@@ -399,7 +405,7 @@ class Runner:
 
     def _record(self, outcome: Outcome) -> None:
         totals = self.totals
-        self._journal.append(line(outcome, self._format))
+        self._scribe.add(line(outcome, self._format))
         if outcome.error is None:
             totals.ok += 1
             reason = outcome.choices[0].get("finish_reason") if outcome.choices else None
@@ -426,9 +432,13 @@ class Runner:
                 try:
                     await asyncio.to_thread(self._journal.sync)
                 except OutputError as error:
-                    self._failure = error
-                    self.abort()
+                    self._cannot_write(error)
                     return
+
+    def _cannot_write(self, error: OutputError) -> None:
+        self._failure = self._failure or error
+        self.stop(Ending("output", error))
+        self.abort()
 
 
 _RESUME_HINT = "The same command goes on where this run stopped."

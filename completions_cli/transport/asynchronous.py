@@ -8,6 +8,7 @@ from typing import Self
 
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.http import Url
 from pyreqwest.response import Response
 
 from completions_cli.api import error_map
@@ -49,6 +50,8 @@ class AsyncTransport:
         self._max_body_bytes = max_body_bytes
         self._deadline = None if connection.deadline is None else dt.timedelta(seconds=connection.deadline)
         self._client: Client | None = None
+        self._url_text = ""
+        self._url: Url | str = ""  # the same, parsed once
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,7 +74,7 @@ class AsyncTransport:
         NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
         """
         answer = await self._exchange(request)
-        if answer.status not in redirects.STATUSES:
+        if answer.status < 300 or answer.status not in redirects.STATUSES:  # noqa: PLR2004
             return answer
         target = redirects.target(request.url, answer.status, answer.headers) or ""
         answer = await self._exchange(HttpRequest(target, request.headers, request.body, request.secret_headers))
@@ -82,29 +85,30 @@ class AsyncTransport:
     async def _exchange(self, request: HttpRequest) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
-        if self._client is None:
-            self._client = reqwest.client(self._connection, request.url)
+        client = self._client or self._open(request.url)
+        url = self._url if request.url == self._url_text else request.url
         started = time.monotonic()
         answering = False
         try:
-            builder = self._client.post(request.url).headers(dict(request.headers)).body_bytes(request.body)
+            builder = client.post(url).headers(request.headers).body_bytes(request.body)
             if self._deadline is not None:
                 builder = builder.timeout(self._deadline)
             async with builder.build_streamed() as inner:
                 answering = True
-                return await self._answer(inner)
+                if self._trace is not None:
+                    self._trace.response(inner.version, inner.status, "", _headers(inner))
+                is_error = not 200 <= inner.status < 300  # noqa: PLR2004
+                body = await (self._error_body(inner) if is_error else self._body(inner))
         except (PyreqwestError, ValueError) as error:
             raise breakage.mapped(error, self._connection, time.monotonic() - started, answering=answering) from None
-
-    async def _answer(self, inner: Response) -> Answer:
-        if self._trace is not None:
-            self._trace.response(inner.version, inner.status, "", _headers(inner))
-        is_error = not 200 <= inner.status < 300  # noqa: PLR2004
-        body = await (self._error_body(inner) if is_error else self._body(inner))
         if self._trace is not None:
             self._trace.body(body)
-            self._trace.body(b"")
         return Answer(inner, body)
+
+    def _open(self, url: str) -> Client:
+        self._client = reqwest.client(self._connection, url)
+        self._url_text, self._url = url, Url(url)
+        return self._client
 
     async def _body(self, inner: Response) -> bytes:
         length = inner.get_header("content-length")

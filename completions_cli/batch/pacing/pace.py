@@ -9,6 +9,8 @@ from completions_cli.batch.pacing.learned import LearnedRate
 from completions_cli.batch.pacing.mirror import Mirror
 
 FULL = float("inf")
+_REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"
+_TOKENS_LEFT, _TOKENS_LIMIT = "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"
 _FIRST_CUT = 0.5  # of what may be in flight, at the first refusal of all
 
 HeaderOf = Callable[[str], str | None]
@@ -34,6 +36,10 @@ class Pace:
         self._tokens = Bucket(tpm, now) if tpm else None
         self._seen_requests = Mirror()
         self._seen_tokens = Mirror()
+        self._request_limits: list[Mirror | Bucket] = [
+            self._seen_requests,
+            *([self._requests] if self._requests else []),
+        ]
         self._learned = LearnedRate()
         self._paused_until = float("-inf")
         self._narrowed = FULL
@@ -45,16 +51,14 @@ class Pace:
         """
         if self.in_flight >= min(self.concurrency.limit, self._narrowed):
             return FULL
-        waits = [self._paused_until - now, self._learned.wait(now)]
-        if self._requests is not None:
-            waits.append(self._requests.wait(now, 1))
+        wait = max(self._paused_until - now, self._learned.wait(now) if self._learned.is_active else 0.0)
+        for request_limit in self._request_limits:
+            wait = max(wait, request_limit.wait(now, 1))
         if self._tokens is not None:
-            waits.append(self._tokens.wait(now, tokens))
-        if self._seen_requests.is_known:
-            waits.append(self._seen_requests.wait(now, 1))
+            wait = max(wait, self._tokens.wait(now, tokens))
         if self._seen_tokens.is_known:
-            waits.append(self._seen_tokens.wait(now, most))
-        return max(0.0, *waits)
+            wait = max(wait, self._seen_tokens.wait(now, most))
+        return max(0.0, wait)
 
     def leave(self, now: float, tokens: float, most: float) -> Ticket:
         """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""
@@ -102,20 +106,24 @@ class Pace:
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
         """Take in the rate headers of an answer, whatever its status."""
-        for mirror, name, charged in (
-            (self._seen_requests, "requests", ticket.requests_charged),
-            (self._seen_tokens, "tokens", ticket.tokens_charged),
-        ):
-            remaining = _number(header(f"x-ratelimit-remaining-{name}"))
-            limit = _number(header(f"x-ratelimit-limit-{name}"))
-            if limit is not None and remaining is not None:
-                mirror.read(now, limit, remaining, charged)
-                self.counts_tokens = self.counts_tokens or name == "tokens"
+        remaining = header(_REQUESTS_LEFT)
+        if remaining is not None:
+            _read(self._seen_requests, now, header(_REQUESTS_LIMIT), remaining, ticket.requests_charged)
+        remaining = header(_TOKENS_LEFT)
+        if remaining is not None:
+            self.counts_tokens = True
+            _read(self._seen_tokens, now, header(_TOKENS_LIMIT), remaining, ticket.tokens_charged)
 
     def _give_back(self, now: float, ticket: Ticket) -> None:
         self.in_flight -= 1
         if self._tokens is not None:
             self._tokens.take(now, -ticket.tokens)
+
+
+def _read(mirror: Mirror, now: float, limit: str | None, remaining: str, charged: float) -> None:
+    known, left = _number(limit), _number(remaining)
+    if known is not None and left is not None:
+        mirror.read(now, known, left, charged)
 
 
 def _number(text: str | None) -> float | None:

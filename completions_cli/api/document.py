@@ -1,0 +1,71 @@
+"""A whole answer read at once: what `ResponseReader` makes of it, the usual case without its detours."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from completions_cli.api import wire
+from completions_cli.api.assemble import Assembler
+from completions_cli.api.reader import ResponseReader
+from completions_cli.models import Chunk, Json, Usage
+
+_ESCAPE = b"\\u"  # may be half of a surrogate pair
+_COUNTS = Usage._fields
+_SANE = 2**53  # tokens
+
+
+class Whole(NamedTuple):
+    """A response object whose choices are objects with valid text, and its usage as it is understood."""
+
+    response: Mapping[str, Json]
+    usage: Usage | None
+
+
+def read(body: bytes, choices: int = 1) -> Whole:
+    """Read a body that is all there, a JSON document or an event stream, of so many choices.
+
+    Raises the errors of `ResponseReader`.
+    """
+    return _usual(body) or _any(body, choices)
+
+
+def _usual(body: bytes) -> Whole | None:
+    """Read what nearly every answer is: one object with choices and usage. None when it is anything else."""
+    if not body.startswith(b"{") or _ESCAPE in body:
+        return None
+    try:
+        value = wire.loads(body.decode())
+    except ValueError:
+        return None
+    if type(value) is not dict or value.get("error") or value.get("object") == "error" or "timings" in value:
+        return None
+    choices, usage = value.get("choices"), value.get("usage")
+    if type(choices) is list and type(usage) is dict and choices and all(map(_is_choice, choices)):
+        counts = [usage.get(name) for name in _COUNTS]
+        if all(type(count) is int and 0 <= count < _SANE for count in counts):
+            return Whole(value, Usage(*counts))
+    return None
+
+
+def _is_choice(value: Json) -> bool:
+    return type(value) is dict and type(value.get("text")) is str and type(value.get("index", 0)) is int
+
+
+def _any(body: bytes, choices: int) -> Whole:
+    reader = ResponseReader(choices)
+    chunks = [*reader.feed(body), *reader.close()]
+    if len(chunks) == 1:
+        return Whole(_valid(chunks[0]), reader.usage)
+    assembler = Assembler()
+    for chunk in chunks:
+        assembler.add(chunk)
+    return Whole(assembler.response(reader.usage), reader.usage)
+
+
+def _valid(chunk: Chunk) -> Mapping[str, Json]:
+    """Leave out what are no choices, and give the others their texts in valid Unicode."""
+    choices = [choice for choice in chunk.raw["choices"] if isinstance(choice, dict)]
+    texts = [delta.text for delta in chunk.deltas]
+    return {
+        **chunk.raw,
+        "choices": [{**choice, "text": text} for choice, text in zip(choices, texts, strict=True)],
+    }

@@ -1,0 +1,41 @@
+"""Lines of one turn of the event loop written together: one call to the system instead of one for each row."""
+
+import asyncio
+from collections.abc import Callable
+
+from completions_cli.batch.journal import Journal
+from completions_cli.errors import OutputError
+
+
+class Scribe:
+    """Gathers lines until the loop's next turn. Who has added one waits for `written` before asking anything more.
+
+    So what is answered is in the journal before its worker sends another request. `failed` is called once
+    when the journal takes no more.
+    """
+
+    def __init__(self, journal: Journal, failed: Callable[[OutputError], None]) -> None:
+        self._journal = journal
+        self._failed = failed
+        self._lines: list[bytes] = []
+        self.written: asyncio.Future[None] | None = None
+
+    def add(self, line: bytes) -> None:
+        """Take a line to be written."""
+        self._lines.append(line)
+        if self.written is None:
+            loop = asyncio.get_running_loop()
+            self.written = loop.create_future()
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        written, self.written = self.written, None
+        lines, self._lines = self._lines, []
+        try:
+            if lines:
+                self._journal.append(b"".join(lines))
+        except OutputError as error:
+            self._failed(error)
+        if written is not None and not written.done():
+            written.set_result(None)
