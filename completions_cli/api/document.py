@@ -9,7 +9,6 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.models import Chunk, Json, Usage
 
 _ESCAPE = b"\\u"  # may be half of a surrogate pair
-_COUNTS = Usage._fields
 _SANE = 2**53  # tokens
 
 
@@ -39,10 +38,11 @@ def _usual(body: bytes) -> Whole | None:
     if type(value) is not dict or value.get("error") or value.get("object") == "error" or "timings" in value:
         return None
     choices, usage = value.get("choices"), value.get("usage")
-    if type(choices) is list and type(usage) is dict and choices and all(map(_is_choice, choices)):
-        counts = [usage.get(name) for name in _COUNTS]
-        if all(type(count) is int and 0 <= count < _SANE for count in counts):
-            return Whole(value, Usage(*counts))
+    if type(choices) is not list or type(usage) is not dict or not choices or not all(map(_is_choice, choices)):
+        return None
+    prompt, completion, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
+    if type(prompt) is int and type(completion) is int and type(total) is int and min(prompt, completion, total) >= 0:
+        return Whole(value, Usage(prompt, completion, total)) if total < _SANE else None
     return None
 
 

@@ -30,7 +30,11 @@ class Reply:
     @property
     def request_id(self) -> str | None:
         """The id under which the service knows this exchange."""
-        return next((found for name in error_map.REQUEST_ID_HEADERS if (found := self.answer.header(name))), None)
+        for name in error_map.REQUEST_ID_HEADERS:
+            found = self.answer.header(name)
+            if found:
+                return found
+        return None
 
 
 class Failure(Exception):  # noqa: N818 - an outcome that travels with the answer it came in

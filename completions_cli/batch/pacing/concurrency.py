@@ -22,6 +22,7 @@ class Concurrency:
         self._adapts = fixed is None
         self._most = most
         self._limit = float(fixed or min(_START, most))
+        self.limit = int(self._limit)  # how many may be in flight now
         self._is_starting = True
         self._best: float | None = None
         self._before_shrinking: tuple[float, float] | None = None  # limit and latency
@@ -29,11 +30,6 @@ class Concurrency:
         self._count = 0
         self._was_full = False
         self._dropped_at = float("-inf")
-
-    @property
-    def limit(self) -> int:
-        """How many may be in flight now."""
-        return int(self._limit)
 
     def answered(self, latency: float, in_flight: int) -> None:
         """Take in an answer that came after `latency` seconds, when `in_flight` were under way with it."""
@@ -52,6 +48,7 @@ class Concurrency:
         self._dropped_at = now
         self._is_starting = False
         self._limit = max(1.0, self._limit * by)
+        self.limit = int(self._limit)
 
     def _end_window(self, mean: float) -> None:
         before, self._before_shrinking = self._before_shrinking, None
@@ -68,4 +65,5 @@ class Concurrency:
             if mean > best * _IS_SLOW + _NOISE:
                 self._before_shrinking = self._limit, mean
                 self._limit = max(1.0, self._limit * _SHRINK)
+        self.limit = int(self._limit)
         self._total, self._count, self._was_full = 0.0, 0, False

@@ -32,6 +32,7 @@ class LearnedRate:
     def __init__(self) -> None:
         self._measured: float | None = None  # requests a second
         self._since = 0.0  # when the rate began to grow from there
+        self.is_active = False  # whether a refusal was seen
         self._anchor: float | None = None  # the refusal that the next measure counts from
         self._taken = 0  # sent since then, less what was refused of that
         self._minute = _LastMinute()
@@ -105,11 +106,6 @@ class LearnedRate:
                 self._react(now, 0.0)
 
     @property
-    def is_active(self) -> bool:
-        """True once a refusal was seen."""
-        return self._anchor is not None
-
-    @property
     def is_at_a_loss(self) -> bool:
         """True while many are refused and there is no rate yet."""
         return self._measured is None and self._recent.refused >= _SURE and self._recent.share > _LOST
@@ -136,6 +132,7 @@ class LearnedRate:
         self._react(now, 0.0)
 
     def _begin(self, now: float) -> None:
+        self.is_active = True
         self._anchor = now
         self._taken = 0
 

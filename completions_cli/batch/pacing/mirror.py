@@ -11,29 +11,21 @@ class Mirror:
     """
 
     def __init__(self) -> None:
+        self.is_known = False  # whether the server has told its limit
         self._limit: float | None = None
         self._level = 0.0
         self._at = 0.0
-        self._charged = 0.0  # all that was ever taken
+        self.charged = 0.0  # all that was ever taken: a request keeps it to say when it was sent
         self._read_at_charge = -1.0
-
-    @property
-    def is_known(self) -> bool:
-        """True once the server has told its limit."""
-        return self._limit is not None
-
-    @property
-    def charged(self) -> float:
-        """All that was ever taken: a request keeps it to say when it was sent."""
-        return self._charged
 
     def read(self, now: float, limit: float, remaining: float, charged_then: float) -> None:
         """Take in an answer's headers. `charged_then` is what `charged` was once its request was taken."""
         if limit <= 0 or charged_then < self._read_at_charge:
             return
         self._limit = limit
+        self.is_known = True
         self._read_at_charge = charged_then
-        self._level = min(remaining, limit) - (self._charged - charged_then)
+        self._level = min(remaining, limit) - (self.charged - charged_then)
         self._at = now
 
     def wait(self, now: float, cost: float) -> float:
@@ -47,7 +39,7 @@ class Mirror:
 
     def take(self, now: float, cost: float) -> None:
         """Count a request that goes out."""
-        self._charged += cost
+        self.charged += cost
         if self._limit is not None:
             self._level = min(self._limit, self._level + (now - self._at) * self._limit / 60) - cost
             self._at = now

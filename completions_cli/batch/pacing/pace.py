@@ -36,10 +36,6 @@ class Pace:
         self._tokens = Bucket(tpm, now) if tpm else None
         self._seen_requests = Mirror()
         self._seen_tokens = Mirror()
-        self._request_limits: list[Mirror | Bucket] = [
-            self._seen_requests,
-            *([self._requests] if self._requests else []),
-        ]
         self._learned = LearnedRate()
         self._paused_until = float("-inf")
         self._narrowed = FULL
@@ -49,16 +45,20 @@ class Pace:
 
         It will use about `tokens` and `most` of them at worst, which is what servers reckon with.
         """
-        if self.in_flight >= min(self.concurrency.limit, self._narrowed):
+        if self.in_flight >= self.concurrency.limit or self.in_flight >= self._narrowed:
             return FULL
-        wait = max(self._paused_until - now, self._learned.wait(now) if self._learned.is_active else 0.0)
-        for request_limit in self._request_limits:
-            wait = max(wait, request_limit.wait(now, 1))
+        wait = max(0.0, self._paused_until - now)
+        if self._learned.is_active:
+            wait = max(wait, self._learned.wait(now))
+        if self._requests is not None:
+            wait = max(wait, self._requests.wait(now, 1))
         if self._tokens is not None:
             wait = max(wait, self._tokens.wait(now, tokens))
+        if self._seen_requests.is_known:
+            wait = max(wait, self._seen_requests.wait(now, 1))
         if self._seen_tokens.is_known:
             wait = max(wait, self._seen_tokens.wait(now, most))
-        return max(0.0, wait)
+        return wait
 
     def leave(self, now: float, tokens: float, most: float) -> Ticket:
         """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""

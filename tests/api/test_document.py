@@ -1,0 +1,79 @@
+"""A whole answer is read the same way whether it takes the short path or the long one."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.api import document
+from completions_cli.api.reader import ResponseReader
+from completions_cli.errors import CompletionsError
+
+scalars = st.none() | st.booleans() | st.integers(-5, 2**70) | st.text(max_size=5) | st.floats(allow_nan=False)
+choices = st.fixed_dictionaries(
+    {},
+    optional={
+        "index": st.integers(-1, 3) | scalars,
+        "text": st.text(max_size=8) | scalars,
+        "finish_reason": st.sampled_from(["stop", "length"]) | scalars,
+    },
+)
+counts = st.integers(0, 100) | scalars
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": st.lists(choices | scalars, max_size=3) | scalars,
+        "usage": scalars
+        | st.fixed_dictionaries(
+            {}, optional={"prompt_tokens": counts, "completion_tokens": counts, "total_tokens": counts}
+        ),
+        "error": scalars,
+        "object": st.sampled_from(["error", "text_completion"]) | scalars,
+        "message": scalars,
+        "timings": scalars,
+    },
+)
+
+
+def long_way(body: bytes) -> object:
+    """Read with the reader alone: texts and usage, or the error."""
+    reader = ResponseReader()
+    try:
+        chunks = [*reader.feed(body), *reader.close()]
+    except CompletionsError as error:
+        return type(error), error.message
+    return [delta.text for chunk in chunks for delta in chunk.deltas], reader.usage
+
+
+def short_way(body: bytes) -> object:
+    """Read it as batches do."""
+    try:
+        whole = document.read(body)
+    except CompletionsError as error:
+        return type(error), error.message
+    return [choice["text"] for choice in whole.response["choices"]], whole.usage
+
+
+@given(bodies, st.booleans())
+def test_both_ways_agree(value: dict[str, Any], ascii_only: bool) -> None:  # noqa: FBT001 - drawn
+    body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert short_way(body) == long_way(body)
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    whole = document.read(b'{"choices":[{"index":0,"text":"a\\ud83d","finish_reason":"stop"}],"usage":null}')
+    assert whole.response["choices"][0]["text"] == "a\ufffd"
+
+
+def test_a_stream_is_put_together() -> None:
+    events = [
+        {"id": "x", "choices": [{"index": 1, "text": "c"}]},
+        {"id": "x", "choices": [{"index": 0, "text": "a", "finish_reason": "stop"}]},
+        {"id": "x", "choices": [{"index": 1, "text": "d", "finish_reason": "stop"}], "usage": {"total_tokens": 3}},
+    ]
+    body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+    whole = document.read(body, 2)
+    assert [choice["text"] for choice in whole.response["choices"]] == ["a", "cd"]
+    assert whole.usage
+    assert whole.usage.total_tokens == 3
