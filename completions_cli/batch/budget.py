@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 _SHARE_COUNTS_FROM = 50  # rows
+_BEFORE_ANSWERS = 4  # requests under way when nobody knows yet what one uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,20 @@ class Budget:
     prices: Prices | None = None
     errors: ErrorLimit | None = None
 
-    def spent(self, prompt_tokens: int, completion_tokens: int) -> str | None:
+    @property
+    def is_limited(self) -> bool:
+        """True when tokens or money are."""
+        return self.tokens is not None or self.cost is not None
+
+    def spent(self, tokens: int, cost: float | None) -> str | None:
         """Name the budget that is used up, if one is."""
-        if self.tokens is not None and prompt_tokens + completion_tokens >= self.tokens:
+        if self.tokens is not None and tokens >= self.tokens:
             return "max_tokens_total"
-        if self.cost is not None and self.prices is not None:
-            return "max_cost" if self.prices.cost(prompt_tokens, completion_tokens) >= self.cost else None
-        return None
+        return "max_cost" if self.cost is not None and cost is not None and cost >= self.cost else None
+
+    def is_tight(self, tokens: int, cost: float | None, answers: int, under_way: int) -> bool:
+        """Tell whether the requests under way may be all that the budget is good for, going by those answered."""
+        if not answers:
+            return under_way >= _BEFORE_ANSWERS
+        share = 1 + under_way / answers
+        return self.spent(round(tokens * share), None if cost is None else cost * share) is not None

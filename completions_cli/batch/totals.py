@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from completions_cli.batch.budget import Prices
+from completions_cli.batch.formats import Outcome
 from completions_cli.batch.journal import Recovered
 from completions_cli.models import Json, Usage
 
@@ -17,6 +18,7 @@ class Totals:
     failed: Counter[str] = field(default_factory=Counter)
     new_failures: int = 0
     requests: int = 0
+    answers: int = 0
     retries: int = 0
     throttled: int = 0
     prompt_tokens: int = 0
@@ -47,8 +49,24 @@ class Totals:
         """What the tokens of this run cost, where prices are known."""
         return None if self.prices is None else self.prices.cost(self.prompt_tokens, self.completion_tokens)
 
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of prompts and completions."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a row that is done."""
+        if outcome.error is not None:
+            self.failed[outcome.error.kind] += 1
+            self.new_failures += 1
+            return
+        self.ok += 1
+        reason = outcome.choices[0].get("finish_reason") if outcome.choices else None
+        self.finish_reasons[reason if isinstance(reason, str) else "unknown"] += 1
+
     def use(self, usage: Usage | None) -> None:
         """Add up what an answer used."""
+        self.answers += 1
         if usage is not None:
             prompt = usage.prompt_tokens or 0
             completion = usage.completion_tokens
@@ -69,7 +87,7 @@ class Totals:
             "throttled": self.throttled,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
-            "total_tokens": self.prompt_tokens + self.completion_tokens,
+            "total_tokens": self.total_tokens,
             "cost": self.cost,
             "finish_reasons": dict(self.finish_reasons),
             "maybe_billed": self.maybe_billed,

@@ -10,6 +10,8 @@ from completions_cli.batch.rows import Defaults, Row
 from completions_cli.errors import MalformedResponseError
 from completions_cli.models import CompletionRequest, Json
 
+_REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
+
 
 @dataclass(slots=True)
 class Unit:
@@ -45,6 +47,8 @@ class Packer:
         self._defaults = defaults
         self._samples = samples
         self.size = size
+        self._packs_taken = 0
+        self._packs_refused = 0
 
     def units(self, rows: Iterable[Row]) -> Iterator[Unit]:
         """Yield the units of rows that can be asked, and each bad row as a unit without requests."""
@@ -67,11 +71,25 @@ class Packer:
         if pack:
             yield self._pack(pack)
 
-    def split(self, unit: Unit, parts: int = 2) -> list[Unit]:
-        """Cut a unit into so many units of about equal size, the first rows first."""
-        size = -(-len(unit.rows) // parts)
-        groups = [unit.rows[start : start + size] for start in range(0, len(unit.rows), size)]
-        return [self.again(group, unit) for group in groups]
+    def taken(self, unit: Unit) -> None:
+        """Take note that the server answered a unit."""
+        self._packs_taken += len(unit.rows) > 1
+
+    def refused(self, unit: Unit) -> list[Unit]:
+        """Give what to ask instead of a pack that was rejected; a server that knows no arrays gets no more packs."""
+        self._packs_refused += 1
+        if self._packs_taken or self._packs_refused < _REFUSED_PACKS:
+            return self.split(unit)
+        self.size = 1
+        return [self.again([row], unit) for row in unit.rows]
+
+    def split(self, unit: Unit, last_try: int = 0) -> list[Unit]:
+        """Cut a unit in halves, the first rows first. `last_try` is how many of their retries are used up."""
+        middle = -(-len(unit.rows) // 2)
+        halves = [self.again(unit.rows[:middle], unit), self.again(unit.rows[middle:], unit)]
+        for half in halves:
+            half.tries = last_try
+        return halves
 
     def again(self, rows: list[Row], unit: Unit) -> Unit:
         """Make a unit of some rows of another."""

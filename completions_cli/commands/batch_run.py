@@ -22,9 +22,10 @@ from completions_cli.batch.gate import Gate
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.pace import Pace
 from completions_cli.batch.rows import Defaults
-from completions_cli.batch.runner import Ending, Rules, Runner, Tools
+from completions_cli.batch.runner import Rules, Runner, Tools
 from completions_cli.batch.source import Source
 from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.commands import batch_choices as choices

@@ -1,0 +1,86 @@
+"""The units that are still to be asked: new ones, those to be asked again now, and those that wait for it."""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from completions_cli.batch.units import Unit
+
+_MOST_DELAYED = 64  # units that may wait for their next try, beside as many as there are workers
+
+
+class Backlog:
+    """Hands out units. `closed` means that no more are to be had, whatever is left."""
+
+    def __init__(self, new: Iterator[Unit], clock: Callable[[], float]) -> None:
+        self._new = new
+        self._clock = clock
+        self._ready: deque[Unit] = deque()
+        self._delayed: list[tuple[float, int, Unit]] = []
+        self._order = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self.is_drained = False  # of new units
+        self.is_closed = False
+        self.workers = 0
+
+    def take(self) -> Unit | None:
+        """Give the unit to ask next, None when there is none right now. Raises what reading the input raises."""
+        if self.is_closed:
+            return None
+        if self._ready:
+            return self._ready.popleft()
+        if self._delayed and self._delayed[0][0] <= self._clock():
+            return heapq.heappop(self._delayed)[2]
+        if not self.is_drained and len(self._delayed) < _MOST_DELAYED + self.workers:
+            unit = next(self._new, None)
+            self.is_drained = unit is None
+            return unit
+        return None
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing is left but what is under way."""
+        return self.is_closed or (self.is_drained and not self._ready and not self._delayed)
+
+    def first(self, *units: Unit) -> None:
+        """Put units before all others, in their order."""
+        self._ready.extendleft(reversed(units))
+
+    def last(self, unit: Unit) -> None:
+        """Put a unit behind the others that are ready."""
+        self._ready.append(unit)
+
+    def later(self, unit: Unit, wait: float) -> None:
+        """Have a unit come back after so many seconds."""
+        self._order += 1
+        heapq.heappush(self._delayed, (self._clock() + wait, self._order, unit))
+
+    def close(self) -> None:
+        """Hand out nothing more."""
+        self.is_closed = True
+        self.wake()
+
+    async def change(self) -> None:
+        """Wait until a unit is due, or somebody calls `wake`."""
+        loop = asyncio.get_running_loop()
+        idle: asyncio.Future[None] = loop.create_future()
+        self._idle.append(idle)
+        timer = None
+        if self._delayed:
+            timer = loop.call_later(max(0.0, self._delayed[0][0] - self._clock()), _resolve, idle)
+        try:
+            await idle
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def wake(self) -> None:
+        """Have everybody look again who waits."""
+        while self._idle:
+            _resolve(self._idle.popleft())
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
