@@ -49,17 +49,8 @@ def ours(*extras: str) -> Path:
     root = str(HERE.parent)
     wanted = f"{root}[{','.join(extras)}]" if extras else root
     bin_folder = environment("completions", wanted)
-    pip = [
-        str(bin_folder / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--quiet",
-        "--force-reinstall",
-        "--no-deps",
-        root,
-    ]
+    # Again each time: the checkout, or what it depends on, may have changed since.
+    pip = [str(bin_folder / "python"), "-m", "pip", "install", "--quiet", "--quiet", wanted]
     subprocess.run(pip, check=True)  # noqa: S603 - our own environment
     return bin_folder
 
