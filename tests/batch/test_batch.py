@@ -258,9 +258,16 @@ def test_a_token_budget_ends_the_run(cli: Cli, emulator: Start, rows: Rows, outp
     )
     assert 1000 <= summary(wide)["total_tokens"] < 1800
     assert totals["ok"] == len(records(output)) < 200
-    assert wide.code == 14
     assert batch(cli, rows(200), "-o", output).code == 0
     assert row_numbers(output) == list(range(200))
+
+
+def test_a_wide_run_does_not_overshoot_its_budget_by_far(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    cli.service(emulator("--latency", "0.05").url)
+    result = batch(cli, rows(200), "-o", output, "--max-tokens-total", "1000", "-j", "50", "--summary", "-")
+    totals = summary(result)
+    assert (result.code, totals["stopped_by"]) == (14, "max_tokens_total")
+    assert 1000 <= totals["total_tokens"] < 1800
 
 
 def test_a_cost_limit_ends_the_run(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
