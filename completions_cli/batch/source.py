@@ -48,15 +48,21 @@ class Source:
         self.kind = kind
         self._compressed = compressed
         self._template = template
+        self.lines: int | None = None  # what `identity` counted, where lines are rows
 
     def identity(self) -> Identity:
-        """Read it all and say what it is."""
+        """Read it all and say what it is; by the way, count its lines."""
         self._file.seek(0)
         digest = hashlib.sha256()
-        size = 0
+        size = lines = 0
+        last = b"\n"
         while block := self._file.read(_BLOCK):
             digest.update(block)
             size += len(block)
+            lines += block.count(b"\n")
+            last = block
+        if self.kind != "csv" and not self._compressed:
+            self.lines = lines + (not last.endswith(b"\n"))
         return Identity(self._name, size, digest.hexdigest())
 
     def rows(self, wanted: Wanted = lambda _: True) -> Iterator[Row]:

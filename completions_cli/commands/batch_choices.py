@@ -78,6 +78,15 @@ def wanted(rows: RowOptions, done: Callable[[int], bool]) -> Callable[[int], boo
     return lambda number: number % count == index and number < end and not done(number)
 
 
+def total_rows(rows: RowOptions, lines: int | None) -> int | None:
+    """Work out how many rows the run is about, given the lines of its input."""
+    if lines is None:
+        return None
+    index, count = shard(rows.shard)
+    own = max(0, -(-(lines - index) // count))
+    return own if rows.limit is None else min(own, rows.limit)
+
+
 def budget(stop: StopOptions) -> Budget:
     """Read the options on when to stop."""
     if stop.fail_fast and stop.max_errors is not None:

@@ -204,7 +204,7 @@ class _Job:
         )
         showing = asyncio.create_task(self._show(runner))
         try:
-            with _signals(runner, self._streams):
+            with _signals(runner, self._progress):
                 await runner.run()
         finally:
             showing.cancel()
@@ -214,10 +214,13 @@ class _Job:
 
     async def _show(self, runner: Runner) -> None:
         started = time.monotonic()
+        total = choices.total_rows(self._rows, self._source.lines)
         while True:
             await asyncio.sleep(self._progress.interval)
-            self._totals.seconds = time.monotonic() - started
-            self._progress.show(Snapshot(self._totals, runner.in_flight, self._source.position()))
+            totals = self._totals
+            totals.seconds = time.monotonic() - started
+            share = min(1.0, totals.rows / total) if total else self._source.position()
+            self._progress.show(Snapshot(totals, runner.in_flight, share, total))
 
     def report(self, ending: Ending | None) -> None:
         """Say how it ended, and raise what the exit code comes from."""
@@ -248,7 +251,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 
 @contextlib.contextmanager
-def _signals(runner: Runner, streams: Streams) -> Iterator[None]:
+def _signals(runner: Runner, progress: Progress) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the run in order, the second at once."""
     loop = asyncio.get_running_loop()
 
@@ -256,7 +259,7 @@ def _signals(runner: Runner, streams: Streams) -> Iterator[None]:
         if runner.ending is not None:
             runner.abort()
             return
-        streams.stderr.note(
+        progress.note(
             f"note: stopping; {runner.in_flight} requests under way are waited for, {_DRAIN_SECONDS} s at most "
             "(once more: stop now)"
         )

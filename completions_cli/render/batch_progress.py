@@ -1,11 +1,21 @@
 """How a batch is getting on: a bar on a terminal, a line every ten seconds elsewhere, and a summary at its end."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from completions_cli.streams import Streams, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+_LINE_SECONDS = 10.0
+_BAR_SECONDS = 0.2
+_RECENT = 50  # snapshots that rates are worked out over: ten seconds of the bar
+_WIDEST = 100
 
 
 class Figures(Protocol):
@@ -44,6 +54,10 @@ class Figures(Protocol):
         """Tokens of completions."""
 
     @property
+    def total_tokens(self) -> int:
+        """Tokens of both."""
+
+    @property
     def seconds(self) -> float:
         """How long the run took so far."""
 
@@ -62,48 +76,91 @@ class Figures(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one moment. `position` is how much of the input has been read, 0 to 1."""
+    """A run at one moment. `share` is how much of it is done, 0 to 1; `total` how many rows it has, if known."""
 
     totals: Figures
     in_flight: int
-    position: float
+    share: float
+    total: int | None = None
 
 
 class Progress:
-    """Shows snapshots every `interval` seconds."""
+    """Shows snapshots every `interval` seconds; `stop` it before anything else is said."""
 
     def __init__(self, streams: Streams) -> None:
         self._stderr = streams.stderr
-        self.interval = 10.0
+        self._color = streams.color(streams.stderr)
+        # A bar and the lines of -v would fight over the screen.
+        self._has_bar = self._stderr.is_terminal and not self._stderr.quiet and not streams.verbosity
+        self._live: Live | None = None
+        self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=_RECENT)
+        self.interval = _BAR_SECONDS if self._has_bar else _LINE_SECONDS
 
     def show(self, snapshot: Snapshot) -> None:
         """Show how it stands."""
-        self._stderr.note(line(snapshot))
+        totals = snapshot.totals
+        if not self._recent:
+            began = totals.resumed / snapshot.total if snapshot.total else 0.0
+            self._recent.append((0.0, totals.resumed, 0, began))
+        self._recent.append((totals.seconds, totals.rows, totals.total_tokens, snapshot.share))
+        pace = _pace(self._recent)
+        if not self._has_bar:
+            self._stderr.note(line(snapshot, pace))
+            return
+        if self._live is None:
+            self._live = _live(color=self._color)
+            self._live.start()
+        self._live.update(_bar(snapshot, pace, self._live.console.width), refresh=True)
+
+    def note(self, text: str) -> None:
+        """Say a line while the bar goes on."""
+        if self._live is None:
+            self._stderr.note(text)
+        else:
+            self._live.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Leave the screen in order."""
+        """Take the bar off the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def summary(self, totals: Figures, output: Path, stopped_by: str | None) -> None:
         """Say how it ended."""
-        for text in summary(totals, output, stopped_by):
-            self._stderr.note(visible(text))
+        lines = summary(totals, output, stopped_by)
+        if self._stderr.is_terminal and self._color and not self._stderr.quiet:
+            good = not stopped_by and not totals.failed
+            self._stderr.raw(f"\x1b[1;{32 if good else 33}m{visible(lines[0])}\x1b[0m\n")
+            lines = lines[1:]
+        for text in lines:
+            self._stderr.note(text)
 
 
-def line(snapshot: Snapshot) -> str:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Rates of late, per second, and the seconds that are left at them, None while nobody can tell."""
+
+    rows: float
+    tokens: float
+    left: float | None
+
+
+def line(snapshot: Snapshot, pace: Pace) -> str:
     """Make the line for logs: key=value, space between."""
     totals = snapshot.totals
-    seconds = max(totals.seconds, 1e-9)
     facts = {
         "rows": str(totals.rows),
         "failed": str(sum(totals.failed.values())),
-        "rows_per_s": f"{totals.new_rows / seconds:.1f}",
-        "tokens_per_s": f"{(totals.prompt_tokens + totals.completion_tokens) / seconds:.0f}",
+        "rows_per_s": f"{pace.rows:.1f}",
+        "tokens_per_s": f"{pace.tokens:.0f}",
         "in_flight": str(snapshot.in_flight),
         "throttled": str(totals.throttled),
-        "read": f"{snapshot.position:.0%}",
+        "done": f"{snapshot.share:.0%}",
     }
     if totals.cost is not None:
         facts["cost"] = f"{totals.cost:.4f}"
+    if pace.left is not None:
+        facts["eta_s"] = f"{pace.left:.0f}"
     return "batch: " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
@@ -112,15 +169,67 @@ def summary(totals: Figures, output: Path, stopped_by: str | None) -> list[str]:
     seconds = max(totals.seconds, 1e-9)
     failed = sum(totals.failed.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.failed.items(), key=lambda item: -item[1]))
-    resumed = f" ({totals.resumed} of them before)" if totals.resumed else ""
-    tokens = totals.prompt_tokens + totals.completion_tokens
+    resumed = f", {totals.resumed} of them before" if totals.resumed else ""
     cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
-    how = f"stopped by {stopped_by}" if stopped_by else "done"
-    rates = f"{totals.new_rows} rows in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
-    used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {tokens / seconds:.0f} tokens/s{cost}"
-    sent = f"{totals.requests} requests, {totals.retries} of them again, {totals.throttled} answered 429"
-    return [
-        f"{how}: {totals.rows} rows{resumed}, {totals.ok} ok, {failed} failed" + (f": {kinds}" if kinds else ""),
-        f"this run: {rates}; {used}; {sent}",
+    used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
+    how = f"stopped ({stopped_by})" if stopped_by else "done"
+    lines = [
+        f"{how}: {totals.rows} rows{resumed}; {totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}",
+        f"{totals.new_rows} rows in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s; {used}{cost}",
+        f"{totals.requests} requests, {totals.retries} of them repeated; {totals.throttled} answered 429",
         f"output: {output}",
     ]
+    if failed and stopped_by:  # else the error says so
+        lines.append("the rows that failed: the same command with --retry-failed asks for them again")
+    return lines
+
+
+def _pace(recent: deque[tuple[float, int, int, float]]) -> Pace:
+    (began, rows_then, tokens_then, share_then), (now, rows, tokens, share) = recent[0], recent[-1]
+    seconds = max(now - began, 1e-9)
+    speed = (share - share_then) / seconds
+    left = (1 - share) / speed if speed > 0 and share < 1 else None
+    return Pace((rows - rows_then) / seconds, (tokens - tokens_then) / seconds, left)
+
+
+def _live(*, color: bool) -> "Live":
+    from rich.console import Console
+    from rich.live import Live
+
+    return Live(console=Console(stderr=True, no_color=not color), auto_refresh=False, transient=True)
+
+
+def _bar(snapshot: Snapshot, pace: Pace, width: int) -> "RenderableType":
+    """Draw the bar: how far, and below it how fast."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    totals = snapshot.totals
+    width = min(width, _WIDEST)
+    of = f" of {snapshot.total:,}" if snapshot.total is not None else ""
+    left = "" if pace.left is None else f"  {_duration(pace.left)} left"
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        ProgressBar(total=1.0, completed=snapshot.share, width=max(10, width - 52)),
+        Text(f"{snapshot.share:4.0%}"),
+        Text(f"{totals.rows:,}{of} rows{left}", no_wrap=True),
+    )
+    failed = sum(totals.failed.values())
+    parts = [
+        Text(f"{pace.rows:,.0f} rows/s"),
+        Text(f"{pace.tokens:,.0f} tokens/s"),
+        Text(f"{snapshot.in_flight} in flight"),
+        Text(f"{failed:,} failed", style="red" if failed else ""),
+        Text(f"{totals.throttled:,} answered 429", style="yellow" if totals.throttled else ""),
+    ]
+    if totals.cost is not None:
+        parts.append(Text(f"cost {totals.cost:.4f}"))
+    return Group(grid, Text(" · ", style="dim").join(parts))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,84 @@
+"""How a run shows itself: on a terminal, in a log, at its end."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from completions_cli.batch.budget import Prices
+from completions_cli.batch.totals import Totals
+from completions_cli.render.batch_progress import Pace, Snapshot, line, summary
+from tests.batch.conftest import batch
+from tests.command import Cli
+from tests.emulator_process import EmulatorProcess
+
+Start = Callable[..., EmulatorProcess]
+Rows = Callable[[int], Path]
+
+
+def totals(**changes: object) -> Totals:
+    """Make totals of a run half way."""
+    made = Totals(
+        resumed=10, ok=95, failed=Counter(server=2, rejected=3), requests=99, retries=4, throttled=1,
+        prompt_tokens=500, completion_tokens=1000, seconds=10.0,
+    )  # fmt: skip
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_a_line_for_logs() -> None:
+    pace = Pace(rows=9.0, tokens=150.0, left=61.2)
+    assert line(Snapshot(totals(), 7, 0.5, 200), pace) == (
+        "batch: rows=100 failed=5 rows_per_s=9.0 tokens_per_s=150 in_flight=7 throttled=1 done=50% eta_s=61"
+    )
+    priced = totals(prices=Prices(1.0, 2.0))
+    assert "cost=0.0025" in line(Snapshot(priced, 7, 0.5, None), Pace(0.0, 0.0, None))
+
+
+def test_the_end_in_words() -> None:
+    assert summary(totals(), Path("out.jsonl"), None) == [
+        "done: 100 rows, 10 of them before; 95 ok, 5 failed (3 rejected, 2 server)",
+        "90 rows in 10.0 s, 9.0 rows/s; 500 + 1000 tokens, 150 tokens/s",
+        "99 requests, 4 of them repeated; 1 answered 429",
+        "output: out.jsonl",
+    ]
+    stopped = summary(totals(resumed=0, prices=Prices(0.0, 1000.0)), Path("o"), "max_cost")
+    assert stopped[0].startswith("stopped (max_cost): 100 rows; 95 ok")
+    assert stopped[1].endswith("cost 1.0000")
+    assert "--retry-failed" in stopped[-1]
+
+
+def test_a_bar_on_a_terminal_that_leaves_nothing_behind(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    cli.service(emulator("--latency", "0.4", "--fault", "422:0.2").url)
+    result = cli.terminal("batch", str(rows(40)), "-o", str(output), "-j", "16")
+    screen = result.text
+    assert result.code == 13
+    assert "of 40 rows" in screen
+    assert "in flight" in screen
+    assert "\x1b[2K" in screen  # the bar's lines are erased
+    last = screen[screen.rindex("done: 40 rows") :]
+    assert "━" not in last
+    assert "rows failed" in last
+
+
+@pytest.mark.parametrize("args", [("-q",), ("-v",)])
+def test_no_bar_where_it_would_disturb(
+    args: tuple[str, ...], cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    cli.service(emulator("--latency", "0.4").url)
+    result = cli.terminal("batch", str(rows(8)), "-o", str(output), *args)
+    assert (result.code, "━" in result.text) == (0, False)
+    assert ("> POST " in result.text) is (args == ("-v",))
+    assert (result.text == "") is (args == ("-q",))
+
+
+def test_the_trace_hides_the_key(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    cli.service(emulator().url, key="canary-key-0123")
+    result = batch(cli, rows(2), "-o", output, "-vv")
+    assert result.code == 0
+    assert "< HTTP/1.1 200" in result.stderr
+    assert "canary" not in result.stderr
+    for path in output.parent.glob("out*"):
+        assert b"canary" not in path.read_bytes()
