@@ -86,6 +86,10 @@ class Source:
         except OSError as error:
             raise UsageError(f"{self._name} cannot be read: {error.strerror or error}") from error
 
+    def check(self) -> None:
+        """Read its beginning. Raises UsageError when the input as a whole cannot be read."""
+        next(self.rows(), None)
+
     def position(self) -> float:
         """Tell how much of the input has been read, 0 to 1."""
         size = os.fstat(self._file.fileno()).st_size

@@ -41,9 +41,13 @@ class Unit:
 
 
 class Packer:
-    """Makes units of rows: up to `size` consecutive ones whose parameters are equal."""
+    """Makes units of rows: up to `size` consecutive ones whose parameters are equal.
 
-    def __init__(self, defaults: Defaults, samples: int = 1, size: int = 1) -> None:
+    `streams_arrays` is for llama.cpp, which counts only the first prompt of an array unless it streams.
+    """
+
+    def __init__(self, defaults: Defaults, samples: int = 1, size: int = 1, *, streams_arrays: bool = False) -> None:
+        self._streams_arrays = streams_arrays
         self._defaults = defaults
         self._samples = samples
         self.size = size
@@ -98,14 +102,20 @@ class Packer:
         return made
 
     def _single(self, row: Row, request: CompletionRequest) -> Unit:
-        return Unit([row], sampling.expand(request, self._samples), self._samples)
+        return Unit([row], self._requests(request), self._samples)
 
     def _pack(self, pack: list[tuple[Row, CompletionRequest]]) -> Unit:
         if len(pack) == 1:
             return self._single(*pack[0])
         first = pack[0][1]
         together = replace(first, prompt=[request.prompt for _, request in pack])  # type: ignore[arg-type] # all alike
-        return Unit([row for row, _ in pack], sampling.expand(together, self._samples), self._samples)
+        return Unit([row for row, _ in pack], self._requests(together), self._samples)
+
+    def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
+        requests = sampling.expand(request, self._samples)
+        if self._streams_arrays:
+            return [replace(item, stream=True) if item.prompt_count > 1 else item for item in requests]
+        return requests
 
 
 def outcomes(unit: Unit) -> tuple[list[Outcome], list[Row]]:

@@ -130,12 +130,20 @@ def _open(
     template, kind = choices.template(rows.template), choices.input_format(rows.input_format)
     if path == "-" and streams.stdin_is_terminal:
         raise UsageError("no input", hint="Name a file, or pipe rows in.")
+
+    def opened() -> Source:
+        source = sources.open_source(
+            path, kind=kind, template=template, stdin=streams.open_stdin, spool_folder=output.parent
+        )
+        stack.callback(source.close)
+        source.check()
+        return source
+
+    # A file that is no input leaves no trace; a pipe is only read once the output is ours.
+    early = None if path == "-" else opened()
     lock = workspace.locked(output)
     stack.callback(lock.release)
-    source = sources.open_source(
-        path, kind=kind, template=template, stdin=streams.open_stdin, spool_folder=output.parent
-    )
-    stack.callback(source.close)
+    source = early or opened()
     space = workspace.prepare(
         output,
         lock,
@@ -187,7 +195,7 @@ class _Job:
 
         settings = self._settings
         defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
-        packer = Packer(defaults, self._rows.samples, self._rows.pack)
+        packer = Packer(defaults, self._rows.samples, self._rows.pack, streams_arrays=settings.is_local)
         done = self._space.recovered.done
         wanted = choices.wanted(self._rows, done.__contains__)
         transport = AsyncTransport(resolution.connection(settings), resolution.trace(self._streams))

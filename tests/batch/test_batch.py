@@ -322,6 +322,16 @@ def test_an_output_must_be_named_and_a_file(cli: Cli, rows: Rows, tmp_path: Path
     assert batch(cli, tmp_path, "-o", tmp_path / "o").code == 2
 
 
+@pytest.mark.parametrize("name", ["missing.jsonl", "folder.txt", "header.csv", "broken.jsonl.gz", "wide.txt"])
+def test_an_input_that_is_none_touches_nothing(name: str, cli: Cli, tmp_path: Path, output: Path) -> None:
+    (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "header.csv").write_text("text\nx\n", encoding="utf-8")
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"not compressed")
+    (tmp_path / "wide.txt").write_text("x", encoding="utf-16")
+    result = batch(cli.service("http://127.0.0.1:1"), tmp_path / name, "-o", output)
+    assert (result.code, list(tmp_path.glob("out*"))) == (2, [])
+
+
 def test_no_key_touches_nothing(cli: Cli, rows: Rows, output: Path) -> None:
     cli.env["COMPLETIONS_ENDPOINT"] = "http://127.0.0.1:1"
     assert batch(cli, rows(1), "-o", output).code == 3

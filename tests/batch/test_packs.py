@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from completions_cli.batch.rows import Defaults, Row
+from completions_cli.batch.units import Packer
 from tests.batch.conftest import batch, records, row_numbers, summary
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -119,3 +121,11 @@ def test_samples_with_a_seed_are_requests_of_their_own(cli: Cli, emulator: Start
     found = records(tmp_path / "single")[0]
     assert [choice["index"] for choice in found["choices"]] == [0, 1, 2]
     assert found["usage"]["total_tokens"] == found["usage"]["prompt_tokens"] + found["usage"]["completion_tokens"]
+
+
+def test_arrays_are_streamed_where_only_streams_count_them() -> None:
+    packer = Packer(Defaults({"max_tokens": 3}), size=2, streams_arrays=True)
+    units = list(packer.units([Row(0, prompt="a"), Row(1, prompt="b"), Row(2, prompt="c")]))
+    assert [unit.request.stream for unit in units] == [True, False]
+    again = packer.split(units[0])
+    assert [(unit.request.prompt, unit.request.stream) for unit in again] == [("a", False), ("b", False)]
