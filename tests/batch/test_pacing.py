@@ -106,6 +106,14 @@ def test_a_shorter_wait_does_not_shorten_a_longer_one() -> None:
     assert pace.wait(2.0, 0, 0) == pytest.approx(28.0)
 
 
+def test_a_longer_wait_counts_even_right_after_a_shorter_one() -> None:
+    pace = Pace(Concurrency(10), None, None, 0.0)
+    one, other = pace.leave(0.0, 0, 0), pace.leave(0.0, 0, 0)
+    pace.refused(0.0, one, 1.0)
+    pace.refused(0.1, other, 30.0)
+    assert pace.wait(2.0, 0, 0) == pytest.approx(28.1)
+
+
 def test_no_more_are_in_flight_than_allowed() -> None:
     pace = Pace(Concurrency(3), None, None, 0.0)
     tickets = [pace.leave(0.0, 0, 0) for _ in range(3)]
