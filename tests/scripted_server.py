@@ -102,8 +102,8 @@ class ScriptedServer:
 
     def _spawn(self, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type] # a bound method
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)  # whoever finds it there may join it
 
     def _accept(self) -> None:
         while not self._closing.is_set():

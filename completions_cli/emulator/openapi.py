@@ -53,7 +53,6 @@ _FOUNDRY_REQUEST = _REQUEST | {
     "prompt": _PROMPT,
     "max_tokens": _MAX_TOKENS | {"default": 16},
     "stop": {"anyOf": [_STRING, _STRINGS | {"maxItems": 4}]},
-    "model": _STRING | {"minLength": 1},
 }
 _REQUESTS = {
     BehaviourName.REFERENCE: _REQUEST,
@@ -144,7 +143,11 @@ def _security(behaviour: BehaviourName) -> Document:
 
 
 def _operation(behaviour: BehaviourName, path: str) -> Document:
-    request = _object(_REQUESTS[behaviour], _required(behaviour, path))
+    required = _required(behaviour, path)
+    properties = dict(_REQUESTS[behaviour])
+    if "model" in required:  # elsewhere the path names it, and what the body says is not looked at
+        properties["model"] = _STRING | {"minLength": 1}
+    request = _object(properties, required)
     return {
         "operationId": re.sub(r"\W+", "_", f"complete{path}").strip("_"),
         "summary": "Creates a completion for the provided prompt and parameters",
