@@ -5,22 +5,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from completions_cli.api.retry import RetryPolicy
-from completions_cli.batch import units
 from completions_cli.batch.backlog import Backlog
-from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Exchange, Failure, Reply
-from completions_cli.batch.formats import Outcome, OutputFormat, line
+from completions_cli.batch.formats import Outcome
 from completions_cli.batch.gate import ClosedError, Gate
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.pacing.pace import Ticket
 from completions_cli.batch.scribe import Scribe
+from completions_cli.batch.settling import Rules, Settler
 from completions_cli.batch.totals import Totals
-from completions_cli.batch.triage import Ending, Triage, Verdict
+from completions_cli.batch.triage import Ending, Triage
 from completions_cli.batch.units import Packer, Unit
 from completions_cli.batch.usage_estimate import UsageEstimate
 from completions_cli.errors import (
-    BatchStoppedError,
     CompletionsError,
     MalformedResponseError,
     OutputError,
@@ -31,7 +28,6 @@ from completions_cli.errors import (
 
 _SYNC_SECONDS = 0.2
 _OVERLOADED = (503, 504, 408)
-_PROBES = 2  # requests under way while an outage is suspected
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +42,6 @@ class Tools:
     clock: Callable[[], float] = time.monotonic
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a run goes by."""
-
-    policy: RetryPolicy
-    budget: Budget
-    output_format: OutputFormat = "native"
-
-
 class Runner:
     """Works through units. `run` returns when all are done, or when it was stopped and what was under way has ended."""
 
@@ -62,17 +49,24 @@ class Runner:
         self.totals = tools.totals
         self.ending: Ending | None = None
         self._exchange, self._gate, self._journal = tools.exchange, tools.gate, tools.journal
-        self._packer, self._clock = tools.packer, tools.clock
-        self._budget, self._format = rules.budget, rules.output_format
+        self._clock, self._budget = tools.clock, rules.budget
         self._backlog = Backlog(work, tools.clock)
-        self._triage = Triage(rules.policy)
         self._estimate = UsageEstimate()
-        self._parked: list[tuple[Unit, CompletionsError]] = []
         self._under_way = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._scribe = Scribe(tools.journal, self._cannot_write)
+        self._settler = Settler(
+            rules=rules,
+            packer=tools.packer,
+            totals=tools.totals,
+            pace=tools.gate.pace,
+            backlog=self._backlog,
+            scribe=self._scribe,
+            stop=self.stop,
+            triage=Triage(rules.policy),
+        )
 
     @property
     def in_flight(self) -> int:
@@ -80,7 +74,7 @@ class Runner:
         return self._gate.pace.in_flight
 
     async def run(self) -> None:
-        """Work until there is nothing left, or the run is stopped. Raises OutputError when the journal is full."""
+        """Work until there is nothing left, or the run is stopped. A journal that takes no more ends it."""
         syncing = asyncio.create_task(self._keep_syncing())
         try:
             self._hire()
@@ -92,11 +86,11 @@ class Runner:
                 worker.cancel()
             await asyncio.gather(syncing, *self._workers, return_exceptions=True)
         if self.ending is None:
-            self._settle_parked()
+            self._settler.settle_parked()
         self._scribe.flush()
         if self._failure is not None:
             raise self._failure
-        self._journal.sync()
+        await self._sync()
 
     def stop(self, ending: Ending) -> None:
         """Send nothing more; what is under way may end. The first reason given counts."""
@@ -140,7 +134,7 @@ class Runner:
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._hire()
             else:
-                self._record(Outcome(unit.rows[0], error=unit.rows[0].error))
+                self._settler.record(Outcome(unit.rows[0], error=unit.rows[0].error))
             if self._scribe.written is not None:
                 await self._scribe.written
 
@@ -191,46 +185,15 @@ class Runner:
         self._gate.pump()
 
     def _answered(self, unit: Unit, reply: Reply, ticket: Ticket) -> None:
-        now = self._clock()
-        totals = self.totals
+        now, pace = self._clock(), self._gate.pace
         used = self._estimate.learn(unit.request, reply.usage)
-        self._gate.pace.answered(now, ticket, used)
-        self._gate.pace.read(now, ticket, reply.answer.header)
-        self._is_alive()
-        unit.latency = now - ticket.sent_at
-        unit.replies.append(reply)
-        unit.is_repeat = False
-        totals.use(reply.usage)
-        self._packer.taken(unit)
-        if unit.is_answered:
-            self._share_out(unit, ticket.sent_at)
-        else:
-            self._backlog.first(unit)
-        spent = self._budget.spent(totals.total_tokens, totals.cost) if self._budget.is_limited else None
-        if spent is not None:
-            self.stop(Ending(spent, BatchStoppedError(_BUDGET_WORDS[spent], hint=_RESUME_HINT)))
-
-    def _share_out(self, unit: Unit, sent_at: float) -> None:
-        try:
-            found, missing = units.outcomes(unit)
-        except MalformedResponseError as error:
-            unit.replies.clear()
-            unit.is_repeat = True
-            verdict = self._triage.judge(error, now=self._clock(), sent_at=sent_at, tries=unit.tries)
-            self._carry_out(verdict, unit, error)
-            return
-        for outcome in found:
-            self._record(outcome)
-        if missing:
-            parts = [[row] for row in missing] if len(missing) == len(unit.rows) else [missing]
-            self._backlog.first(*[self._packer.again(rows, unit) for rows in parts])
-
-    # What fails
+        pace.answered(now, ticket, used)
+        pace.read(now, ticket, reply.answer.header)
+        self._settler.answered(unit, reply, now=now, sent_at=ticket.sent_at)
 
     def _failed(self, unit: Unit, failure: Failure, ticket: Ticket) -> None:
-        now = self._clock()
-        unit.is_repeat = True
-        error, pace = failure.error, self._gate.pace
+        now, pace = self._clock(), self._gate.pace
+        error = failure.error
         asked = error.retry_after if isinstance(error, ServiceError) else None
         if isinstance(error, RateLimitError):
             self.totals.throttled += 1
@@ -243,90 +206,22 @@ class Runner:
         if failure.answer is not None:
             pace.read(now, ticket, failure.answer.header)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)
-        verdict = self._triage.judge(error, now=now, sent_at=ticket.sent_at, tries=unit.tries)
-        self._carry_out(verdict, unit, error)
+        self._settler.failed(unit, error, now=now, sent_at=ticket.sent_at)
 
-    def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError) -> None:
-        kind, wait, ending = verdict
-        if kind == "now":
-            self._backlog.first(unit)
-        elif kind == "later":
-            unit.tries += 1
-            self._backlog.later(unit, wait)
-        elif kind == "probe":
-            self._gate.pace.narrow(_PROBES)
-            self._gate.pace.pause(self._clock() + wait)
-            self._backlog.last(unit)
-        elif kind == "spent" and len(unit.rows) > 1:
-            # One of them may spoil it for the others: one more chance for each half.
-            self._backlog.first(*self._packer.split(unit, last_try=unit.tries))
-        elif kind in ("spent", "route"):
-            self._parked.append((unit, error))
-        elif kind == "rejected":
-            self._rejected(unit, error)
-        elif ending is not None:
-            self.stop(ending)
-
-    def _rejected(self, unit: Unit, error: CompletionsError) -> None:
-        self._is_alive()
-        if len(unit.rows) == 1:
-            self._record(_failed_outcome(unit, error))
-        else:
-            self._backlog.first(*self._packer.refused(unit))
-
-    def _is_alive(self) -> None:
-        """Take note that the server works."""
-        self._triage.outage.alive()
-        self._gate.pace.narrow(None)
-        if self._parked:
-            self._settle_parked()
-
-    def _settle_parked(self) -> None:
-        """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
-        parked, self._parked = self._parked, []
-        if self._triage.outage.was_alive:
-            for unit, error in parked:
-                for row in unit.rows:
-                    self._record(_failed_outcome(Unit([row], unit.requests, sent=unit.sent), error))
-        elif parked:
-            self.stop(self._triage.nothing_succeeds(parked[-1][1]))
-
-    # What is done
-
-    def _record(self, outcome: Outcome) -> None:
-        self._scribe.add(line(outcome, self._format))
-        totals = self.totals
-        totals.count(outcome)
-        limit = self._budget.errors
-        if outcome.error is None or limit is None or self.ending is not None:
-            return
-        if limit.is_reached(totals.new_failures, totals.new_rows):
-            words = f"{totals.new_failures} rows failed (--max-errors); the last: {outcome.error.message}"
-            self.stop(Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT)))
+    # The journal
 
     async def _keep_syncing(self) -> None:
         while True:
             await asyncio.sleep(_SYNC_SECONDS)
             if self._journal.is_dirty:
-                try:
-                    await asyncio.to_thread(self._journal.sync)
-                except OutputError as error:
-                    self._cannot_write(error)
-                    return
+                await self._sync()
+
+    async def _sync(self) -> None:
+        try:
+            await asyncio.to_thread(self._journal.sync)
+        except OutputError as error:
+            self._cannot_write(error)
 
     def _cannot_write(self, error: OutputError) -> None:
-        self._failure = self._failure or error
         self.stop(Ending("output", error))
         self.abort()
-
-
-_RESUME_HINT = "The same command goes on where this run stopped."
-_BUDGET_WORDS = {
-    "max_tokens_total": "the tokens allowed are used up (--max-tokens-total)",
-    "max_cost": "the money allowed is spent (--max-cost)",
-}
-
-
-def _failed_outcome(unit: Unit, error: CompletionsError) -> Outcome:
-    request_id = error.request_id if isinstance(error, ServiceError) else None
-    return Outcome(unit.rows[0], error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency)

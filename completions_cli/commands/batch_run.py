@@ -2,19 +2,15 @@
 
 import asyncio
 import contextlib
-import json
-import signal
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli.api import parameters
 from completions_cli.api.retry import RetryPolicy
-from completions_cli.atomic import AtomicFile
 from completions_cli.batch import formats, ordering, workspace
 from completions_cli.batch import source as sources
 from completions_cli.batch.exchange import Exchange
@@ -22,17 +18,18 @@ from completions_cli.batch.gate import Gate
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.pace import Pace
 from completions_cli.batch.rows import Defaults
-from completions_cli.batch.runner import Rules, Runner, Tools
+from completions_cli.batch.runner import Runner, Tools
+from completions_cli.batch.settling import Rules
 from completions_cli.batch.source import Source
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.commands import batch_choices as choices
-from completions_cli.commands import batch_plan, resolution
+from completions_cli.commands import batch_plan, batch_process, batch_report, resolution
 from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
-from completions_cli.errors import ExitCode, RowsFailedError, UsageError
+from completions_cli.errors import UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.resolve import Settings
@@ -42,10 +39,7 @@ if TYPE_CHECKING:
     from completions_cli.api.service import Service
     from completions_cli.auth.credentials import Credentials
 
-_DRAIN_SECONDS = 30
 _BACKOFF_CAP = 30.0
-_MOST_CONCURRENT = 1024
-_OTHER_FILES = 64
 # The embedded model computes with all cores for one request already.
 _LOCAL_CONCURRENCY = 4
 
@@ -78,7 +72,8 @@ def run(
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         space, source = _open(stack, streams, path, output, rows, settings)
         totals = Totals.after(space.recovered, budget.prices)
-        most = _LOCAL_CONCURRENCY if settings.is_local else _sockets(in_flight)
+        most = _LOCAL_CONCURRENCY if settings.is_local else batch_process.sockets(in_flight)
+        progress = Progress(streams)
         job = _Job(
             streams=streams,
             settings=settings,
@@ -92,28 +87,14 @@ def run(
                 budget,
                 space.run.output_format,
             ),
+            progress=progress,
         )
         ending = job.run(resolution.service(settings, endpoint), credentials)
         if rows.ordered and ending is None:
             ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
-    job.report(ending)
-
-
-def _sockets(in_flight: int | None) -> int:
-    """Tell how many requests may be in flight at most, given how many files the system lets us open."""
-    wanted = in_flight or _MOST_CONCURRENT
-    if sys.platform == "win32":
-        return wanted
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + _OTHER_FILES:
-        soft = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, wanted + _OTHER_FILES)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
-        raise UsageError(f"-j {in_flight}: the system lets this process open {soft} files only", hint="ulimit -n")
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
+    progress.summary(totals, output, ending.reason if ending else None)
+    batch_report.write_summary(rows.summary, totals, streams)
+    batch_report.report(totals, ending)
 
 
 def _open(
@@ -155,64 +136,53 @@ def _open(
     return space, source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
     """One run, put together."""
 
-    def __init__(
-        self,
-        *,
-        streams: Streams,
-        settings: Settings,
-        rows: RowOptions,
-        source: Source,
-        space: Workspace,
-        totals: Totals,
-        pace: Pace,
-        rules: Rules,
-    ) -> None:
-        self._streams = streams
-        self._settings = settings
-        self._rows = rows
-        self._source = source
-        self._space = space
-        self._totals = totals
-        self._pace = pace
-        self._rules = rules
-        self._progress = Progress(streams)
+    streams: Streams
+    settings: Settings
+    rows: RowOptions
+    source: Source
+    space: Workspace
+    totals: Totals
+    pace: Pace
+    rules: Rules
+    progress: Progress
 
     def run(self, service: "Service", credentials: "Credentials") -> Ending | None:
         """Run the event loop until the batch is done or stopped."""
         started = time.monotonic()
         try:
-            with asyncio.Runner(loop_factory=_event_loop) as loop:
+            with asyncio.Runner(loop_factory=batch_process.event_loop) as loop:
                 return loop.run(self._run(service, credentials))
         finally:
-            self._totals.seconds = time.monotonic() - started
-            self._progress.stop()
+            self.totals.seconds = time.monotonic() - started
+            self.progress.stop()
 
     async def _run(self, service: "Service", credentials: "Credentials") -> Ending | None:
         from completions_cli.transport.asynchronous import AsyncTransport
 
-        settings = self._settings
+        settings = self.settings
         defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
-        packer = Packer(defaults, self._rows.samples, self._rows.pack, streams_arrays=settings.is_local)
-        done = self._space.recovered.done
-        wanted = choices.wanted(self._rows, done.__contains__)
-        transport = AsyncTransport(resolution.connection(settings), resolution.trace(self._streams))
+        packer = Packer(defaults, self.rows.samples, self.rows.pack, streams_arrays=settings.is_local)
+        done = self.space.recovered.done
+        wanted = choices.wanted(self.rows, done.__contains__)
+        transport = AsyncTransport(resolution.connection(settings), resolution.trace(self.streams))
         runner = Runner(
-            packer.units(self._source.rows(wanted)),
+            packer.units(self.source.rows(wanted)),
             Tools(
                 Exchange(service, credentials, transport),
-                Gate(self._pace, time.monotonic),
-                self._space.journal,
+                Gate(self.pace, time.monotonic),
+                self.space.journal,
                 packer,
-                self._totals,
+                self.totals,
             ),
-            self._rules,
+            self.rules,
         )
         showing = asyncio.create_task(self._show(runner))
         try:
-            with _signals(runner, self._progress):
+            with batch_process.signals(runner, self.progress.note):
                 await runner.run()
         finally:
             showing.cancel()
@@ -222,81 +192,10 @@ class _Job:
 
     async def _show(self, runner: Runner) -> None:
         started = time.monotonic()
-        total = choices.total_rows(self._rows, self._source.lines)
+        total = choices.total_rows(self.rows, self.source.lines)
         while True:
-            await asyncio.sleep(self._progress.interval)
-            totals = self._totals
+            await asyncio.sleep(self.progress.interval)
+            totals = self.totals
             totals.seconds = time.monotonic() - started
-            share = min(1.0, totals.rows / total) if total else self._source.position()
-            self._progress.show(Snapshot(totals, runner.in_flight, share, total))
-
-    def report(self, ending: Ending | None) -> None:
-        """Say how it ended, and raise what the exit code comes from."""
-        totals = self._totals
-        _write_summary(self._rows.summary, totals, self._streams)
-        self._progress.summary(totals, self._space.path, ending.reason if ending else None)
-        if ending is not None and ending.error is not None:
-            raise ending.error
-        if ending is not None and ending.reason == "terminate":
-            raise SystemExit(ExitCode.TERMINATED)
-        if ending is not None:
-            raise KeyboardInterrupt
-        failed = totals.failed.total()
-        if failed:
-            raise RowsFailedError(
-                f"{failed} of {totals.rows} rows failed",
-                hint="They are in the output with their errors; --retry-failed asks for them again.",
-            )
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """Make the loop to run in; uvloop's, where there is one, takes a third less time for each row."""
-    try:
-        import uvloop
-    except ImportError:  # on Windows
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
-@contextlib.contextmanager
-def _signals(runner: Runner, progress: Progress) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the run in order, the second at once."""
-    loop = asyncio.get_running_loop()
-
-    def received(name: str) -> None:
-        if runner.ending is not None:
-            runner.abort()
-            return
-        progress.note(
-            f"note: stopping; {runner.in_flight} requests under way are waited for, {_DRAIN_SECONDS} s at most "
-            "(once more: stop now)"
-        )
-        runner.stop(Ending(name))
-        loop.call_later(_DRAIN_SECONDS, runner.abort)
-
-    names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}
-    before = {number: signal.getsignal(number) for number in names}
-    for number, name in names.items():
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_, name=name: loop.call_soon_threadsafe(received, name))
-        else:
-            loop.add_signal_handler(number, received, name)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if sys.platform != "win32":
-                loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-
-
-def _write_summary(path: str | None, totals: Totals, streams: Streams) -> None:
-    if path is None:
-        return
-    text = json.dumps(totals.as_json()).encode() + b"\n"
-    if path == "-":
-        streams.stdout.write(text)
-        return
-    file = AtomicFile(Path(path).expanduser())
-    file.write(text)
-    file.commit()
+            share = min(1.0, totals.rows / total) if total else self.source.position()
+            self.progress.show(Snapshot(totals, runner.in_flight, share, total))

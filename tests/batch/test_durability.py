@@ -86,10 +86,11 @@ def test_a_full_disk_ends_the_run_resumably(cli: Cli, emulator: Start, rows: Row
     cli.service(emulator().url)
     path = rows(200)
     # A limit on the size of files fails like a full disk does.
-    limited = cli.start("batch", str(path), "-o", str(output), preexec_fn=_small_files)
-    stderr = limited.communicate(timeout=60)[1].decode()
-    assert (limited.returncode, "cannot be written" in stderr) == (16, True)
+    limited = cli.start("batch", str(path), "-o", str(output), "--summary", "-", preexec_fn=_small_files)
+    stdout, stderr = limited.communicate(timeout=60)
+    assert (limited.returncode, b"cannot be written" in stderr) == (16, True)
     before = output.read_bytes()
+    assert json.loads(stdout)["stopped_by"] == "output"
     assert before.endswith(b"\n")
     assert 0 < len(row_numbers(output)) < 200
     assert batch(cli, path, "-o", output).code == 0

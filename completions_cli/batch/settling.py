@@ -1,0 +1,152 @@
+"""Where units end: as lines of OUTPUT, back in the backlog, or at the end of the whole run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from completions_cli.api.retry import RetryPolicy
+from completions_cli.batch import units
+from completions_cli.batch.backlog import Backlog
+from completions_cli.batch.budget import Budget
+from completions_cli.batch.exchange import Reply
+from completions_cli.batch.formats import Outcome, OutputFormat, line
+from completions_cli.batch.pacing.pace import Pace
+from completions_cli.batch.scribe import Scribe
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending, Triage, Verdict
+from completions_cli.batch.units import Packer, Unit
+from completions_cli.errors import BatchStoppedError, CompletionsError, MalformedResponseError, ServiceError
+
+_PROBES = 2  # requests under way while an outage is suspected
+_RESUME_HINT = "The same command goes on where this run stopped."
+_BUDGET_WORDS = {
+    "max_tokens_total": "the tokens allowed are used up (--max-tokens-total)",
+    "max_cost": "the money allowed is spent (--max-cost)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a run goes by."""
+
+    policy: RetryPolicy
+    budget: Budget
+    output_format: OutputFormat = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Settles units that were asked: records their rows, has them asked again, or stops the run.
+
+    Times are values of the run's clock, in seconds.
+    """
+
+    rules: Rules
+    packer: Packer
+    totals: Totals
+    pace: Pace
+    backlog: Backlog
+    scribe: Scribe
+    stop: Callable[[Ending], None]
+    triage: Triage
+    parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
+
+    def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
+        """Take in a reply."""
+        self._is_alive()
+        unit.latency = now - sent_at
+        unit.replies.append(reply)
+        unit.is_repeat = False
+        self.totals.use(reply.usage)
+        self.packer.taken(unit)
+        if unit.is_answered:
+            self._share_out(unit, now=now, sent_at=sent_at)
+        else:
+            self.backlog.first(unit)
+        self._stop_when_spent()
+
+    def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
+        """Take in a failure."""
+        unit.is_repeat = True
+        verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries)
+        self._carry_out(verdict, unit, error, now)
+
+    def record(self, outcome: Outcome) -> None:
+        """Write down how a row ended."""
+        self.scribe.add(line(outcome, self.rules.output_format))
+        totals, limit = self.totals, self.rules.budget.errors
+        totals.count(outcome)
+        if outcome.error is None or limit is None:
+            return
+        if limit.is_reached(totals.new_failures, totals.new_rows):
+            words = f"{totals.new_failures} rows failed (--max-errors); the last: {outcome.error.message}"
+            self.stop(Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT)))
+
+    def settle_parked(self) -> None:
+        """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
+        parked = self.parked.copy()
+        self.parked.clear()
+        if self.triage.outage.was_alive:
+            for unit, error in parked:
+                for row in unit.rows:
+                    self.record(_failed_outcome(Unit([row], unit.requests, sent=unit.sent), error))
+        elif parked:
+            self.stop(self.triage.nothing_succeeds(parked[-1][1]))
+
+    def _share_out(self, unit: Unit, *, now: float, sent_at: float) -> None:
+        try:
+            found, missing = units.outcomes(unit)
+        except MalformedResponseError as error:
+            unit.replies.clear()
+            self.failed(unit, error, now=now, sent_at=sent_at)
+            return
+        for outcome in found:
+            self.record(outcome)
+        if missing:
+            parts = [[row] for row in missing] if len(missing) == len(unit.rows) else [missing]
+            self.backlog.first(*[self.packer.again(rows, unit) for rows in parts])
+
+    def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError, now: float) -> None:
+        kind, wait, ending = verdict
+        if kind == "now":
+            self.backlog.first(unit)
+        elif kind == "later":
+            unit.tries += 1
+            self.backlog.later(unit, wait)
+        elif kind == "probe":
+            self.pace.narrow(_PROBES)
+            self.pace.pause(now + wait)
+            self.backlog.last(unit)
+        elif kind == "spent" and len(unit.rows) > 1:
+            # One of them may spoil it for the others: one more chance for each half.
+            self.backlog.first(*self.packer.split(unit, last_try=unit.tries))
+        elif kind in ("spent", "route"):
+            self.parked.append((unit, error))
+        elif kind == "rejected":
+            self._rejected(unit, error)
+        elif ending is not None:
+            self.stop(ending)
+
+    def _rejected(self, unit: Unit, error: CompletionsError) -> None:
+        self._is_alive()
+        if len(unit.rows) == 1:
+            self.record(_failed_outcome(unit, error))
+        else:
+            self.backlog.first(*self.packer.refused(unit))
+
+    def _is_alive(self) -> None:
+        """Take note that the server works."""
+        self.triage.outage.alive()
+        self.pace.narrow(None)
+        if self.parked:
+            self.settle_parked()
+
+    def _stop_when_spent(self) -> None:
+        budget = self.rules.budget
+        spent = budget.spent(self.totals.total_tokens, self.totals.cost) if budget.is_limited else None
+        if spent is not None:
+            self.stop(Ending(spent, BatchStoppedError(_BUDGET_WORDS[spent], hint=_RESUME_HINT)))
+
+
+def _failed_outcome(unit: Unit, error: CompletionsError) -> Outcome:
+    request_id = error.request_id if isinstance(error, ServiceError) else None
+    return Outcome(unit.rows[0], error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency)

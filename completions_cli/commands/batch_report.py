@@ -1,0 +1,39 @@
+"""How a batch ends: its totals as JSON, and its exit code."""
+
+import json
+from pathlib import Path
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
+from completions_cli.errors import ExitCode, RowsFailedError
+from completions_cli.streams import Streams
+
+
+def report(totals: Totals, ending: Ending | None) -> None:
+    """Raise what the exit code comes from; return when all rows are answered."""
+    if ending is not None:
+        if ending.error is not None:
+            raise ending.error
+        if ending.reason == "terminate":
+            raise SystemExit(ExitCode.TERMINATED)
+        raise KeyboardInterrupt
+    failed = totals.failed.total()
+    if failed:
+        raise RowsFailedError(
+            f"{failed} of {totals.rows} rows failed",
+            hint="They are in the output with their errors; --retry-failed asks for them again.",
+        )
+
+
+def write_summary(path: str | None, totals: Totals, streams: Streams) -> None:
+    """Write the totals as JSON to a file, or to stdout for `-`."""
+    if path is None:
+        return
+    text = json.dumps(totals.as_json()).encode() + b"\n"
+    if path == "-":
+        streams.stdout.write(text)
+        return
+    file = AtomicFile(Path(path).expanduser())
+    file.write(text)
+    file.commit()
