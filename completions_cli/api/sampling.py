@@ -8,12 +8,18 @@ from completions_cli.models import Chunk, CompletionRequest, Finished, Prompt, U
 _NEW_DOCUMENT = "<|endoftext|>"
 
 
-def expand(request: CompletionRequest, samples: int) -> list[CompletionRequest]:
+def expand(request: CompletionRequest, samples: int, *, streams_arrays: bool = False) -> list[CompletionRequest]:
     """Make the requests for `samples` completions of each prompt.
 
     Without a seed it is one request whose prompts are repeated; with seed S it is one request a
-    sample, seeded S, S+1 and so on, for equal seeds would give equal samples.
+    sample, seeded S, S+1 and so on, for equal seeds would give equal samples. `streams_arrays` is
+    for llama.cpp, which counts only the first prompt of an array unless it streams.
     """
+    made = _expand(request, samples)
+    return [replace(item, stream=True) if streams_arrays and item.prompt_count > 1 else item for item in made]
+
+
+def _expand(request: CompletionRequest, samples: int) -> list[CompletionRequest]:
     seed = request.parameters.get("seed")
     if samples == 1:
         return [request]

@@ -112,10 +112,7 @@ class Packer:
         return Unit([row for row, _ in pack], self._requests(together), self._samples)
 
     def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
-        requests = sampling.expand(request, self._samples)
-        if self._streams_arrays:
-            return [replace(item, stream=True) if item.prompt_count > 1 else item for item in requests]
-        return requests
+        return sampling.expand(request, self._samples, streams_arrays=self._streams_arrays)
 
 
 def outcomes(unit: Unit) -> tuple[list[Outcome], list[Row]]:

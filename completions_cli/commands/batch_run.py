@@ -25,6 +25,7 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
+from completions_cli.client import configuration
 from completions_cli.commands import batch_choices as choices
 from completions_cli.commands import batch_plan, batch_process, batch_report, resolution
 from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
@@ -89,7 +90,7 @@ def run(
             ),
             progress=progress,
         )
-        ending = job.run(resolution.service(settings, endpoint), credentials)
+        ending = job.run(configuration.service(settings, endpoint), credentials)
         if rows.ordered and ending is None:
             ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
     progress.summary(totals, output, ending.reason if ending else None)
@@ -168,7 +169,7 @@ class _Job:
         packer = Packer(defaults, self.rows.samples, self.rows.pack, streams_arrays=settings.is_local)
         done = self.space.recovered.done
         wanted = choices.wanted(self.rows, done.__contains__)
-        transport = AsyncTransport(resolution.connection(settings), resolution.trace(self.streams))
+        transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
         runner = Runner(
             packer.units(self.source.rows(wanted)),
             Tools(

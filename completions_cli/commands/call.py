@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
 if TYPE_CHECKING:
-    from completions_cli.client import Client
+    from completions_cli.client.caller import Caller
 
 
 def run(
@@ -51,7 +50,7 @@ def run(
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source)
     first = _request(text, settings, streaming=streaming)
-    requests = _sampled(first, output.samples, settings)
+    requests = sampling.expand(first, output.samples, streams_arrays=settings.is_local)
     if output.dry_run or output.curl:
         _show_request(streams, settings, requests, as_curl=output.curl)
         return
@@ -67,9 +66,9 @@ def run(
         spinner = Spinner("waiting for the model", enabled=streams.stderr.is_terminal and not common.quiet)
         spinner.start()
         stack.callback(spinner.stop)
-        client = stack.enter_context(resolution.client(settings, streams, spinner))
+        caller = stack.enter_context(resolution.caller(settings, streams, spinner))
         destination = stack.enter_context(_destination(output.output, streams))
-        finished = _render(client, requests, options, destination, spinner)
+        finished = _render(caller, requests, options, destination, spinner)
     _tell(streams, finished, wanted=output.usage)
     matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
     if matched:
@@ -127,12 +126,6 @@ def _request(prompt: Prompt | None, settings: Settings, *, streaming: bool) -> C
     )
 
 
-def _sampled(request: CompletionRequest, samples: int, settings: Settings) -> list[CompletionRequest]:
-    requests = sampling.expand(request, samples)
-    # llama.cpp counts only the first prompt of an array, unless it streams.
-    return [replace(item, stream=True) if settings.is_local and item.prompt_count > 1 else item for item in requests]
-
-
 def _show_request(streams: Streams, settings: Settings, requests: list[CompletionRequest], *, as_curl: bool) -> None:
     from completions_cli.render import request as shown
 
@@ -163,27 +156,25 @@ def _destination(path: str | None, streams: Streams) -> Iterator[Destination]:
 
 
 def _render(
-    client: "Client",
+    caller: "Caller",
     requests: list[CompletionRequest],
     options: AnswerOptions,
     destination: Destination,
     spinner: Spinner,
 ) -> Finished:
     renderer = answer.renderer(options, destination)
-    ends: list[Finished] = []
+    finished = Finished({}, None)
     try:
-        for sample, request in enumerate(requests):
-            for event in client.events(request):
-                spinner.stop()
-                if isinstance(event, Finished):
-                    ends.append(event)
-                else:
-                    renderer.chunk(sampling.reindex(event, sample, len(requests)))
+        for event in caller.events(*requests):
+            spinner.stop()
+            if isinstance(event, Finished):
+                finished = event
+            else:
+                renderer.chunk(event)
     except BaseException:
         spinner.stop()
         renderer.abort()
         raise
-    finished = sampling.merge(ends)
     renderer.finish(finished)
     return finished
 

@@ -11,8 +11,7 @@ from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, wire
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
-from completions_cli.api.retry import RetryPolicy
-from completions_cli.api.service import Service
+from completions_cli.client import configuration
 from completions_cli.commands import values
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import ServiceError, UsageError
@@ -21,11 +20,12 @@ from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.streams import Streams
-from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.connection import Trace
 
 if TYPE_CHECKING:
     from completions_cli.auth.credentials import Credentials
-    from completions_cli.client import Client, Wait
+    from completions_cli.client.attempts import Wait
+    from completions_cli.client.caller import Caller
 
 _CONNECTION_SETTINGS = (
     "endpoint",
@@ -135,7 +135,7 @@ def _unset(names: list[str]) -> frozenset[str]:
 def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
     """Lay out the request as it would be sent, with stand-ins for what is only known when it is."""
     endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:PORT/v1".replace("PORT", "0"))
-    outgoing = service(settings, endpoint).http_request(request)
+    outgoing = configuration.service(settings, endpoint).http_request(request)
     if settings.values["auth"] == "none" and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})
@@ -151,54 +151,29 @@ def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[t
         with embedded.endpoint(settings.values["model_path"], streams, spinner) as (endpoint, credentials):
             yield endpoint, credentials
         return
-    from completions_cli.commands import sign_in
+    from completions_cli.auth import sign_in
 
-    yield settings.endpoint, sign_in.credentials(settings, streams.environ, connection(settings), trace(streams))
+    connection = configuration.connection(settings)
+    yield settings.endpoint, sign_in.credentials(settings, streams.environ, connection, trace(streams))
 
 
 @contextmanager
-def client(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Client"]:
-    """Open the client that the settings ask for."""
-    from completions_cli.client import Client
+def caller(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Caller"]:
+    """Open what makes the calls that the settings ask for."""
+    from completions_cli.client.caller import Caller
 
     with (
         target(settings, streams, spinner) as (endpoint, credentials),
-        Client(
-            service(settings, endpoint),
+        Caller(
+            configuration.service(settings, endpoint),
             credentials,
-            connection(settings),
-            RetryPolicy(retries=settings.values["retries"], max_wait=settings.values["max_wait"]),
+            configuration.connection(settings),
+            configuration.policy(settings),
             trace=trace(streams),
             on_wait=lambda wait: _show_wait(wait, streams, spinner),
         ) as opened,
     ):
         yield opened
-
-
-def service(settings: Settings, endpoint: Endpoint) -> Service:
-    """Say how requests of these settings are labelled."""
-    return Service(
-        endpoint=endpoint,
-        deployment=settings.values["deployment"],
-        extra_parameters=settings.values["extra_parameters"],
-        headers=dict(settings.headers),
-        secret_headers=settings.secret_headers,
-        profile=settings.profile,
-        auth=settings.values["auth"],
-    )
-
-
-def connection(settings: Settings) -> Connection:
-    """Say how the service is reached."""
-    chosen = settings.values
-    return Connection(
-        timeout=chosen["timeout"],
-        deadline=chosen["deadline"],
-        connect_timeout=chosen["connect_timeout"],
-        proxy=chosen["proxy"],
-        ca_bundle=chosen["ca_bundle"],
-        ca_source=settings.sources["ca_bundle"],
-    )
 
 
 def trace(streams: Streams) -> Trace | None:

@@ -38,7 +38,8 @@ def loaded(cli: Cli, *args: str, env: dict[str, str] | None = None) -> set[str]:
 def test_version_loads_no_command(cli: Cli) -> None:
     modules = loaded(cli, "--version")
     assert not modules & (
-        _HEAVY | {"httpx", "completions_cli.client", "completions_cli.render", "tomllib", "completions_cli.commands"}
+        _HEAVY
+        | {"httpx", "completions_cli.client.caller", "completions_cli.render", "tomllib", "completions_cli.commands"}
     )
 
 
@@ -46,7 +47,7 @@ def test_tab_completion_of_a_profile_loads_neither_http_nor_keyring(cli: Cli) ->
     cli.profile('[profiles.blue]\nendpoint = "https://x"\n')
     env = {"_COMPLETIONS_COMPLETE": "complete_bash", "COMP_WORDS": "completions complete -p b", "COMP_CWORD": "3"}
     modules = loaded(cli, env=env)
-    assert not modules & (_HEAVY | {"httpx", "completions_cli.client"})
+    assert not modules & (_HEAVY | {"httpx", "completions_cli.client.caller"})
 
 
 @pytest.mark.parametrize("command", ["complete", "stream"])

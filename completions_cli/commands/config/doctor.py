@@ -8,6 +8,7 @@ import typer
 
 from completions_cli.api import wire
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
@@ -123,8 +124,7 @@ def _identity(settings: Settings, endpoint: Endpoint) -> Finding:
     """Check who would sign in, as far as that can be seen without doing so. Raises ConfigError."""
     import importlib.util
 
-    from completions_cli.auth import entra
-    from completions_cli.commands import sign_in
+    from completions_cli.auth import entra, sign_in
 
     values, scope = settings.values, sign_in.token_scope(settings, endpoint)
     authority = entra.check_authority(values["authority"] or entra.AUTHORITY)
@@ -146,7 +146,7 @@ def _way(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
     """Check name, port and certificate, unless a proxy does all that."""
     from completions_cli.transport import reach
 
-    connection = resolution.connection(settings)
+    connection = configuration.connection(settings)
     if connection.proxy is not None:
         proxy = f"{proxies.masked(connection.proxy)} ({settings.sources['proxy']})"
         yield Finding("host", "skipped", f"the proxy {proxy} connects; --probe goes through it")
@@ -174,8 +174,8 @@ def _probe(settings: Settings, streams: Streams) -> Finding:
     request = CompletionRequest(_PROMPT, {"max_tokens": 1}, model=settings.values["model"])
     spinner = Spinner("asking for a token", enabled=streams.stderr.is_terminal and not streams.stderr.quiet)
     try:
-        with spinner.turning(), resolution.client(once, streams, spinner) as client:
-            finished = next(event for event in client.events(request) if isinstance(event, Finished))
+        with spinner.turning(), resolution.caller(once, streams, spinner) as caller:
+            finished = next(event for event in caller.events(request) if isinstance(event, Finished))
     except CompletionsError as error:
         if isinstance(error, ServiceError) and settings.endpoint is not None:
             error.hint = _remedy(error, settings, settings.endpoint, streams) or error.hint
@@ -185,9 +185,8 @@ def _probe(settings: Settings, streams: Streams) -> Finding:
 
 
 def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
-    from completions_cli.auth import keys
+    from completions_cli.auth import keys, sign_in
     from completions_cli.auth.keyring_store import KeyringStore
-    from completions_cli.commands import sign_in
     from completions_cli.commands.config.remedies import Situation, remedy
 
     keyring = KeyringStore(streams.environ)

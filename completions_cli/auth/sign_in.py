@@ -1,0 +1,113 @@
+"""The credentials that the settings ask for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from completions_cli.api import endpoint as endpoints
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.auth import keys
+from completions_cli.auth.credentials import Credentials, KeyCredentials, NoCredentials, refuse_plain_http
+from completions_cli.auth.keyring_store import KeyringStore
+from completions_cli.auth.secret import Secret
+from completions_cli.settings import proxies
+from completions_cli.settings.resolve import Settings
+from completions_cli.transport.connection import Connection, Trace
+
+if TYPE_CHECKING:
+    from completions_cli.auth.entra import TokenSource
+    from completions_cli.auth.token import TokenCache
+
+
+def credentials(
+    settings: Settings,
+    environ: Mapping[str, str],
+    connection: Connection,
+    trace: Trace | None = None,
+    key: Secret | None = None,
+) -> Credentials:
+    """Find the key, or prepare to fetch a token, for the endpoint in use. Raises ConfigError.
+
+    `key` is a key, or client secret, at hand; without one, the places that the settings allow are looked through.
+    """
+    kind = settings.values["auth"]
+    if kind == "none" or settings.endpoint is None:
+        return NoCredentials()
+    refuse_plain_http(settings.endpoint)
+    store = KeyringStore(environ)
+
+    def secret() -> Secret:
+        return key or keys.find(settings.key_sources, environ, store)
+
+    if kind == "key":
+        return KeyCredentials(secret())
+    from completions_cli.auth.entra import EntraCredentials
+
+    scope = token_scope(settings, settings.endpoint)
+    source = _token_source(settings, scope, secret, _to_authority(settings, environ, connection), trace)
+    return EntraCredentials(source, _cache(settings, scope, environ, store))
+
+
+def _token_source(
+    settings: Settings, scope: str, secret: Callable[[], Secret], connection: Connection, trace: Trace | None
+) -> "TokenSource":
+    from completions_cli.auth import entra
+
+    values = settings.values
+    if not (values["tenant_id"] and values["client_id"]):
+        return _chain(settings, scope, connection)
+    authority = values["authority"] or entra.AUTHORITY
+    application = entra.Application(values["tenant_id"], values["client_id"], scope, authority)
+    return entra.ClientCredentialsFlow(application, secret, connection, trace)
+
+
+def _chain(settings: Settings, scope: str, connection: Connection) -> "TokenSource":
+    from completions_cli.auth import entra
+    from completions_cli.auth.identity_chain import Chain
+
+    values = settings.values
+    if values["tenant_id"]:
+        entra.check_tenant(values["tenant_id"])
+    return Chain(
+        scope=scope,
+        tenant=values["tenant_id"],
+        client=values["client_id"],
+        authority=entra.check_authority(values["authority"]) if values["authority"] else None,
+        proxy=connection.proxy,
+        ca_bundle=connection.ca_bundle,
+    )
+
+
+def _cache(settings: Settings, scope: str, environ: Mapping[str, str], store: KeyringStore) -> "TokenCache | None":
+    from completions_cli.auth.token import TokenCache, entry_of
+
+    if settings.profile is None or settings.endpoint is None:
+        return None
+    values = settings.values
+    # Whoever the environment says we are is part of whose token it is.
+    azure = [f"{name}={value}" for name, value in sorted(environ.items()) if name in _IDENTITY_VARIABLES]
+    identity = (values["tenant_id"], values["client_id"], scope, values["authority"], *azure)
+    return TokenCache(store, entry_of(f"{settings.profile}@{settings.endpoint.origin}"), identity)
+
+
+_IDENTITY_VARIABLES = frozenset({"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_USERNAME", "AZURE_AUTHORITY_HOST"})
+
+
+def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Connection) -> Connection:
+    """Say how the authority is reached: another host than the endpoint, it may need another proxy, or none."""
+    from completions_cli.auth import entra
+
+    target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))
+    if target.is_loopback:
+        return replace(connection, proxy=None)
+    if settings.values["proxy"] and not settings.sources["proxy"].lower().endswith("_proxy"):
+        return connection
+    found = proxies.from_environ(target, environ)
+    return replace(connection, proxy=proxies.checked(*found) if found else None)
+
+
+def token_scope(settings: Settings, endpoint: Endpoint) -> str:
+    """Name what a token is asked for: what the profile says, else what the kind of endpoint wants."""
+    from completions_cli.settings import endpoint_kind
+
+    return settings.values["scope"] or endpoint_kind.of(endpoint).scope

@@ -1,0 +1,59 @@
+"""The attempts of one call: whether to make another, and when. No I/O: failures and times come in as values."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from completions_cli.api.retry import RetryPolicy
+from completions_cli.api.service import Service
+from completions_cli.errors import AuthError, CompletionsError, NetworkError, RateLimitError, ServiceError
+
+_UNAUTHORIZED = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why and how long, in seconds, the client waits before its attempt number `attempt`, of `attempts` at most."""
+
+    error: CompletionsError
+    seconds: float
+    attempt: int
+    attempts: int
+
+
+class Attempts:
+    """Counts the attempts of a call, and judges what each of them failed with."""
+
+    def __init__(self, service: Service, policy: RetryPolicy, chance: Callable[[], float] = random.random) -> None:
+        self.number = 0
+        self._service = service
+        self._policy = policy
+        self._chance = chance
+        self._has_renewed = False
+
+    def wants_renewal(self, error: CompletionsError) -> bool:
+        """Tell whether new credentials may help, which is so once."""
+        wanted = isinstance(error, AuthError) and error.status == _UNAUTHORIZED and not self._has_renewed
+        self._has_renewed |= wanted
+        return wanted
+
+    def wait_after(self, error: ServiceError | NetworkError, left: float | None) -> Wait:
+        """Say how long to wait for the next attempt, `left` seconds being left of the call's time.
+
+        Raises the error, with its hint, when there is to be none.
+        """
+        if not error.retryable or self.number > self._policy.retries:
+            raise self._service.advised(error) from None
+        asked = error.retry_after if isinstance(error, ServiceError) else None
+        seconds = self._policy.backoff(self.number - 1, self._chance()) if asked is None else asked
+        if seconds > self._policy.max_wait:
+            raise self._too_long(error, seconds) from None
+        if left is not None and seconds >= left:
+            raise self._service.advised(error) from None
+        return Wait(error, seconds, self.number + 1, self._policy.retries + 1)
+
+    def _too_long(self, error: ServiceError | NetworkError, seconds: float) -> CompletionsError:
+        if isinstance(error, RateLimitError):
+            error.hint = f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}."
+            return error
+        return self._service.advised(error)
