@@ -60,6 +60,10 @@ class CompletionsError(Exception):
         """Give the message as it stands now: secrets that a server quoted may have been blacked out."""
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes whole, whatever the constructor asks for."""
+        return _revived, (type(self), self.__dict__)
+
 
 class UsageError(CompletionsError):
     """The command line or an input file does not make sense; nothing was sent."""
@@ -225,3 +229,9 @@ class ServerError(ServiceError):
 
     exit_code = ExitCode.SERVER
     kind = "server"
+
+
+def _revived(kind: type[CompletionsError], state: dict[str, object]) -> CompletionsError:
+    error = kind.__new__(kind, state["message"])
+    error.__dict__.update(state)
+    return error

@@ -3,12 +3,68 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+from completions_cli.batch.pacing.pace import FULL, HeaderOf, Pace, Ticket
 
 
 class ClosedError(Exception):
     """The run is ending: nothing more goes out."""
+
+
+class Limit(Protocol):
+    """How many requests may be in flight."""
+
+    limit: int
+
+
+class Pacing(Protocol):
+    """What a run tells of its requests, and what it must know: a `Pace`, or what stands in for one elsewhere."""
+
+    counts_tokens: bool
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+
+    @property
+    def concurrency(self) -> Limit:
+        """How many may be."""
+
+    def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
+        """Take in an answer."""
+
+    def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
+        """Take in a 429."""
+
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
+        """Take in any other failure."""
+
+    def pause(self, until: float) -> None:
+        """Let nothing out before `until`."""
+
+    def narrow(self, most: int | None) -> None:
+        """Let no more than `most` be in flight; None ends it."""
+
+    def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
+        """Take in the rate headers of an answer."""
+
+
+class Turns(Protocol):
+    """Where requests wait for their turn."""
+
+    @property
+    def pace(self) -> Pacing:
+        """What holds them back."""
+
+    async def enter(self, tokens: float, most: float) -> Ticket:
+        """Wait for the turn of a request. Raises ClosedError."""
+
+    def pump(self) -> None:
+        """Look again: the pace may have changed."""
+
+    def close(self) -> None:
+        """Send all who wait away."""
 
 
 class Gate:

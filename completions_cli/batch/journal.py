@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from completions_cli.atomic import AtomicFile
 from completions_cli.errors import OutputError
@@ -62,6 +62,18 @@ class Recovered:
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     dropped: int = 0  # lines that were torn, damaged or there twice
+
+
+class Log(Protocol):
+    """What a run's lines are appended to. Raises OutputError when it takes no more."""
+
+    is_dirty: bool
+
+    def append(self, line: bytes) -> None:
+        """Take lines, each with its LF."""
+
+    def sync(self) -> None:
+        """Make all lines last."""
 
 
 class Journal:

@@ -79,8 +79,11 @@ def json_row(number: int, line: bytes, template: Template | None = None) -> Row:
         return bad(number, error.message, name, None if is_foreign else value.get("metadata"))
 
 
-def csv_row(number: int, cells: Mapping[str, str], template: Template | None = None) -> Row:
-    """Read a record of a table: columns named like parameters are such, other columns come back as metadata."""
+def table_row(number: int, cells: Mapping[str, Json], template: Template | None = None) -> Row:
+    """Read a record of a table: columns named like parameters are such, other columns come back as metadata.
+
+    Cells are texts, as those of CSV, or typed; an empty text is no parameter.
+    """
     row_id = cells.get("id") or None
     fields: dict[str, Json] = {}
     metadata = {}
@@ -88,7 +91,7 @@ def csv_row(number: int, cells: Mapping[str, str], template: Template | None = N
     try:
         for name, cell in cells.items():
             if name in PARAMETERS and name not in used:
-                if cell:
+                if cell not in ("", None):
                     fields[name] = _parameter_cell(name, cell)
             elif name == "model" and name not in used:
                 fields["model"] = cell or None
@@ -163,8 +166,8 @@ def _add_fields(row: Row, fields: Mapping[str, Json], own: frozenset[str] = _OWN
     row.parameters, row.extra, row.model = parameters or _NOTHING, extra or _NOTHING, model
 
 
-def _parameter_cell(name: str, cell: str) -> Json:
-    if name == "stop":
+def _parameter_cell(name: str, cell: Json) -> Json:
+    if name == "stop" or not isinstance(cell, str):
         return cell
     try:
         return wire.loads(cell)

@@ -28,16 +28,20 @@ class RunFile:
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
-        fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
         file = AtomicFile(path)
         try:
-            file.write(wire.dumps(fields, indent=2).encode() + b"\n")
+            file.write(self.as_bytes())
         except BaseException:
             file.discard()
             raise
         file.commit()
 
-    def check(self, earlier: "RunFile", output: Path) -> None:
+    def as_bytes(self) -> bytes:
+        """Lay it out as a file."""
+        fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
+        return wire.dumps(fields, indent=2).encode() + b"\n"
+
+    def check(self, earlier: "RunFile", output: object) -> None:
         """Refuse to go on where something else was begun. Raises UsageError that says what differs."""
         differences = list(_differences(earlier, self))
         if differences:
@@ -52,7 +56,15 @@ def path_beside(output: Path) -> Path:
 def read(path: Path) -> RunFile | None:
     """Read what an earlier run wrote; None when there is nothing that can be read as such."""
     try:
-        fields = json.loads(path.read_bytes())
+        return parse(path.read_bytes())
+    except OSError:
+        return None
+
+
+def parse(text: bytes) -> RunFile | None:
+    """Read what `as_bytes` gave; None for anything else."""
+    try:
+        fields = json.loads(text)
         if fields["version"] != _VERSION:
             return None
         return RunFile(
@@ -61,7 +73,7 @@ def read(path: Path) -> RunFile | None:
             output_format=fields["output_format"],
             shard=(fields["shard"][0], fields["shard"][1]),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError):
         return None
 
 

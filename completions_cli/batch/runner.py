@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.exchange import Exchange, Failure, Reply
 from completions_cli.batch.formats import Outcome
-from completions_cli.batch.gate import ClosedError, Gate
-from completions_cli.batch.journal import Journal
+from completions_cli.batch.gate import ClosedError, Turns
+from completions_cli.batch.journal import Log
 from completions_cli.batch.pacing.pace import Ticket
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.settling import Rules, Settler
@@ -35,11 +35,14 @@ class Tools:
     """What a run works with."""
 
     exchange: Exchange
-    gate: Gate
-    journal: Journal
+    gate: Turns
+    journal: Log
     packer: Packer
     totals: Totals
     clock: Callable[[], float] = time.monotonic
+    # What runs against one service share; a run by itself has its own.
+    triage: Triage | None = None
+    estimate: UsageEstimate | None = None
 
 
 class Runner:
@@ -51,7 +54,7 @@ class Runner:
         self._exchange, self._gate, self._journal = tools.exchange, tools.gate, tools.journal
         self._clock, self._budget = tools.clock, rules.budget
         self._backlog = Backlog(work, tools.clock)
-        self._estimate = UsageEstimate()
+        self._estimate = tools.estimate or UsageEstimate()
         self._under_way = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
@@ -65,7 +68,7 @@ class Runner:
             backlog=self._backlog,
             scribe=self._scribe,
             stop=self.stop,
-            triage=Triage(rules.policy),
+            triage=tools.triage or Triage(rules.policy),
         )
 
     @property

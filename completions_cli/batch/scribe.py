@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from completions_cli.batch.journal import Journal
+from completions_cli.batch.journal import Log
 from completions_cli.errors import OutputError
 
 
@@ -14,7 +14,7 @@ class Scribe:
     when the journal takes no more.
     """
 
-    def __init__(self, journal: Journal, failed: Callable[[OutputError], None]) -> None:
+    def __init__(self, journal: Log, failed: Callable[[OutputError], None]) -> None:
         self._journal = journal
         self._failed = failed
         self._lines: list[bytes] = []

@@ -9,7 +9,7 @@ from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome, OutputFormat, line
-from completions_cli.batch.pacing.pace import Pace
+from completions_cli.batch.gate import Pacing
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
@@ -43,7 +43,7 @@ class Settler:
     rules: Rules
     packer: Packer
     totals: Totals
-    pace: Pace
+    pace: Pacing
     backlog: Backlog
     scribe: Scribe
     stop: Callable[[Ending], None]

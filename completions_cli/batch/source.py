@@ -241,7 +241,7 @@ def _table_row(number: int, header: list[str], cells: list[str], template: Templ
         "".join(cells).encode()
     except UnicodeEncodeError:
         return rows.bad(number, "not UTF-8")
-    return rows.csv_row(number, dict(zip(header, cells, strict=False)), template)
+    return rows.table_row(number, dict(zip(header, cells, strict=False)), template)
 
 
 def _texts(stream: BinaryIO) -> Iterator[str]:

@@ -8,6 +8,17 @@ from completions_cli.batch.formats import Outcome
 from completions_cli.batch.journal import Recovered
 from completions_cli.models import Json, Usage
 
+_SUMS = (
+    "new_failures",
+    "requests",
+    "answers",
+    "retries",
+    "throttled",
+    "prompt_tokens",
+    "completion_tokens",
+    "maybe_billed",
+)
+
 
 @dataclass(slots=True)
 class Totals:
@@ -74,6 +85,14 @@ class Totals:
                 completion = max(0, (usage.total_tokens or prompt) - prompt)
             self.prompt_tokens += prompt
             self.completion_tokens += completion
+
+    def add(self, other: "Totals") -> None:
+        """Add what another run of the same work did."""
+        self.ok += other.ok
+        self.failed.update(other.failed)
+        self.finish_reasons.update(other.finish_reasons)
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def as_json(self) -> dict[str, Json]:
         """Lay out the summary."""

@@ -11,7 +11,7 @@ from completions_cli.batch.pacing.bucket import Bucket
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.learned import LearnedRate
 from completions_cli.batch.pacing.mirror import Mirror
-from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+from completions_cli.batch.pacing.pace import FULL, Memory, Pace, Ticket
 
 costs = st.lists(st.floats(min_value=0.1, max_value=5000), min_size=1, max_size=60)
 rates = st.floats(min_value=0.5, max_value=100_000)
@@ -230,3 +230,26 @@ def _against_a_bucket(
             (taken if accepted else refused).append(at)
             answers.append((at + 0.05, pace.leave(at, 0, 0), accepted))
     return taken, refused
+
+
+def test_a_pace_that_takes_over_is_no_faster_than_the_one_before() -> None:
+    before = Pace(Concurrency(100), 600, None, now=0.0)
+    before.pause(3.0)
+    after = Pace(Concurrency(100), 600, None, now=50.0)
+    after.recall(60.0, before.memory(1.0))
+    assert after.wait(60.0, 0, 0) == pytest.approx(2.0)
+    assert after.wait(62.0, 0, 0) == 0.0  # two seconds filled it; nothing was left from the ten before
+    sent = 0
+    while after.wait(62.0, 0, 0) == 0:
+        after.leave(62.0, 0, 0)
+        sent += 1
+    assert sent == 20
+
+
+def test_a_learned_rate_is_handed_over() -> None:
+    taught, fresh = LearnedRate(), Pace(Concurrency(100), None, None, now=0.0)
+    taught.recall(0.0, 10.0)
+    assert taught.rate(5.0) == pytest.approx(10.0)
+    fresh.recall(0.0, Memory(0.0, taught.rate(5.0)))
+    assert fresh.memory(5.0).rate == pytest.approx(10.0)
+    assert fresh.wait(0.0, 0, 0) > 0

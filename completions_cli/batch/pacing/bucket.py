@@ -27,6 +27,11 @@ class Bucket:
         self._fill(now)
         self._level = min(self.capacity, self._level - cost)
 
+    def empty(self, now: float) -> None:
+        """Lose what is saved up."""
+        self._fill(now)
+        self._level = min(self._level, 0.0)
+
     def _fill(self, now: float) -> None:
         self._level = min(self.capacity, self._level + (now - self._at) * self.rate)
         self._at = now

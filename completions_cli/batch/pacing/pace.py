@@ -17,12 +17,23 @@ HeaderOf = Callable[[str], str | None]
 
 
 class Ticket(NamedTuple):
-    """A request that was let go: when, for how many tokens, and after how much of all that was ever charged."""
+    """A request that was let go: when, for how many tokens, and after how much of all that was ever charged.
+
+    `number` is its name where tickets are handed out elsewhere.
+    """
 
     sent_at: float
     tokens: float
-    requests_charged: float
-    tokens_charged: float
+    requests_charged: float = 0.0
+    tokens_charged: float = 0.0
+    number: int = 0
+
+
+class Memory(NamedTuple):
+    """What a pace has found out: seconds it is paused for, and the requests a second that 429s taught it."""
+
+    paused: float = 0.0
+    rate: float | None = None
 
 
 class Pace:
@@ -103,6 +114,20 @@ class Pace:
     def narrow(self, most: int | None) -> None:
         """Let no more than `most` be in flight, whatever else holds; None ends it."""
         self._narrowed = FULL if most is None else most
+
+    def memory(self, now: float) -> Memory:
+        """Tell what another pace should know to take over."""
+        return Memory(max(0.0, self._paused_until - now), self._learned.rate(now))
+
+    def recall(self, now: float, memory: Memory) -> None:
+        """Take over from another pace, with nothing saved up."""
+        self.pause(now + memory.paused)
+        known = self._learned.rate(now)
+        if memory.rate is not None and (known is None or memory.rate < known):
+            self._learned.recall(now, memory.rate)
+        for bucket in (self._requests, self._tokens):
+            if bucket is not None:
+                bucket.empty(now)
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
         """Take in the rate headers of an answer, whatever its status."""
