@@ -28,11 +28,11 @@ class Channel:
 
     async def body(self) -> bytes | None:
         """Read the request's body; None when the client left before its end."""
-        parts: bytes = b""
+        body = bytearray()
         while (message := await self._receive())["type"] == "http.request":
-            parts += message["body"]
+            body += message["body"]
             if not message["more_body"]:
-                return parts
+                return bytes(body)
         return None
 
     async def reply(self, reply: Reply | StreamReply) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -127,8 +128,12 @@ class _Server(uvicorn.Server):
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Cut what is open, then close down as uvicorn does."""
+        """Cut what is open, then close down as uvicorn does, which need not tell whom it did not wait for."""
         self._stop()
+        for connection in self.server_state.connections:
+            if connection.transport.get_write_buffer_size():  # an answer that its client does not read
+                connection.transport.abort()
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
 

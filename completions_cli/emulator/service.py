@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from typing import cast
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
@@ -54,19 +55,16 @@ class Service:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, answer: _Answer) -> None:
         channel = Channel(scope, receive, send)
-        body = await channel.body()
-        if body is None:
-            return
-        task = asyncio.current_task()
-        if task:
-            self._running.add(task)
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._running.add(task)
         try:
-            await self._answer(_head(scope), body, channel, answer)
+            body = await channel.body()
+            if body is not None:
+                await self._answer(_head(scope), body, channel, answer)
         except asyncio.CancelledError:
             await channel.reset()
         finally:
-            if task:
-                self._running.discard(task)
+            self._running.discard(task)
 
     async def _answer(self, head: Head, body: bytes, channel: Channel, answer: _Answer) -> None:
         entry = self._log.entry(head, body)

@@ -377,6 +377,14 @@ def test_faults_of_several_stages_work_together(server: EmulatorProcess) -> None
     assert b"Rate limit" in gzip.decompress(answer.body)
 
 
+@pytest.mark.parametrize(
+    "second", ["repeated-choice", "blanked", "shuffled-choices", "sparse", "unknown-fields", "text-lines"]
+)
+@pytest.mark.parametrize("first", ["no-choices", "error-200"])
+def test_a_fault_of_choices_bears_that_another_left_none(server: EmulatorProcess, first: str, second: str) -> None:
+    assert ask(server, TWO, fault=f"{first},{second}").status == 200
+
+
 def test_a_fault_that_does_not_exist_is_told(server: EmulatorProcess) -> None:
     answer = ask(server, fault="nonsense")
     assert (answer.status, answer.text) == (400, "x-emulator-fault: there is no fault 'nonsense'\n")

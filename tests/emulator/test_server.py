@@ -23,14 +23,23 @@ def test_a_signal_ends_it_within_two_seconds_open_exchanges_included(
     emulator: Start, stopper: signal.Signals, code: int
 ) -> None:
     server = emulator("--tokens-per-second", "0.01")
-    bodies = [request({"stream": True}), request(headers={"x-emulator-fault": "hang"}), request()]
+    unread = {"prompt": "word " * 60_000, "echo": True, "n": 60, "max_tokens": 0}
+    passing = {"extra-parameters": "pass-through", "Connection": "keep-alive"}
+    bodies = [
+        request({"stream": True}),
+        request(headers={"x-emulator-fault": "hang"}),
+        request(),
+        request()[:-1],
+        request(unread, headers=passing),
+    ]
     clients = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in bodies]
     for client, body in zip(clients, bodies, strict=True):
         client.sendall(body)
     assert clients[0].recv(1000)
+    assert clients[-1].recv(1000)
     server.process.send_signal(stopper)
     assert server.process.wait(timeout=2) == code
-    assert [read(client).end for client in clients] == [RESET] * 3
+    assert [read(client).end for client in clients[:-1]] == [RESET] * 4
     for client in clients:
         client.close()
     assert server.stop() == ""

@@ -35,8 +35,8 @@ def documents() -> Iterator[Fault]:
 
 
 def choices_of(document: Document) -> list[Document]:
-    """Give the choices of a whole answer or a chunk."""
-    return cast("list[Document]", document["choices"])
+    """Give the choices of a whole answer or a chunk; another fault may have left none."""
+    return cast("list[Document]", document.get("choices", []))
 
 
 def _whole(kind: str, summary: str, change: Callable[[Document], Document]) -> Fault:
@@ -91,7 +91,7 @@ def _shuffled(document: Document) -> Document:
 
 def _repeated(document: Document) -> Document:
     choices = choices_of(document)
-    return document | {"choices": [*choices, choices[0]]}
+    return document | {"choices": [*choices, *choices[:1]]}
 
 
 def _none(document: Document) -> Document:
