@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +14,19 @@ from completions_cli.errors import OutputError
 
 _SECRET_WORDS = ("authorization", "key", "token", "secret", "cookie", "password")
 _MASK = "****"
+_NAMED = re.compile("([^&=]+)=([^&]*)")
 
 
 def masked(name: str, value: str) -> str:
-    """Hide the value of a header that may hold a secret; the scheme of an Authorization stays."""
+    """Hide the value of a header or query item that may hold a secret; the scheme of an Authorization stays."""
     if not any(word in name for word in _SECRET_WORDS):
         return value
     scheme, space, rest = value.partition(" ")
     return f"{scheme} {_MASK}" if space and rest else _MASK
+
+
+def _masked_item(item: re.Match[str]) -> str:
+    return f"{item[1]}={masked(item[1].lower(), item[2])}"
 
 
 class Entry:
@@ -65,7 +71,7 @@ class RequestLog:
             "status": None,
             "method": head.method,
             "path": head.path,
-            "query": head.query_string,
+            "query": _NAMED.sub(_masked_item, head.query_string),
             "headers": {name: masked(name, value) for name, value in head.headers.items()},
             "body": body.decode("utf-8", "backslashreplace"),
         }

@@ -9,6 +9,7 @@ from completions_cli.emulator.call import Document
 from completions_cli.emulator.config import BehaviourName
 
 PATH = "/openapi.json"
+_V1 = "/openai/v1/"
 _STRING: Document = {"type": "string"}
 _INTEGER: Document = {"type": "integer"}
 _TOKENS: Document = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
@@ -131,15 +132,21 @@ def description(behaviour: BehaviourName, paths: Iterable[str]) -> Document:
             "description": f"Text completions, played locally with the behaviour {behaviour}.",
         },
         "paths": {path: {"post": _operation(behaviour, path)} for path in paths},
-        "components": {"schemas": _SCHEMAS, "securitySchemes": _security(behaviour)},
-        "security": [{"key": []}],
+        "components": {"schemas": _SCHEMAS, "securitySchemes": _security_schemes(behaviour)},
     }
 
 
-def _security(behaviour: BehaviourName) -> Document:
+def _security_schemes(behaviour: BehaviourName) -> Document:
+    bearer: Document = {"bearer": {"type": "http", "scheme": "bearer"}}
     if behaviour is BehaviourName.FOUNDRY:
-        return {"key": {"type": "apiKey", "in": "header", "name": "api-key"}}
-    return {"key": {"type": "http", "scheme": "bearer"}}
+        return bearer | {"key": {"type": "apiKey", "in": "header", "name": "api-key"}}
+    return bearer
+
+
+def _security(behaviour: BehaviourName, path: str) -> list[Document]:
+    if behaviour is not BehaviourName.FOUNDRY:
+        return [{"bearer": []}]
+    return [{"key": []}, {"bearer": []}] if path.startswith(_V1) else [{"key": []}]
 
 
 def _operation(behaviour: BehaviourName, path: str) -> Document:
@@ -152,6 +159,7 @@ def _operation(behaviour: BehaviourName, path: str) -> Document:
         "operationId": re.sub(r"\W+", "_", f"complete{path}").strip("_"),
         "summary": "Creates a completion for the provided prompt and parameters",
         "parameters": _parameters(behaviour, path),
+        "security": _security(behaviour, path),
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": request | {"additionalProperties": False}}},
@@ -167,7 +175,7 @@ def _required(behaviour: BehaviourName, path: str) -> tuple[str, ...]:
 
 
 def _parameters(behaviour: BehaviourName, path: str) -> list[Document]:
-    versioned = behaviour is not BehaviourName.MANAGED and not path.startswith("/openai/v1/")
+    versioned = behaviour is not BehaviourName.MANAGED and not path.startswith(_V1)
     lenient = "ignore" if behaviour is BehaviourName.REFERENCE else "drop"
     version: Document = _STRING | {"pattern": r"^20[0-9]{2}-0[1-9]-[0-2][1-8](-preview)?$"}
     if behaviour is BehaviourName.FOUNDRY:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from completions_cli.emulator import tokens
+from completions_cli.emulator.behaviours.body import CONTEXT_TOKENS
 from completions_cli.emulator.call import Call, Delta, Generation
 from completions_cli.emulator.engines.echo import EchoEngine
 
@@ -134,3 +135,8 @@ def test_the_text_takes_up_words_of_the_prompt_and_more_than_ascii() -> None:
 def test_usage_counts_prompts_of_every_form() -> None:
     call = Call(prompts=("three short words", (1, 2, 3, 4)), model="m", max_tokens=1)
     assert asyncio.run(ENGINE.prompt_tokens(call)) == 3 + 4
+
+
+def test_a_text_beyond_every_context_is_estimated_to_be_so() -> None:
+    assert tokens.count("word " * 1_000_000) > CONTEXT_TOKENS
+    assert tokens.count("x" * 1_000_001) > CONTEXT_TOKENS

@@ -388,3 +388,16 @@ def test_a_fault_of_choices_bears_that_another_left_none(server: EmulatorProcess
 def test_a_fault_that_does_not_exist_is_told(server: EmulatorProcess) -> None:
     answer = ask(server, fault="nonsense")
     assert (answer.status, answer.text) == (400, "x-emulator-fault: there is no fault 'nonsense'\n")
+
+
+@pytest.mark.parametrize("often", ["429:0.5", "429=2:x1"])
+def test_one_requests_own_fault_has_no_rate(server: EmulatorProcess, often: str) -> None:
+    answer = ask(server, fault=often)
+    assert (answer.status, answer.text.partition(":")[0]) == (400, "x-emulator-fault")
+
+
+def test_a_redirect_names_a_path_of_any_characters(shared: Start) -> None:
+    answer = ask(
+        shared("--behaviour", "foundry"), path="/openai/deployments/a%0d%0ab/completions?c=d", fault="redirect-loop"
+    )
+    assert answer.headers["location"] == "/openai/deployments/a%0D%0Ab/completions?c=d"

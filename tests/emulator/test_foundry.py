@@ -32,6 +32,12 @@ def test_a_key_as_a_bearer_token_is_401(server: EmulatorProcess) -> None:
     assert post(server).status == 200
 
 
+def test_the_v1_route_takes_the_key_as_a_bearer_token_too(server: EmulatorProcess) -> None:
+    assert post(server, path="/openai/v1/completions", api_key=None, Authorization="Bearer right").status == 200
+    assert post(server, path="/openai/v1/completions", api_key=None, Authorization="Bearer wrong").status == 401
+    assert post(server, path="/openai/v1/completions", api_key="wrong", Authorization="Bearer right").status == 401
+
+
 @pytest.mark.parametrize("path", ["/completions", "/models/completions", "/openai/deployments/gpt/completions"])
 def test_an_unknown_api_version_is_404(server: EmulatorProcess, path: str) -> None:
     for query in ("", "?api-version=2024-08-01-preview"):

@@ -291,6 +291,11 @@ def test_seed_decides(server: EmulatorProcess, shared: Start) -> None:
     assert texts(ask(shared("--seed", "5"), SAMPLE | {"seed": 1})) != texts(one)
 
 
+def test_a_number_is_the_same_whether_it_is_written_whole_or_not(server: EmulatorProcess) -> None:
+    whole, broken = {"temperature": 1, "top_p": 1}, {"temperature": 1.0, "presence_penalty": 0.0}
+    assert texts(ask(server, SAMPLE | whole)) == texts(ask(server, {**SAMPLE, **whole, **broken}))
+
+
 def test_stream_ends_with_done_and_its_last_chunk_has_the_usage(server: EmulatorProcess) -> None:
     answer = ask(server, {"prompt": ["a", "b"], "max_tokens": 5, "stream": True})
     *chunks, done = answer.events

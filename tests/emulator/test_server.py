@@ -116,7 +116,7 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     secret = "hunter2-0123456789"
     ask(server, {"prompt": "x", "max_tokens": 1}, headers={"Authorization": f"Bearer {secret}", "api-key": secret})
     ask(server, b'{"prompt": "\xff"', headers={"X-Access-Token": secret, "Cookie": secret})
-    ask(server, path="/elsewhere?a=b", method="GET", headers={"Authorization": secret})
+    ask(server, path=f"/elsewhere?a=b&API-Key={secret}&c", method="GET", headers={"Authorization": secret})
     first, second, third = server.log()
     assert [first["status"], second["status"], third["status"]] == [200, 400, 404]
     assert first["headers"]["authorization"] == "Bearer ****"
@@ -124,7 +124,7 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     assert first["body"] == '{"prompt": "x", "max_tokens": 1}'
     assert first["usage"] == {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     assert second["body"] == '{"prompt": "\\xff"'
-    assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b")
+    assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b&API-Key=****&c")
     assert secret not in json.dumps([first, second, third])
 
 

@@ -20,6 +20,12 @@ class Head:
     headers: Mapping[str, str]
     path_deployment: str | None = None
 
+    @property
+    def bearer(self) -> str:
+        """The token of the Authorization header; empty when there is none."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
 
 # Each chunk with the usage beside the last one.
 Chunks = AsyncIterator[tuple[Document, Usage | None]]

@@ -154,16 +154,21 @@ def as_sequences(value: object) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(cast("list[str]", value))
 
 
+def _number(document: Document, name: str, default: float) -> float:
+    """Read a checked number; 1 and 1.0 are the same."""
+    return float(cast("float", document.get(name, default)))
+
+
 def as_call(document: Document, model: str, default_tokens: int, passed: Document, options: ModelOptions) -> Call:
     """Put a checked document together with the reference's defaults."""
     return Call(
         prompts=as_prompts(document.get("prompt", END_OF_TEXT)),
         model=model,
         max_tokens=cast("int", document.get("max_tokens", default_tokens)),
-        temperature=cast("float", document.get("temperature", 1)),
-        top_p=cast("float", document.get("top_p", 1)),
-        frequency_penalty=cast("float", document.get("frequency_penalty", 0)),
-        presence_penalty=cast("float", document.get("presence_penalty", 0)),
+        temperature=_number(document, "temperature", 1.0),
+        top_p=_number(document, "top_p", 1.0),
+        frequency_penalty=_number(document, "frequency_penalty", 0.0),
+        presence_penalty=_number(document, "presence_penalty", 0.0),
         seed=cast("int | None", document.get("seed")),
         stop=as_sequences(document.get("stop")),
         stream=document.get("stream") is True,

@@ -54,8 +54,8 @@ class Foundry:
         self._models = deployments
 
     def admit(self, head: Head) -> None:
-        """Check the api-key, then the version; a key as a Bearer token is not taken for one."""
-        key = head.headers.get("api-key", "").strip()
+        """Check the api-key, then the version; a key as a Bearer token is taken by the OpenAI v1 route alone."""
+        key = head.headers.get("api-key", "").strip() or (head.bearer if _is_v1(head) else "")
         if not key or (self._key is not None and key != self._key):
             message = (
                 "Unauthorized. Access token is missing, invalid, audience is incorrect "

@@ -41,12 +41,10 @@ class Managed:
 
     def admit(self, head: Head) -> None:
         """Check the key, then the deployment; the query is not looked at."""
-        value = head.headers.get("authorization", "")
-        scheme, _, token = value.partition(" ")
-        if not value:
+        if not head.headers.get("authorization"):
             message = "Auth token must be passed as a header called Authorization"
             raise RefusalError(Reply.of_json(401, {"status": message}))
-        if scheme.lower() != "bearer" or not token.strip() or (self._key is not None and token.strip() != self._key):
+        if not head.bearer or (self._key is not None and head.bearer != self._key):
             raise RefusalError(Reply.of_json(401, {"status": "Invalid auth token"}))
         wanted = head.headers.get("azureml-model-deployment")
         if wanted is not None and self._deployments and wanted not in self._deployments:

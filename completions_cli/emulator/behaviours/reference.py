@@ -34,9 +34,7 @@ class Reference:
 
     def admit(self, head: Head) -> None:
         """Check the key, then the version, then the deployment."""
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token or (self._key is not None and token != self._key):
+        if not head.bearer or (self._key is not None and head.bearer != self._key):
             raise RefusalError(unauthorized())
         _check_version(head.query.get("api-version"))
         wanted = head.headers.get("azureml-model-deployment")

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import cast
+from urllib.parse import quote
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.emulator.faults.kinds import Fault, Target
@@ -74,8 +75,8 @@ def _redirect(_: Head, __: float) -> Reply:
 def _redirect_once(head: Head, _: float) -> Reply | None:
     if _FOLLOWED in head.query_string:
         return None
-    return Reply(307, b"", {"location": f"{head.path}?{head.query_string}&{_FOLLOWED}"})
+    return Reply(307, b"", {"location": f"{quote(head.path)}?{head.query_string}&{_FOLLOWED}"})
 
 
 def _redirect_again(head: Head, _: float) -> Reply:
-    return Reply(308, b"", {"location": f"{head.path}?{head.query_string}"})
+    return Reply(308, b"", {"location": f"{quote(head.path)}?{head.query_string}"})

@@ -123,10 +123,15 @@ class FaultPlan:
 
 def _strikes(asked: str) -> list[Strike]:
     try:
-        specs = [parse_spec(text) for text in asked.split(",")]
-        return [_strike(found(spec), spec) for spec in specs]
+        return [_wanted(parse_spec(text)) for text in asked.split(",")]
     except UsageError as error:
         raise RefusalError(Reply.of_text(400, f"{HEADER}: {error.message}\n")) from error
+
+
+def _wanted(spec: FaultSpec) -> Strike:
+    if spec.rate < 1 or spec.first is not None:
+        raise UsageError("one request is struck or not: leave out :RATE")
+    return _strike(found(spec), spec)
 
 
 def _strike(fault: Fault, spec: FaultSpec) -> Strike:
