@@ -57,8 +57,11 @@ def origin(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address can only mean this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Tell whether a host name or address can only mean this machine.
+
+    A name below `.localhost` should, too, but not every resolver keeps such names from the network.
+    """
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

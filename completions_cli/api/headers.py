@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from completions_cli import __version__
 from completions_cli.errors import UsageError
-from completions_cli.models import CompletionRequest
+from completions_cli.models import CompletionRequest, Json
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _SENSITIVE = re.compile(r"key|token|secret|auth|cookie|passw|credential|signature|session", re.IGNORECASE)
 MASK = "****"
 # Anything shorter would black out innocent words.
@@ -43,15 +45,21 @@ def parse(line: str) -> tuple[str, str]:
     """Split a header as it is typed, `Name: value`. Raises UsageError that does not repeat the value."""
     name, colon, value = line.partition(":")
     name = name.strip()
-    if not colon or not name:
-        raise UsageError("a header must be written as 'Name: value'", hint="As in -H 'x-team: blue'.")
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        raise UsageError(f"{name!r} cannot be the name of a header")
-    if not re.fullmatch(r"[\t\x20-\x7e]*", value):
-        raise UsageError(f"the value of header {name} must be a line of ASCII text")
-    if name.lower() in _RESERVED:
-        raise UsageError(f"the header {name} is set by the client itself")
+    reason = error(name, value) if colon and name else "a header must be written as 'Name: value'"
+    if reason:
+        raise UsageError(reason, hint="As in -H 'x-team: blue'.")
     return name.lower(), value.strip()
+
+
+def error(name: str, value: Json) -> str | None:
+    """Say what is wrong with a header of the user's, or None. The value is not repeated: it may be a secret."""
+    if not _NAME.fullmatch(name):
+        return f"{name!r} cannot be the name of a header"
+    if name.lower() in _RESERVED:
+        return f"the header {name} is set by the client itself"
+    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        return f"the value of header {name} must be a line of ASCII text"
+    return None
 
 
 def request_id(entropy: bytes) -> str:

@@ -246,7 +246,7 @@ def check_authority(authority: str) -> str:
             f"the client secret is not sent over unencrypted http to {target.host}", hint="Use an https authority."
         )
     if "?" in authority or "#" in authority:
-        raise ConfigError(f"the authority {authority!r} has more than a host and a path")
+        raise ConfigError(f"the authority {authority!r} has more than a host and a path", hint=f"As in {AUTHORITY}.")
     path = authority.partition("://")[2].partition("/")[2] if "://" in authority else authority.partition("/")[2]
     return f"{origin}/{path}".rstrip("/")
 

@@ -115,13 +115,15 @@ def _split_body(body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Js
                 continue
             wrong = PARAMETERS[name].type_error(value)
             if wrong:
-                raise UsageError(f"--request: {name} must be {wrong}")
+                raise UsageError(
+                    f"--request: {name} must be {wrong}", hint="Correct the body, or leave that field out."
+                )
             known[name] = value
         elif name not in wire.DOCUMENTED:
             extra[name] = value
     model = body.get("model")
     if model is not None and not isinstance(model, str):
-        raise UsageError("--request: model must be a string")
+        raise UsageError("--request: model must be a string", hint="Correct the body, or use -m NAME.")
     return known, extra, model
 
 

@@ -19,17 +19,17 @@ _RESERVED = {
 def number(text: str) -> float:
     """Parse a number so that it goes on the wire as it was typed: 0 stays 0, not 0.0."""
     if not _NUMBER.fullmatch(text):
-        raise UsageError(f"{text!r} is not a number")
+        raise UsageError(f"{text!r} is not a number", hint="As in 0.7.")
     value = json.loads(text) if re.fullmatch(r"-?(0|[1-9]\d*)", text) else float(text)
     if value in (float("inf"), float("-inf")):
-        raise UsageError(f"{text} is too large a number")
+        raise UsageError(f"{text} is too large a number", hint="As in 0.7.")
     return value
 
 
 def color_choice(text: str) -> str:
     """Accept auto, always or never."""
     if text not in ("auto", "always", "never"):
-        raise UsageError(f"--color must be auto, always or never, not {text!r}")
+        raise UsageError(f"--color cannot be {text!r}", hint="It is auto, always or never.")
     return text
 
 
@@ -48,7 +48,10 @@ def extras(items: Iterable[str], documented: Iterable[str], read_text: Any) -> d
         for name in path[:-1]:
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
-                raise UsageError(f"-x {'.'.join(path)}: {name} already has a value that is not an object")
+                raise UsageError(
+                    f"-x {'.'.join(path)}: {name} already has a value that is not an object",
+                    hint=f"Give {name} once, or only with dots.",
+                )
         table[path[-1]] = value
     return found
 

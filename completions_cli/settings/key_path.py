@@ -12,6 +12,7 @@ from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SET
 
 KeyPath: TypeAlias = tuple[str, ...]
 
+_EXAMPLE = "completions.toml.example shows every key with a value."
 _BARE = (*PROFILE_SETTINGS, *PROFILE_TABLES)
 
 
@@ -43,7 +44,7 @@ def value(path: KeyPath, typed: str) -> Json:
     try:
         typed.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"the value of {kind} is not UTF-8") from error
+        raise UsageError(f"the value of {kind} is not UTF-8", hint="Give it as UTF-8 text.") from error
     if path == ("default_profile",):
         return typed
     if path[0] == "profiles" and len(path) <= 2:  # noqa: PLR2004 - a profile as a whole
@@ -52,7 +53,7 @@ def value(path: KeyPath, typed: str) -> Json:
         try:
             found = SETTINGS[kind].kind.parse(typed)
         except ValueError as error:
-            raise UsageError(f"{kind} must be {error}") from error
+            raise UsageError(f"{kind} must be {error}", hint=_EXAMPLE) from error
         return int(found) if isinstance(found, float) and found.is_integer() else found
     return _whole_table(kind, typed) if len(path) == 3 else _entry(kind, path[3:], typed)  # noqa: PLR2004 - itself
 
@@ -63,17 +64,18 @@ def _check_name(typed: str, path: KeyPath) -> None:
     if name not in _BARE:
         raise UsageError(f"there is no key {typed!r}", hint=nearest(name, (*_BARE, "default_profile", "profiles")))
     if name not in PROFILE_TABLES and len(path) > 1:
-        raise UsageError(f"{name} is not a table: there is no key {typed!r}")
+        raise UsageError(f"{name} is not a table: there is no key {typed!r}", hint=f"The key is {name} alone.")
     if name == "params" and len(path) > 1 and path[1] not in PARAMETERS:
         raise UsageError(f"there is no parameter {path[1]!r}", hint=nearest(path[1], PARAMETERS))
     if name in ("params", "headers") and len(path) > 2:  # noqa: PLR2004 - their entries are no tables
-        raise UsageError(f"{'.'.join(path[:2])} is not a table: there is no key {typed!r}")
+        table = ".".join(path[:2])
+        raise UsageError(f"{table} is not a table: there is no key {typed!r}", hint=f'Quote dots: {name}."a.b".')
 
 
 def _whole_table(kind: str, typed: str) -> dict[str, Json]:
     table = _json(typed)
     if not isinstance(table, dict):
-        raise UsageError(f"{kind} is a table: give it as a JSON object, or set its keys one by one")
+        raise UsageError(f"{kind} must be a table", hint=f"Give a JSON object, or set {kind}.NAME, one by one.")
     for name, item in table.items():
         if kind == "params" and name not in PARAMETERS:
             raise UsageError(f"there is no parameter {name!r}", hint=nearest(name, PARAMETERS))
@@ -94,7 +96,7 @@ def _entry(kind: str, names: KeyPath, typed: str) -> Json:
 def _check_entry(kind: str, name: str, item: Json) -> None:
     reason = table_error(kind, name, item)
     if reason:
-        raise UsageError(reason)
+        raise UsageError(reason, hint=_EXAMPLE)
 
 
 def _json(typed: str) -> Json:

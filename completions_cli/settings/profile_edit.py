@@ -36,7 +36,9 @@ class Edit:
     def unset(self, path: KeyPath) -> None:
         """Remove a key. Raises ConfigError when it is not set."""
         if look_up(self.before, path) is None:
-            raise ConfigError(f"{'.'.join(path)} is not set in {self.before.path}")
+            raise ConfigError(
+                f"{'.'.join(path)} is not set in {self.before.path}", hint="completions config show lists what is."
+            )
         self._steps.append(lambda document, _: _unset(document, path))
 
     def apply(self, document: Table, *, styled: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from completions_cli.api import headers, wire
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError
 from completions_cli.models import Json
@@ -15,8 +16,7 @@ BUILT_IN = "local"
 _POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _MOST_BYTES = 16 * 1024 * 1024
 _AT_END = " (at end of document)"
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_CORRECT = "Correct it with: completions config edit"
 _KEY_WORDS = ("key", "secret", "token", "password")
 
 
@@ -76,7 +76,7 @@ def read(path: Path, *, must_exist: bool) -> ProfileFile:
     if text is not None:
         return parse(text, path)
     if must_exist:
-        raise ConfigError(f"no such file: {path}", hint="Make it with: completions config init")
+        raise ConfigError(f"no such file: {path}", hint=f"Make it with: completions config init --config {path}")
     return ProfileFile(path)
 
 
@@ -178,7 +178,7 @@ class _Checker:
             if reason:
                 raise self.error(reason, (*where, name))
 
-    def error(self, message: str, where: tuple[str, ...], hint: str | None = None) -> ConfigError:
+    def error(self, message: str, where: tuple[str, ...], hint: str = _CORRECT) -> ConfigError:
         from completions_cli.settings import positions
 
         place = positions.locate(self._text).get(where)
@@ -193,17 +193,10 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
         wrong = PARAMETERS[name].type_error(value)
         return f"{name} must be {wrong}" if wrong else None
     if kind == "headers":
-        return header_error(name, value)
+        return headers.error(name, value)
+    if name in wire.DOCUMENTED:
+        return f"{name} is no extra parameter" + ("; it belongs into params" if name in PARAMETERS else "")
     return None if _is_json(value) else f"{name} must be something that JSON can hold"
-
-
-def header_error(name: str, value: Json) -> str | None:
-    """Say what is wrong with a header, or None. The value is not repeated: it may be a secret."""
-    if not _HEADER_NAME.fullmatch(name):
-        return f"{name!r} cannot be the name of a header"
-    if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-        return f"the value of header {name} must be a line of ASCII text"
-    return None
 
 
 def _is_json(value: Json) -> bool:

@@ -136,7 +136,7 @@ def _parsed(setting: Setting, text: str, source: str) -> Json:
         return setting.kind.parse(text)
     except ValueError as error:
         kind = UsageError if source.startswith("--") else ConfigError
-        raise kind(f"{source} must be {error}") from error
+        raise kind(f"{source} must be {error}", hint=f"Correct {source}, or leave it out.") from error
 
 
 def _endpoint(

@@ -192,7 +192,7 @@ def test_an_at_sign_after_the_host_is_no_password() -> None:
     ("host", "is_loopback"),
     [
         ("localhost", True),
-        ("api.localhost", True),
+        ("api.localhost", False),
         ("127.0.0.1", True),
         ("127.255.0.1", True),
         ("::1", True),

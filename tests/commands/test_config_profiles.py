@@ -112,7 +112,7 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
         ("Endpoint", URL.encode() + b"\n"),
         ("a serverless endpoint", b""),
         ("[key]: ", b"secret?\n"),
-        ("it is one of key, entra, none", b""),
+        ("It is one of key, entra, none", b""),
         ("[key]: ", b"\n"),
         ("(Enter: later): ", b"\n"),
     )

@@ -43,6 +43,12 @@ def error(text: str) -> ConfigError:
         ("[profiles.a.params]\nseed = '1'", "f.toml:2:1: seed must be an integer"),
         ("[profiles.a.headers]\n'a b' = '1'", "f.toml:2:1: 'a b' cannot be the name of a header"),
         ('[profiles.a.headers]\nX = "canary\\n"', "f.toml:2:1: the value of header X must be a line"),
+        ("[profiles.a.headers]\nHost = 'h'", "f.toml:2:1: the header Host is set by the client itself"),
+        ("[profiles.a.extra]\nstream = true", "f.toml:2:1: stream is no extra parameter in [profiles.a.extra]"),
+        (
+            "[profiles.a.extra]\ntop_p = 1",
+            "f.toml:2:1: top_p is no extra parameter; it belongs into params in [profiles.a.extra]",
+        ),
         ("[profiles.a.extra]\nd = 1979-05-27", "f.toml:2:1: d must be something that JSON can hold"),
         ("[profiles.a.extra]\nd = [inf]", "f.toml:2:1: d must be something that JSON can hold"),
         ("default_profile = 'b'\n[profiles.a]", "f.toml:1:1: default_profile 'b' is not a profile"),
@@ -51,8 +57,10 @@ def error(text: str) -> ConfigError:
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
-    assert error(text).message.startswith(message)
-    assert "canary" not in error(text).message
+    found = error(text)
+    assert found.message.startswith(message)
+    assert found.hint
+    assert "canary" not in found.message
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from completions_cli.errors import UsageError
 from completions_cli.streams import Streams, visible
 
+_OPTIONS = "Options and stdin take every answer, too: see --help."
+
 
 class Questions:
     """Asks on the terminal; `can_ask` is false in pipes and scripts, where nothing must wait for an answer."""
@@ -30,7 +32,7 @@ class Questions:
             self._streams.stderr.raw("\n")
             raise
         except (EOFError, OSError) as error:
-            raise UsageError("the input ended before an answer") from error
+            raise UsageError("the input ended before an answer", hint=_OPTIONS) from error
 
     def _line(self, prompt: str) -> str:
         self._streams.stderr.raw(prompt)
@@ -41,6 +43,6 @@ class Questions:
             raise
         except (EOFError, OSError) as error:
             self._streams.stderr.raw("\n")
-            raise UsageError("the input ended before an answer") from error
+            raise UsageError("the input ended before an answer", hint=_OPTIONS) from error
         except UnicodeDecodeError as error:
-            raise UsageError("the answer is not text in this terminal's encoding") from error
+            raise UsageError("the answer is not text in this terminal's encoding", hint=_OPTIONS) from error

@@ -130,12 +130,12 @@ def _must_be_new(name: str, file: ProfileFile) -> None:
             hint="Change it with `completions config set`, or name another with -p NAME.",
         )
     if not name or not name.isprintable():
-        raise UsageError("a profile needs a name without control characters")
+        raise UsageError("a profile needs a name without control characters", hint="As in -p foundry.")
 
 
 def _check_auth(kind: str) -> None:
     if kind not in AUTH_KINDS:
-        raise UsageError(f"it is one of {', '.join(AUTH_KINDS)}")
+        raise UsageError(f"{kind!r} is no way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
 
 
 def _check_tenant(tenant: str) -> None:
@@ -153,11 +153,13 @@ def _check(answers: Answers) -> None:
             if value is not None:
                 SETTINGS[name].kind.parse(value)
         except ValueError as error:
-            raise UsageError(f"--{name.replace('_', '-')} must be {error}") from error
+            raise UsageError(
+                f"--{name.replace('_', '-')} must be {error}", hint="completions config init --help"
+            ) from error
     endpoints.resolve(answers.endpoint or "", answers.api_version)
     if answers.tenant_id is not None or answers.client_id is not None:
         if answers.auth != "entra":
-            raise UsageError("--tenant-id and --client-id go with --auth entra")
+            raise UsageError("--tenant-id and --client-id are for OAuth2", hint="Add --auth entra, or leave them out.")
         _check_tenant(answers.tenant_id or "")
 
 

@@ -111,7 +111,7 @@ def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySou
     settings = resolve(Flags(profile=common.profile), streams.environ, resolution.read_profile_file(common, streams))
     entry = next((source for source in settings.key_sources if source.kind == "keyring"), None)
     if settings.endpoint is None:
-        raise UsageError("the profile local needs no key")
+        raise UsageError("the profile local needs no key", hint="Name another profile with -p NAME.")
     if entry is None:
         raise ConfigError(
             "keys are stored for a profile, and none is chosen",
@@ -125,7 +125,7 @@ def _typed(streams: Streams, entry: str, *, stdin: bool) -> Secret:
         try:
             return Secret.checked(streams.read_stdin().decode("utf-8-sig"), "stdin")
         except UnicodeDecodeError as error:
-            raise UsageError("the key on stdin is not text") from error
+            raise UsageError("the key on stdin is not text", hint="Pipe the key alone, one word of ASCII.") from error
     questions = Questions(streams)
     if not questions.can_ask:
         raise UsageError("there is no terminal to ask on", hint="Pipe the key in: completions config key set --stdin")

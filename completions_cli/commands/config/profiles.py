@@ -12,7 +12,7 @@ from completions_cli.commands.config import file as files
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
-from completions_cli.errors import CompletionsError, ConfigError
+from completions_cli.errors import ConfigError, OutputError
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file
 from completions_cli.settings.profile_file import BUILT_IN
@@ -74,7 +74,10 @@ def remove(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None
     with files.edited(common, streams) as edit:
         if name not in edit.before.profiles:
             files.must_have(edit.before, name)
-            raise ConfigError(f"{name} is built in and has nothing in {edit.before.path} to remove")
+            raise ConfigError(
+                f"{name} is built in and has nothing in {edit.before.path} to remove",
+                hint="To remove its weights: completions local remove",
+            )
         edit.unset(("profiles", name))
         if edit.before.default_profile == name and name != BUILT_IN:
             edit.unset(("default_profile",))
@@ -141,5 +144,7 @@ def _keep(text: str) -> str:
         ) as draft:
             draft.write(text)
     except OSError as error:
-        raise CompletionsError(f"your version cannot be kept: {error.strerror}") from error
+        raise OutputError(
+            f"your version cannot be kept: {error.strerror}", hint="Make room in the folder for temporary files."
+        ) from error
     return draft.name

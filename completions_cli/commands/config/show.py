@@ -42,7 +42,7 @@ def show(
     resolution.apply_common(common, streams)
     streams.wants_json = json
     if name is not None and common.profile not in (None, name):
-        raise UsageError(f"two profiles are named: {name} and {common.profile}")
+        raise UsageError(f"two profiles are named: {name} and {common.profile}", hint="Leave one of them out.")
     file = resolution.read_profile_file(common, streams)
     settings = resolve(Flags(profile=name or common.profile), streams.environ, file)
     rows = list(_rows(settings, streams))
