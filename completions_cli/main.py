@@ -14,28 +14,41 @@ from completions_cli import __version__
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
 from completions_cli.streams import Streams
 
-# Each is a module of `commands`, loaded when it is used. The order is that of the help.
-COMMANDS = ("complete", "stream", "batch", "config", "local", "emulator")
+# Each is a module of `commands`, loaded when it is called; this is what the help shows, in its order.
+COMMANDS = {
+    "complete": "Complete a prompt: one request, one answer.",
+    "stream": "Complete a prompt and print the text as it is generated.",
+    "batch": "Complete every row of INPUT and write the answers to a file, a line a row.",
+    "config": "Profiles and keys: set up, look at, change, check.",
+    "local": "Fetch, look at or remove the embedded model of the profile local.",
+    "emulator": "Play the completions service on a local socket.",
+}
 
 # typer keeps the class out of its public names; every error in what was typed derives from it.
 _TypedError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class LazyGroup(typer.core.TyperGroup):
-    """Loads the module of a command only when that command runs or the whole help is asked for."""
+    """Loads the module of a command when that command is called: the help and tab completion of names load none."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's signature
         """Name the commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's signature
-        """Load one command; None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"completions_cli.commands.{cmd_name}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
+        """Give what is shown of a command; None when there is none of that name."""
+        return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:  # noqa: ANN401 - the same
+        """Load the command that is called."""
+        name, shown, rest = super().resolve_command(ctx, args)
+        return name, shown and _load(args[0]), rest
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - a click command
+    command = typer.main.get_command(importlib.import_module(f"completions_cli.commands.{name}").app)
+    command.name = name
+    return command
 
 
 app = typer.Typer(

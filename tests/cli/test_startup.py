@@ -17,7 +17,7 @@ sys.argv[0] = "completions"
 run()
 os.write(2, b"\\n" + json.dumps(sorted(sys.modules)).encode())
 """
-_HEAVY = {"rich", "keyring", "tomlkit", "filelock", "platformdirs", "pydantic", "click", "ssl", "truststore", "asyncio"}
+_HEAVY = {"rich", "keyring", "tomlkit", "filelock", "pydantic", "click", "ssl", "truststore", "asyncio"}
 
 
 def loaded(cli: Cli, *args: str, env: dict[str, str] | None = None) -> set[str]:
@@ -35,19 +35,51 @@ def loaded(cli: Cli, *args: str, env: dict[str, str] | None = None) -> set[str]:
     return modules
 
 
+def ours(modules: set[str], *rooms: str) -> set[str]:
+    """Pick the modules of these rooms of the package."""
+    return {name for name in modules if name.startswith(tuple(f"completions_cli.{room}" for room in rooms))}
+
+
+def tab(cli: Cli, words: str) -> set[str]:
+    """Press the tab key after these words."""
+    env = {
+        "_COMPLETIONS_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"completions {words}",
+        "COMP_CWORD": str(words.count(" ") + 1),
+    }
+    return loaded(cli, env=env)
+
+
 def test_version_loads_no_command(cli: Cli) -> None:
     modules = loaded(cli, "--version")
-    assert not modules & (
-        _HEAVY
-        | {"httpx", "completions_cli.client.caller", "completions_cli.render", "tomllib", "completions_cli.commands"}
-    )
+    assert not modules & (_HEAVY | {"httpx", "tomllib", "platformdirs"})
+    assert not ours(modules, "commands", "client", "render", "settings", "api")
 
 
-def test_tab_completion_of_a_profile_loads_neither_http_nor_keyring(cli: Cli) -> None:
+def test_help_loads_rich_and_no_command(cli: Cli) -> None:
+    modules = loaded(cli, "--help")
+    assert not modules & (_HEAVY - {"rich"} | {"httpx", "platformdirs"})
+    assert not ours(modules, "commands", "client", "render", "settings", "api")
+
+
+def test_the_help_of_a_command_loads_that_command_alone(cli: Cli) -> None:
+    modules = loaded(cli, "complete", "--help")
+    assert not modules & (_HEAVY - {"rich"} | {"httpx"})
+    assert not ours(modules, "client", "render", "batch", "local", "emulator", "commands.batch", "commands.config")
+
+
+def test_tab_completion_of_a_command_loads_none(cli: Cli) -> None:
+    modules = tab(cli, "co")
+    assert not modules & (_HEAVY | {"httpx"})
+    assert not ours(modules, "commands", "client", "render", "settings", "api")
+
+
+@pytest.mark.parametrize("words", ["complete -p b", "stream -p b", "complete --max", "stream --color a"])
+def test_tab_completion_after_a_command_loads_neither_http_nor_keyring(words: str, cli: Cli) -> None:
     cli.profile('[profiles.blue]\nendpoint = "https://x"\n')
-    env = {"_COMPLETIONS_COMPLETE": "complete_bash", "COMP_WORDS": "completions complete -p b", "COMP_CWORD": "3"}
-    modules = loaded(cli, env=env)
-    assert not modules & (_HEAVY | {"httpx", "completions_cli.client.caller"})
+    modules = tab(cli, words)
+    assert not modules & (_HEAVY | {"httpx"})
+    assert not ours(modules, "client", "render", "auth", "transport", "commands.call", "commands.resolution")
 
 
 @pytest.mark.parametrize("command", ["complete", "stream"])
@@ -58,5 +90,35 @@ def test_a_call_in_a_pipe_loads_neither_rich_nor_keyring_nor_the_batch(
     modules = loaded(cli.service(scripted_server.url), command, "P")
     assert "httpx" in modules
     # httpx itself imports ssl and asyncio's ground.
-    assert not modules & (_HEAVY - {"ssl", "asyncio"})
-    assert not {name for name in modules if name.startswith(("completions_cli.batch", "completions_cli.local"))}
+    assert not modules & (_HEAVY - {"ssl", "asyncio"} | {"tomllib"})
+    assert not ours(modules, "batch", "local", "emulator", "commands.batch", "commands.config")
+
+
+def test_a_dry_run_loads_no_http(cli: Cli) -> None:
+    modules = loaded(cli.service("http://127.0.0.1:9"), "complete", "P", "--dry-run")
+    assert not modules & (_HEAVY | {"httpx"})
+
+
+def test_a_batch_loads_neither_httpx_nor_rich_nor_keyring(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    rows = cli.home / "rows.txt"
+    rows.write_text("one\n")
+    modules = loaded(cli.service(scripted_server.url), "batch", str(rows), "-o", str(cli.home / "out"), "-q")
+    assert "pyreqwest" in modules
+    assert not modules & (_HEAVY - {"asyncio", "ssl", "filelock"} | {"httpx"})
+    assert not ours(modules, "local", "emulator", "commands.config")
+
+
+def test_the_plan_of_a_batch_loads_neither_httpx_nor_rich_nor_keyring(cli: Cli) -> None:
+    rows = cli.home / "rows.txt"
+    rows.write_text("one\n")
+    args = ("batch", str(rows), "-o", str(cli.home / "out"), "--plan")
+    modules = loaded(cli.service("http://127.0.0.1:9"), *args)
+    assert not modules & (_HEAVY - {"asyncio", "ssl", "filelock"} | {"httpx"})
+
+
+def test_a_look_at_the_configuration_loads_no_http(cli: Cli) -> None:
+    cli.profile('[profiles.blue]\nendpoint = "https://x"\n')
+    modules = loaded(cli, "config", "path")
+    assert not modules & (_HEAVY | {"httpx"})
+    assert not ours(modules, "batch", "local", "emulator", "commands.batch")
