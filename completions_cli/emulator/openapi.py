@@ -9,6 +9,7 @@ from completions_cli.emulator.call import Document
 from completions_cli.emulator.config import BehaviourName
 
 PATH = "/openapi.json"
+_OPENAI = "/openai/"
 _V1 = "/openai/v1/"
 _STRING: Document = {"type": "string"}
 _INTEGER: Document = {"type": "integer"}
@@ -54,6 +55,12 @@ _FOUNDRY_REQUEST = _REQUEST | {
     "prompt": _PROMPT,
     "max_tokens": _MAX_TOKENS | {"default": 16},
     "stop": {"anyOf": [_STRING, _STRINGS | {"maxItems": 4}]},
+}
+# What the model makes of parameters beyond the reference, on routes that take any.
+_PASSED: dict[str, Document] = {
+    "n": {"type": "integer", "minimum": 1, "maximum": 128, "default": 1},
+    "echo": {"type": "boolean", "default": False},
+    "stream_options": {"type": ["object", "null"]},
 }
 _REQUESTS = {
     BehaviourName.REFERENCE: _REQUEST,
@@ -150,11 +157,6 @@ def _security(behaviour: BehaviourName, path: str) -> list[Document]:
 
 
 def _operation(behaviour: BehaviourName, path: str) -> Document:
-    required = _required(behaviour, path)
-    properties = dict(_REQUESTS[behaviour])
-    if "model" in required:  # elsewhere the path names it, and what the body says is not looked at
-        properties["model"] = _STRING | {"minLength": 1}
-    request = _object(properties, required)
     return {
         "operationId": re.sub(r"\W+", "_", f"complete{path}").strip("_"),
         "summary": "Creates a completion for the provided prompt and parameters",
@@ -162,10 +164,20 @@ def _operation(behaviour: BehaviourName, path: str) -> Document:
         "security": _security(behaviour, path),
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": request | {"additionalProperties": False}}},
+            "content": {"application/json": {"schema": _request(behaviour, path)}},
         },
         "responses": _responses(behaviour),
     }
+
+
+def _request(behaviour: BehaviourName, path: str) -> Document:
+    required = _required(behaviour, path)
+    properties = dict(_REQUESTS[behaviour])
+    if "model" in required:  # elsewhere the path names it, and what the body says is not looked at
+        properties["model"] = _STRING | {"minLength": 1}
+    if path.startswith(_OPENAI):
+        properties |= _PASSED
+    return _object(properties, required) | {"additionalProperties": path.startswith((_OPENAI, "/v1/"))}
 
 
 def _required(behaviour: BehaviourName, path: str) -> tuple[str, ...]:
@@ -184,7 +196,7 @@ def _parameters(behaviour: BehaviourName, path: str) -> list[Document]:
     found: list[Document] = [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in names]
     if versioned:
         found.append({"name": "api-version", "in": "query", "required": True, "schema": version})
-    if not path.startswith("/openai/"):
+    if not path.startswith(_OPENAI):
         choices = {"enum": ["error", lenient, "pass-through"]}
         found.append({"name": "extra-parameters", "in": "header", "schema": choices})
     if behaviour is not BehaviourName.FOUNDRY:

@@ -1,5 +1,6 @@
 """What the emulator says of itself is what it does: its OpenAPI document against its answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from schemathesis import GenerationMode
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 
+from tests.emulator.exchange import ask
 from tests.emulator_process import EmulatorProcess
 
+Start = Callable[..., EmulatorProcess]
 Case = schemathesis.Case[Any]
 KEY = "k"
 # What JSON Schema cannot say: prompt and max_tokens together are bounded, and 5.0 is not taken for 5.
@@ -37,6 +40,17 @@ def has_a_wrong_body(case: Case) -> bool:
     component = case.meta.components.get(ParameterLocation.BODY) if case.meta else None
     is_wrong = component is not None and component.mode is GenerationMode.NEGATIVE
     return is_wrong and dict(case.headers or {}).get("extra-parameters", "error") == "error"
+
+
+@pytest.mark.parametrize("behaviour", ["reference", "managed", "foundry"])
+def test_routes_are_described_as_taking_any_parameter_if_they_do(shared: Start, behaviour: str) -> None:
+    server = shared("--behaviour", behaviour)
+    document = ask(server, path="/openapi.json", method="GET").json()
+    for path, operations in document["paths"].items():
+        schema = operations["post"]["requestBody"]["content"]["application/json"]["schema"]
+        query = path.format(deployment="d") + "?api-version=2024-04-01-preview"
+        answer = ask(server, {"prompt": "x", "model": "m", "unknown": 1}, query, headers={"api-key": "k"})
+        assert schema["additionalProperties"] is (answer.status == 200)
 
 
 @pytest.mark.parametrize(

@@ -214,9 +214,10 @@ def test_passed_through_parameters_reach_the_model(server: EmulatorProcess) -> N
     passing = {"extra-parameters": "pass-through"}
     echoed = ask(server, {"prompt": "Once more", "echo": True}, headers=passing)
     assert texts(echoed)[0] == "Once more" + texts(ask(server, {"prompt": "Once more"}))[0]
-    wrong = ask(server, {"prompt": "x", "n": 0}, headers=passing)
-    assert wrong.status == 422
-    assert wrong.json()["detail"] == {"loc": ["body", "n"], "value": "0"}
+    for name, value in (("n", "0"), ("echo", "0"), ("stream_options", "[]")):
+        wrong = ask(server, {"prompt": "x", name: json.loads(value)}, headers=passing)
+        assert wrong.status == 422
+        assert wrong.json()["detail"] == {"loc": ["body", name], "value": value}
 
 
 def test_deployments_that_exist_are_the_ones_given(shared: Start) -> None:
