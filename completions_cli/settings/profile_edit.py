@@ -1,13 +1,14 @@
 """Changes to completions.toml: one writer at a time, comments and order kept, the file whole at any moment."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from completions_cli.atomic import AtomicFile
-from completions_cli.errors import ConfigError
+from completions_cli.errors import ConfigError, OutputError
 from completions_cli.models import Json
 from completions_cli.settings import profile_file
 from completions_cli.settings.key_path import KeyPath
@@ -69,7 +70,7 @@ def edit(path: Path, lock_folder: Path) -> Iterator[Edit]:
         yield changes
         changed = _changed(text, changes, path)
         if changed != text:
-            write(path, changed)
+            write(path, changed if "\r\n" not in text else _in_crlf(changed))
 
 
 def write(path: Path, text: str) -> None:
@@ -85,7 +86,10 @@ def write(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, lock_folder: Path) -> Iterator[None]:
-    """Keep other writers of the same file out. The lock ends with the process that holds it."""
+    """Keep other writers of the same file out. The lock ends with the process that holds it.
+
+    Raises ConfigError while another one writes, OutputError where there can be no lock.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(_lock_file(path, lock_folder), timeout=_PATIENCE, mode=0o600)
@@ -94,7 +98,10 @@ def locked(path: Path, lock_folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise ConfigError(f"{path} is being written by another process", hint="Try again when it is done.") from error
     except (OSError, NotImplementedError) as error:
-        raise ConfigError(f"{path} cannot be locked: {error}", hint="Check the folder and its permissions.") from error
+        reason = error.strerror if isinstance(error, OSError) else "its file system knows no locks"
+        raise OutputError(
+            f"{path} cannot be locked: {reason}", hint="Check the folder, its permissions and the disk."
+        ) from error
     try:
         yield
     finally:
@@ -102,14 +109,14 @@ def locked(path: Path, lock_folder: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, unless there is one. Raises ConfigError."""
+    """Make a folder for its owner alone, unless there is one. Raises OutputError."""
     if folder.is_dir():
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
+        raise OutputError(
             f"the folder {folder} cannot be made: {error.strerror}",
             hint="Name another file with --config or COMPLETIONS_CONFIG.",
         ) from error
@@ -120,7 +127,7 @@ def _lock_file(path: Path, lock_folder: Path) -> Path:
     import hashlib
 
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    with contextlib.suppress(ConfigError):
+    with contextlib.suppress(OutputError):
         make_folder(lock_folder)
     # Where our folder cannot be made the file's own must do; we are about to write there anyway.
     folder = lock_folder if lock_folder.is_dir() else path.resolve().parent
@@ -143,6 +150,11 @@ def _changed(text: str, changes: Edit, path: Path) -> str:
         )
     profile_file.parse(changed, path)
     return changed
+
+
+def _in_crlf(text: str) -> str:
+    """End every line as Windows does, the new ones as well."""
+    return re.sub(r"(?<!\r)\n", "\r\n", text)
 
 
 def _pruned(data: Json) -> Json:

@@ -334,6 +334,21 @@ def test_edit_does_not_overwrite_what_another_wrote_meanwhile(cli: Cli) -> None:
     Path(result.stderr.split("Your version is in ")[1].strip().removesuffix(".")).unlink()
 
 
+def test_edit_keeps_what_cannot_be_written(cli: Cli) -> None:
+    result = cli.run("config", "edit", "--config", "/dev/null/x.toml", env=editor(cli, "echo '[profiles.x]' > $1"))
+    assert result.code == 16
+    assert "cannot be made" in result.stderr
+    draft = Path(result.stderr.split("Your version is in ")[1].strip().removesuffix("."))
+    assert draft.read_text(encoding="utf-8") == "[profiles.x]\n"
+    draft.unlink()
+
+
+def test_edit_takes_the_mark_that_some_editors_put_in_front(cli: Cli) -> None:
+    result = cli.run("config", "edit", env=editor(cli, "printf '\\357\\273\\277[profiles.x]\\n' > $1"))
+    assert result.code == 0, result.stderr
+    assert cli.run("config", "list").text.startswith("x\t")
+
+
 # Places that cannot be used
 
 
@@ -409,7 +424,7 @@ def test_a_read_only_folder_is_named(cli: Cli) -> None:
 def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
     (cli.home / "config").touch()
     result = cli.run("config", "init", "--endpoint", URL)
-    assert result.code == 3
+    assert result.code == 16
     assert "cannot be made" in result.stderr
     assert json.loads(cli.run("config", "list", "--json").text)[0]["name"] == "local"
 

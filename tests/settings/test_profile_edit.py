@@ -141,7 +141,7 @@ def test_a_change_that_would_break_the_file_is_refused_and_nothing_written(path:
 
 def test_where_nothing_can_be_written_the_error_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"folder .*file/sub cannot be made"):
+    with pytest.raises(OutputError, match=r"folder .*file/sub cannot be made"):
         change(tmp_path / "file" / "sub" / "completions.toml", lambda edit: edit.set(("default_profile",), "local"))
 
 
@@ -228,6 +228,14 @@ def writer(path: Path, name: str, times: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(path), name, str(times)], stdout=subprocess.PIPE, text=True
     )
+
+
+def test_a_file_in_crlf_stays_so(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(TEXT.replace("\n", "\r\n").encode())
+    change(path, lambda edit: edit.set(("profiles", "new", "params", "seed"), 1))
+    content = path.read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n") > TEXT.count("\n")
 
 
 def test_twenty_writers_at_once_lose_nothing(path: Path) -> None:

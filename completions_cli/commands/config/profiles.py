@@ -12,7 +12,7 @@ from completions_cli.commands.config import file as files
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
-from completions_cli.errors import ConfigError, OutputError
+from completions_cli.errors import CompletionsError, ConfigError, OutputError
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file
 from completions_cli.settings.profile_file import BUILT_IN
@@ -107,20 +107,28 @@ def edit(ctx: typer.Context, common: CommonOptions) -> None:
     if text == (before or _EMPTY):
         streams.stderr.note("nothing was changed")
         return
+    try:
+        _replace(place, before, text, streams)
+    except CompletionsError as error:
+        error.hint = f"Your version is in {_keep(text)}."
+        raise
+    streams.stderr.note(f"wrote {place}")
+
+
+def _replace(place: Path, before: str | None, text: str, streams: Streams) -> None:
+    """Write the file, unless it is no longer what the user saw."""
     profile_edit.make_folder(place.parent)
     with profile_edit.locked(place, files.lock_folder(place, streams)):
         if profile_file.read_text(place) != before:
-            draft = _keep(text)
-            raise ConfigError(f"{place} was changed meanwhile by someone else", hint=f"Your version is in {draft}.")
+            raise ConfigError(f"{place} was changed meanwhile by someone else")
         profile_edit.write(place, text)
-    streams.stderr.note(f"wrote {place}")
 
 
 def _edited(text: str, place: Path, streams: Streams) -> str:
     """Let the user write until the text is valid. Without a terminal to ask on, the first mistake is the last."""
     questions = Questions(streams)
     while True:
-        text = editor.edit(text, streams.environ, suffix=".toml")
+        text = editor.edit(text, streams.environ, suffix=".toml").removeprefix("\ufeff")
         try:
             profile_file.parse(text, place)
         except ConfigError as error:
