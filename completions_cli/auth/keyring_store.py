@@ -20,9 +20,9 @@ _PART = 1200
 _HEAD = "parts"
 _MOST_PARTS = 100
 
-_HINT = (
-    "Put the key into the variable COMPLETIONS_API_KEY, or the name of a file that holds it "
-    "into COMPLETIONS_API_KEY_FILE."
+NO_KEYRING_HINT = (
+    "Put the key into the variable COMPLETIONS_API_KEY, the name of a file that holds it "
+    "into COMPLETIONS_API_KEY_FILE, or a key_command into the profile."
 )
 _REASONS = {
     "KeyringLocked": "it is locked",
@@ -38,7 +38,7 @@ class NoKeyringError(ConfigError):
     """There is no keyring that could be used; `reason` says why, without the hint."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no usable keyring: {reason}", hint=_HINT)
+        super().__init__(f"no usable keyring: {reason}", hint=NO_KEYRING_HINT)
         self.reason = reason
 
 

@@ -1,16 +1,18 @@
 """Looks for a key in the places that the settings allow, in their order."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
+from completions_cli.auth.keyring_store import NO_KEYRING_HINT, KeyringStore, NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
 from completions_cli.settings.resolve import KeySource
 
-_HINT = "Set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE, or store one with `completions config key set`."
+# Far beyond any key; a device or a wrong file must not be read to its end.
+_MOST_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class SourceStatus:
 def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: KeyringStore) -> Secret:
     """Return the first key there is. Raises ConfigError when there is none, or one that cannot be one."""
     trouble: NoKeyringError | None = None
+    sources = tuple(sources)
     for source in sources:
         try:
             key = _read(source, environ, store)
@@ -33,9 +36,18 @@ def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: Keyrin
             continue
         if key is not None:
             return key
+    raise missing("key", sources, trouble.reason if trouble else None)
+
+
+def missing(what: str, sources: Iterable[KeySource], trouble: str | None) -> ConfigError:
+    """Make the error for a key that is nowhere, with what will help. `trouble` is what ails the keyring."""
+    entry = next((str(source.value) for source in sources if source.kind == "keyring"), None)
+    message = f"no {what} for {entry or 'this endpoint'}"
     if trouble is not None:
-        raise ConfigError(f"no key for this endpoint, and no usable keyring: {trouble.reason}", hint=trouble.hint)
-    raise ConfigError("no key for this endpoint", hint=_HINT)
+        return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=NO_KEYRING_HINT)
+    profile = shlex.quote(entry.rpartition("@")[0]) if entry else "NAME"
+    store = f"completions config key set -p {profile}"
+    return ConfigError(message, hint=f"Run: {store}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
 
 
 def status(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> SourceStatus:
@@ -67,7 +79,8 @@ def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) ->
 
 def _file(path: str, name: str) -> str:
     try:
-        return Path(path).expanduser().read_bytes().decode("utf-8-sig")
+        with Path(path).expanduser().open("rb") as file:
+            return file.read(_MOST_BYTES).decode("utf-8-sig")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
         reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
         raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error

@@ -6,6 +6,9 @@ from completions_cli.errors import ConfigError
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
+# More than any key or token: servers refuse longer headers.
+_LONGEST = 32768
+
 
 class Secret:
     """Holds a key or token. Only `reveal()` gives it away, and only header builders call that."""
@@ -23,7 +26,12 @@ class Secret:
         """
         stripped = text.strip()
         if not stripped:
-            raise ConfigError(f"the key from {source} is empty", hint=f"Set {source} to the key, or unset it.")
+            raise ConfigError(f"the key from {source} is empty", hint="Put the key there; it is one word of ASCII.")
+        if len(stripped) > _LONGEST:
+            raise ConfigError(
+                f"the key from {source} is too long to be one",
+                hint="Is it the right file or program? It must be one word.",
+            )
         if not _VISIBLE_ASCII.fullmatch(stripped):
             raise ConfigError(
                 f"the key from {source} holds characters that no key has (spaces, control characters or non-ASCII)",

@@ -40,7 +40,7 @@ def test_a_broken_keyring_is_passed_over_when_another_source_has_a_key(
 ) -> None:
     use_keyring(RaisingKeyring(tmp_path / "k"))
     assert keys.find([KEYRING, AZURE], ENVIRON, KeyringStore({})).reveal() == "from-azure"
-    with pytest.raises(ConfigError, match="no key for this endpoint, and no usable keyring") as caught:
+    with pytest.raises(ConfigError, match="no key for p@https://h, and no usable keyring") as caught:
         keys.find([KEYRING], ENVIRON, KeyringStore({}))
     assert "COMPLETIONS_API_KEY_FILE" in str(caught.value.hint)
 
@@ -68,6 +68,26 @@ def test_what_cannot_be_a_key_is_refused_without_repeating_it(key: str) -> None:
         keys.find([VARIABLE], {"COMPLETIONS_API_KEY": key}, KeyringStore({}))
     assert "COMPLETIONS_API_KEY" in caught.value.message
     assert not key.strip() or key not in caught.value.message
+
+
+def test_a_key_that_is_not_stored_yet_is_named_with_the_command_that_stores_it() -> None:
+    with pytest.raises(ConfigError, match="no key for my p@https://h") as caught:
+        keys.find([KeySource("keyring", "my p@https://h", "the keyring")], {}, KeyringStore({}))
+    assert "config key set -p 'my p';" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("content", [b"k" * 40000, b"k" * 1_000_000])
+def test_a_key_file_that_is_something_else_is_not_sent_away(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="too long to be one"):
+        keys.find([KeySource("file", str(path), "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device that never ends")
+def test_a_key_file_that_never_ends_is_given_up() -> None:
+    with pytest.raises(ConfigError, match="COMPLETIONS_API_KEY_FILE"):
+        keys.find([KeySource("file", "/dev/zero", "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])

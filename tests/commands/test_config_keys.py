@@ -110,12 +110,22 @@ def test_a_key_is_not_stored_for_unencrypted_http(keyring_cli: KeyringCli) -> No
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("backend", ["PlaintextKeyring", "RaisingKeyring"])
 def test_a_keyring_that_cannot_be_used_is_exit_3_and_names_the_variables(keyring_cli: KeyringCli, backend: str) -> None:
-    for args in (["complete", "hi"], ["config", "key", "set", "--stdin"], ["config", "key", "delete"]):
+    commands = (["key", "set", "--stdin"], ["key", "delete"], ["key", "status"], ["doctor"])
+    for args in (["complete", "hi"], *(["config", *command] for command in commands)):
         result = keyring_cli.backend(backend).run(*args, stdin=KEY.encode())
         assert result.code == 3
         assert "no usable keyring" in result.stderr
         assert "COMPLETIONS_API_KEY_FILE" in result.stderr
+        assert "key set" not in result.stderr
         assert KEY not in result.stderr
+
+
+@pytest.mark.usefixtures("service")
+def test_a_profile_that_is_removed_without_its_key_says_so(keyring_cli: KeyringCli) -> None:
+    result = keyring_cli.backend("RaisingKeyring").run("config", "remove", "p")
+    assert result.code == 0
+    assert "a key for p@http" in result.stderr
+    assert "no usable keyring" in result.stderr
 
 
 @pytest.mark.usefixtures("service")

@@ -80,6 +80,7 @@ def test_init_takes_all_answers_as_options(cli: Cli) -> None:
     [
         ([], 2, "no terminal to ask on"),
         (["--endpoint", "ftp://x"], 3, "ftp"),
+        (["--endpoint", "http://x"], 3, "a key is not sent over unencrypted http to x"),
         (["--endpoint", URL, "--auth", "password"], 2, "--auth must be key or entra or none"),
         (["--endpoint", URL, "--tenant-id", "t"], 2, "--auth entra"),
         (["--endpoint", URL, "--auth", "entra", "--tenant-id", "common"], 3, "'common' is not a tenant"),
@@ -141,6 +142,20 @@ def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_non
     assert result.code == 0
     assert cli.run("config", "get", "profiles.new").json()["tenant_id"] == "contoso.com"
     assert cli.run("config", "get", "default_profile").text == "a\n"
+
+
+@posix_only
+def test_the_wizard_takes_no_key_for_unencrypted_http(cli: Cli) -> None:
+    result = converse(
+        cli,
+        ["config", "init", "-p", "plain"],
+        ("Endpoint", b"http://plain.example\n"),
+        ("[key]: ", b"key\n"),
+        ("not sent over unencrypted http to plain.example", b""),
+        ("[key]: ", b"none\n"),
+    )
+    assert result.code == 0
+    assert cli.run("config", "get", "profiles.plain.auth").text == "none\n"
 
 
 @posix_only

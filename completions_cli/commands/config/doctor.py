@@ -109,15 +109,14 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
         yield failed("key", error)
         return
     what = "client secret" if values["auth"] == "entra" else "key"
-    keyring, unusable = KeyringStore(streams.environ), ""
+    keyring, tried = KeyringStore(streams.environ), []
     for source in settings.key_sources:
         found = keys.status(source, streams.environ, keyring)
         if key.is_usable(found):
             yield Finding(what, "ok", f"{found.state} in {source.name}")
             return
-        unusable += f"; {source.name}: {found.note}" if found.note else ""
-    hint = f"Run: completions config key set{f' -p {settings.profile}' if settings.profile else ''}"
-    yield failed(what, ConfigError(f"no {what} for {endpoint.origin}{unusable}", hint=hint))
+        tried.append(found)
+    yield failed(what, key.missing(what, tried))
 
 
 def _identity(settings: Settings, endpoint: Endpoint) -> Finding:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from completions_cli.api import endpoint as endpoints
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.auth.credentials import refuse_plain_http
 from completions_cli.auth.keyring_store import NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
@@ -84,15 +86,13 @@ def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Str
     if names:
         default = typed.name if typed.name not in file.profiles else ""
         typed = replace(typed, name=ask("Name of the profile", lambda name: _must_be_new(name, file), default))
-    endpoint = ask("Endpoint (as the portal shows it)", lambda text: str(endpoints.resolve(text)))
+    endpoint = ask("Endpoint (as the portal shows it)", endpoints.resolve)
     target = endpoints.resolve(endpoint)
     streams.stderr.note(f"That looks like: {endpoint_kind.of(target).name}. Requests go to {target.url}")
     typed = replace(typed, endpoint=endpoint)
     if typed.auth is None:
-        kinds = ", ".join(AUTH_KINDS)
-        typed = replace(
-            typed, auth=ask(f"Sign in with ({kinds})", _check_auth, "none" if target.is_loopback else "key")
-        )
+        question, default = f"Sign in with ({', '.join(AUTH_KINDS)})", "none" if target.is_loopback else "key"
+        typed = replace(typed, auth=ask(question, lambda kind: _check_auth(kind, target), default))
     return _asked_identity(typed, ask, streams) if typed.auth == "entra" else typed
 
 
@@ -133,9 +133,11 @@ def _must_be_new(name: str, file: ProfileFile) -> None:
         raise UsageError("a profile needs a name without control characters", hint="As in -p foundry.")
 
 
-def _check_auth(kind: str) -> None:
-    if kind not in AUTH_KINDS:
+def _check_auth(kind: str | None, target: Endpoint) -> None:
+    if kind not in (*AUTH_KINDS, None):
         raise UsageError(f"{kind!r} is no way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
+    if kind != "none":
+        refuse_plain_http(target)
 
 
 def _check_tenant(tenant: str) -> None:
@@ -156,7 +158,8 @@ def _check(answers: Answers) -> None:
             raise UsageError(
                 f"--{name.replace('_', '-')} must be {error}", hint="completions config init --help"
             ) from error
-    endpoints.resolve(answers.endpoint or "", answers.api_version)
+    target = endpoints.resolve(answers.endpoint or "", answers.api_version)
+    _check_auth(answers.auth, target)
     if answers.tenant_id is not None or answers.client_id is not None:
         if answers.auth != "entra":
             raise UsageError("--tenant-id and --client-id are for OAuth2", hint="Add --auth entra, or leave them out.")
@@ -175,8 +178,7 @@ def _write(answers: Answers, edit: Edit) -> None:
 def _finish(answers: Answers, questions: Questions | None, streams: Streams) -> None:
     """Ask for the key, and say what to do next."""
     target, profile = endpoints.resolve(answers.endpoint or ""), shlex.quote(answers.name)
-    needs_secret = answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None)
-    if needs_secret:
+    if answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None):
         what = "client secret" if answers.auth == "entra" else "key"
         entered = questions.hidden(f"Its {what}, for the keyring (Enter: later)") if questions else ""
         if entered.strip():

@@ -1,6 +1,6 @@
 """`completions config key set|delete|status`: keys in the keyring, each bound to the origin it is for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import typer
@@ -74,7 +74,17 @@ def status(
         cells = [[each.source.name, each.state, each.note] for each in found]
         listing.show(("source", "state", ""), cells, streams.stdout, color=streams.color(streams.stdout))
     if settings.values["auth"] != "none" and not any(map(is_usable, found)):
-        raise ConfigError("no key for this endpoint", hint=f"completions config key set -p {settings.profile}")
+        raise missing("key", found)
+
+
+def missing(what: str, found: Iterable[SourceStatus]) -> ConfigError:
+    """Make the error for a key that none of the sources has, with what will help."""
+    found = tuple(found)
+    broken = next((each for each in found if each.state == "unusable" and each.source.kind != "keyring"), None)
+    if broken is not None:
+        return ConfigError(broken.note, hint=f"Correct {broken.source.name}, or unset it.")
+    trouble = next((each.note for each in found if each.state == "unusable"), None)
+    return keys.missing(what, (each.source for each in found), trouble)
 
 
 def is_usable(found: SourceStatus) -> bool:
@@ -101,8 +111,8 @@ def forget(profile: str, values: Mapping[str, Json], streams: Streams) -> None:
         keyring.delete(entry_of(entry))
         if keyring.delete(entry):
             streams.stderr.note(f"deleted the key for {entry} from the keyring")
-    except NoKeyringError:
-        pass  # without a keyring there is no key in it
+    except NoKeyringError as error:
+        streams.stderr.note(f"note: a key for {entry} would still be there: {error.message}")
 
 
 def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySource]:
