@@ -44,12 +44,14 @@ class ExitCode(IntEnum):
 class CompletionsError(Exception):
     """A failure reported in the user's terms.
 
-    `message` says what happened, `hint` what to do next. The text may quote a server and is
-    therefore untrusted: whoever prints it makes control characters visible.
+    `message` says what happened, `hint` what to do next; `next_step` is the hint of those that have
+    none of their own. The text may quote a server and is therefore untrusted: whoever prints it makes
+    control characters visible.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     kind: ClassVar[str] = "bug"
+    next_step: ClassVar[str] = "Please report it with what you typed; -vv shows where it happened."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -70,6 +72,7 @@ class UsageError(CompletionsError):
 
     exit_code = ExitCode.USAGE
     kind = "usage"
+    next_step = "The command with --help says what it takes."
 
 
 class RowError(UsageError):
@@ -83,6 +86,7 @@ class ConfigError(CompletionsError):
 
     exit_code = ExitCode.CONFIG
     kind = "config"
+    next_step = "`completions config show --origin` tells where each setting comes from."
 
 
 class NetworkError(CompletionsError):
@@ -94,6 +98,7 @@ class NetworkError(CompletionsError):
 
     exit_code = ExitCode.NETWORK
     kind = "network"
+    next_step = "Check the endpoint and the network; -v shows the exchange."
 
     def __init__(self, message: str, *, hint: str | None = None, retryable: bool = False) -> None:
         super().__init__(message, hint=hint)
@@ -105,6 +110,7 @@ class RequestTimeoutError(CompletionsError):
 
     exit_code = ExitCode.TIMEOUT
     kind = "timeout"
+    next_step = "Allow more with --timeout or --deadline."
 
 
 class MalformedResponseError(CompletionsError):
@@ -112,6 +118,7 @@ class MalformedResponseError(CompletionsError):
 
     exit_code = ExitCode.MALFORMED
     kind = "malformed"
+    next_step = "Try again; -vv shows what came."
 
 
 class OutputError(CompletionsError):
@@ -119,6 +126,7 @@ class OutputError(CompletionsError):
 
     exit_code = ExitCode.OUTPUT
     kind = "output"
+    next_step = "Check the folder, its permissions and the disk."
 
 
 class FailOnError(CompletionsError):
@@ -126,6 +134,7 @@ class FailOnError(CompletionsError):
 
     exit_code = ExitCode.FAIL_ON
     kind = "fail_on"
+    next_step = "The text was printed."
 
 
 class RowsFailedError(CompletionsError):
@@ -133,6 +142,7 @@ class RowsFailedError(CompletionsError):
 
     exit_code = ExitCode.ROWS_FAILED
     kind = "rows_failed"
+    next_step = "The lines of OUTPUT say what failed; --retry-failed asks those rows again."
 
 
 class BatchStoppedError(CompletionsError):
@@ -140,6 +150,7 @@ class BatchStoppedError(CompletionsError):
 
     exit_code = ExitCode.STOPPED
     kind = "stopped"
+    next_step = "The same command goes on from here."
 
 
 class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not reported as an error
@@ -159,6 +170,7 @@ class ServiceError(CompletionsError):
 
     exit_code = ExitCode.REJECTED
     kind = "rejected"
+    next_step = "Check the parameters; -v shows the exchange."
 
     def __init__(  # noqa: PLR0913 - the fields of the service's error schemas
         self,

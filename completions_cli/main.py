@@ -109,13 +109,15 @@ def _report(error: BaseException, streams: Streams) -> int:
                 streams.stderr.line(row)
     from completions_cli.render import failure
 
+    known = _in_users_terms(error)
+    known.hint = known.hint or known.next_step
     failure.show(
-        _in_users_terms(error),
+        known,
         streams.stderr,
         as_json=streams.wants_json or _typed_json(streams),
         color=streams.color(streams.stderr),
     )
-    return _in_users_terms(error).exit_code
+    return known.exit_code
 
 
 def _in_users_terms(error: BaseException) -> CompletionsError:
@@ -123,21 +125,24 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         return error
     if isinstance(error, _TypedError):
         return _usage_error(error)
-    return CompletionsError(
-        f"a bug in completions: {type(error).__name__}",
-        hint="Please report it with what you typed; -vv shows where it happened.",
-    )
+    return CompletionsError(f"a bug in completions: {type(error).__name__}")
 
 
 def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "completions"
     message = str(error.format_message())
-    hint = f"{path} --help lists what there is."
+    hint = f"{_typed_command(error)} --help lists what there is."
     close = _nearest(error, message)
     if close:
         message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
         hint = f"Did you mean {close}? {hint}"
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _typed_command(error: Any) -> str:  # noqa: ANN401 - a click exception
+    """Name the command that was typed; not every error knows its own."""
+    if getattr(error, "ctx", None):
+        return str(error.ctx.command_path)
+    return " ".join(["completions", *(word for word in sys.argv[1:2] if word in COMMANDS)])
 
 
 def _nearest(error: Any, message: str) -> str | None:  # noqa: ANN401 - a click exception
@@ -146,8 +151,9 @@ def _nearest(error: Any, message: str) -> str | None:  # noqa: ANN401 - a click 
 
     typed, known = getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ()
     if "No such command" in message and "'" in message:
-        typed, known = message.split("'")[1], COMMANDS
-    return next(iter(difflib.get_close_matches(typed, known, n=1, cutoff=0.5)), None)
+        typed, known = message.split("'")[1], error.ctx.command.list_commands(error.ctx)
+    names = {name.lstrip("-"): name for name in known}
+    return next((names[name] for name in difflib.get_close_matches(typed.lstrip("-"), names, n=1, cutoff=0.6)), None)
 
 
 def _typed_json(streams: Streams) -> bool:

@@ -41,10 +41,11 @@ _PHRASES = {
 def from_response(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ServiceError:
     """Classify an answer whose status is not 200. Header names are lower case; `now` is Unix time."""
     said = error_body.read(body)
-    phrase = _PHRASES.get(status, "")
+    # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
+    message = said.message.removeprefix(f"{status} ") or _PHRASES.get(status)
     return _error(
         status,
-        message=said.message or phrase or "the server gave no reason",
+        message=message or "the server gave no reason",
         code=headers.get("x-ms-error-code") or said.code,
         said=said,
         request_id=request_id(headers),

@@ -42,7 +42,7 @@ def dumps(value: Json, *, indent: int | None = None) -> str:
     except ValueError as error:
         raise UsageError("a number is not finite, which JSON cannot express", hint="Remove NaN or Infinity.") from error
     except RecursionError as error:
-        raise UsageError("JSON nested too deeply") from error
+        raise UsageError("JSON nested too deeply", hint="Is it the right file?") from error
     try:
         text.encode()
     except UnicodeEncodeError:

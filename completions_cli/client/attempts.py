@@ -37,6 +37,12 @@ class Attempts:
         self._has_renewed |= wanted
         return wanted
 
+    def last(self, error: ServiceError | NetworkError) -> CompletionsError:
+        """Give the error its hint where text was shown before it, and so no attempt may follow."""
+        if error.retryable:
+            error.hint = "It came amid the answer, which is not asked for again once text has come: run it again."
+        return self._service.advised(error)
+
     def wait_after(self, error: ServiceError | NetworkError, left: float | None) -> Wait:
         """Say how long to wait for the next attempt, `left` seconds being left of the call's time.
 
@@ -54,6 +60,9 @@ class Attempts:
 
     def _too_long(self, error: ServiceError | NetworkError, seconds: float) -> CompletionsError:
         if isinstance(error, RateLimitError):
-            error.hint = f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}."
+            error.hint = (
+                f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}: "
+                "try again then, or allow the wait."
+            )
             return error
         return self._service.advised(error)

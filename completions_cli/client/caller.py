@@ -62,23 +62,23 @@ class Caller:
         after. Raises the errors of `completions_cli.errors`.
         """
         ends: list[Finished] = []
+        patience = Patience(self._connection.timeout, self._connection.deadline)
         for sample, request in enumerate(requests):
-            for event in self._masked(request):
+            for event in self._masked(request, patience):
                 if isinstance(event, Finished):
                     ends.append(event)
                 else:
                     yield sampling.reindex(event, sample, len(requests))
         yield sampling.merge(ends)
 
-    def _masked(self, request: CompletionRequest) -> Iterator[Chunk | Finished]:
+    def _masked(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
         try:
-            yield from self._answer(request)
+            yield from self._answer(request, patience)
         except CompletionsError as error:
             raise masking.masked(error, self._secrets) from None
 
-    def _answer(self, request: CompletionRequest) -> Iterator[Chunk | Finished]:
+    def _answer(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
         outgoing = self._service.http_request(request)
-        patience = Patience(self._connection.timeout, self._connection.deadline)
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
@@ -87,7 +87,7 @@ class Caller:
                 yield from self._attempt(outgoing, incoming, patience)
             except (ServiceError, NetworkError) as error:
                 if incoming.has_text:
-                    raise self._service.advised(error) from None
+                    raise attempts.last(error) from None
                 if attempts.wants_renewal(error) and self._credentials.refresh():
                     continue
                 self._wait(attempts.wait_after(error, patience.remaining_in_all()))

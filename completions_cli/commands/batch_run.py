@@ -68,7 +68,7 @@ def run(
         return
     output = choices.output(rows.output)
     with ExitStack() as stack:
-        spinner = Spinner("waking the model", enabled=streams.stderr.is_terminal and not common.quiet)
+        spinner = Spinner("waking the model", streams.stderr, color=streams.color(streams.stderr))
         # A missing key is found before anything is touched.
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         space, source = _open(stack, streams, path, output, rows, settings)

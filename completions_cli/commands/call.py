@@ -63,7 +63,7 @@ def run(
         choices=first.prompt_count * output.samples,
     )
     with ExitStack() as stack:
-        spinner = Spinner("waiting for the model", enabled=streams.stderr.is_terminal and not common.quiet)
+        spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
         spinner.start()
         stack.callback(spinner.stop)
         caller = stack.enter_context(resolution.caller(settings, streams, spinner))

@@ -186,10 +186,10 @@ def trace(streams: Streams) -> Trace | None:
 
 
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:
-    status = f"{wait.error.status} " if isinstance(wait.error, ServiceError) else ""
+    status = f"{wait.error.status}: " if isinstance(wait.error, ServiceError) else ""
     spinner.stop()
     streams.stderr.note(
-        f"note: {status}{wait.error.message}; "
+        f"note: {status}{wait.error.message.rstrip('.')}; "
         f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
     )
     spinner.start()

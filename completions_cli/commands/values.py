@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import typer
+
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 
@@ -19,17 +21,17 @@ _RESERVED = {
 def number(text: str) -> float:
     """Parse a number so that it goes on the wire as it was typed: 0 stays 0, not 0.0."""
     if not _NUMBER.fullmatch(text):
-        raise UsageError(f"{text!r} is not a number", hint="As in 0.7.")
+        raise typer.BadParameter(f"{text!r} is not a number")
     value = json.loads(text) if re.fullmatch(r"-?(0|[1-9]\d*)", text) else float(text)
     if value in (float("inf"), float("-inf")):
-        raise UsageError(f"{text} is too large a number", hint="As in 0.7.")
+        raise typer.BadParameter(f"{text} is too large a number")
     return value
 
 
 def color_choice(text: str) -> str:
     """Accept auto, always or never."""
     if text not in ("auto", "always", "never"):
-        raise UsageError(f"--color cannot be {text!r}", hint="It is auto, always or never.")
+        raise typer.BadParameter(f"{text!r} is not auto, always or never")
     return text
 
 

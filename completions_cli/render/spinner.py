@@ -4,16 +4,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from completions_cli.streams import Messages
+
 # An answer faster than this needs no spinner, and then rich is never loaded.
 _PATIENCE = 0.3
 
 
 class Spinner:
-    """Turns on stderr from `start` to `stop`; both may be called again and again."""
+    """Turns on stderr from `start` to `stop`, where that is a terminal; both may be called again and again."""
 
-    def __init__(self, text: str, *, enabled: bool) -> None:
+    def __init__(self, text: str, stderr: Messages, *, color: bool) -> None:
         self._text = text
-        self._enabled = enabled
+        self._enabled = stderr.is_terminal and not stderr.quiet
+        self._color = color
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -45,6 +48,6 @@ class Spinner:
             return
         from rich.console import Console
 
-        console = Console(stderr=True)
+        console = Console(stderr=True, no_color=not self._color)
         with console.status(self._text, spinner="dots"):
             self._stop.wait()

@@ -79,7 +79,7 @@ class AsyncTransport:
         target = redirects.target(request.url, answer.status, answer.headers) or ""
         answer = await self._exchange(HttpRequest(target, request.headers, request.body, request.secret_headers))
         if answer.status in redirects.STATUSES:
-            raise reports.redirect(answer.header("location") or "")
+            raise reports.redirect(redirects.absolute(target, answer.header("location") or ""))
         return answer
 
     async def _exchange(self, request: HttpRequest) -> Answer:

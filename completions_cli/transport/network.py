@@ -23,25 +23,20 @@ class CurrentExchange(threading.local):
 
 
 class PatientStream(httpcore.NetworkStream):
-    """A connection that serves one exchange after another, and counts what the current one received."""
+    """A connection that serves one exchange after another."""
 
     def __init__(self, inner: httpcore.NetworkStream, current: CurrentExchange) -> None:
         self._inner = inner
         self._current = current
         self._patience = current.patience
-        self.received = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what there is, within the exchange's patience."""
-        data = self._inner.read(max_bytes, self._wait(timeout))
-        self.received += len(data)
-        return data
+        return self._inner.read(max_bytes, self._wait(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send; the first bytes of a request bind this connection to its exchange."""
-        if self._patience is not self._current.patience:
-            self._patience = self._current.patience
-            self.received = 0
+        self._patience = self._current.patience
         self._inner.write(buffer, self._wait(timeout))
 
     def close(self) -> None:

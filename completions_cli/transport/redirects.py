@@ -25,5 +25,13 @@ def target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
     except (ValueError, CompletionsError):
         same = False
     if not same or not location:
-        raise reports.redirect(location)
+        raise reports.redirect(absolute(url, location))
     return joined
+
+
+def absolute(url: str, location: str) -> str:
+    """Name the place that `location` means, as far as it means one; it may be relative to `url`."""
+    try:
+        return urljoin(url, location) if location else ""
+    except ValueError:
+        return location

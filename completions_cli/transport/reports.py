@@ -56,8 +56,9 @@ def closed_early() -> NetworkError:
 
 
 def not_http(reason: str) -> NetworkError:
-    """Say that what came is no HTTP."""
-    return NetworkError(f"the server does not speak HTTP properly: {reason}", hint="Is the endpoint's port right?")
+    """Say that what came is no HTTP. The libraries quote it as Python would; that part of `reason` is left out."""
+    words = reason.partition(": bytearray(")[0]
+    return NetworkError(f"the server does not speak HTTP properly: {words}", hint="Is the endpoint's port right?")
 
 
 def unsendable() -> NetworkError:

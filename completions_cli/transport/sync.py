@@ -71,7 +71,8 @@ class SyncTransport:
         redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
         with self._exchange(redirected, patience) as response:
             if response.status in redirects.STATUSES:
-                raise reports.redirect(response.headers.get("location", ""))
+                location = response.headers.get("location", "")
+                raise reports.redirect(redirects.absolute(target, location))
             yield response
 
     @contextmanager

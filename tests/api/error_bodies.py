@@ -529,5 +529,5 @@ DIALECTS = {
         retryable=True,
     ),
     "503 empty": Row(503, " \r\n", ServerError, "Service Unavailable", "try again later", retryable=True),
-    "504 HTML": Row(504, NGINX, ServerError, "504 Gateway Time-out", "try again later", retryable=True),
+    "504 HTML": Row(504, NGINX, ServerError, "Gateway Time-out", "try again later", retryable=True),
 }

@@ -211,7 +211,7 @@ def test_comments_do_not_count_as_life(cli: Cli, scripted_server: ScriptedServer
         ("422 Unprocessable Entity", ["x-ms-error-code: parameter_not_supported"], '{"code":"parameter_not_supported","detail":{"loc":["body","logprobs"],"value":"5"},"error":"Unprocessable Content","message":"Invalid.","status":422}', 6, "at body.logprobs"),
         ("422 Unprocessable Entity", [], '{"detail":[{"type":"extra_forbidden","loc":["body","user"],"msg":"Extra inputs are not permitted","input":"x"}]}', 6, "user: Extra inputs are not permitted"),
         ("400 Bad Request", [], '{"error":{"message":"Filtered.","code":"content_filter","param":"prompt"}}', 7, "content filter"),
-        ("404 Not Found", [], "<html><head><title>404 Not Found</title></head></html>", 5, "404: 404 Not Found"),
+        ("404 Not Found", [], "<html><head><title>404 Not Found</title></head></html>", 5, "error: 404: Not Found"),
         ("418 Teapot", [], "short and stout\nmore", 6, "418: short and stout"),
         ("400 Bad Request", [], '"[/red]\\u001b]52;c;x\\u0007 :smile:"', 6, "[/red]\\x1b]52;c;x\\x07 :smile:"),
     ],
@@ -286,6 +286,14 @@ def test_the_deadline_ends_what_trickles(cli: Cli, scripted_server: ScriptedServ
     assert "--deadline" in result.stderr
 
 
+def test_the_deadline_is_that_of_all_samples_together(cli: Cli, scripted_server: ScriptedServer) -> None:
+    later = [response(b"", "429 X", ["retry-after-ms: 600"])]
+    scripted_server.play(later, [response(WHOLE)], later, [response(WHOLE)])
+    result = cli.service(scripted_server.url).run("complete", "P", "-n", "2", "--seed", "1", "--deadline", "1")
+    assert result.code in (8, 11)
+    assert len(scripted_server.requests) < 4
+
+
 # Retries
 
 RATE_LIMITED = response(b'{"error":{"code":"429","message":"Slow down."}}', "429 Too Many Requests", ["retry-after: 0"])
@@ -340,6 +348,22 @@ def test_a_wait_over_max_wait_is_refused_at_once(cli: Cli, scripted_server: Scri
     assert (result.code, len(scripted_server.requests)) == (8, 1)
     assert "86400" in result.stderr
     assert "--max-wait" in result.stderr
+
+
+def test_what_breaks_off_amid_text_is_not_asked_again(cli: Cli, scripted_server: ScriptedServer) -> None:
+    overloaded = b'data: {"error":{"message":"overloaded","code":"503"}}\n\n'
+    scripted_server.play([stream_head(), event("kept"), overloaded])
+    result = cli.service(scripted_server.url).run("stream", "P")
+    assert (result.code, result.stdout, len(scripted_server.requests)) == (9, b"kept", 1)
+    assert "hint: It came amid the answer" in result.stderr
+
+
+def test_the_note_on_a_retry_reads_well(cli: Cli, scripted_server: ScriptedServer) -> None:
+    page = b"<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
+    scripted_server.play([response(page, "503 X", ["retry-after: 0"])], [RATE_LIMITED], [response(WHOLE)])
+    first, second = cli.service(scripted_server.url).run("complete", "P").stderr.splitlines()
+    assert first == "note: 503: Service Temporarily Unavailable; trying again in 0.0 s (attempt 2 of 5)"
+    assert second == "note: 429: Slow down; trying again in 0.0 s (attempt 3 of 5)"
 
 
 def test_nothing_listens(cli: Cli, scripted_server: ScriptedServer) -> None:

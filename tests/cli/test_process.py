@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -167,7 +168,7 @@ def test_usage_is_shown_on_a_terminal_unless_quiet(cli: Cli, scripted_server: Sc
     shown = cli.service(scripted_server.url).terminal("complete", "P", env={"NO_COLOR": "1"})
     quiet = cli.terminal("complete", "P", "-q")
     assert "stop · " in shown.text
-    assert b"\x1b" not in shown.stdout
+    assert not re.search(rb"\x1b\[[0-9;]*m", shown.stdout)
     assert quiet.stdout == b"answer\r\n"
 
 
@@ -270,8 +271,17 @@ def test_python_m_is_the_same_command(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [(["complet"], "Did you mean complete?"), (["complete", "--temprature", "1", "x"], "--temperature")],
+    [
+        (["complet"], "Did you mean complete?"),
+        (["local", "statsu"], "Did you mean status?"),
+        (["complete", "--temprature", "1", "x"], "Did you mean --temperature?"),
+    ],
 )
 def test_a_typo_is_met_with_the_nearest_name(typed: list[str], words: str, cli: Cli) -> None:
     result = cli.run(*typed)
     assert (result.code, words in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("typed", [["local", "nope"], ["complete", "--nope", "x"]])
+def test_what_resembles_nothing_is_met_with_no_name(typed: list[str], cli: Cli) -> None:
+    assert "Did you mean" not in cli.run(*typed).stderr

@@ -206,17 +206,22 @@ def test_a_profile_gives_what_flags_do_not(cli: Cli, scripted_server: ScriptedSe
     ("args", "code", "words"),
     [
         (["P", "-M", "many"], 2, "--max-tokens"),
-        (["P", "-t", "warm"], 2, "number"),
-        (["P", "-t", "nan"], 2, "number"),
+        (["P", "-t", "warm"], 2, "invalid value for '--temperature' / '-t': 'warm' is not a number"),
+        (["P", "-P", "nan"], 2, "invalid value for '--top-p' / '-P': 'nan' is not a number"),
+        (["P", "-t", "1e999"], 2, "too large"),
+        (["P", "--color", "blue"], 2, "--color"),
         (["P", "--seed", "1.5"], 2, "--seed"),
         (["P", "-x", "top_k"], 2, "k=text"),
         (["P", "-x", "k:={"], 2, "not valid JSON"),
         (["P", "-x", "k:=NaN"], 2, "NaN"),
         (["P", "-x", "temperature:=1"], 2, "--temperature"),
+        (["P", "-x", "a=1", "-x", "a.b=2"], 2, "not an object"),
+        (["P", "-M"], 2, "hint: completions complete --help"),
         (["P", "--extra-parameters", "allow"], 2, "pass-through"),
         (["P", "--unset", "max_token"], 2, "max_tokens"),
         (["P", "-H", "no colon"], 2, "Name: value"),
         (["P", "-H", "Host: x"], 2, "Host"),
+        (["P", "-H", "a b: x"], 2, "a b"),
         (["P", "-f", "x"], 2, "more than one place"),
         (["P", "--timeout", "0"], 2, "--timeout"),
         (["-f", "/nonexistent"], 2, "/nonexistent"),
@@ -224,6 +229,7 @@ def test_a_profile_gives_what_flags_do_not(cli: Cli, scripted_server: ScriptedSe
         (["--prompt-json", "{}"], 2, "forms"),
         (["--request", "[]"], 2, "object"),
         (["--request", '{"max_tokens":"5"}'], 2, "integer"),
+        (["--request", '{"model":5}'], 2, "model"),
         (["-E", r"\q"], 2, r"\q"),
         (["P", "-p", "nowhere"], 3, "nowhere"),
         (["P", "--config", "/nonexistent.toml"], 3, "/nonexistent.toml"),
@@ -239,6 +245,7 @@ def test_nothing_is_sent_when_the_command_line_is_wrong(
     result = cli.service(scripted_server.url).run("complete", *args)
     assert result.code == code
     assert result.stderr.startswith("error: ")
+    assert "\nhint: " in result.stderr
     assert words in result.stderr
     assert "pw" not in result.stderr
     assert (result.stdout, scripted_server.requests) == (b"", [])

@@ -171,7 +171,7 @@ def _probe(settings: Settings, streams: Streams) -> Finding:
 
     once = replace(settings, values=cast("Values", {**settings.values, "retries": 0}))
     request = CompletionRequest(_PROMPT, {"max_tokens": 1}, model=settings.values["model"])
-    spinner = Spinner("asking for a token", enabled=streams.stderr.is_terminal and not streams.stderr.quiet)
+    spinner = Spinner("asking for a token", streams.stderr, color=streams.color(streams.stderr))
     try:
         with spinner.turning(), resolution.caller(once, streams, spinner) as caller:
             finished = next(event for event in caller.events(request) if isinstance(event, Finished))
