@@ -166,6 +166,8 @@ class ClientCredentialsFlow:
         except (NetworkError, RequestTimeoutError, MalformedResponseError) as error:
             if "redirects" in error.message:
                 error.hint = "Check authority in the profile: the secret goes nowhere else."
+            elif "endpoint" in (error.hint or ""):  # the other server that there is, and not the one that failed
+                error.hint = "Check authority in the profile; is a VPN or a proxy needed?"
             error.message = f"no token from {endpoints.origin(self._url)}: {error.message}"
             raise
 

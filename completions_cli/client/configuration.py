@@ -29,7 +29,7 @@ def connection(settings: Settings) -> Connection:
         connect_timeout=chosen["connect_timeout"],
         proxy=chosen["proxy"],
         ca_bundle=chosen["ca_bundle"],
-        ca_source=settings.sources["ca_bundle"],
+        ca_source=settings.sources["ca_bundle"].replace(f"profile {settings.profile}", "ca_bundle"),
     )
 
 

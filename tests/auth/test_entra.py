@@ -229,6 +229,7 @@ def test_an_authority_that_is_not_there_is_a_network_error_worth_a_retry(authori
     with pytest.raises(NetworkError, match="no token from") as caught:
         flow(authority).fetch(clock.now)
     assert caught.value.retryable
+    assert "Check authority" in str(caught.value.hint)
 
 
 def test_the_secret_is_not_read_while_a_token_is_kept(

@@ -7,6 +7,8 @@ from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
 from completions_cli.errors import AuthError, NotFoundError, ServiceError
 from completions_cli.settings.table import SETTINGS
 
+_USUAL_PATHS = ("/completions", "/v1/completions", "/models/completions")
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -22,13 +24,20 @@ class Situation:
 
 
 def remedy(error: ServiceError, tried: Situation) -> str | None:
-    """Explain a 401, 403, 404, 405 or 424 and name the command that mends it; None leaves it to the error's hint."""
+    """Explain a refusal and name the command that mends it; None leaves it to the error's hint."""
     if isinstance(error, AuthError):
         return _signed_in_wrongly(error, tried)
     if isinstance(error, NotFoundError):
         rules = {404: _no_route, 405: _no_completions, 424: _model_failed}
-        return rules[error.status](error, tried)
+        return rules.get(error.status, _no_completions)(error, tried)
+    if "api-version" in error.message.lower() or "api version" in error.message.lower():
+        return _wrong_version(tried)
     return None
+
+
+def _wrong_version(tried: Situation) -> str:
+    change = _set("api_version", "VERSION", tried) if tried.api_version is None else _unset("api_version", tried)
+    return f"It wants another version. Run: {change}"
 
 
 def _signed_in_wrongly(error: ServiceError, tried: Situation) -> str | None:
@@ -59,7 +68,9 @@ def _key_refused(tried: Situation) -> str:
 
 
 def _no_route(error: ServiceError, tried: Situation) -> str:
-    message, host = f"{error.code or ''} {error.message}".lower(), tried.endpoint.host
+    # What the reference's message ends with names a model, but is not about one.
+    message = f"{error.code or ''} {error.message}".lower().replace("documentation of the model", "documentation")
+    host = tried.endpoint.host
     origin, path = tried.endpoint.origin, tried.endpoint.url.removeprefix(tried.endpoint.origin)
     says_model = "modality" in message  # the reference's word for a model without this route
     is_foundry = host.endswith(".services.ai.azure.com") and not path.startswith(("/models/", "/openai/"))
@@ -72,6 +83,10 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
         (
             tried.api_version not in (None, DEFAULT_API_VERSION) and not says_model,
             f"Perhaps that version is unknown. Run: {_unset('api_version', tried)}",
+        ),
+        (
+            path.partition("?")[0] not in _USUAL_PATHS and "/openai/" not in path and not says_model,
+            f"Perhaps the path is wrong. Run: {_set('endpoint', origin, tried)}",
         ),
         (
             not path.startswith("/v1/") and not says_model,
