@@ -28,7 +28,7 @@ def is_within_what_schemas_say(case: Case) -> bool:
     prompt = body.get("prompt")
     items = prompt if isinstance(prompt, list) else []
     tokens = [token for item in items for token in (item if isinstance(item, list) else [item])]
-    numbers = [body.get("max_tokens", 0), body.get("seed", 0), *tokens]
+    numbers = [*(body.get(name, 0) for name in ("max_tokens", "seed", "n")), *tokens]
     max_tokens = body.get("max_tokens", 0)
     return not any(isinstance(number, float) and number.is_integer() for number in numbers) and not (
         isinstance(max_tokens, int) and max_tokens > LARGEST
