@@ -130,7 +130,10 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
 
 def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
     message = str(error.format_message())
-    hint = f"{_typed_command(error)} --help lists what there is."
+    command = _typed_command(error)
+    hint = f"{command} --help lists what there is."
+    if getattr(error, "option_name", None) and command.endswith(("complete", "stream")):
+        hint += " A prompt that begins with - goes behind --."
     close = _nearest(error, message)
     if close:
         message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]

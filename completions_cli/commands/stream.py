@@ -12,11 +12,12 @@ from completions_cli.commands.options import (
     ParameterOptions,
     PromptOptions,
 )
+from completions_cli.commands.prompt_command import PromptCommand
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=PromptCommand)
 @with_options
 def stream(
     ctx: typer.Context,

@@ -175,7 +175,7 @@ def test_usage_is_shown_on_a_terminal_unless_quiet(cli: Cli, scripted_server: Sc
 def test_an_error_on_a_terminal_is_a_panel_with_inert_markup(cli: Cli, scripted_server: ScriptedServer) -> None:
     body = b'{"error":{"message":"[/foo] [red]x :smile: \\u001b[31m\\u009b"}}'
     scripted_server.play([response(body, "400 X")])
-    result = cli.service(scripted_server.url).terminal("complete", "P", "--color", "never")
+    result = cli.service(scripted_server.url).terminal("complete", "P", "-q", "--color", "never")
     assert result.code == 6
     assert "[/foo] [red]x :smile: \\x1b[31m\\x9b" in result.text
     assert "\x1b" not in result.text

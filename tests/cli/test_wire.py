@@ -1,5 +1,6 @@
 """What is typed is what goes on the wire, byte for byte."""
 
+import json
 import re
 
 import pytest
@@ -96,6 +97,21 @@ def test_prompt_bytes_are_exact(
     result = cli.service(scripted_server.url).run("complete", *args, stdin=stdin)
     assert (result.code, result.stderr) == (0, "")
     assert sent(scripted_server)[2].decode() == f'{{"prompt":{prompt},"max_tokens":256}}'
+
+
+@pytest.mark.parametrize("prompt", ["-5 degrees", "- milk\n- eggs=2\n-", "--- title"])
+def test_a_prompt_may_begin_with_a_dash(prompt: str, cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([ANSWER])
+    result = cli.service(scripted_server.url).run("complete", "-s", "- end", prompt, "-M", "5")
+    assert (result.code, result.stderr) == (0, "")
+    _, _, body = scripted_server.requests[-1].partition(b"\r\n\r\n")
+    assert json.loads(body) == {"prompt": prompt, "max_tokens": 5, "stop": "- end"}
+
+
+def test_a_mistyped_option_is_no_prompt(cli: Cli) -> None:
+    for typed in (["--stp=a b"], ["-5"], ["P", "-Zx"]):
+        result = cli.run("complete", *typed)
+        assert (result.code, "goes behind --" in result.stderr) == (2, True)
 
 
 def test_files_make_an_array_and_keep_their_bytes(cli: Cli, scripted_server: ScriptedServer) -> None:
