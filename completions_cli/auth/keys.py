@@ -41,13 +41,20 @@ def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: Keyrin
 
 def missing(what: str, sources: Iterable[KeySource], trouble: str | None) -> ConfigError:
     """Make the error for a key that is nowhere, with what will help. `trouble` is what ails the keyring."""
-    entry = next((str(source.value) for source in sources if source.kind == "keyring"), None)
-    message = f"no {what} for {entry or 'this endpoint'}"
+    keyring = next((source for source in sources if source.kind == "keyring"), None)
+    message = f"no {what} for {keyring.value if keyring else 'this endpoint'}"
     if trouble is not None:
         return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=NO_KEYRING_HINT)
-    profile = shlex.quote(entry.rpartition("@")[0]) if entry else "NAME"
-    store = f"completions config key set -p {profile}"
-    return ConfigError(message, hint=f"Run: {store}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
+    return ConfigError(message, hint=f"Run: {_store(keyring)}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
+
+
+def _store(keyring: KeySource | None) -> str:
+    """Write the command that stores the key that is missing."""
+    if keyring is None:
+        return "completions config key set -p NAME"
+    profile, _, origin = str(keyring.value).rpartition("@")
+    elsewhere = "" if keyring.is_own else f"COMPLETIONS_ENDPOINT={shlex.quote(origin)} "
+    return f"{elsewhere}completions config key set -p {shlex.quote(profile)}"
 
 
 def status(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> SourceStatus:

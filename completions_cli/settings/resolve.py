@@ -34,12 +34,14 @@ class Flags:
 class KeySource:
     """A place to look for a key, allowed for the endpoint in use.
 
-    `value` is the variable's name, the file's path, the command's words, or the keyring's user name.
+    `value` is the variable's name, the file's path, the command's words, or the keyring's user name. `is_own` is
+    false when the endpoint in use is not the profile's.
     """
 
     kind: Literal["variable", "file", "command", "keyring"]
     value: str | tuple[str, ...]
     name: str
+    is_own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ def _key_sources(
     if is_own and "key_command" in profile:
         found.append(KeySource("command", tuple(profile["key_command"]), "key_command"))
     if name is not None:
-        found.append(KeySource("keyring", f"{name}@{target.origin}", "the keyring"))
+        found.append(KeySource("keyring", f"{name}@{target.origin}", "the keyring", is_own))
     if environ.get("AZURE_INFERENCE_CREDENTIAL") and _has_origin(environ.get("AZURE_INFERENCE_ENDPOINT"), target):
         found.append(KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"))
     return tuple(found)
