@@ -1,5 +1,6 @@
 """Fixtures that every room's tests may use."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], database=None
 )
-hypothesis.settings.load_profile("suite")
+# For a run by hand, see docs/testing.md; and few inputs, always the same, for mutation testing.
+_suite = hypothesis.settings.get_profile("suite")
+hypothesis.settings.register_profile("long", _suite, max_examples=20_000, stateful_step_count=100)
+hypothesis.settings.register_profile("few", _suite, max_examples=30, derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture

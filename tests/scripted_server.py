@@ -2,7 +2,8 @@
 
 Each connection takes the next script; the last one is repeated. A script is a sequence of steps:
 bytes are sent as one write, `Pause` waits for the test to release it, `Reset` ends with RST,
-`HangUp` ends in order (as the script's end does), `Silence` keeps the connection open until the client leaves.
+`HangUp` ends in order (as the script's end does), `Silence` keeps the connection open until the client leaves,
+`Endless` sends the same until then.
 """
 
 import contextlib
@@ -33,7 +34,15 @@ class Pause:
     go: threading.Event = field(default_factory=threading.Event)
 
 
-Step = bytes | Pause | Reset | HangUp | Silence
+@dataclass
+class Endless:
+    """Send `data` again and again, until the client closes or the test ends, `seconds` between."""
+
+    data: bytes
+    seconds: float = 0.0
+
+
+Step = bytes | Pause | Reset | HangUp | Silence | Endless
 Script = Sequence[Step]
 
 
@@ -53,8 +62,9 @@ def stream_head(headers: Sequence[str] = ("content-type: text/event-stream",)) -
 class ScriptedServer:
     """Answers connections by script and keeps the raw bytes of each request."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._host = f"[{host}]" if ":" in host else host
         self._scripts: list[Script] = []
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -71,7 +81,7 @@ class ScriptedServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     def play(self, *scripts: Script) -> None:
         """Say how the next connections are answered; the last script stays for all that follow."""
@@ -142,6 +152,9 @@ class ScriptedServer:
             elif isinstance(step, Silence):
                 while connection.recv(65536):
                     pass
+            elif isinstance(step, Endless):
+                while not self._closing.wait(step.seconds):
+                    connection.sendall(step.data)
             else:
                 return
 
@@ -165,9 +178,9 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def scripted() -> Iterator[ScriptedServer]:
+def scripted(host: str = "127.0.0.1") -> Iterator[ScriptedServer]:
     """Run a server for a while."""
-    server = ScriptedServer()
+    server = ScriptedServer(host)
     server.start()
     try:
         yield server

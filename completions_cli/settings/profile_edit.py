@@ -17,7 +17,7 @@ from completions_cli.settings.profile_file import ProfileFile
 Table: TypeAlias = MutableMapping[str, Any]
 
 # How long to wait for another writer, in seconds: an edit takes milliseconds.
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 # The depth of profiles.NAME.params and the like: what is below them is written inline.
 _PROFILE_TABLE = 2

@@ -1,5 +1,6 @@
 """Many requests in flight over pyreqwest: what batches use."""
 
+import contextlib
 import datetime as dt
 import time
 from collections.abc import Mapping
@@ -35,8 +36,11 @@ class Answer:
         return _headers(self._inner)
 
     def header(self, name: str) -> str | None:
-        """One header."""
-        return self._inner.get_header(name)
+        """One header. A value that is no ASCII counts as absent: the library cannot give it."""
+        try:
+            return self._inner.get_header(name)
+        except ValueError:
+            return None
 
 
 class AsyncTransport:
@@ -90,7 +94,8 @@ class AsyncTransport:
         started = time.monotonic()
         answering = False
         try:
-            builder = client.post(url).headers(request.headers).body_bytes(request.body)
+            # None of the body is read along with the head: were it broken, the status would be lost.
+            builder = client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
             if self._deadline is not None:
                 builder = builder.timeout(self._deadline)
             async with builder.build_streamed() as inner:
@@ -141,4 +146,9 @@ class AsyncTransport:
 
 
 def _headers(inner: Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in inner.headers.items()}
+    received = inner.headers
+    found = {}
+    for name in received:
+        with contextlib.suppress(ValueError):  # as in `Answer.header`
+            found[name.lower()] = received[name]
+    return found

@@ -1,5 +1,6 @@
 """One request at a time over httpx: what `complete`, `stream` and the Python client use."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -8,7 +9,7 @@ from typing import Self
 import httpx
 
 from completions_cli.models import HttpRequest
-from completions_cli.transport import failures, pool, redirects, reports
+from completions_cli.transport import decompression, failures, pool, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.network import CurrentExchange, PatientBackend
 from completions_cli.transport.patience import Patience
@@ -29,10 +30,12 @@ class Response:
 
     def body(self) -> Iterator[bytes]:
         """Yield the body, decompressed, as it arrives."""
+        encoding = self.headers.get("content-encoding", "")
         with failures.mapped(self._patience, answering=True):
             try:
-                yield from self._inner.iter_bytes()
-            except httpx.DecodingError as error:
+                # Not httpx's own decoders: they give all that a read unfolds to at once, for any number of encodings.
+                yield from decompression.decompressed(self._inner.iter_raw(), encoding)
+            except zlib.error as error:
                 raise reports.undecodable() from error
 
 

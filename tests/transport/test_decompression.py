@@ -1,0 +1,61 @@
+"""Compressed bodies come out as they went in, however they are cut, and never more than a little at a time."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.transport.decompression import decompressed
+
+MOST = 256 * 1024
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    " GZIP ": gzip.compress,
+    "deflate": zlib.compress,
+}
+
+
+@given(st.binary(max_size=3000) | st.integers(0, 3).map(lambda n: bytes(n * MOST)), st.integers(2, 400))
+def test_a_body_comes_out_as_it_went_in(body: bytes, size: int) -> None:
+    for encoding, pack in [*PACKERS.items(), ("deflate", raw_deflate)]:
+        packed = pack(body)
+        given_ = list(decompressed((packed[at : at + size] for at in range(0, len(packed), size)), encoding))
+        assert b"".join(given_) == body
+        assert b"" not in given_
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "br", "zstd", "gzip, gzip", "gzip, deflate", "utf-8"])
+def test_any_other_encoding_is_left_as_it_is(encoding: str) -> None:
+    assert list(decompressed([b"a", b"b"], encoding)) == [b"a", b"b"]
+
+
+def test_a_bomb_goes_off_in_small_steps() -> None:
+    bomb = gzip.compress(bytes(64 << 20))
+    steps = [len(step) for step in decompressed([bomb], "gzip")]
+    assert (sum(steps), max(steps)) == (64 << 20, MOST)
+
+
+@given(st.binary(min_size=2, max_size=200), st.sampled_from(["gzip", "deflate"]))
+def test_what_is_not_compressed_is_an_error_and_nothing_else(body: bytes, encoding: str) -> None:
+    try:
+        list(decompressed([body], encoding))
+    except zlib.error:
+        return
+    assert encoding == "deflate"  # of random bytes some are raw deflate
+
+
+def test_a_body_cut_off_gives_what_there_is() -> None:
+    packed = gzip.compress(b"some words " * 99)
+    for end in range(len(packed)):
+        assert (b"some words " * 99).startswith(b"".join(decompressed([packed[:end]], "gzip")))
