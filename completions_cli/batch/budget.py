@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 _SHARE_COUNTS_FROM = 50  # rows
-_BEFORE_ANSWERS = 4  # requests under way when nobody knows yet what one uses
+_BEFORE_ANSWERS = 4  # requests that may be under way when nobody knows yet what one uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class Budget:
 
     def is_tight(self, tokens: int, cost: float | None, answers: int, under_way: int) -> bool:
         """Tell whether the requests under way may be all that the budget is good for, going by those answered."""
+        if under_way >= max(_BEFORE_ANSWERS, answers):
+            return True  # a few answers say little about many
         if not answers:
-            return under_way >= _BEFORE_ANSWERS
+            return False
         share = 1 + under_way / answers
         return self.spent(round(tokens * share), None if cost is None else cost * share) is not None

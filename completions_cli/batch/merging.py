@@ -54,7 +54,7 @@ def _files(parts: Iterable[Path]) -> list[Path]:
 
 
 def _run_of(file: Path) -> RunFile | None:
-    return run_file.read(run_file.path_beside(file)) or run_file.read(run_file.path_beside(file.parent))
+    return run_file.read(run_file.path_beside(file)) or run_file.read(run_file.path_beside(file.parent.resolve()))
 
 
 def _same(run: RunFile) -> tuple[object, ...]:

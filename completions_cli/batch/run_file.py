@@ -50,7 +50,7 @@ class RunFile:
 
 def path_beside(output: Path) -> Path:
     """Name the file that belongs to an output."""
-    return output.with_name(output.name + ".run")
+    return Path(f"{output}.run")
 
 
 def read(path: Path) -> RunFile | None:

@@ -10,6 +10,7 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome, OutputFormat, line
 from completions_cli.batch.gate import Pacing
+from completions_cli.batch.rows import Row
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
@@ -67,6 +68,7 @@ class Settler:
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         """Take in a failure."""
         unit.is_repeat = True
+        unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries)
         self._carry_out(verdict, unit, error, now)
 
@@ -78,7 +80,8 @@ class Settler:
         if outcome.error is None or limit is None:
             return
         if limit.is_reached(totals.new_failures, totals.new_rows):
-            words = f"{totals.new_failures} rows failed (--max-errors); the last: {outcome.error.message}"
+            rows = "1 row" if totals.new_failures == 1 else f"{totals.new_failures} rows"
+            words = f"{rows} failed (--max-errors); the last: {outcome.error.message}"
             self.stop(Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT)))
 
     def settle_parked(self) -> None:
@@ -88,7 +91,7 @@ class Settler:
         if self.triage.outage.was_alive:
             for unit, error in parked:
                 for row in unit.rows:
-                    self.record(_failed_outcome(Unit([row], unit.requests, sent=unit.sent), error))
+                    self.record(_failed_outcome(row, unit, error))
         elif parked:
             self.stop(self.triage.nothing_succeeds(parked[-1][1]))
 
@@ -129,7 +132,7 @@ class Settler:
     def _rejected(self, unit: Unit, error: CompletionsError) -> None:
         self._is_alive()
         if len(unit.rows) == 1:
-            self.record(_failed_outcome(unit, error))
+            self.record(_failed_outcome(unit.rows[0], unit, error))
         else:
             self.backlog.first(*self.packer.refused(unit))
 
@@ -147,6 +150,6 @@ class Settler:
             self.stop(Ending(spent, BatchStoppedError(_BUDGET_WORDS[spent], hint=_RESUME_HINT)))
 
 
-def _failed_outcome(unit: Unit, error: CompletionsError) -> Outcome:
+def _failed_outcome(row: Row, unit: Unit, error: CompletionsError) -> Outcome:
     request_id = error.request_id if isinstance(error, ServiceError) else None
-    return Outcome(unit.rows[0], error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency)
+    return Outcome(row, error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency)

@@ -17,6 +17,8 @@ from completions_cli.errors import (
     ServiceError,
 )
 
+_FAILED_DEPENDENCY = 424
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -59,7 +61,9 @@ class Triage:
         return Verdict("rejected")
 
     def nothing_succeeds(self, error: CompletionsError) -> Ending:
-        """Make the ending of a run whose server is down."""
+        """Make the ending of a run in which nothing came of anything, going by its last error."""
+        if not is_retryable(error):
+            return Ending(error.kind, error)
         status = f"{error.status} " if isinstance(error, ServiceError) else ""
         return Ending(
             "outage",
@@ -99,7 +103,9 @@ class Triage:
     def _refused(self, error: CompletionsError) -> Verdict:
         """End the run at the first refusal of key, route or model; later ones may be about the row."""
         self.outage.refused()
-        if not self.outage.was_alive or self.outage.is_route_lost:
+        # Within a 424 the model may have refused what this row asks of it.
+        is_telling = not (isinstance(error, ServiceError) and error.status == _FAILED_DEPENDENCY)
+        if (is_telling and not self.outage.was_alive) or self.outage.is_route_lost:
             return Verdict("stop", ending=Ending(error.kind, error))
         return Verdict("route")
 

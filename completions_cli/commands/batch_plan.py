@@ -1,5 +1,6 @@
 """`completions batch --plan`: what a run would do, and nothing sent."""
 
+from collections.abc import Callable
 from functools import partial
 
 from completions_cli.batch import formats, plan, run_file
@@ -8,6 +9,7 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.journal import RowSet
 from completions_cli.batch.plan import Plan
 from completions_cli.batch.rows import Defaults
+from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.units import Packer
 from completions_cli.commands import batch_choices as choices
 from completions_cli.commands.batch_options import RowOptions
@@ -24,7 +26,7 @@ def run(streams: Streams, path: str, rows: RowOptions, budget: Budget, settings:
         stdin=streams.open_stdin,
         spool_folder=None,
     )
-    done = _done(rows)
+    done = _done(rows, lambda: choices.run_file(rows, settings, source))
     defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
     packer = Packer(defaults, rows.samples, rows.pack)
     found = plan.draw_up(source.rows(choices.wanted(rows, done.__contains__)), packer)
@@ -34,8 +36,8 @@ def run(streams: Streams, path: str, rows: RowOptions, budget: Budget, settings:
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
-def _done(rows: RowOptions) -> RowSet:
-    """Look up which rows an output has already; it is only read."""
+def _done(rows: RowOptions, describe: Callable[[], RunFile]) -> RowSet:
+    """Look up which rows an output has already; it is only read. Raises UsageError when it is of another run."""
     done = RowSet()
     if rows.output is None or rows.overwrite:
         return done
@@ -43,6 +45,7 @@ def _done(rows: RowOptions) -> RowSet:
     known = run_file.read(run_file.path_beside(path))
     if known is None or not path.is_file():
         return done
+    describe().check(known, path)
     read = partial(formats.entry, output_format=known.output_format)
     with path.open("rb") as lines:
         for line in lines:

@@ -97,7 +97,7 @@ def test_a_first_answer_that_concerns_all_rows_stops_the_run(  # noqa: PLR0913, 
     server = emulator("--fault", fault)
     result = batch(cli.service(server.url), rows(200), "-o", output, "--retries", "0")
     assert (result.code, records(output)) == (code, [])
-    assert len(server.log()) <= 32
+    assert len(server.log()) <= 64
     assert "error: " in result.stderr
 
 
@@ -166,6 +166,27 @@ def test_a_row_that_always_fails_does_so_alone(
     result = batch(cli.service(scripted_server.url), rows(3), "-o", output, "-j", "1", "--retries", "0")
     assert result.code == 13
     assert [record["error"] and record["error"]["kind"] for record in records(output)] == ["server", "server", None]
+
+
+def test_a_model_that_refused_a_row_does_not_stop_the_run(
+    cli: Cli, scripted_server: ScriptedServer, output: Path, rows: Rows
+) -> None:
+    scripted_server.play([response(b"{}", "424 X", ["ms-azureml-model-error-statuscode: 400"])], [ANSWER])
+    result = batch(cli.service(scripted_server.url), rows(3), "-o", output, "-j", "1")
+    assert result.code == 13, result.stderr
+    assert {record["row"]: record["error"] and record["error"]["status"] for record in records(output)} == {
+        0: 424,
+        1: None,
+        2: None,
+    }
+
+
+def test_a_model_that_refuses_all_rows_does(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    server = emulator("--fault", "424")
+    for count in (3, 100):
+        result = batch(cli.service(server.url), rows(count), "-o", output, "--overwrite")
+        assert (result.code, records(output)) == (5, []), result.stderr
+    assert len(server.log()) < 100
 
 
 def test_a_wait_that_is_too_long_stops_the_run(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

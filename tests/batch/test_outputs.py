@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 from tests.batch.conftest import batch, records, row_numbers
@@ -76,6 +77,8 @@ def test_a_plan_knows_what_is_done(cli: Cli, emulator: Start, rows: Rows, output
     result = batch(cli, rows(8), "-o", output, "--plan")
     assert result.text.splitlines()[0] == "rows: 5 to ask, 0 bad, 3 more are done"
     assert output.read_bytes() == before
+    refused = batch(cli, rows(8), "-o", output, "--plan", "-t", "1")
+    assert (refused.code, "another temperature" in refused.stderr, output.read_bytes()) == (2, True, before)
 
 
 def test_shards_are_merged_and_can_be_gone_on_with(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:
@@ -105,8 +108,9 @@ def test_what_cannot_be_merged_is_refused(cli: Cli, emulator: Start, rows: Rows,
     batch(cli, rows(3), "-o", other, "-t", "1")
     foreign.write_text("hello\n", encoding="utf-8")
     out = tmp_path / "out"
-    for args in ([one, other], [foreign], [tmp_path / "missing"], [tmp_path / "home"], []):
-        result = batch(cli, "merge", *args, "-o", out)
+    for args in ([one, other], [foreign], [Path(foreign.name)], [tmp_path / "missing"], [tmp_path / "home"], []):
+        with chdir(tmp_path):
+            result = batch(cli, "merge", *args, "-o", out)
         assert (result.code, out.exists()) == (2, False), result.stderr
     assert batch(cli, "merge", one, "-o", one, "--overwrite").code == 2
     assert batch(cli, "merge", one, "-o", foreign).code == 2
