@@ -66,7 +66,7 @@ class PromptSource:
                 raise UsageError(
                     "--edit needs a terminal", hint="Give the prompt as an argument, with -f, or pipe it in."
                 )
-            return self._surround(self._drop_newline(self._edit(""))), {}
+            return self._surround(self._edited(self._edit)), {}
         return self._surround(self._plain()), {}
 
     def _stdin_readers(self) -> list[str]:
@@ -122,6 +122,12 @@ class PromptSource:
                 f"standard input can be read only once, not for {' and '.join(readers)}",
                 hint="Put one of them into a file.",
             )
+
+    def _edited(self, edit: Callable[[str], str]) -> str:
+        text = self._drop_newline(edit(""))
+        if not text:
+            raise UsageError("the editor left the prompt empty", hint="Nothing was sent; write it and save.")
+        return text
 
     def _plain(self) -> Prompt:
         flags = self._flags
@@ -247,7 +253,12 @@ def parse_json(text: str, where: str) -> Json:
 def argument(text: str, name: str, *, escapes: bool) -> str:
     """Take text from the command line: checked to be UTF-8, escapes decoded if wanted. Raises UsageError."""
     text = _checked_argument(text, name)
-    return unescape(text) if escapes else text
+    if not escapes:
+        return text
+    try:
+        return unescape(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def _checked_argument(text: str, name: str) -> str:

@@ -303,6 +303,13 @@ def test_the_editors_text_is_a_file_like_any_other() -> None:
     assert asked == [""]
 
 
+@pytest.mark.parametrize("saved", ["", "\n"])
+def test_an_editor_that_saved_nothing_is_an_error(saved: str) -> None:
+    source = PromptSource(PromptFlags(edit=True), read_stdin=bytes, stdin_is_terminal=True, edit=lambda _: saved)
+    with pytest.raises(UsageError, match="empty"):
+        source.read(wire.prompt_from_json)
+
+
 def test_prepend_and_append_take_files_and_every_text_prompt(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_bytes(b"<file>\r\n")

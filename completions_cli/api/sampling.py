@@ -5,7 +5,7 @@ from dataclasses import replace
 from completions_cli.models import Chunk, CompletionRequest, Finished, Prompt, Usage
 
 # What the reference says an absent prompt means.
-_NEW_DOCUMENT = "<|endoftext|>"
+NEW_DOCUMENT = "<|endoftext|>"
 
 
 def expand(request: CompletionRequest, samples: int, *, streams_arrays: bool = False) -> list[CompletionRequest]:
@@ -59,7 +59,7 @@ def merge(ends: list[Finished]) -> Finished:
 
 
 def _repeated(prompt: Prompt | None, samples: int) -> Prompt:
-    prompts = [prompt if prompt is not None else _NEW_DOCUMENT]
+    prompts = [prompt if prompt is not None else NEW_DOCUMENT]
     if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
         prompts = list(prompt)
     return [item for item in prompts for _ in range(samples)]  # type: ignore[return-value]

@@ -43,7 +43,7 @@ def run(
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
     resolution.apply_common(common, streams)
     fail_on = _fail_on(output.fail_on)
-    separator = prompt_source.unescape(output.separator)
+    separator = prompt_source.argument(output.separator, "--separator", escapes=True)
     source = _source(prompt, prompts, streams)
     text, body = source.read(wire.prompt_from_json)
     settings = resolution.settings(streams, common, params, connection, output.format, body, escapes=prompts.escapes)
@@ -118,7 +118,8 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource) -> None:
 
 def _request(prompt: Prompt | None, settings: Settings, *, streaming: bool) -> CompletionRequest:
     return CompletionRequest(
-        prompt=prompt,
+        # llama.cpp refuses what the reference allows: no prompt at all.
+        prompt=sampling.NEW_DOCUMENT if prompt is None and settings.is_local else prompt,
         parameters=settings.parameters,
         extra=settings.extra,
         model=settings.values["model"],
@@ -129,6 +130,11 @@ def _request(prompt: Prompt | None, settings: Settings, *, streaming: bool) -> C
 def _show_request(streams: Streams, settings: Settings, requests: list[CompletionRequest], *, as_curl: bool) -> None:
     from completions_cli.render import request as shown
 
+    if as_curl and settings.is_local:
+        raise UsageError(
+            "the embedded model listens only for the length of a call, so curl cannot reach it",
+            hint="Use --dry-run to see the request.",
+        )
     for item in requests:
         outgoing = resolution.unsent(settings, item)
         text = (

@@ -8,6 +8,9 @@ from completions_cli.api import headers, wire
 from completions_cli.api.headers import MASK
 from completions_cli.models import HttpRequest
 
+# Linux takes 128 KiB in one argument; quoting makes up to five characters of one.
+_LONGEST_ARGUMENT = 24 * 1024
+
 
 def masked(request: HttpRequest) -> dict[str, str]:
     """Give the headers with every value hidden that may be a secret."""
@@ -33,8 +36,13 @@ def curl(request: HttpRequest, *, proxy: str | None, ca_bundle: str | None) -> s
     # Without accept-encoding: curl would print the compressed bytes.
     shown = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
     lines += [f"--header {_curl_header(name, value, request)}" for name, value in shown.items()]
-    lines.append(f"--data-binary {shlex.quote(request.body.decode())}")
-    return " \\\n  ".join(lines) + "\n"
+    body = request.body.decode()
+    if len(request.body) <= _LONGEST_ARGUMENT:
+        lines.append(f"--data-binary {shlex.quote(body)}")
+        return " \\\n  ".join(lines) + "\n"
+    # JSON on one line, so no line of it can be the mark; the newline after it is white space.
+    lines.append("--data-binary @- <<'END-OF-BODY'")
+    return " \\\n  ".join(lines) + f"\n{body}\nEND-OF-BODY\n"
 
 
 def _curl_header(name: str, value: str, request: HttpRequest) -> str:

@@ -108,6 +108,11 @@ def test_a_prompt_may_begin_with_a_dash(prompt: str, cli: Cli, scripted_server: 
     assert json.loads(body) == {"prompt": prompt, "max_tokens": 5, "stop": "- end"}
 
 
+def test_no_prompt_is_a_new_document_to_the_embedded_model(cli: Cli) -> None:
+    result = cli.run("complete", "-p", "local", "--request", "{}", "--dry-run", "-F", "json")
+    assert result.json()["body"] == {"prompt": "<|endoftext|>", "max_tokens": 256}
+
+
 def test_a_mistyped_option_is_no_prompt(cli: Cli) -> None:
     for typed in (["--stp=a b"], ["-5"], ["P", "-Zx"]):
         result = cli.run("complete", *typed)
@@ -246,7 +251,9 @@ def test_a_profile_gives_what_flags_do_not(cli: Cli, scripted_server: ScriptedSe
         (["--request", "[]"], 2, "object"),
         (["--request", '{"max_tokens":"5"}'], 2, "integer"),
         (["--request", '{"model":5}'], 2, "model"),
-        (["-E", r"\q"], 2, r"\q"),
+        (["-E", r"\q"], 2, r"PROMPT: unknown escape \q"),
+        (["P", "--separator", r"\q"], 2, r"--separator: unknown escape \q"),
+        (["P", "-p", "local", "--curl"], 2, "--dry-run"),
         (["P", "-p", "nowhere"], 3, "nowhere"),
         (["P", "--config", "/nonexistent.toml"], 3, "/nonexistent.toml"),
         (["P", "--endpoint", "ftp://host"], 3, "ftp"),

@@ -101,6 +101,16 @@ def test_a_stream_is_not_buffered_and_the_connection_is_the_same(curl_arguments:
     assert "--cacert" not in local
 
 
+def test_a_body_too_long_for_an_argument_is_read_from_a_document(curl_arguments: CurlArguments, tmp_path: Path) -> None:
+    body = BODY.replace("it", "it" * 20_000)
+    command = shown.curl(HttpRequest("http://localhost", {}, body.encode()), proxy=None, ca_bundle=None)
+    (tmp_path / "curl").write_text(
+        '#!/bin/sh\ncat > "$0.body"\nprintf "%s\\0" "$@" > "$0.arguments"\n', encoding="utf-8"
+    )
+    assert curl_arguments.of(command)[-2:] == ["--data-binary", "@-"]
+    assert (tmp_path / "curl.body").read_text(encoding="utf-8") == body + "\n"
+
+
 @pytest.mark.parametrize("name", ["x-key`id`", "x$(id)-key", "1-key", "x'key", "key!x"])
 def test_a_header_name_runs_nothing_in_the_shell(curl_arguments: CurlArguments, name: str) -> None:
     request = HttpRequest("http://localhost", {name: SECRET}, b"{}")
