@@ -1,35 +1,22 @@
 """Compares `completions batch` with a bare loop over its HTTP library and with AsyncOpenAI, all 64 in flight.
 
 nginx answers every request with the same completion: what is measured is the client. A row of `batch` is read from a
-file, encoded, sent, decoded, written to the journal and counted; the loops do nothing but send. Run it as
-`python benchmarks/batch.py [ROUNDS]`; it needs nginx.
+file, encoded, sent, decoded, written to the journal and counted; the loops do nothing but send. It needs nginx.
 """
 
-import contextlib
 import json
 import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import measure
+from service import nginx
 
 IN_FLIGHT = 64
 ROWS = {"batch": 30_000, "pyreqwest": 30_000, "openai 3": 1_500, "openai 2": 600}
-ANSWER = {
-    "id": "cmpl-1234567890",
-    "object": "text_completion",
-    "created": 1234567890,
-    "model": "llama2-7b",
-    "choices": [{"index": 0, "finish_reason": "stop", "text": ", indeed it is a good one."}],
-    "usage": {"prompt_tokens": 15, "completion_tokens": 8, "total_tokens": 23},
-}
 
 BARE = """
 import asyncio, os, sys, time
@@ -69,36 +56,6 @@ async def main(url, rows, in_flight):
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
 """
-
-NGINX = """
-worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 1000000;
-  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{answer}'; }} }}
-}}
-"""
-
-
-@contextlib.contextmanager
-def nginx(folder: Path) -> Iterator[str]:
-    """Run nginx; give the endpoint."""
-    program = shutil.which("nginx") or sys.exit("nginx is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, answer=json.dumps(ANSWER)), encoding="utf-8")
-    with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:  # noqa: S603 - nginx
-        try:
-            for _ in range(50):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
 
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> str:
@@ -140,7 +97,7 @@ def main() -> None:
     rates: dict[str, list[float]] = {name: [] for name in ROWS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with nginx(folder) as endpoint:
+        with nginx() as endpoint:
             for _ in range(rounds):
                 for who, (bin_folder, script) in contenders.items():
                     python = str(bin_folder / "python")

@@ -1,4 +1,4 @@
-"""How many requests the emulator answers, against a bare app on the same server: `python benchmarks/emulator.py`.
+"""How many requests the emulator answers, against a bare app on the same server.
 
 One client process keeps `--connections` connections busy, each asking again as soon as it is answered. The floor is
 a Starlette route on uvicorn that reads the JSON and gives a fixed document back. Then as many streams as connections

@@ -1,7 +1,7 @@
 """Simulates batches against rate-limited servers and prints how much of the limit is used and how much is refused.
 
 The pace is the one that `batch` uses, the limiter is the emulator's own, and only time is played: an hour takes
-seconds. Run it as `python benchmarks/pacing.py`; `--trace NAME` prints a scenario second by second.
+seconds. `--trace NAME` prints a scenario second by second.
 
 Columns: `used` is the share of what the server allowed that was taken after the first minute, `429` the share of
 requests refused in that time, `first` the same within the first minute, `back` the seconds after a change of the

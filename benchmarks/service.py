@@ -1,10 +1,16 @@
-"""A server that costs the client nothing: the same bytes for every request, made before the first comes."""
+"""Servers that cost the client nothing: nginx for whole answers, and one that sends the same bytes to all who ask."""
 
 import contextlib
 import json
+import shutil
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 _CHUNK = {
     "id": "cmpl-4086caead23641a4a0dc270ef92451c0",
@@ -19,16 +25,49 @@ _LAST = {
     "choices": [{"index": 0, "finish_reason": "stop", "text": ""}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
+_ANSWER = {
+    "id": "cmpl-1234567890",
+    "object": "text_completion",
+    "created": 1234567890,
+    "model": "llama2-7b",
+    "choices": [{"index": 0, "finish_reason": "stop", "text": ", indeed it is a good one."}],
+    "usage": {"prompt_tokens": 15, "completion_tokens": 8, "total_tokens": 23},
+}
+_NGINX = """
+worker_processes 1; daemon off; pid {folder}/pid; error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 10000000;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 200 '{answer}'; }} }}
+}}
+"""
 
 
-def document() -> bytes:
-    """Make a whole response, not streamed."""
-    choices = [{"index": 0, "text": " word", "finish_reason": "stop"}]
-    body = json.dumps({**_LAST, "choices": choices}).encode()
-    head = (
-        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+@contextlib.contextmanager
+def nginx() -> Iterator[str]:
+    """Run nginx, which gives every request the same completion; give the endpoint."""
+    program = shutil.which("nginx") or sys.exit("nginx is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "nginx.conf")
+        config.write_text(_NGINX.format(folder=folder, port=port, answer=json.dumps(_ANSWER)), encoding="utf-8")
+        with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:  # noqa: S603 - nginx
+            try:
+                _await(port)
+                yield f"http://127.0.0.1:{port}/v1"
+            finally:
+                process.terminate()
+
+
+def _await(port: int) -> None:
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    sys.exit("nginx does not start")
 
 
 def stream(chunks: int) -> bytes:

@@ -1,10 +1,10 @@
-"""What one short call costs, against a floor and peers: `python benchmarks/start.py [--rounds N]`."""
+"""What one short call costs, against a floor and peers. Needs nginx and curl."""
 
 import argparse
 
 import measure
 from measure import Contender
-from service import document, serving
+from service import nginx
 
 _POST = "import httpx; httpx.post('{url}', json={{'prompt': 'P', 'max_tokens': 4}}, headers={{'api-key': 'k'}})"
 _OPENAI = (
@@ -19,30 +19,40 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     own = measure.ours()
-    python, completions = str(own / "python"), str(own / "completions")
+    with nginx() as base:
+        found = measure.compare(calls(str(own / "python"), str(own / "completions"), base), rounds)
+        print(measure.table(found, "httpx.post", "httpie"), end="\n\n")
+    found = measure.compare(starts(str(own / "python"), str(own / "completions")), rounds)
+    print(measure.table(found, "import typer"))
+
+
+def calls(python: str, completions: str, base: str) -> list[Contender]:
+    """List the ways to send one request."""
     httpie = str(measure.environment("httpie", "httpie") / "http")
     openai = str(measure.environment("openai", "openai") / "python")
-    with serving(document()) as url:
-        base = f"{url}/v1"
-        calls = [
-            Contender("httpx.post (floor)", [python, "-c", _POST.format(url=f"{base}/completions")]),
-            Contender("completions complete", [completions, "complete", "P", "-M", "4", "--endpoint", base], _key()),
-            Contender("httpie", [httpie, "--ignore-stdin", "POST", f"{base}/completions", "prompt=P"]),
-            Contender("openai package", [openai, "-c", _OPENAI.format(base=base)]),
-        ]
-        print(measure.table(measure.compare(calls, rounds), calls[0].name), end="\n\n")
+    url = f"{base}/completions"
+    return [
+        Contender("curl", ["curl", "--silent", "--json", '{"prompt":"P","max_tokens":4}', url]),
+        Contender("httpx.post", [python, "-c", _POST.format(url=url)]),
+        Contender(
+            "completions complete", [completions, "complete", "P", "-M", "4", "--endpoint", base], env=measure.KEY
+        ),
+        Contender("httpie", [httpie, "--ignore-stdin", "POST", url, "prompt=P"]),
+        Contender("openai package", [openai, "-c", _OPENAI.format(base=base)]),
+    ]
+
+
+def starts(python: str, completions: str) -> list[Contender]:
+    """List what sends nothing."""
     tab = {"_COMPLETIONS_COMPLETE": "complete_bash", "COMP_WORDS": "completions complete -p l", "COMP_CWORD": "3"}
-    starts = [
-        Contender("import typer (floor)", [python, "-c", "import typer"]),
+    return [
+        Contender("python -c pass", [python, "-c", "pass"]),
+        Contender("import typer", [python, "-c", "import typer"]),
         Contender("completions --version", [completions, "--version"]),
         Contender("tab completion of a profile", [completions], tab),
         Contender("completions --help", [completions, "--help"]),
+        Contender("completions complete --help", [completions, "complete", "--help"]),
     ]
-    print(measure.table(measure.compare(starts, rounds), starts[0].name))
-
-
-def _key() -> dict[str, str]:
-    return {"COMPLETIONS_API_KEY": "k" * 32}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What each chunk of a stream costs, against a bare loop and a peer: `python benchmarks/stream.py [--chunks N]`."""
+"""What each chunk of a stream costs, in a pipe and on a terminal, against a bare loop and a peer."""
 
 import argparse
+import statistics
 
 import measure
-from measure import Contender
+from measure import Contender, Cost
 from service import serving, stream
 
 # The least that a reader in Python does: bytes, split at blank lines, JSON, write, flush.
@@ -33,28 +34,39 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--chunks", type=int, default=50_000)
     options = parser.parse_args()
-    own = measure.ours()
-    openai = str(measure.environment("openai", "openai") / "python")
     costs = {}
     for chunks in (1, options.chunks):
         with serving(stream(chunks)) as url:
-            base = f"{url}/v1"
-            contenders = [
-                Contender("bare loop (floor)", [str(own / "python"), "-c", _BARE.format(url=base + "/completions")]),
-                Contender(
-                    "completions stream",
-                    [str(own / "completions"), "stream", "P", "--endpoint", base],
-                    {"COMPLETIONS_API_KEY": "k" * 32},
-                ),
-                Contender("openai package", [openai, "-c", _OPENAI.format(base=base)]),
-            ]
-            costs[chunks] = measure.compare(contenders, options.rounds)
-    floor = None
-    print(f"| {options.chunks} chunks | CPU µs a chunk | ratio |\n|---|---:|---:|")
-    for name, long in costs[options.chunks].items():
-        each = (long.cpu - costs[1][name].cpu) / options.chunks * 1e6
-        floor = floor or each
-        print(f"| {name} | {each:.1f} | {each / floor:.2f} |")
+            costs[chunks] = measure.compare(contenders(f"{url}/v1"), options.rounds)
+    short, long = costs[1], costs[options.chunks]
+    each = {name: chunk_costs(long[name], short[name], options.chunks) for name in long}
+    print(f"| {options.chunks} chunks | CPU µs a chunk | wall µs a chunk | peak MB | CPU, bare loop = 1 |")
+    print("|---|---:|---:|---:|---:|")
+    for name, found in each.items():
+        cpu, wall = (statistics.median(getattr(cost, kind) for cost in found) * 1e6 for kind in ("cpu", "wall"))
+        ratio = measure.ratio(found, each["bare loop"])
+        print(f"| {name} | {cpu:.1f} | {wall:.1f} | {long[name][0].peak:.0f} | {ratio:.2f} |")
+
+
+def chunk_costs(long: list[Cost], short: list[Cost], chunks: int) -> list[Cost]:
+    """Take the start of the process off each round, and divide."""
+    cpu, wall = (statistics.median(getattr(cost, kind) for cost in short) for kind in ("cpu", "wall"))
+    return [Cost((cost.cpu - cpu) / chunks, (cost.wall - wall) / chunks) for cost in long]
+
+
+def contenders(base: str) -> list[Contender]:
+    """List the readers."""
+    own = measure.ours()
+    openai = str(measure.environment("openai", "openai") / "python")
+    ours = [str(own / "completions"), "stream", "P", "--endpoint", base]
+    bare = [str(own / "python"), "-c", _BARE.format(url=f"{base}/completions")]
+    return [
+        Contender("bare loop", bare),
+        Contender("bare loop, terminal", bare, terminal=True),
+        Contender("completions stream", ours, measure.KEY),
+        Contender("completions stream, terminal", ours, measure.KEY, terminal=True),
+        Contender("openai package", [openai, "-c", _OPENAI.format(base=base)]),
+    ]
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def visible(text: str) -> str:
 
     Works on each character by itself: a sequence cut over several calls is as harmless as a whole one.
     """
-    return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
+    # Nothing unsafe is printable, and most pieces of a stream are no more than a word.
+    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
 
 
 def visible_json(text: str) -> str:
