@@ -43,7 +43,7 @@ FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg
 
 @dataclass(frozen=True)
 class Scene:
-    """What is typed, and when the picture is taken: as the last command ends, or as soon as `moment` is on the screen."""
+    """What is typed, and when the picture is taken: at its end, or as soon as `moment` is on the screen."""
 
     name: str
     typed: tuple[str, ...]

@@ -19,9 +19,3 @@ def test_every_variable_that_is_read_is_listed() -> None:
 
     read = {setting.variable for setting in SETTINGS.values() if setting.variable} - {"COMPLETIONS_AUTHORITY"}
     assert all(f"`{variable}`" in README for variable in read)
-
-
-def test_every_page_it_points_to_exists() -> None:
-    root = Path(__file__).parent.parent
-    missing = [target for target in re.findall(r"\]\(([^)#:]+)\)", README) if not (root / target).exists()]
-    assert missing == []

@@ -18,6 +18,7 @@ import pytest
 from completions_cli.settings import profile_file
 from tests.emulator_process import EmulatorProcess
 from tests.local_weights import DATA_HOME, weights_path
+from tests.scripted_server import response, scripted
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -75,17 +76,21 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     reference = EmulatorProcess("--seed", "1", log=logs / "reference.jsonl")
     managed = EmulatorProcess("--seed", "1", "--behaviour", "managed", log=logs / "managed.jsonl")
     foundry = EmulatorProcess("--seed", "1", "--behaviour", "foundry", log=logs / "foundry.jsonl")
-    yield {
+    with scripted() as another:
+        another.play([response(b'{"choices": [{"index": 0, "text": " there", "finish_reason": "stop"}]}')])
+        yield _addresses(reference, managed, foundry) | {"http://localhost:11434": another.url}
+    for server in (reference, managed, foundry):
+        server.stop()
+
+
+def _addresses(reference: EmulatorProcess, managed: EmulatorProcess, foundry: EmulatorProcess) -> dict[str, str]:
+    return {
         "https://NAME.REGION.models.ai.azure.com": reference.url,
         "http://127.0.0.1:8080": reference.url,
         "https://NAME.REGION.inference.ml.azure.com": managed.url,
-        "http://localhost:11434": managed.url,
-        "http://localhost:8000": managed.url,
         "https://NAME.services.ai.azure.com": foundry.url,
         "https://NAME.openai.azure.com": foundry.url,
     }
-    for server in (reference, managed, foundry):
-        server.stop()
 
 
 @pytest.fixture
@@ -100,8 +105,7 @@ def workshop(tmp_path: Path, endpoints: dict[str, str]) -> Path:
     subprocess.run([*git, "init", "-q"], check=True)
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-qm", "Begin"], check=True)
-    with (folder / "prompt.txt").open("a", encoding="utf-8") as file:
-        file.write("And then\n")
+    (folder / "prompt.txt").write_text("Once upon a time\nAnd then\n", encoding="utf-8")
     return folder
 
 
@@ -116,7 +120,9 @@ def environment(folder: Path, endpoints: dict[str, str]) -> dict[str, str]:
         "COMPLETIONS_CONFIG": str(folder / "completions.toml"),
         "COMPLETIONS_ENDPOINT": endpoints["https://NAME.REGION.models.ai.azure.com"],
         "COMPLETIONS_API_KEY": "any",
-        "COMPLETIONS_NO_KEYRING": "1",
+        "PYTHONPATH": str(ROOT),
+        "PYTHON_KEYRING_BACKEND": "tests.auth.keyring_backends.FileKeyring",
+        "KEYRING_FILE": str(home / "keyring.json"),
         "SECRET": "any",
         "EDITOR": "true",
     }
@@ -202,7 +208,7 @@ def test_make_asks_for_what_is_missing(block: Block, workshop: Path, endpoints: 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=named)
 def test_steps_of_a_workflow_run(block: Block, workshop: Path, endpoints: dict[str, str]) -> None:
-    steps = re.findall(r"^ +- run: (completions .+|jq .+)$", block.text, re.MULTILINE)
+    steps = re.findall(r"^ *- run: (?!pipx? )(.+)$", block.text, re.MULTILINE)
     assert steps
     done = run(Block(block.where, "sh", "\n".join(steps), None), workshop, endpoints)
     assert done.returncode == 0, done.stdout
