@@ -69,6 +69,14 @@ class Output:
                 return
             data = memoryview(data)[written:]
 
+    def line(self, text: str) -> None:
+        """Write a line of text, as it is in a pipe; on a terminal control characters are made visible."""
+        self.write((visible(text) if self.is_terminal else text).encode("utf-8", "surrogateescape") + b"\n")
+
+    def json_line(self, text: str) -> None:
+        """Write JSON, on a terminal so that it stays the same JSON and drives nothing."""
+        self.write((visible_json(text) if self.is_terminal else text).encode() + b"\n")
+
     def _failure(self, error: OSError) -> BrokenPipeExit | OutputError:
         # On Windows a closed pipe is EINVAL.
         if error.errno in _BROKEN or (sys.platform == "win32" and error.errno == errno.EINVAL):

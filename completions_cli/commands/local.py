@@ -58,8 +58,10 @@ def status(
     streams.wants_json = as_json
     store = Store()
     found = store.status()
-    text = _json(store, found, indent=2 if streams.stdout.is_terminal else None) if as_json else _text(store, found)
-    streams.stdout.write(f"{text}\n".encode())
+    if as_json:
+        streams.stdout.json_line(_json(store, found, indent=2 if streams.stdout.is_terminal else None))
+    else:
+        streams.stdout.line(_text(store, found))
 
 
 @app.command()

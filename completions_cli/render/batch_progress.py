@@ -117,7 +117,7 @@ class Progress:
         if self._live is None:
             self._stderr.note(text)
         else:
-            self._live.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+            self._live.console.print(visible(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar off the screen."""

@@ -216,7 +216,7 @@ def _show(findings: list[Finding], streams: Streams, *, as_json: bool) -> None:
             }
             for finding in findings
         ]
-        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+        streams.stdout.json_line(wire.dumps(rows))
         return
     is_table = streams.stdout.is_terminal
     cells = []

@@ -48,8 +48,10 @@ def get(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
     found = profile_edit.look_up(file, path)
     if found is None:
         raise ConfigError(f"{'.'.join(path)} is not set in {file.path}", hint="completions config show lists what is.")
-    text = found if isinstance(found, str) else wire.dumps(found)
-    streams.stdout.write(f"{text}\n".encode())
+    if isinstance(found, str):
+        streams.stdout.line(found)
+    else:
+        streams.stdout.json_line(wire.dumps(found))
 
 
 @with_options

@@ -69,7 +69,7 @@ def status(
     found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]
     if json:
         rows = [{"source": each.source.name, "state": each.state, "note": each.note or None} for each in found]
-        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+        streams.stdout.json_line(wire.dumps(rows))
     else:
         cells = [[each.source.name, each.state, each.note] for each in found]
         listing.show(("source", "state", ""), cells, streams.stdout, color=streams.color(streams.stdout))

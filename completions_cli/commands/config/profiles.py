@@ -1,6 +1,5 @@
 """`completions config list|use|remove|path|edit`: the profiles as wholes, and the file they are in."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +46,7 @@ def list_(
         for name, profile in profiles.items()
     ]
     if json:
-        streams.stdout.write(f"{wire.dumps(rows)}\n".encode())
+        streams.stdout.json_line(wire.dumps(rows))
         return
     cells = [[row["name"], row["endpoint"] or "", row["auth"], "default" if row["default"] else ""] for row in rows]
     listing.show(("profile", "endpoint", "auth", ""), cells, streams.stdout, color=streams.color(streams.stdout))
@@ -93,7 +92,7 @@ def path(ctx: typer.Context, common: CommonOptions) -> None:
     streams: Streams = ctx.obj
     resolution.apply_common(common, streams)
     name, _ = resolution.profile_path(common, streams)
-    streams.stdout.write(os.fsencode(name) + b"\n")
+    streams.stdout.line(str(name))
 
 
 @with_options

@@ -48,7 +48,7 @@ def show(
     rows = list(_rows(settings, streams))
     if json:
         shown = {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
-        streams.stdout.write(f"{wire.dumps(shown)}\n".encode())
+        streams.stdout.json_line(wire.dumps(shown))
         return
     cells = [[name, _text(value), source][: 3 if origin else 2] for name, value, source in rows if value is not None]
     columns = ("setting", "value", "origin")[: 3 if origin else 2]
