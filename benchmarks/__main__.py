@@ -18,11 +18,12 @@ BENCHMARKS = {
     "batch_stages": "where the CPU of a batch goes",
     "batch_shards": "what a second process does for a batch",
     "pacing": "how much of a rate limit a batch uses, played in simulated time",
+    "pacing_live": "the same over real sockets, in real time",
     "local": "the profile local against llama.cpp's server on the same file",
     "emulator": "requests a second of the emulator, against a bare app on the same server",
 }
 # These run within an environment of the product, with these extras.
-INSIDE = {"pacing": ("emulator",), "emulator": ("emulator",)}
+INSIDE = {"pacing": ("emulator",), "pacing_live": ("emulator",), "emulator": ("emulator",)}
 
 
 def main() -> None:

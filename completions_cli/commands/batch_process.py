@@ -50,10 +50,7 @@ def signals(runner: Runner, note: Callable[[str], None]) -> Iterator[None]:
         if runner.ending is not None:
             runner.abort()
             return
-        note(
-            f"note: stopping; {runner.in_flight} requests under way are waited for, {_DRAIN_SECONDS} s at most "
-            "(once more: stop now)"
-        )
+        note(f"note: stopping; {runner.in_flight} requests under way have {_DRAIN_SECONDS} s to end (again: stop now)")
         runner.stop(Ending(name))
         loop.call_later(_DRAIN_SECONDS, runner.abort)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 10.0
 _BAR_SECONDS = 0.2
-_RECENT = 50  # snapshots that rates are worked out over: ten seconds of the bar
+# Snapshots that rates are worked out over: ten seconds of the bar, a minute of lines.
+_BAR_RECENT, _LINE_RECENT = 50, 7
 _WIDEST = 100
 
 
@@ -93,7 +94,8 @@ class Progress:
         # A bar and the lines of -v would fight over the screen.
         self._has_bar = self._stderr.is_terminal and not self._stderr.quiet and not streams.verbosity
         self._live: Live | None = None
-        self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=_RECENT)
+        recent = _BAR_RECENT if self._has_bar else _LINE_RECENT
+        self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=recent)
         self.interval = _BAR_SECONDS if self._has_bar else _LINE_SECONDS
 
     def show(self, snapshot: Snapshot) -> None:
@@ -226,7 +228,7 @@ def _bar(snapshot: Snapshot, pace: Pace, width: int) -> "RenderableType":
     ]
     if totals.cost is not None:
         parts.append(Text(f"cost {totals.cost:.4f}"))
-    return Group(grid, Text(" · ", style="dim").join(parts))
+    return Group(grid, Text.assemble((" · ", "dim")).join(parts))
 
 
 def _duration(seconds: float) -> str:
