@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from completions_cli.batch import formats, ordering, run_file
+from completions_cli.batch.cluster.parts import RUN
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.ordering import Arranged
 from completions_cli.batch.run_file import RunFile
@@ -54,7 +55,8 @@ def _files(parts: Iterable[Path]) -> list[Path]:
 
 
 def _run_of(file: Path) -> RunFile | None:
-    return run_file.read(run_file.path_beside(file)) or run_file.read(run_file.path_beside(file.parent.resolve()))
+    beside = (run_file.path_beside(file), run_file.path_beside(file.parent.resolve()), file.parent / RUN)
+    return next((found for place in beside if (found := run_file.read(place)) is not None), None)
 
 
 def _same(run: RunFile) -> tuple[object, ...]:

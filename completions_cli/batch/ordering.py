@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.journal import EntryReader
 from completions_cli.errors import OutputError
 
 _PLACE = struct.Struct("<qq")  # which file and failed or not, offset + 1; zeros: no such row
+_MOST_OPEN = 200
 _CHUNK = 4096 * _PLACE.size
 
 
@@ -43,10 +44,10 @@ def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], output: Path)
     done = Arranged()
     try:
         with ExitStack() as stack:
-            files = [stack.enter_context(part.open("rb")) for part in parts]
+            files = stack.enter_context(_Files(parts))
             index = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile(buffering=0, dir=output.parent)))
-            for number, (file, read) in enumerate(zip(files, readers, strict=True)):
-                _index(index, number, file, read, done)
+            for number, read in enumerate(readers):
+                _index(index, number, files[number], read, done)
             copy = AtomicFile(output)
             try:
                 for number, offset in _places(index):
@@ -59,6 +60,30 @@ def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], output: Path)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", hint="Is there room for a copy?") from error
     return done
+
+
+class _Files:
+    """Files by number; of many, only those last used are open."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._open: dict[int, BinaryIO] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open.values():
+            file.close()
+
+    def __getitem__(self, number: int) -> BinaryIO:
+        file = self._open.pop(number, None)
+        if file is None:
+            if len(self._open) >= _MOST_OPEN:
+                self._open.pop(next(iter(self._open))).close()
+            file = self._paths[number].open("rb")
+        self._open[number] = file
+        return file
 
 
 def _index(index: BinaryIO, number: int, file: BinaryIO, read: EntryReader, done: Arranged) -> None:

@@ -75,14 +75,10 @@ class Settler:
     def record(self, outcome: Outcome) -> None:
         """Write down how a row ended."""
         self.scribe.add(line(outcome, self.rules.output_format))
-        totals, limit = self.totals, self.rules.budget.errors
-        totals.count(outcome)
-        if outcome.error is None or limit is None:
-            return
-        if limit.is_reached(totals.new_failures, totals.new_rows):
-            rows = "1 row" if totals.new_failures == 1 else f"{totals.new_failures} rows"
-            words = f"{rows} failed (--max-errors); the last: {outcome.error.message}"
-            self.stop(Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT)))
+        self.totals.count(outcome)
+        ending = errors_ending(self.rules.budget, self.totals) if outcome.error is not None else None
+        if ending is not None:
+            self.stop(ending)
 
     def settle_parked(self) -> None:
         """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
@@ -144,10 +140,24 @@ class Settler:
             self.settle_parked()
 
     def _stop_when_spent(self) -> None:
-        budget = self.rules.budget
-        spent = budget.spent(self.totals.total_tokens, self.totals.cost) if budget.is_limited else None
-        if spent is not None:
-            self.stop(Ending(spent, BatchStoppedError(_BUDGET_WORDS[spent], hint=_RESUME_HINT)))
+        ending = budget_ending(self.rules.budget, self.totals)
+        if ending is not None:
+            self.stop(ending)
+
+
+def budget_ending(budget: Budget, totals: Totals) -> Ending | None:
+    """End a run whose tokens or money are used up."""
+    spent = budget.spent(totals.total_tokens, totals.cost) if budget.is_limited else None
+    return Ending(spent, BatchStoppedError(_BUDGET_WORDS[spent], hint=_RESUME_HINT)) if spent is not None else None
+
+
+def errors_ending(budget: Budget, totals: Totals) -> Ending | None:
+    """End a run of which too many rows failed."""
+    if budget.errors is None or not budget.errors.is_reached(totals.new_failures, totals.new_rows):
+        return None
+    rows = "1 row" if totals.new_failures == 1 else f"{totals.new_failures} rows"
+    words = f"{rows} failed (--max-errors); the last: {totals.last_error}"
+    return Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT))
 
 
 def _failed_outcome(row: Row, unit: Unit, error: CompletionsError) -> Outcome:

@@ -22,7 +22,7 @@ from completions_cli.errors import OutputError, UsageError
 Format = Literal["jsonl", "txt", "csv"]
 Wanted = Callable[[int], bool]
 
-_SUFFIXES: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt", ".csv": "csv"}
+SUFFIXES: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt", ".csv": "csv"}
 _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -40,14 +40,24 @@ class Identity:
 
 
 class Source:
-    """An input that can be read from its start again and again."""
+    """An input that can be read from its start again and again. `is_whole` is false for a stretch of lines of one."""
 
-    def __init__(self, file: BinaryIO, name: str, kind: Format, *, compressed: bool, template: Template | None) -> None:
+    def __init__(  # noqa: PLR0913 - what kind of file it is
+        self,
+        file: BinaryIO,
+        name: str,
+        kind: Format,
+        *,
+        compressed: bool,
+        template: Template | None,
+        is_whole: bool = True,
+    ) -> None:
         self._file = file
         self._name = name
         self.kind = kind
         self._compressed = compressed
         self._template = template
+        self._is_whole = is_whole
         self.lines: int | None = None  # what `identity` counted, where lines are rows
 
     def identity(self) -> Identity:
@@ -76,15 +86,18 @@ class Source:
             if self.kind == "csv":
                 yield from (row for row in _table_rows(stream, self._template) if wanted(row.number))
             elif self.kind == "txt":
-                yield from _line_rows(stream, rows.text_row, wanted)
+                yield from _line_rows(self._lines(stream), rows.text_row, wanted)
             else:
                 template = self._template
                 parse = rows.json_row if template is None else partial(rows.json_row, template=template)
-                yield from _line_rows(stream, parse, wanted, blank=False)
+                yield from _line_rows(self._lines(stream), parse, wanted, blank=False)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UsageError(f"{self._name} is damaged: {error}", hint="Is it a whole gzip file?") from error
         except OSError as error:
             raise UsageError(f"{self._name} cannot be read: {error.strerror or error}") from error
+
+    def _lines(self, stream: BinaryIO) -> Iterator[bytes | None]:
+        return _lines(stream, is_first=self._is_whole)
 
     def check(self) -> None:
         """Read its beginning. Raises UsageError when the input as a whole cannot be read."""
@@ -143,7 +156,7 @@ def open_source(
         )
     name = path.lower()
     compressed = name.endswith(".gz")
-    found = kind or _SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
+    found = kind or SUFFIXES.get(Path(name.removesuffix(".gz")).suffix)
     if found is None:
         raise UsageError(
             f"{path}: what kind of input is it?",
@@ -176,10 +189,10 @@ def _spooled(file: BinaryIO, folder: Path | None) -> BinaryIO:
 
 
 def _line_rows(
-    stream: BinaryIO, parse: Callable[[int, bytes], Row], wanted: Wanted, *, blank: bool = True
+    lines: Iterator[bytes | None], parse: Callable[[int, bytes], Row], wanted: Wanted, *, blank: bool = True
 ) -> Iterator[Row]:
     number = 0
-    for line in _lines(stream):
+    for line in lines:
         if line is not None and not blank and (not line or line.isspace()):
             continue
         if wanted(number):
@@ -187,9 +200,8 @@ def _line_rows(
         number += 1
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
+def _lines(stream: BinaryIO, *, is_first: bool = True) -> Iterator[bytes | None]:
     """Yield lines without their LF, None for one that is too large: only LF ends a line."""
-    is_first = True
     readline = stream.readline
     while line := readline(MAX_ROW_BYTES + 1):
         if is_first:

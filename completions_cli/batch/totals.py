@@ -28,6 +28,7 @@ class Totals:
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     new_failures: int = 0
+    last_error: str | None = None
     requests: int = 0
     answers: int = 0
     retries: int = 0
@@ -70,6 +71,7 @@ class Totals:
         if outcome.error is not None:
             self.failed[outcome.error.kind] += 1
             self.new_failures += 1
+            self.last_error = outcome.error.message
             return
         self.ok += 1
         reason = outcome.choices[0].get("finish_reason") if outcome.choices else None
@@ -89,6 +91,8 @@ class Totals:
     def add(self, other: "Totals") -> None:
         """Add what another run of the same work did."""
         self.ok += other.ok
+        self.resumed += other.resumed
+        self.last_error = other.last_error or self.last_error
         self.failed.update(other.failed)
         self.finish_reasons.update(other.finish_reasons)
         for name in _SUMS:

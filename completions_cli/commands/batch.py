@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
+from completions_cli.commands.batch_options import ClusterOptions, PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import UsageError
@@ -19,6 +19,7 @@ def batch(
     rows: RowOptions,
     pace: PaceOptions,
     limits: StopOptions,
+    cluster: ClusterOptions,
     params: ParameterOptions,
     connection: ConnectionOptions,
     common: CommonOptions,
@@ -36,7 +37,8 @@ def batch(
     The same command goes on where an earlier run ended, however it ended.
     `completions batch merge PART… -o OUTPUT` joins the outputs of shards.
     """
-    from completions_cli.commands import batch_run  # help and tab completion go without it
+    from completions_cli.commands import batch_choices as choices  # help and tab completion go without them
+    from completions_cli.commands import batch_run
 
     if source[0] == "merge":
         from completions_cli.commands import batch_merge
@@ -47,4 +49,9 @@ def batch(
         raise UsageError(
             f"one INPUT at a time, not {len(source)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
         )
+    if choices.is_on_ray(cluster):
+        from completions_cli.commands import batch_cluster
+
+        batch_cluster.run(ctx.obj, source[0], rows, pace, limits, params, connection, common, cluster)
+        return
     batch_run.run(ctx.obj, source[0], rows, pace, limits, params, connection, common)

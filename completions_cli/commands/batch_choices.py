@@ -3,21 +3,25 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
+from completions_cli.batch.cluster.parts import Kind, PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.source import Format, Source
 from completions_cli.batch.template import Template
-from completions_cli.commands.batch_options import RowOptions, StopOptions
+from completions_cli.commands.batch_options import ClusterOptions, RowOptions, StopOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.settings.resolve import Settings
 
 _Word = TypeVar("_Word", bound=str)
 
+_ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
+_PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
+_CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
 
@@ -35,11 +39,11 @@ def input_format(text: str | None) -> Format | None:
     return None if text is None else _one_of("--input-format", text, _FORMATS)
 
 
-def output_format(text: str | None, source: Source) -> OutputFormat:
+def output_format(text: str | None, *, is_openai: bool) -> OutputFormat:
     """Read --output-format; unsaid, the output is of the input's kind."""
     if text is not None:
         return _one_of("--output-format", text, _OUTPUT_FORMATS)
-    return "openai" if source.is_openai() else "native"
+    return "openai" if is_openai else "native"
 
 
 def template(text: str | None) -> Template | None:
@@ -102,9 +106,33 @@ def budget(stop: StopOptions) -> Budget:
     return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
 
 
+def is_on_ray(cluster: ClusterOptions) -> bool:
+    """Read --engine; options for a cluster go with it."""
+    is_on_ray = _one_of("--engine", cluster.engine, _ENGINES) == "ray"
+    if not is_on_ray and (cluster.address is not None or cluster.parts is not None):
+        raise UsageError("--address and --parts are for clusters", hint="Add --engine ray.")
+    return is_on_ray
+
+
+def part_kind(text: str | None) -> PartKind:
+    """Read --parts."""
+    return "jsonl" if text is None else _one_of("--parts", text, _PART_KINDS)
+
+
+def cluster_input_format(text: str | None) -> Kind | None:
+    """Read --input-format, where tables may be Parquet too."""
+    return None if text is None else _one_of("--input-format", text, _CLUSTER_FORMATS)
+
+
 def run_file(rows: RowOptions, settings: Settings, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
-    parameters: dict[str, Json] = {
+    kind = output_format(rows.output_format, is_openai=source.is_openai())
+    return RunFile(source.identity(), run_parameters(rows, settings, source.kind), kind, shard(rows.shard))
+
+
+def run_parameters(rows: RowOptions, settings: Settings, input_format: str) -> dict[str, Json]:
+    """Collect what decides what rows are asked, their own words aside."""
+    return {
         **settings.parameters,
         **{f"extra {name}": value for name, value in settings.extra.items()},
         "model": settings.values["model"],
@@ -112,9 +140,8 @@ def run_file(rows: RowOptions, settings: Settings, source: Source) -> RunFile:
         "extra_parameters": settings.values["extra_parameters"],
         "samples": rows.samples,
         "template": rows.template,
-        "input_format": source.kind,
+        "input_format": input_format,
     }
-    return RunFile(source.identity(), parameters, output_format(rows.output_format, source), shard(rows.shard))
 
 
 def _error_limit(text: str | None) -> ErrorLimit | None:

@@ -1,8 +1,7 @@
 """`completions batch merge`: outputs of shards joined into one."""
 
-from pathlib import Path
-
 from completions_cli.batch import merging
+from completions_cli.batch.cluster import staging
 from completions_cli.commands import batch_choices as choices
 from completions_cli.commands import resolution
 from completions_cli.commands.batch_options import RowOptions
@@ -19,7 +18,8 @@ def run(streams: Streams, parts: list[str], rows: RowOptions, common: CommonOpti
     output = choices.output(rows.output)
     if output.exists() and output.stat().st_size and not rows.overwrite:
         raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or --overwrite.")
-    done = merging.merge([Path(part).expanduser() for part in parts], output)
+    with staging.local(parts, output.parent) as paths:
+        done = merging.merge(paths, output)
     words = [f"{done.rows} rows, {done.failed} of them failed"]
     words += [f"{done.repeated} that were there twice"] if done.repeated else []
     words += [f"{done.torn} torn lines left out"] if done.torn else []

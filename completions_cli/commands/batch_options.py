@@ -9,6 +9,7 @@ from completions_cli.commands.option_groups import option_group
 
 _rows = functools.partial(typer.Option, rich_help_panel="Rows and output")
 _pace = functools.partial(typer.Option, rich_help_panel="Pace")
+_cluster = functools.partial(typer.Option, rich_help_panel="Beyond one machine")
 _stop = functools.partial(typer.Option, rich_help_panel="When to stop")
 
 
@@ -76,3 +77,17 @@ class StopOptions:
         _stop("--max-errors", metavar="N|P%", help="Stop when N rows, or P% of them (from 50 on), failed."),
     ] = None
     fail_fast: Annotated[bool, _stop("--fail-fast", help="Stop at the first row that fails.")] = False
+
+
+@option_group
+class ClusterOptions:
+    """Where the work is done: here, or by the machines of a Ray cluster."""
+
+    engine: Annotated[
+        str, _cluster("--engine", metavar="KIND", help="local, or ray: OUTPUT is then a folder of part files.")
+    ] = "local"
+    address: Annotated[
+        str | None,
+        _cluster("--address", metavar="ADDR", help="The cluster: HOST:PORT of its head node, or auto. (this machine)"),
+    ] = None
+    parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (jsonl)")] = None

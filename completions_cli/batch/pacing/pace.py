@@ -11,6 +11,7 @@ from completions_cli.batch.pacing.mirror import Mirror
 FULL = float("inf")
 _REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"
 _TOKENS_LEFT, _TOKENS_LIMIT = "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"
+RATE_HEADERS = (_REQUESTS_LEFT, _REQUESTS_LIMIT, _TOKENS_LEFT, _TOKENS_LIMIT)
 _FIRST_CUT = 0.5  # of what may be in flight, at the first refusal of all
 
 HeaderOf = Callable[[str], str | None]

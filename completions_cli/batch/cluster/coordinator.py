@@ -1,0 +1,196 @@
+"""The one place where a cluster's run is paced and its budgets are kept. Knows nothing of Ray; has a clock given.
+
+It may be killed at any moment and begun anew: workers and driver tell it again what it must know, it hands out
+nothing before the driver has, and nothing that was saved up before is spent twice.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from completions_cli.batch.budget import Budget
+from completions_cli.batch.cluster.messages import LEASE_SECONDS, Event, Grant, Orders, Push, Report, Status
+from completions_cli.batch.pacing.concurrency import Concurrency
+from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+from completions_cli.batch.settling import budget_ending, errors_ending
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
+
+_SILENT_SECONDS = 10.0  # after which a worker is taken for dead
+_SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in all
+_SOONEST, _LATEST = 0.01, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for the whole cluster. `in_flight` is None where it adapts, up to `most`."""
+
+    in_flight: int | None
+    most: int
+    rpm: float | None
+    tpm: float | None
+    budget: Budget
+
+
+@dataclass(slots=True)
+class _Worker:
+    seen_at: float
+    under_way: int = 0
+    wants_more: bool = False
+
+
+class Coordinator:
+    """Hands out tickets to whoever may send a request, and hears what became of them."""
+
+    def __init__(
+        self, limits: Limits, *, is_restarted: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        now = clock()
+        self._limits = limits
+        self._pace = Pace(Concurrency(limits.in_flight, limits.most), limits.rpm, limits.tpm, now)
+        self._incarnation = uuid.uuid4().hex
+        self._tickets: dict[int, Ticket] = {}
+        self._issued = 0
+        self._workers: dict[str, _Worker] = {}
+        self._totals: dict[str, Totals] = {}
+        self._forgotten: set[str] = set()  # blocks that have ended, in whatever order their news arrive
+        self._settled: Totals | None = None
+        self._orders: Orders | None = None
+        self._refused = 0
+        self._is_alive = False
+        self._ending: Ending | None = None
+        self._opens_at = now
+        if is_restarted:
+            # Tickets of the one before may still be used, and what it gave out is not known.
+            self._opens_at += LEASE_SECONDS
+            self._pace.recall(self._opens_at, self._pace.memory(now))
+
+    # For workers
+
+    def exchange(self, report: Report) -> Grant:
+        """Take in a worker's news; let it send what may go out now."""
+        now = self._clock()
+        self._hear(report, now)
+        self._drop_silent(now)
+        tickets = self._grant(report, now)
+        return Grant(
+            incarnation=self._incarnation,
+            tickets=tuple(tickets),
+            again=self._again(report, len(tickets), now),
+            limit=self._pace.concurrency.limit,
+            counts_tokens=self._pace.counts_tokens,
+            is_alive=self._is_alive,
+            ending=self._ending,
+            memory=self._pace.memory(now),
+        )
+
+    def orders(self, after: int) -> Orders | None:
+        """Give the orders that came after version `after`; None when there are none yet."""
+        return self._orders if self._orders is not None and self._orders.version > after else None
+
+    def refuse(self, version: int) -> None:
+        """Take note that the service no longer takes the credentials of these orders."""
+        self._refused = max(self._refused, version)
+
+    # For the driver
+
+    def sync(self, push: Push) -> Status:
+        """Take in the driver's news, and tell how the run is getting on."""
+        self._settled = push.settled
+        self._forgotten |= push.forget
+        for attempt in push.forget:
+            self._totals.pop(attempt, None)
+        self._orders = push.orders or self._orders
+        self._ending = self._ending or push.ending
+        return Status(self._incarnation, self._pace.in_flight, dict(self._totals), self._ending, self._refused)
+
+    # What is heard
+
+    def _hear(self, report: Report, now: float) -> None:
+        is_known = report.incarnation == self._incarnation
+        if report.incarnation and not is_known:
+            self._pace.recall(now, report.memory)
+        worker = self._workers.setdefault(report.worker, _Worker(now))
+        for event in report.events:
+            self._settle(event, now, is_known=is_known)
+        worker.seen_at, worker.under_way = now, report.under_way
+        if report.pause > 0:
+            self._pace.pause(now + report.pause)
+        self._totals.update({key: value for key, value in report.totals.items() if key not in self._forgotten})
+        self._is_alive = self._is_alive or report.is_alive
+        self._count_in_flight()
+        self._ending = self._ending or report.ending or self._budget_ending()
+
+    def _settle(self, event: Event, now: float, *, is_known: bool) -> None:
+        sent_at, then = now - event.sent_ago, now - event.ago
+        ticket = self._tickets.pop(event.ticket, None) if is_known else None
+        ticket = (ticket or Ticket(sent_at, 0.0))._replace(sent_at=sent_at)
+        if event.kind == "answered":
+            self._pace.answered(then, ticket, event.used)
+        elif event.kind == "refused":
+            self._pace.refused(then, ticket, event.asked)
+        else:
+            self._pace.failed(then, ticket, overloaded=event.overloaded)
+        if event.headers:
+            self._pace.read(then, ticket, event.headers.get)
+
+    def _drop_silent(self, now: float) -> None:
+        for name, worker in list(self._workers.items()):
+            if now - worker.seen_at > _SILENT_SECONDS:
+                del self._workers[name]
+        self._count_in_flight()
+
+    def _count_in_flight(self) -> None:
+        self._pace.in_flight = sum(worker.under_way for worker in self._workers.values())
+
+    def _budget_ending(self) -> Ending | None:
+        totals, budget = self._sum(), self._limits.budget
+        return budget_ending(budget, totals) or errors_ending(budget, totals)
+
+    def _sum(self) -> Totals:
+        sums = Totals(prices=self._limits.budget.prices)
+        for totals in (*self._totals.values(), *((self._settled,) if self._settled else ())):
+            sums.add(totals)
+        return sums
+
+    # What is given
+
+    def _grant(self, report: Report, now: float) -> list[int]:
+        worker = self._workers[report.worker]
+        granted: list[int] = []
+        share = self._share(report.worker)
+        if self._is_open(now):
+            for ask in report.asks[: max(0, share - worker.under_way)]:
+                if self._is_tight() or self._pace.wait(now, *ask) > 0:
+                    break
+                self._issued += 1
+                self._tickets[self._issued] = self._pace.leave(now, *ask)
+                worker.under_way += 1
+                granted.append(self._issued)
+        worker.wants_more = len(granted) < len(report.asks)
+        return granted
+
+    def _is_open(self, now: float) -> bool:
+        return self._settled is not None and self._ending is None and now >= self._opens_at
+
+    def _is_tight(self) -> bool:
+        """Tell whether what is under way may use up the rest of a budget."""
+        budget, under_way = self._limits.budget, self._pace.in_flight
+        if not budget.is_limited or not under_way:
+            return False
+        totals = self._sum()
+        return budget.is_tight(totals.total_tokens, totals.cost, totals.answers, under_way)
+
+    def _share(self, name: str) -> int:
+        """Tell how many requests a worker may have under way: all, unless others want some."""
+        wanting = 1 + sum(other.wants_more for key, other in self._workers.items() if key != name)
+        return -(-self._pace.concurrency.limit // wanting)
+
+    def _again(self, report: Report, granted: int, now: float) -> float:
+        soonest = min(_LATEST, max(_SOONEST, _SECONDS_A_WORKER * len(self._workers)))
+        if granted == len(report.asks):
+            return soonest
+        wait = self._pace.wait(now, *report.asks[granted])
+        return soonest if wait == FULL else min(_LATEST, max(soonest, wait))

@@ -1,0 +1,112 @@
+"""The driver's own affairs while workers work: what is done, what it used, and who may ask with which key."""
+
+import time
+from collections.abc import Callable
+
+from completions_cli.api.service import Service
+from completions_cli.auth.credentials import Credentials
+from completions_cli.batch.budget import Prices
+from completions_cli.batch.cluster.messages import Done, Orders, Push, Status
+from completions_cli.batch.cluster.output import Output
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
+from completions_cli.transport.connection import Connection
+
+# Reaches `Coordinator.sync`; None when that cannot be reached right now.
+Sync = Callable[[Push], Status | None]
+
+_HEADERS_LAST = 20.0  # seconds; a token is good for minutes
+
+
+class Signer:
+    """Makes the orders: where to send requests, and the headers that prove who asks. Renews what was refused."""
+
+    def __init__(self, service: Service, connection: Connection, credentials: Credentials) -> None:
+        self._service, self._connection, self._credentials = service, connection, credentials
+        self._orders: Orders | None = None
+        self._made_at = float("-inf")
+
+    def orders(self, refused: int, now: float) -> Orders:
+        """Give the orders of the moment; `refused` is the version that a service took last and takes no more."""
+        known = self._orders
+        if known is not None and refused >= known.version:
+            self._credentials.refresh()
+            return self._made(known.version + 1, now)
+        if known is None or now - self._made_at > _HEADERS_LAST:
+            headers = self._credentials.headers()
+            self._made_at = now
+            if known is None or dict(known.headers) != headers:
+                return self._made((known.version if known else 0) + 1, now)
+        return known or self._made(1, now)
+
+    def _made(self, version: int, now: float) -> Orders:
+        self._orders = Orders(version, self._service, self._connection, self._credentials.headers())
+        self._made_at = now
+        return self._orders
+
+
+class Driver:
+    """Keeps the books of a run: parts that are done, what they cost, and when to stop."""
+
+    def __init__(
+        self,
+        output: Output,
+        totals: Totals,
+        signer: Signer,
+        sync: Sync,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ending: Ending | None = None
+        self.in_flight = 0
+        self._output, self._before, self._signer, self._sync, self._clock = output, totals, signer, sync, clock
+        self._settled = Totals()
+        self._unsettled: dict[str, Totals] = {}  # as last heard of
+        self._listed: frozenset[str] = frozenset()  # those that the coordinator counts itself
+        self._forget: set[str] = set()
+        self._refused = 0
+
+    def done(self, done: Done) -> None:
+        """Take in a block that ended."""
+        self._settled.add(done.totals)
+        self._unsettled.pop(done.attempt, None)
+        self._forget.add(done.attempt)
+        self.stop(done.ending)
+        if done.entry is not None:
+            self._output.record(done.part, done.entry)
+
+    def stop(self, ending: Ending | None) -> None:
+        """Have nothing more sent. The first reason given counts."""
+        self.ending = self.ending or ending
+
+    def tick(self) -> None:
+        """Tell the coordinator, and hear from it."""
+        orders = self._signer.orders(self._refused, self._clock())
+        settled = Totals()
+        settled.add(self._settled)
+        for attempt, totals in self._unsettled.items():
+            if attempt not in self._listed:
+                settled.add(totals)
+        status = self._sync(Push(settled, frozenset(self._forget), orders, self.ending))
+        if status is None:
+            return
+        self.stop(status.ending)
+        self._forget.clear()
+        self._listed = frozenset(status.totals)
+        self._unsettled |= status.totals
+        self.in_flight, self._refused = status.in_flight, status.refused
+
+    def totals(self, *, is_over: bool, prices: Prices | None, seconds: float) -> Totals:
+        """Sum up: rows as they are in the parts, and with them, while it goes on, those on their way."""
+        sums = Totals(resumed=self._before.resumed, prices=prices, seconds=seconds)
+        for totals in (self._settled, *self._unsettled.values()):
+            sums.add(totals)
+        on_their_way = [] if is_over else [*self._unsettled.values()]
+        sums.ok = sum(totals.ok for totals in on_their_way)
+        sums.failed.clear()
+        for totals in on_their_way:
+            sums.failed.update(totals.failed)
+        for entry in self._output.entries.values():
+            sums.ok += entry.ok
+            sums.failed.update(entry.failed)
+        sums.stopped_by = self.ending.reason if self.ending else None
+        return sums

@@ -1,0 +1,57 @@
+"""What Ray must be told by its environment before it is imported."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from completions_cli.errors import ConfigError
+
+INSTALL = "pip install 'completions-cli[ray]'"
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no reports to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its core writes warnings past Python to stderr
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of a change to come
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+# Workers have their keys from the coordinator; they need not inherit them.
+_SECRETS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
+
+
+def require() -> None:
+    """Raise ConfigError, naming the extra, when Ray is not installed."""
+    if find_spec("ray") is None or find_spec("pyarrow") is None:
+        raise ConfigError("--engine ray needs Ray, which is not installed", hint=INSTALL)
+
+
+@contextmanager
+def environment(*, is_local: bool) -> Iterator[None]:
+    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    if not is_local:
+        yield
+        return
+    # Nobody else on this machine may call our coordinator.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send what is written to stderr past Python nowhere, for the length of a block."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

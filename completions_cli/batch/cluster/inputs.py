@@ -1,0 +1,297 @@
+"""The input of a cluster's run: files by path, glob or folder, counted once, then read in blocks from anywhere."""
+
+import hashlib
+import io
+import itertools
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from completions_cli.batch import rows
+from completions_cli.batch.cluster.parts import Kind
+from completions_cli.batch.cluster.selection import Selection
+from completions_cli.batch.cluster.storage import filesystem
+from completions_cli.batch.rows import Row
+from completions_cli.batch.source import SUFFIXES, Format, Identity, Source
+from completions_cli.batch.template import Template
+from completions_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+STRIDE = 500  # rows between the offsets that are remembered
+_BUFFER = 1 << 20
+_BATCH = 1000  # rows of Parquet decoded at a time
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file by its URL, as every machine can open it."""
+
+    url: str
+    kind: Kind
+    compressed: bool = False
+
+    @property
+    def has_places(self) -> bool:
+        """Tell whether reading may begin in its middle."""
+        return self.kind == "parquet" or (self.kind != "csv" and not self.compressed)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds. `places` are the offsets of every STRIDE-th line, for kinds that can be read from there."""
+
+    size: int
+    sha256: str
+    rows: int
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one reader reads: bytes `start` to `stop` of a file, None for all, or for Parquet its rows.
+
+    `first` is the number of the first row it sees, `parts` the first rows of those parts that are to be done.
+    """
+
+    file: InputFile
+    first: int
+    part_rows: int
+    parts: frozenset[int]
+    selection: Selection
+    template: Template | None = None
+    start: int = 0
+    stop: int | None = None
+
+    def part_of(self, row: int) -> int:
+        """Name the part that a row goes into."""
+        return row - (row - self.first) % self.part_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The rows of one part."""
+
+    part: int
+    rows: list[Row] = field(repr=False)
+
+
+def find(place: str, kind: Kind | None) -> list[InputFile]:
+    """Find the files of INPUT, in the order of their names. Raises UsageError when there are none."""
+    files, path = filesystem(place)
+    try:
+        if any(sign in path for sign in "*?["):
+            names = sorted(str(name) for name in files.glob(path))
+        elif files.isdir(path):
+            names = sorted(str(name) for name in files.find(path))
+            names = [name for name in names if _kind(name) and not posixpath.basename(name).startswith(("_", "."))]
+        else:
+            names = [path] if files.exists(path) else []
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{place} cannot be read: {error}", hint="Check the path.") from error
+    if not names:
+        raise UsageError(
+            f"{place}: there is no such input", hint="A file, a folder or a glob of .jsonl, .txt, .csv, .parquet."
+        )
+    return [_file(str(files.unstrip_protocol(name)), kind) for name in names]
+
+
+def count(file: InputFile) -> Contents:
+    """Read a file once: its digest, its rows, and the places to read it from. Raises UsageError."""
+    with _opened(file) as raw:
+        digest = _Digest(raw)
+        stream = io.BufferedReader(digest, _BUFFER)
+        number, places = _records(file, raw, stream)
+        while stream.read(_BUFFER):
+            pass
+        return Contents(digest.size, digest.sha256.hexdigest(), number, tuple(places))
+
+
+def identity(name: str, contents: list[Contents]) -> Identity:
+    """Sum up the files of an input; one file is what it is."""
+    if len(contents) == 1:
+        return Identity(name, contents[0].size, contents[0].sha256)
+    digests = "".join(f"{item.sha256}\n" for item in contents)
+    return Identity(name, sum(item.size for item in contents), hashlib.sha256(digests.encode()).hexdigest())
+
+
+def is_openai(file: InputFile) -> bool:
+    """Tell whether a file is one of the OpenAI batch format."""
+    if file.kind == "parquet":
+        return False
+    with _opened(file) as raw:
+        return _source(file, raw, None).is_openai()
+
+
+def blocks(stretch: Stretch) -> Iterator[Block]:
+    """Read a stretch: the rows that are wanted, those of one part together."""
+    found = itertools.groupby(_rows(stretch), key=lambda row: stretch.part_of(row.number))
+    for part, group in found:
+        yield Block(part, list(group))
+
+
+def _rows(stretch: Stretch) -> Iterator[Row]:
+    first = stretch.first
+
+    def wanted(number: int) -> bool:
+        row = first + number
+        return row in stretch.selection and stretch.part_of(row) in stretch.parts
+
+    with _opened(stretch.file) as raw:
+        if stretch.file.kind == "parquet":
+            yield from _table_rows(stretch, _parquet(stretch.file, raw))
+            return
+        stop = stretch.stop
+        stream = raw if stop is None else cast("BinaryIO", io.BufferedReader(_Slice(raw, stretch.start, stop), _BUFFER))
+        source = _source(stretch.file, stream, stretch.template, is_whole=stretch.start == 0)
+        for row in source.rows(wanted):
+            row.number += first
+            yield row
+
+
+def _table_rows(stretch: Stretch, table: "ParquetFile") -> Iterator[Row]:
+    """Read the groups of rows that a stretch touches, and of them its own."""
+    number = stretch.first - stretch.start  # of the file's first row
+    last = float("inf") if stretch.stop is None else number + stretch.stop
+    for group in range(table.metadata.num_row_groups):
+        first, number = number, number + table.metadata.row_group(group).num_rows
+        if number <= stretch.first or first >= last:
+            continue
+        for batch in table.iter_batches(batch_size=_BATCH, row_groups=[group]):
+            for row, record in enumerate(batch.to_pylist(), start=first):
+                if stretch.first <= row < last and row in stretch.selection:
+                    cells = {name: cell for name, cell in record.items() if cell is not None}
+                    yield rows.table_row(row, cells, stretch.template)
+            first += batch.num_rows
+
+
+def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]") -> tuple[int, list[int]]:
+    """Count records, and note where each STRIDE-th begins."""
+    if file.kind == "parquet":
+        rows_there: int = _parquet(file, raw).metadata.num_rows
+        raw.seek(0)
+        return rows_there, []
+    places = [0]
+    number = 0
+
+    def pass_by(row: int) -> bool:
+        nonlocal number
+        number = row + 1
+        if number % STRIDE == 0 and file.has_places:
+            places.append(stream.tell())
+        return False
+
+    for _ in _source(file, stream, None).rows(pass_by):
+        pass
+    return number, places if file.has_places else []
+
+
+def _source(file: InputFile, stream: object, template: Template | None, *, is_whole: bool = True) -> Source:
+    return Source(
+        cast("BinaryIO", stream),
+        file.url,
+        cast("Format", file.kind),
+        compressed=file.compressed,
+        template=template,
+        is_whole=is_whole,
+    )
+
+
+def _opened(file: InputFile) -> BinaryIO:
+    files, path = filesystem(file.url)
+    try:
+        if file.url.startswith("file://"):
+            return open(path, "rb")  # noqa: PTH123 - the caller closes it; the path is the driver's
+        return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _BUFFER))
+    except OSError as error:
+        raise UsageError(f"{file.url} cannot be read: {error.strerror or error}", hint="Check the path.") from error
+
+
+def _parquet(file: InputFile, raw: BinaryIO) -> "ParquetFile":
+    from pyarrow import ArrowInvalid
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        return ParquetFile(raw)
+    except (ArrowInvalid, OSError) as error:
+        raise UsageError(f"{file.url} is not a Parquet file: {error}") from error
+
+
+def _file(url: str, kind: Kind | None) -> InputFile:
+    found = kind or _kind(url)
+    if found is None:
+        raise UsageError(
+            f"{url}: what kind of input is it?",
+            hint="Known by their names: .jsonl, .txt, .csv, .parquet; else say --input-format.",
+        )
+    return InputFile(url, found, compressed=found != "parquet" and url.lower().endswith(".gz"))
+
+
+def _kind(name: str) -> Kind | None:
+    suffix = posixpath.splitext(name.lower().removesuffix(".gz"))[1]
+    return "parquet" if suffix == ".parquet" else SUFFIXES.get(suffix)
+
+
+class _Digest(io.RawIOBase):
+    """A stream that is hashed as it is read, from its start to its end."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if (offset, whence) == (0, 0):
+            self._inner.seek(0)
+            self.sha256, self.size = hashlib.sha256(), 0
+        elif (offset, whence) != (0, 1):
+            raise io.UnsupportedOperation("only from its start")
+        return self.size
+
+    def readinto(self, buffer: object, /) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        data = self._inner.read(len(view))
+        view[: len(data)] = data
+        self.sha256.update(data)
+        self.size += len(data)
+        return len(data)
+
+
+class _Slice(io.RawIOBase):
+    """Bytes `start` to `stop` of a stream, as one of their own."""
+
+    def __init__(self, inner: BinaryIO, start: int, stop: int) -> None:
+        self._inner, self._start, self._stop = inner, start, stop
+        self._at = start
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0:
+            self._at = self._start + offset
+            self._inner.seek(self._at)
+        return self._at - self._start
+
+    def readinto(self, buffer: object, /) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        data = self._inner.read(min(len(view), self._stop - self._at))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+def total(contents: Iterable[Contents]) -> int:
+    """Count all rows."""
+    return sum(item.rows for item in contents)

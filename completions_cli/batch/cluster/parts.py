@@ -1,0 +1,132 @@
+"""Part files: the lines of an output, some thousand rows in each, named by the first of them."""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from completions_cli.api import wire
+from completions_cli.batch import encoding, formats
+from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.source import Format
+from completions_cli.models import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind: TypeAlias = Format | Literal["parquet"]  # of an input
+PartKind: TypeAlias = Literal["jsonl", "parquet"]
+
+RUN = "_run.json"  # beside the parts: what they are of
+
+_NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
+_TEXTS: dict[OutputFormat, tuple[str, ...]] = {
+    "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id"),
+    "openai": ("id", "custom_id"),
+}
+_NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is in a part: its size in bytes, how many rows, how many of them well, the failures by kind."""
+
+    size: int
+    rows: int
+    ok: int
+    failed: dict[str, int] = field(default_factory=dict)
+
+
+def name(first: int, kind: PartKind) -> str:
+    """Name the part that begins with row `first`."""
+    return f"part-{first:012}.{kind}"
+
+
+def first_row(file_name: str) -> int | None:
+    """Tell the first row of a part by its name; None for what is no part."""
+    found = _NAME.fullmatch(file_name)
+    return int(found[1]) if found else None
+
+
+def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat) -> Entry:
+    """Count a part's lines."""
+    ok, failed = 0, Counter[str]()
+    for line in lines:
+        found = formats.entry(line, output_format)
+        if found is None or found.failure is None:
+            ok += 1
+        else:
+            failed[found.failure] += 1
+    return Entry(len(content), ok + failed.total(), ok, dict(failed))
+
+
+def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) -> bytes:
+    """Write lines (without their LF) as the content of a part."""
+    if kind == "jsonl":
+        return b"".join(line + b"\n" for line in lines)
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    records = [_columns(wire.loads(line.decode()), output_format) for line in lines]
+    target = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(records, schema=_schema(output_format)), target, compression="zstd")
+    return target.getvalue()
+
+
+def decode(content: bytes, kind: PartKind, output_format: OutputFormat) -> list[bytes]:
+    """Read the lines of a part back."""
+    if kind == "jsonl":
+        return content.split(b"\n")[:-1]
+    from pyarrow import parquet
+
+    records = parquet.read_table(io.BytesIO(content)).to_pylist()
+    return [encoding.dumps(_record(record, output_format)) for record in records]
+
+
+def kind_of(file_name: str) -> PartKind:
+    """Tell the kind of a part by its name."""
+    return "parquet" if file_name.endswith(".parquet") else "jsonl"
+
+
+def _columns(record: dict[str, Json], output_format: OutputFormat) -> dict[str, Json]:
+    """Lay out a line as a row of a table: texts and numbers as such, what is nested as JSON."""
+    plain = {*_NUMBERS, *_TEXTS[output_format]}
+    cells = {key: value if key in plain or value is None else wire.dumps(value) for key, value in record.items()}
+    for key in _TEXTS[output_format]:
+        if cells[key] is not None and not isinstance(cells[key], str):
+            cells[key] = wire.dumps(cells[key])
+    if output_format == "native":
+        first = record["choices"][0] if record["choices"] else {}
+        cells["text"] = first.get("text") if isinstance(first.get("text"), str) else None
+    return cells
+
+
+def _record(cells: dict[str, Json], output_format: OutputFormat) -> dict[str, Json]:
+    plain = {*_NUMBERS, *_TEXTS[output_format]}
+    return {
+        key: value if key in plain or value is None else wire.loads(value)
+        for key, value in cells.items()
+        if key != "text"
+    }
+
+
+def _schema(output_format: OutputFormat) -> "pa.Schema":
+    import pyarrow as pa
+
+    if output_format == "openai":
+        return pa.schema([(key, pa.string()) for key in ("id", "custom_id", "response", "error")])
+    texts = ("choices", "usage", "model", "system_fingerprint", "finish_reason", "request_id")
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("row", pa.int64()),
+            ("text", pa.string()),
+            *((key, pa.string()) for key in texts),
+            ("attempts", pa.int64()),
+            ("latency_ms", pa.float64()),
+            ("metadata", pa.string()),
+            ("error", pa.string()),
+        ]
+    )

@@ -1,0 +1,59 @@
+"""From files to parts: which rows go into which, and what is still to be read for them."""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
+from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.cluster.selection import Selection
+from completions_cli.batch.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rows of an input, cut into parts of `part_rows`; no part has rows of two files."""
+
+    files: list[InputFile]
+    contents: list[Contents]
+    selection: Selection
+    part_rows: int
+
+    def parts(self) -> Iterator[tuple[int, int]]:
+        """Yield each part's first row, and how many rows belong into it."""
+        for first, contents in zip(self._firsts(), self.contents, strict=True):
+            for part in range(first, first + contents.rows, self.part_rows):
+                wanted = self.selection.among(part, min(part + self.part_rows, first + contents.rows))
+                if wanted:
+                    yield part, wanted
+
+    def open_parts(self, done: Mapping[int, Entry], *, retry_failed: bool) -> set[int]:
+        """Name the parts that lack rows, or hold failures that are to be asked again."""
+        return {
+            part
+            for part, wanted in self.parts()
+            if part not in done or done[part].rows < wanted or (retry_failed and done[part].failed)
+        }
+
+    def stretches(self, parts: Container[int], template: Template | None) -> Iterator[Stretch]:
+        """Yield what is to be read for the parts given."""
+        for file, first, contents in zip(self.files, self._firsts(), self.contents, strict=True):
+            own = [part for part in range(first, first + contents.rows, self.part_rows) if part in parts]
+            if not file.has_places:
+                if own:
+                    yield Stretch(file, first, self.part_rows, frozenset(own), self.selection, template)
+                continue
+            for part in own:
+                extent = self._extent(file, contents, part - first)
+                yield Stretch(file, part, self.part_rows, frozenset([part]), self.selection, template, *extent)
+
+    def _extent(self, file: InputFile, contents: Contents, row: int) -> tuple[int, int]:
+        """Tell where a part begins and ends: offsets, or rows for Parquet."""
+        end = row + self.part_rows
+        if file.kind == "parquet":
+            return row, min(end, contents.rows)
+        places = contents.places
+        return places[row // STRIDE], places[end // STRIDE] if end // STRIDE < len(places) else contents.size
+
+    def _firsts(self) -> list[int]:
+        return list(accumulate((contents.rows for contents in self.contents), initial=0))[:-1]

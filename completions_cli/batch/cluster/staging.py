@@ -1,0 +1,40 @@
+"""Parts that are elsewhere, or no lines of JSON, put beside an output as such, so that they can be merged into it."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from completions_cli.batch import run_file
+from completions_cli.batch.cluster import parts
+from completions_cli.batch.cluster.storage import Folder, is_remote, open_folder
+from completions_cli.errors import UsageError
+
+
+@contextmanager
+def local(places: Sequence[str], beside: Path) -> Iterator[list[Path]]:
+    """Give paths of files and folders with the lines of all `places`, for the length of a block."""
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".merge-") as staged:
+        yield [_local(place, Path(staged) / str(number)) for number, place in enumerate(places)]
+
+
+def _local(place: str, target: Path) -> Path:
+    path = Path(place).expanduser()
+    if not is_remote(place) and not any(path.glob("part-*.parquet")):
+        return path
+    folder = open_folder(place)
+    names = [name for name in folder.sizes() if parts.first_row(name) is not None]
+    described = folder.read(parts.RUN)
+    run = run_file.parse(described or b"")
+    if not names or described is None or run is None:
+        raise UsageError(f"{place} holds no parts of a batch", hint="Name the OUTPUT of --engine ray.")
+    target.mkdir()
+    (target / parts.RUN).write_bytes(described)
+    for name in names:
+        _stage(folder, name, run, target)
+    return target
+
+
+def _stage(folder: Folder, name: str, run: run_file.RunFile, target: Path) -> None:
+    lines = parts.decode(folder.read(name) or b"", parts.kind_of(name), run.output_format)
+    (target / Path(name).with_suffix(".jsonl").name).write_bytes(parts.encode(lines, "jsonl", run.output_format))

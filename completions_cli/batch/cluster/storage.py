@@ -1,0 +1,181 @@
+"""Where parts are kept: a folder of this file system or of an object store, with files that are whole or not there."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+EPOCH = "_epoch"  # names the driver in charge
+_EXTRAS = {"s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure", "gs": "gcs", "gcs": "gcs"}
+
+
+class Folder(Protocol):
+    """A folder of small files. Every method raises OutputError when the place cannot be reached."""
+
+    def sizes(self, below: str = "") -> dict[str, int]:
+        """Give the files, not those in folders, with their sizes in bytes."""
+
+    def read(self, name: str) -> bytes | None:
+        """Give a file's content, None when there is none."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file as a whole, over one that is there."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+
+class LocalFolder:
+    """A folder of this machine, or one that all machines have mounted: files are renamed into place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def sizes(self, below: str = "") -> dict[str, int]:
+        """List it."""
+        try:
+            return {
+                entry.name: entry.stat().st_size
+                for entry in (self._path / below).iterdir()
+                if entry.is_file() and not entry.name.startswith(".")
+            }
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def read(self, name: str) -> bytes | None:
+        """Read one."""
+        try:
+            return (self._path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write beside its place, then rename."""
+        path = self._path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failure(error) from error
+        file = AtomicFile(path)
+        try:
+            file.write(content)
+        except BaseException:
+            file.discard()
+            raise
+        file.commit()
+
+    def remove(self, name: str) -> None:
+        """Remove one."""
+        with suppress(FileNotFoundError):
+            (self._path / name).unlink()
+
+    def _failure(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._path} cannot be used: {error.strerror}", hint="Check the folder and its disk.")
+
+
+class RemoteFolder:
+    """A folder of an object store, by way of fsspec: there is no rename, a single upload makes a file visible."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._filesystem, self._path = filesystem(url)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RemoteFolder, (self._url,)  # each process connects for itself
+
+    def __str__(self) -> str:
+        return self._url
+
+    def sizes(self, below: str = "") -> dict[str, int]:
+        """List it."""
+        self._filesystem.invalidate_cache()
+        found = self._reached(lambda: self._filesystem.ls(self._join(below), detail=True)) or []
+        return {
+            str(entry["name"]).rpartition("/")[2]: int(entry["size"] or 0)
+            for entry in found
+            if entry["type"] == "file" and not str(entry["name"]).endswith("/")
+        }
+
+    def read(self, name: str) -> bytes | None:
+        """Download one."""
+        found: bytes | None = self._reached(lambda: self._filesystem.cat_file(self._join(name)))
+        return found
+
+    def put(self, name: str, content: bytes) -> None:
+        """Upload one."""
+        self._reached(lambda: self._filesystem.pipe_file(self._join(name), content))
+
+    def remove(self, name: str) -> None:
+        """Delete one."""
+        self._reached(lambda: self._filesystem.rm_file(self._join(name)))
+
+    def _join(self, name: str) -> str:
+        return f"{self._path.rstrip('/')}/{name}" if name else self._path
+
+    def _reached(self, call: Callable[[], object]) -> Any:  # noqa: ANN401 - drivers have no types
+        try:
+            return call()
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+            raise OutputError(
+                f"{self._url} cannot be used: {error}", hint="Check the address, and the store's credentials."
+            ) from None
+
+
+class Fenced:
+    """A folder that is written to only while the driver of this `epoch` is in charge of it."""
+
+    def __init__(self, folder: Folder, epoch: bytes) -> None:
+        self._folder, self._epoch = folder, epoch
+        self.sizes, self.read, self.remove = folder.sizes, folder.read, folder.remove
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file. Raises OutputError when somebody else has taken over, or it is another folder."""
+        if self._folder.read(EPOCH) != self._epoch:
+            raise OutputError(
+                f"{self._folder} is not this run's, as a worker sees it",
+                hint="Every machine must see the same folder, and one run at a time may write to it.",
+            )
+        self._folder.put(name, content)
+
+
+def open_folder(place: str) -> Folder:
+    """Open a folder by its path or URL."""
+    if is_remote(place):
+        return RemoteFolder(place)
+    return LocalFolder(Path(place.removeprefix("file://")).expanduser().absolute())
+
+
+def is_remote(place: str) -> bool:
+    """Tell a URL of an object store from a path."""
+    return "://" in place and not place.startswith("file://")
+
+
+def filesystem(place: str) -> tuple["AbstractFileSystem", str]:
+    """Find what reads a path or URL, and what it calls it. Raises UsageError when the driver is missing."""
+    from fsspec.core import url_to_fs
+
+    scheme = place.partition("://")[0]
+    try:
+        found, path = url_to_fs(place)
+    except ImportError as error:
+        extra = _EXTRAS.get(scheme)
+        hint = f'pip install "completions-cli[{extra}]", on all machines' if extra else str(error)
+        raise UsageError(f"{place}: the driver for {scheme}:// is not installed", hint=hint) from error
+    except ValueError as error:
+        raise UsageError(f"{place} is no address that is known: {error}") from error
+    return found, str(path)

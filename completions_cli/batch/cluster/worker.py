@@ -1,0 +1,186 @@
+"""Runs the core of the batch on blocks: what one worker of a cluster does, without Ray."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from completions_cli import __version__
+from completions_cli.api.retry import RetryPolicy
+from completions_cli.batch.budget import Budget
+from completions_cli.batch.cluster.inputs import Block
+from completions_cli.batch.cluster.leased_gate import LeasedGate
+from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
+from completions_cli.batch.cluster.part_log import PartLog
+from completions_cli.batch.cluster.parts import PartKind
+from completions_cli.batch.cluster.storage import Fenced, open_folder
+from completions_cli.batch.exchange import Exchange
+from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.rows import Defaults
+from completions_cli.batch.runner import Runner, Tools
+from completions_cli.batch.settling import Rules
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending, Triage
+from completions_cli.batch.units import Packer
+from completions_cli.batch.usage_estimate import UsageEstimate
+from completions_cli.errors import ConfigError, OutputError
+from completions_cli.transport.asynchronous import AsyncTransport
+
+_RENEWAL_SECONDS = 30.0
+_RENEWAL_POLL = 0.2
+_DRAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker is told once; nothing in it is secret."""
+
+    version: str
+    output: str
+    epoch: bytes
+    kind: PartKind
+    output_format: OutputFormat
+    defaults: Defaults
+    policy: RetryPolicy
+    samples: int
+    pack: int
+    retry_failed: bool
+
+
+class Calls(Protocol):
+    """The coordinator, as a worker reaches it."""
+
+    def exchange(self, report: Report) -> Awaitable[Grant]:
+        """See `Coordinator.exchange`."""
+
+    def orders(self, after: int) -> Orders | None:
+        """See `Coordinator.orders`; blocks."""
+
+    def refuse(self, version: int) -> None:
+        """See `Coordinator.refuse`; blocks."""
+
+
+class OrderedCredentials:
+    """Headers that the driver has made: keys and tokens stay where they were found."""
+
+    def __init__(self, calls: Calls, orders: Orders) -> None:
+        self._calls, self._orders = calls, orders
+
+    def headers(self) -> dict[str, str]:
+        """Return the newest headers."""
+        self._orders = self._calls.orders(self._orders.version) or self._orders
+        return dict(self._orders.headers)
+
+    def refresh(self) -> bool:
+        """Have the driver see to a new token; false when there is none."""
+        refused = self._orders.version
+        self._calls.refuse(refused)
+        for _ in range(int(_RENEWAL_SECONDS / _RENEWAL_POLL)):
+            newer = self._calls.orders(refused)
+            if newer is not None:
+                is_new = newer.headers != self._orders.headers
+                self._orders = newer
+                return is_new
+            time.sleep(_RENEWAL_POLL)
+        return False
+
+
+class Worker:
+    """Works on blocks, several at a time, in one event loop: one connection pool, one gate, one view of the service."""
+
+    def __init__(self, job: Job, calls: Calls) -> None:
+        self._job, self._calls = job, calls
+        self._name = uuid.uuid4().hex
+        self._folder = Fenced(open_folder(job.output), job.epoch)
+        self._triage = Triage(job.policy)
+        self._estimate = UsageEstimate()
+        self._packer = Packer(job.defaults, job.samples, job.pack)
+        self._gate = LeasedGate(self._name, calls.exchange, self._triage.outage)
+        self._gate.on_ending, self._gate.on_close = self._stop, self._closed
+        self._runners: set[Runner] = set()
+        self._connecting: asyncio.Task[Exchange] | None = None
+        self._reporting: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+
+    async def work(self, block: Block) -> Done:
+        """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
+        attempt = f"{self._name}-{uuid.uuid4().hex}"
+        totals, entry = Totals(), None
+        if self._job.version != __version__:
+            self._gate.end(Ending("version", _version_error(self._job.version)))
+        if self._gate.ending is None:
+            try:
+                log = await asyncio.to_thread(self._open, block.part)
+                await self._run(block, attempt, log, totals)
+                entry = await asyncio.to_thread(log.commit)
+            except OutputError as error:
+                self._gate.end(Ending("output", error))
+        if self._failure is not None:
+            raise self._failure
+        return Done(block.part, attempt, entry, totals, self._gate.ending)
+
+    async def _run(self, block: Block, attempt: str, log: PartLog, totals: Totals) -> None:
+        exchange = await self._connected()
+        rows = [row for row in block.rows if row.number not in log]
+        runner = Runner(
+            self._packer.units(iter(rows)),
+            Tools(exchange, self._gate, log, self._packer, totals, triage=self._triage, estimate=self._estimate),
+            Rules(self._job.policy, Budget(), self._job.output_format),
+        )
+        self._runners.add(runner)
+        self._gate.totals[attempt] = totals
+        try:
+            await runner.run()
+        finally:
+            self._runners.discard(runner)
+            del self._gate.totals[attempt]
+        if runner.ending is not None:
+            self._gate.end(runner.ending)
+
+    def _closed(self) -> None:
+        """Take note that a run has stopped: it speaks for all."""
+        for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
+            self._gate.end(ending)
+
+    def _stop(self, ending: Ending) -> None:
+        """Send nothing more, for any block; what is under way may end."""
+        for runner in list(self._runners):
+            runner.stop(ending)
+            asyncio.get_running_loop().call_later(_DRAIN_SECONDS, runner.abort)
+
+    def _open(self, part: int) -> PartLog:
+        job = self._job
+        return PartLog(self._folder, part, job.kind, job.output_format, keep_failed=not job.retry_failed)
+
+    async def _connected(self) -> Exchange:
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        return await self._connecting
+
+    async def _connect(self) -> Exchange:
+        self._reporting = asyncio.create_task(self._gate.keep_reporting())
+        self._reporting.add_done_callback(self._lost)
+        orders = await asyncio.to_thread(self._first_orders)
+        return Exchange(orders.service, OrderedCredentials(self._calls, orders), AsyncTransport(orders.connection))
+
+    def _first_orders(self) -> Orders:
+        """Wait for the driver to have said something."""
+        while (orders := self._calls.orders(0)) is None:
+            time.sleep(_RENEWAL_POLL)
+        return orders
+
+    def _lost(self, reporting: "asyncio.Task[None]") -> None:
+        """Give up when the coordinator is gone for good."""
+        if not reporting.cancelled():
+            self._failure = reporting.exception()
+            for runner in self._runners:
+                runner.abort()
+
+
+def _version_error(drivers: str) -> ConfigError:
+    return ConfigError(
+        f"a machine of the cluster has completions {__version__}, the driver {drivers}",
+        hint="Install the same version of completions-cli[ray] on all of them.",
+    )

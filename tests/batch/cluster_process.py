@@ -1,0 +1,83 @@
+"""A Ray cluster of several nodes on this machine, in a process of its own that ends with its standard input.
+
+Run as a script it starts one and prints its address; imported it starts that script, and finds its processes.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+NODES = 3
+
+
+class ClusterProcess:
+    """A running cluster. `address` is what --address takes."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+        )
+        assert self.process.stdout
+        self.address = self.process.stdout.readline().decode().strip()
+
+    def kill_one(self, title: str) -> bool:
+        """Kill a process of the cluster whose title begins so; false when there is none."""
+        for pid in self._descendants():
+            try:
+                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title.encode()):
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return False
+
+    def kill_node(self) -> None:
+        """Kill one of the nodes that were added to the first."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(b"remove\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.communicate(timeout=60)
+
+    def _descendants(self) -> list[int]:
+        parents: dict[int, list[int]] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                except (FileNotFoundError, ProcessLookupError):
+                    continue
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+        found, look = [], [self.process.pid]
+        while look:
+            children = parents.get(look.pop(), [])
+            found += children
+            look += children
+        return found
+
+
+def _main() -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000},
+    )
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=100_000_000) for _ in range(NODES - 1)]
+    cluster.wait_for_nodes()
+    print(cluster.address, flush=True)  # noqa: T201 - whoever started this reads it
+    for line in sys.stdin:
+        if line.strip() == "remove":
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+            print("removed", flush=True)  # noqa: T201 - the same
+    cluster.shutdown()  # type: ignore[no-untyped-call] # Ray's own
+
+
+if __name__ == "__main__":
+    _main()
