@@ -1,5 +1,6 @@
 """How fast to ask: limits are kept, nothing waits for ever, and what the server says is obeyed."""
 
+import heapq
 import random
 from collections.abc import Callable
 
@@ -163,6 +164,33 @@ def test_what_is_set_does_not_adapt() -> None:
         concurrency.answered(0.1, 5)
         concurrency.overloaded(float(moment), float(moment))
     assert concurrency.limit == 5
+
+
+def _limit_after(answers: int, *, share: float = 0.0, places: int | None = None) -> int:
+    """Play a server of which a share of the answers are 503, and all beyond its places; give the limit at the end."""
+    concurrency, rng = Concurrency(most=256), random.Random(1)  # noqa: S311 - a simulation
+    under_way: list[tuple[float, float, bool]] = []  # when it ends, when it was sent, whether it fails
+    now = 0.0
+    for _ in range(answers):
+        while len(under_way) < concurrency.limit:
+            failing = rng.random() < share or (places is not None and len(under_way) >= places)
+            heapq.heappush(under_way, (now + (0.02 if failing else rng.uniform(0.15, 0.25)), now, failing))
+        now, sent_at, failing = heapq.heappop(under_way)
+        if failing:
+            concurrency.failed(now, sent_at)
+        else:
+            concurrency.answered(now - sent_at, len(under_way) + 1)
+    return concurrency.limit
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_some_failures_that_no_smaller_limit_prevents_do_not_slow_it_down(share: float) -> None:
+    assert _limit_after(20_000, share=share) == 256
+
+
+@pytest.mark.parametrize("places", [4, 16, 64])
+def test_failures_beyond_what_the_server_has_room_for_find_its_room(places: int) -> None:
+    assert places * 0.5 <= _limit_after(20_000, places=places) <= places * 1.5
 
 
 @pytest.mark.parametrize("limit", [2.0, 10.0, 100.0])

@@ -8,6 +8,12 @@ _NOISE = 0.01  # seconds of latency that mean nothing
 _DRIFT = 1.0005  # the best latency is forgotten by so much a window
 _SHRINK = 0.8
 _HELPED = 0.9  # of the latency before; what shrinking does not bring down to this was not queueing
+_FEW = 6  # failures that say nothing, however few the answers beside them
+_TOLERATED = 0.15  # share of failures that is no sign of overload
+_CUT = 0.7
+_VAIN = 0.5  # of the limit before; cut to this without getting rid of failures, it was cut in vain,
+_MOST = 0.5  # unless this share of all that was asked failed
+_FEWER = 0.7  # of the share before; there are fewer failures than before
 
 
 class Concurrency:
@@ -15,7 +21,8 @@ class Concurrency:
 
     It doubles from window to window until the server first shows that it has enough, then grows by a
     tenth; latency well above the best seen stops growth, far above it shrinks the limit, as overload does at once.
-    Where a smaller limit does not make for shorter answers, the work has become longer: that is the new normal.
+    Where a smaller limit does not make for shorter answers, or for fewer failures, it has another cause than
+    the limit: that is the new normal.
     """
 
     def __init__(self, fixed: int | None = None, most: int = 1024) -> None:
@@ -30,6 +37,9 @@ class Concurrency:
         self._count = 0
         self._was_full = False
         self._dropped_at = float("-inf")
+        self._failures = 0  # in this window
+        self._tolerated = _TOLERATED
+        self._before_cuts: tuple[float, float] | None = None  # limit and share of failures
 
     def answered(self, latency: float, in_flight: int) -> None:
         """Take in an answer that came after `latency` seconds, when `in_flight` were under way with it."""
@@ -38,11 +48,34 @@ class Concurrency:
         self._total += latency
         self._count += 1
         self._was_full = self._was_full or in_flight >= self.limit
-        if self._count >= max(_WINDOW, self.limit):
+        if self._count >= self._window:
             self._end_window(self._total / self._count)
 
-    def overloaded(self, now: float, sent_at: float, *, by: float = 0.7) -> None:
-        """Take in a sign of overload, once for all requests that were under way at the time."""
+    @property
+    def _window(self) -> int:
+        return max(_WINDOW, self.limit)
+
+    def failed(self, now: float, sent_at: float) -> None:
+        """Take in a failure that is a sign of overload where it is not one among many answers."""
+        if not self._adapts or sent_at <= self._dropped_at:
+            return
+        self._failures += 1
+        outcomes = self._failures + self._count
+        share = self._failures / outcomes
+        if self._failures < _FEW or share <= (self._tolerated if outcomes >= self._window else _MOST):
+            return
+        before = self._before_cuts
+        if before is None or share < before[1] * _FEWER:
+            self._before_cuts = self._limit, share
+        elif self._limit < before[0] * _VAIN and share < _MOST:
+            self._limit, self._tolerated, self._before_cuts = before[0], share * 1.5, None
+            self._begin_window()
+            return
+        self.overloaded(now, sent_at)
+        self._begin_window()
+
+    def overloaded(self, now: float, sent_at: float, *, by: float = _CUT) -> None:
+        """Take in a sure sign of overload, once for all requests that were under way at the time."""
         if not self._adapts or sent_at <= self._dropped_at:
             return
         self._dropped_at = now
@@ -65,5 +98,10 @@ class Concurrency:
             if mean > best * _IS_SLOW + _NOISE:
                 self._before_shrinking = self._limit, mean
                 self._limit = max(1.0, self._limit * _SHRINK)
+        if self._failures <= self._tolerated * self._count:
+            self._before_cuts = None
+        self._begin_window()
+
+    def _begin_window(self) -> None:
         self.limit = int(self._limit)
-        self._total, self._count, self._was_full = 0.0, 0, False
+        self._total, self._count, self._failures, self._was_full = 0.0, 0, 0, False

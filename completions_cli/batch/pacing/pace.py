@@ -106,7 +106,7 @@ class Pace:
         """Take in any other failure; `overloaded` when it says that the server has too much to do."""
         self._give_back(now, ticket)
         if overloaded:
-            self.concurrency.overloaded(now, ticket.sent_at)
+            self.concurrency.failed(now, ticket.sent_at)
 
     def pause(self, until: float) -> None:
         """Let nothing out before `until`."""
