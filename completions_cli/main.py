@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import typer
 import typer.core
 
-from completions_cli import __version__
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
 from completions_cli.streams import Streams
+from completions_cli.version import __version__
 
 # Each is a module of `commands`, loaded when it is called; this is what the help shows, in its order.
 COMMANDS = {

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from completions_cli import __version__
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json
+from completions_cli.version import __version__
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")

@@ -1,6 +1,5 @@
 """One request sent once, and its answer read: what a batch does over and over."""
 
-import asyncio
 import os
 import time
 from collections.abc import Mapping
@@ -9,13 +8,12 @@ from dataclasses import dataclass
 from completions_cli.api import document, error_map, headers, masking, retry, wire
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
+from completions_cli.auth.signer import Signer
 from completions_cli.batch import encoding
 from completions_cli.errors import AuthError, CompletionsError, ServiceError
 from completions_cli.models import CompletionRequest, HttpRequest, Json, Usage
 from completions_cli.transport.asynchronous import Answer, AsyncTransport
 
-# A token is good for minutes: asking for the headers this often renews it in time.
-_HEADERS_LAST = 20.0
 _UNAUTHORIZED = 401
 
 
@@ -51,13 +49,8 @@ class Exchange:
 
     def __init__(self, service: Service, credentials: Credentials, transport: AsyncTransport) -> None:
         self._service = service
-        self._credentials = credentials
+        self._signer = Signer(credentials)
         self._transport = transport
-        self._signing: dict[str, str] | None = None
-        self._signed_at = 0.0
-        self._renewal = asyncio.Lock()
-        self._secrets: set[str] = set()
-        self._secret_names = service.secret_headers
         # The ids of a run's requests begin alike, so that the service's staff can find them together.
         self._id_prefix = headers.request_id(os.urandom(16))[:-12]
         self._count = int.from_bytes(os.urandom(3)) << 24
@@ -65,16 +58,17 @@ class Exchange:
 
     async def send(self, request: CompletionRequest) -> Reply:
         """Send a request and read its answer. Raises Failure."""
-        signing: Mapping[str, str] | None = self._signing
-        if signing is None or time.monotonic() - self._signed_at > _HEADERS_LAST:
-            signing = await self._sign()
+        signing = self._signer.at_hand()
+        if signing is None:
+            signing = await self._signer.headers()
         try:
             return await self._once(request, signing)
         except Failure as failure:
             error = failure.error
-            if not (isinstance(error, AuthError) and error.status == _UNAUTHORIZED and await self._renew(signing)):
+            is_refused = isinstance(error, AuthError) and error.status == _UNAUTHORIZED
+            if not (is_refused and await self._signer.renew(signing)):
                 raise
-        return await self._once(request, await self._sign())
+        return await self._once(request, await self._signer.headers())
 
     async def _once(self, request: CompletionRequest, signing: Mapping[str, str]) -> Reply:
         try:
@@ -109,30 +103,9 @@ class Exchange:
             self._service.endpoint.url,
             {**common, "x-ms-client-request-id": f"{self._id_prefix}{self._count:012x}", **signing},
             encoding.dumps(wire.body(request)),
-            self._secret_names,
+            self._service.secret_headers | signing.keys(),
         )
-
-    async def _sign(self) -> Mapping[str, str]:
-        now = time.monotonic()
-        if self._signing is None or now - self._signed_at > _HEADERS_LAST:
-            async with self._renewal:
-                if self._signing is None or now - self._signed_at > _HEADERS_LAST:
-                    # May fetch a token, which blocks.
-                    self._signing = await asyncio.to_thread(self._credentials.headers)
-                    self._signed_at = time.monotonic()
-                    self._secret_names = self._service.secret_headers | self._signing.keys()
-                    self._secrets |= {value.removeprefix("Bearer ") for value in self._signing.values()}
-        return self._signing
-
-    async def _renew(self, refused: Mapping[str, str]) -> bool:
-        async with self._renewal:
-            if self._signing is not refused:
-                return True  # somebody else has done it
-            if not await asyncio.to_thread(self._credentials.refresh):
-                return False
-            self._signing = None
-            return True
 
     def _masked(self, error: CompletionsError) -> CompletionsError:
         own = {value for name, value in self._service.headers.items() if name in self._service.secret_headers}
-        return masking.masked(error, self._secrets | own)
+        return masking.masked(error, self._signer.secrets | own)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from completions_cli import __version__
 from completions_cli.api import wire
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.source import Identity
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
+from completions_cli.version import __version__
 
 _VERSION = 1
 _REFUSED = "--overwrite starts anew; or choose another OUTPUT."

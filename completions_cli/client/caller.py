@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -54,7 +54,7 @@ class Caller:
         """Close all connections."""
         self._transport.close()
 
-    def events(self, *requests: CompletionRequest) -> Iterator[Chunk | Finished]:
+    def events(self, *requests: CompletionRequest) -> Generator[Chunk | Finished]:
         """Send the requests that make up a call and yield their chunks as they arrive, then how it all finished.
 
         Several requests are samples of the same prompts, as `sampling.expand` makes them. An answer that is

@@ -1,9 +1,18 @@
 """From settings to what a caller is made of."""
 
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
-from completions_cli.settings.resolve import Settings
+from completions_cli.auth.credentials import Credentials
+from completions_cli.auth.secret import Secret
+from completions_cli.errors import ConfigError
+from completions_cli.settings import environment, profile_file
+from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.transport.connection import Connection
 
 
@@ -36,3 +45,47 @@ def connection(settings: Settings) -> Connection:
 def policy(settings: Settings) -> RetryPolicy:
     """Say how often, and with how much patience, a call is tried again."""
     return RetryPolicy(retries=settings.values["retries"], max_wait=settings.values["max_wait"])
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that a program's client is made of. `engine` is the embedded model, if that is what answers."""
+
+    settings: Settings
+    service: Service
+    credentials: Credentials
+    connection: Connection
+    policy: RetryPolicy
+    engine: ExitStack
+
+
+def explicit(flags: Flags, key: Secret | None) -> Configuration:
+    """Configure a client from what the program says and nothing else. Raises ConfigError or UsageError."""
+    environ = environment.of_the_system(environment.current())
+    settings = resolve(flags, environ, profile_file.ProfileFile(Path()))
+    if key is None and settings.values["auth"] == "key":
+        raise ConfigError(
+            "no key for this endpoint",
+            hint="Give api_key=…, or auth='none' to a server that needs none; Client.from_profile() finds stored keys.",
+        )
+    return _configuration(settings, environ, key)
+
+
+def of_profile(flags: Flags, config: str | None, key: Secret | None) -> Configuration:
+    """Configure a client as the command would be. Raises ConfigError or UsageError."""
+    environ = environment.current()
+    return _configuration(resolve(flags, environ, profile_file.find(config, environ)), environ, key)
+
+
+def _configuration(settings: Settings, environ: Mapping[str, str], key: Secret | None) -> Configuration:
+    from completions_cli.auth import sign_in
+
+    engine = ExitStack()
+    way = connection(settings)
+    if settings.endpoint is None:
+        from completions_cli.local import embedded
+
+        endpoint, credentials = engine.enter_context(embedded.endpoint(settings.values["model_path"]))
+    else:
+        endpoint, credentials = settings.endpoint, sign_in.credentials(settings, environ, way, key=key)
+    return Configuration(settings, service(settings, endpoint), credentials, way, policy(settings), engine)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from completions_cli.auth.credentials import Credentials
     from completions_cli.client.attempts import Wait
     from completions_cli.client.caller import Caller
+    from completions_cli.local.weights import Store
 
 _CONNECTION_SETTINGS = (
     "endpoint",
@@ -89,11 +91,7 @@ def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
 
 def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
     """Read the profile file in use. Raises ConfigError."""
-    try:
-        path, must_exist = profile_path(common, streams)
-    except profile_file.NoHomeError:
-        return profile_file.ProfileFile(Path("completions.toml"))  # variables and flags may do
-    return profile_file.read(path, must_exist=must_exist)
+    return profile_file.find(common.config, streams.environ)
 
 
 def _parameters(params: ParameterOptions, *, escapes: bool) -> dict[str, Json]:
@@ -148,9 +146,10 @@ def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
 def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[tuple[Endpoint, "Credentials"]]:
     """Find out where to send requests and how to sign them; the engine of the profile `local` runs meanwhile."""
     if settings.endpoint is None:
-        from completions_cli.commands import embedded
+        from completions_cli.local import embedded
 
-        with embedded.endpoint(settings.values["model_path"], streams, spinner) as (endpoint, credentials):
+        fetch = partial(_weights, streams, spinner)
+        with embedded.endpoint(settings.values["model_path"], fetch) as (endpoint, credentials):
             yield endpoint, credentials
         return
     from completions_cli.auth import sign_in
@@ -176,6 +175,15 @@ def caller(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["
         ) as opened,
     ):
         yield opened
+
+
+def _weights(streams: Streams, spinner: Spinner, store: "Store") -> Path:
+    from completions_cli.render.progress import Download
+
+    if not store.is_installed():
+        spinner.stop()
+    with Download(streams.stderr, color=streams.color(streams.stderr)) as watcher:
+        return store.ensure(watcher)
 
 
 def trace(streams: Streams) -> Trace | None:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from completions_cli import __version__
 from completions_cli.emulator.behaviours.body import CONTEXT_TOKENS
 from completions_cli.emulator.call import Document
 from completions_cli.emulator.config import BehaviourName
+from completions_cli.version import __version__
 
 PATH = "/openapi.json"
 _OPENAI = "/openai/"

@@ -1,10 +1,22 @@
-"""The environment as the programs that we start get it."""
+"""The environment, and how much of it others get to see."""
 
+import os
 from collections.abc import Mapping
 
 _SECRETS = frozenset({"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"})
+_OWN = ("COMPLETIONS_", "AZURE_INFERENCE_")
+
+
+def current() -> Mapping[str, str]:
+    """Give the environment of this process."""
+    return os.environ
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Copy the environment without our keys: an editor or a key command has no use for them."""
     return {name: value for name, value in environ.items() if name not in _SECRETS}
+
+
+def of_the_system(environ: Mapping[str, str]) -> dict[str, str]:
+    """Copy what is said there to every program, such as proxies and certificates, and nothing that is said to us."""
+    return {name: value for name, value in environ.items() if not name.startswith(_OWN)}

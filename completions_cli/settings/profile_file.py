@@ -46,6 +46,17 @@ def default_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
     return (expanded(named), True) if named else (config_folder(environ) / "completions.toml", False)
 
 
+def find(named: str | None, environ: Mapping[str, str]) -> ProfileFile:
+    """Read the file that is `named`, or else the one in use; without a home there is none. Raises ConfigError."""
+    if named is not None:
+        return read(expanded(named), must_exist=True)
+    try:
+        path, must_exist = default_path(environ)
+    except NoHomeError:
+        return ProfileFile(Path("completions.toml"))  # variables and flags may do
+    return read(path, must_exist=must_exist)
+
+
 def expanded(path: str) -> Path:
     """Replace a leading ~ by the home folder. Raises ConfigError when there is none."""
     try:

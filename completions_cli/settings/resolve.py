@@ -14,15 +14,20 @@ from completions_cli.settings import proxies
 from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
+_ARGUMENT = "argument"
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What was typed; what is not in here was not. `settings` is by name in the table of settings."""
+    """What was typed; what is not in here was not. `settings` is by name in the table of settings.
+
+    A Python program gives its settings in their types, as `arguments`.
+    """
 
     profile: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, Json] = field(default_factory=dict)
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +126,9 @@ class _Layers:
 
     def value(self, setting: Setting) -> tuple[Json, str]:
         """Find a setting's value and its source. Raises ConfigError, or UsageError for a flag."""
+        given = self.flags.arguments.get(setting.name)
+        if given is not None:
+            return _checked(setting, given), _ARGUMENT
         typed = self.flags.settings.get(setting.name)
         if typed is not None:
             return _parsed(setting, typed, setting.flag or setting.name), setting.flag or setting.name
@@ -131,6 +139,13 @@ class _Layers:
         if setting.fallback and self.environ.get(setting.fallback):
             return _parsed(setting, self.environ[setting.fallback], setting.fallback), setting.fallback
         return setting.default, "default"
+
+
+def _checked(setting: Setting, value: Json) -> Json:
+    try:
+        return setting.kind.check(value)
+    except ValueError as error:
+        raise UsageError(f"{setting.name} must be {error}") from error
 
 
 def _parsed(setting: Setting, text: str, source: str) -> Json:
@@ -146,7 +161,7 @@ def _endpoint(
 ) -> Endpoint | None:
     """Resolve the endpoint. None is the embedded model: the profile `local`, unless it names another."""
     if name == BUILT_IN and "endpoint" not in profile:
-        if "endpoint" in flags.settings:
+        if "endpoint" in flags.settings or "endpoint" in flags.arguments:
             raise UsageError("the profile local runs its own endpoint", hint="Leave out --endpoint, or -p local.")
         values["endpoint"], sources["endpoint"] = None, "built in"
         return None

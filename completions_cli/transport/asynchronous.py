@@ -1,15 +1,18 @@
-"""Many requests in flight over pyreqwest: what batches use."""
+"""Many requests in flight over pyreqwest: what batches and the asynchronous Python client use."""
 
+import asyncio
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.http import Url
+from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from completions_cli.api import error_map
@@ -18,6 +21,7 @@ from completions_cli.errors import MalformedResponseError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import breakage, redirects, reports, reqwest
 from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.patience import Patience
 
 
 class Answer:
@@ -41,6 +45,36 @@ class Answer:
             return self._inner.get_header(name)
         except ValueError:
             return None
+
+
+class AsyncResponse:
+    """An answer whose body is still to come. Header names are lower case."""
+
+    def __init__(self, inner: Response, connection: Connection, patience: Patience) -> None:
+        self.status: int = inner.status
+        self.headers: Mapping[str, str] = _headers(inner)
+        self._inner = inner
+        self._connection = connection
+        self._patience = patience
+
+    def heard(self) -> None:
+        """Say that something worth waiting for came: the silence starts anew."""
+        self._patience.heard()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body, decompressed, as it arrives."""
+        while (part := await self._read()) is not None:
+            yield part
+
+    async def _read(self) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._patience.remaining()):
+                part = await self._inner.body_reader.read_chunk()
+        except TimeoutError:
+            raise self._patience.expired() from None
+        except PyreqwestError as error:
+            raise breakage.mapped(error, self._connection, 0.0, answering=True) from None
+        return None if part is None else part.to_bytes()
 
 
 class AsyncTransport:
@@ -86,16 +120,56 @@ class AsyncTransport:
             raise reports.redirect(redirects.absolute(target, answer.header("location") or ""))
         return answer
 
+    @asynccontextmanager
+    async def open(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
+        """Send a request; the answer's body is read within the `async with` block. Otherwise as `send`."""
+        async with self._opened(request, patience) as response:
+            target = redirects.target(request.url, response.status, response.headers)
+            if target is None:
+                yield response
+                return
+        redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
+        async with self._opened(redirected, patience) as response:
+            if response.status in redirects.STATUSES:
+                raise reports.redirect(redirects.absolute(target, response.headers.get("location", "")))
+            yield response
+
+    @asynccontextmanager
+    async def _opened(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
+        if self._trace is not None:
+            self._trace.request(request)
+        patience.heard()
+        started = time.monotonic()
+        async with AsyncExitStack() as stack:
+            try:
+                streamed = self._post(request).build_streamed()
+                async with asyncio.timeout(patience.remaining()):
+                    inner = await stack.enter_async_context(streamed)
+            except TimeoutError:
+                raise patience.expired() from None
+            except (PyreqwestError, ValueError) as error:
+                elapsed = time.monotonic() - started
+                raise breakage.mapped(error, self._connection, elapsed, answering=False) from None
+            patience.heard()
+            if self._trace is not None:
+                self._trace.response(inner.version, inner.status, "", _headers(inner))
+                stack.callback(self._trace.body, b"")
+            yield AsyncResponse(inner, self._connection, patience)
+
+    def _post(self, request: HttpRequest) -> RequestBuilder:
+        client = self._client or self._start(request.url)
+        url = self._url if request.url == self._url_text else request.url
+        # None of the body is read along with the head: were it broken, the status would be lost, and the first
+        # pieces of a stream would wait for 64 KB.
+        return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
+
     async def _exchange(self, request: HttpRequest) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
-        client = self._client or self._open(request.url)
-        url = self._url if request.url == self._url_text else request.url
         started = time.monotonic()
         answering = False
         try:
-            # None of the body is read along with the head: were it broken, the status would be lost.
-            builder = client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
+            builder = self._post(request)
             if self._deadline is not None:
                 builder = builder.timeout(self._deadline)
             async with builder.build_streamed() as inner:
@@ -110,7 +184,7 @@ class AsyncTransport:
             self._trace.body(body)
         return Answer(inner, body)
 
-    def _open(self, url: str) -> Client:
+    def _start(self, url: str) -> Client:
         self._client = reqwest.client(self._connection, url)
         self._url_text, self._url = url, Url(url)
         return self._client

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import httpcore
 import httpx
@@ -10,6 +11,10 @@ from completions_cli.errors import ConfigError
 from completions_cli.transport import tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.network import PatientBackend
+
+# A thread has one connection at most. Servers close idle ones after 5 s (uvicorn) or later; one taken up again
+# too late fails its request.
+_LIMITS: dict[str, Any] = {"max_connections": None, "keepalive_expiry": 4}
 
 
 class PoolTransport(httpx.BaseTransport):
@@ -56,7 +61,7 @@ def _pool(connection: Connection, url: str, backend: PatientBackend) -> httpcore
     needs_tls = url.startswith("https:") or (connection.proxy or "").startswith("https:")
     context: ssl.SSLContext | None = tls.context(connection.ca_bundle, connection.ca_source) if needs_tls else None
     if connection.proxy is None:
-        return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+        return httpcore.ConnectionPool(ssl_context=context, network_backend=backend, **_LIMITS)
     proxy = httpx.Proxy(connection.proxy)
     if proxy.url.scheme in ("socks5", "socks5h"):
         return _socks_pool(proxy, context, backend)
@@ -66,13 +71,18 @@ def _pool(connection: Connection, url: str, backend: PatientBackend) -> httpcore
         ssl_context=context,
         proxy_ssl_context=context if proxy.url.scheme == "https" else None,
         network_backend=backend,
+        **_LIMITS,
     )
 
 
 def _socks_pool(proxy: httpx.Proxy, context: ssl.SSLContext | None, backend: PatientBackend) -> httpcore.ConnectionPool:
     try:
         return httpcore.SOCKSProxy(
-            proxy_url=str(proxy.url), proxy_auth=proxy.raw_auth, ssl_context=context, network_backend=backend
+            proxy_url=str(proxy.url),
+            proxy_auth=proxy.raw_auth,
+            ssl_context=context,
+            network_backend=backend,
+            **_LIMITS,
         )
     except RuntimeError as error:  # httpcore's way of saying that a package is missing
         raise ConfigError(

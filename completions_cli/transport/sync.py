@@ -1,5 +1,6 @@
 """One request at a time over httpx: what `complete`, `stream` and the Python client use."""
 
+import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,9 +41,10 @@ class Response:
 
 
 class SyncTransport:
-    """Connections to one service. Use as a context manager, or close it."""
+    """Connections to one service, which threads may share. Use as a context manager, or close it."""
 
     def __init__(self, connection: Connection, trace: Trace | None = None) -> None:
+        self._starting = threading.Lock()
         self._connection = connection
         self._trace = trace
         self._current = CurrentExchange()
@@ -84,7 +86,7 @@ class SyncTransport:
         patience.heard()
         if self._trace is not None:
             self._trace.request(request)
-        client = self._client or self._open(request.url)
+        client = self._client or self._start(request.url)
         outgoing = httpx.Request("POST", request.url, headers=dict(request.headers), content=request.body)
         with failures.mapped(patience, answering=False):
             inner = client.send(outgoing, stream=True)
@@ -99,12 +101,15 @@ class SyncTransport:
                 self._trace.body(b"")
             inner.close()
 
-    def _open(self, url: str) -> httpx.Client:
-        # trust_env=False: proxies and CA files of the environment were read by `settings`.
-        self._client = httpx.Client(
-            transport=pool.PoolTransport(self._connection, url, PatientBackend(self._current)),
-            trust_env=False,
-            timeout=httpx.Timeout(None, connect=self._connection.connect_timeout),
-        )
-        self._client.headers.clear()
-        return self._client
+    def _start(self, url: str) -> httpx.Client:
+        with self._starting:
+            if self._client is None:
+                # trust_env=False: proxies and CA files of the environment were read by `settings`.
+                client = httpx.Client(
+                    transport=pool.PoolTransport(self._connection, url, PatientBackend(self._current)),
+                    trust_env=False,
+                    timeout=httpx.Timeout(None, connect=self._connection.connect_timeout),
+                )
+                client.headers.clear()
+                self._client = client
+            return self._client

@@ -2,10 +2,10 @@
 
 import pytest
 
-from completions_cli import __version__
 from completions_cli.api import headers
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest
+from completions_cli.version import __version__
 
 PLAIN = {
     "accept": "application/json",

@@ -1,0 +1,166 @@
+"""What a program may say of a service and of a call, and the settings and requests that it comes to."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal, TypedDict, cast
+
+from completions_cli.api import headers, sampling, wire
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.client.attempts import Wait
+from completions_cli.errors import UsageError
+from completions_cli.models import CompletionRequest, Json, Prompt
+from completions_cli.settings.resolve import Flags, Settings
+
+_BESIDE_SETTINGS = ("api_key", "client_secret", "headers", "on_wait")
+
+
+class ClientOptions(TypedDict, total=False):
+    """What the command's connection options and a profile say. Times are in seconds; None is as good as not given."""
+
+    api_key: str | None
+    """The key of the endpoint."""
+    api_version: str | None
+    """Version of the API; "none" sends none."""
+    deployment: str | None
+    """Deployment to route to: the header `azureml-model-deployment`."""
+    model: str | None
+    """Model to name in the body of each request."""
+    auth: Literal["key", "entra", "none"] | None
+    """How to sign in: with a key (the default), a token of Microsoft Entra ID, or not at all."""
+    tenant_id: str | None
+    """Entra: the tenant that the application belongs to."""
+    client_id: str | None
+    """Entra: the application's id. Without it and `tenant_id`, whoever azure-identity finds signs in."""
+    client_secret: str | None
+    """Entra: the application's secret."""
+    scope: str | None
+    """Entra: what the token is asked for, where the endpoint's host does not tell."""
+    authority: str | None
+    """Entra: the login host, for sovereign clouds."""
+    extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None
+    """What the service does with parameters it does not know; pass-through where a request has `extra`."""
+    headers: Mapping[str, str] | None
+    """Headers of your own."""
+    timeout: float | None
+    """Longest silence of the service (300)."""
+    deadline: float | None
+    """Longest time for a whole call, its retries included (none)."""
+    connect_timeout: float | None
+    """Longest time to connect (10)."""
+    retries: int | None
+    """Further attempts after the first (4)."""
+    max_wait: float | None
+    """Longest single wait that the service may ask for (120)."""
+    on_wait: Callable[[Wait], None] | None
+    """Called before each further attempt, with what went wrong and how long the wait will be."""
+    proxy: str | None
+    """URL of a proxy; by default what HTTPS_PROXY and its kin say."""
+    ca_bundle: str | None
+    """File of certificates to trust; by default the system's store."""
+    model_path: str | None
+    """A GGUF file for the profile `local`."""
+
+
+class CompletionOptions(TypedDict, total=False):
+    """The parameters of the API reference, and what goes beyond them. None is as good as not given."""
+
+    max_tokens: int | None
+    """Most tokens to generate (256)."""
+    temperature: float | None
+    """Randomness, 0 to 2."""
+    top_p: float | None
+    """Nucleus sampling, 0 to 1."""
+    stop: str | Sequence[str] | None
+    """Text, or texts, to stop before."""
+    seed: int | None
+    """Sample the same way each time."""
+    frequency_penalty: float | None
+    """Avoid frequent tokens, -2 to 2."""
+    presence_penalty: float | None
+    """Avoid tokens already used, -2 to 2."""
+    model: str | None
+    """Model to name in the body."""
+    extra: Mapping[str, Json] | None
+    """Parameters of the model's own, sent beside the documented ones."""
+    samples: int
+    """Completions of each prompt; those of one prompt stand together."""
+    unset: Collection[str]
+    """Parameters not to send though the profile or a default sets them."""
+
+
+def flags(profile: str | None, options: ClientOptions, endpoint: str | None = None) -> Flags:
+    """Say what a program gave as the command would say what was typed. Raises UsageError, or TypeError for a name."""
+    _refuse_unknown(options, ClientOptions.__annotations__)
+    given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
+    own = options.get("headers") or {}
+    for name, value in own.items():
+        reason = headers.error(name, value)
+        if reason:
+            raise UsageError(reason)
+    return Flags(
+        profile=profile,
+        arguments=given if endpoint is None else {**given, "endpoint": endpoint},
+        headers={name.lower(): value.strip() for name, value in own.items()},
+    )
+
+
+def requests(
+    settings: Settings, prompt: Prompt | None, options: CompletionOptions, *, stream: bool
+) -> list[CompletionRequest]:
+    """Make the requests of one call. Raises UsageError, or TypeError for a name."""
+    _refuse_unknown(options, CompletionOptions.__annotations__)
+    request = CompletionRequest(
+        prompt=None if prompt is None else wire.prompt_from_json(prompt),
+        parameters=_parameters(settings, options),
+        extra=_extra(settings, options.get("extra") or {}),
+        model=options.get("model") or settings.values["model"],
+        stream=stream,
+    )
+    return sampling.expand(request, _samples(options), streams_arrays=settings.is_local)
+
+
+def _parameters(settings: Settings, options: CompletionOptions) -> dict[str, Json]:
+    unset = options.get("unset") or ()
+    _refuse_unset(unset)
+    given = cast("Mapping[str, Json]", options)
+    found = {name: value for name, value in settings.parameters.items() if name not in unset}
+    for name, parameter in PARAMETERS.items():
+        value = given.get(name)
+        if value is None:
+            continue
+        value = list(value) if isinstance(value, tuple) else value
+        wrong = parameter.type_error(value)
+        if wrong:
+            raise UsageError(f"{name} must be {wrong}")
+        found[name] = value
+    return found
+
+
+def _extra(settings: Settings, extra: Mapping[str, Json]) -> dict[str, Json]:
+    for name in extra:
+        if name in wire.DOCUMENTED:
+            raise UsageError(f"{name} is no extra parameter", hint=f"Give it as an argument of its own: {name}=…")
+    return {**settings.extra, **extra}
+
+
+def _samples(options: CompletionOptions) -> int:
+    samples = options.get("samples", 1)
+    if type(samples) is not int or samples < 1:
+        raise UsageError("samples must be a whole number, 1 or more")
+    return samples
+
+
+def _refuse_unset(names: Collection[str]) -> None:
+    for name in [names] if isinstance(names, str) else names:
+        if name not in PARAMETERS:
+            raise UsageError(f"unset: there is no parameter {name!r}", hint=f"There are {', '.join(PARAMETERS)}.")
+
+
+def _refuse_unknown(options: Iterable[str], known: Iterable[str]) -> None:
+    """Do what Python does with a keyword argument that a function does not have."""
+    known = list(known)
+    for name in options:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"got an unexpected keyword argument {name!r}{meant}")

@@ -1,0 +1,102 @@
+"""The client for programs that have many requests under way."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from types import TracebackType
+from typing import Self, Unpack
+
+from completions_cli.client.arguments import CompletionOptions
+from completions_cli.client.async_caller import AsyncCaller
+from completions_cli.client.attempts import Wait
+from completions_cli.client.base import ServiceClient
+from completions_cli.client.completion import Completion, Gathering
+from completions_cli.client.configuration import Configuration
+from completions_cli.models import Chunk, Delta, Finished, Prompt
+
+
+class AsyncClient(ServiceClient):
+    """`Client`, awaited: any number of calls at a time, over connections that they share.
+
+    >>> async def main():
+    ...     async with AsyncClient(endpoint, api_key=key) as client:
+    ...         calls = [client.complete(f"{number} is", max_tokens=8) for number in range(100)]
+    ...         return await asyncio.gather(*calls)
+    >>> len(asyncio.run(main()))
+    100
+
+    A call that is cancelled lets go of its connection at once. `from_profile` reads files and may run a
+    `key_command`; the loop stands still meanwhile.
+    """
+
+    def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
+        self._caller = AsyncCaller(
+            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=on_wait
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._caller.close()
+        self._engine.close()
+
+    async def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
+        """Complete a prompt, as `Client.complete` does."""
+        gathering = Gathering()
+        async for event in self._caller.events(*self._requests(prompt, options, stream=False)):
+            gathering.take(event)
+        return gathering.completion()
+
+    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "AsyncCompletionStream":
+        """Complete a prompt piece by piece, as `Client.stream` does.
+
+        >>> async def main():
+        ...     async with AsyncClient(endpoint, api_key=key) as client:
+        ...         async with client.stream("Once upon a time", max_tokens=8) as stream:
+        ...             async for delta in stream:
+        ...                 _ = delta.text
+        ...         return stream.completion.finish_reason
+        >>> asyncio.run(main())
+        'length'
+        """
+        return AsyncCompletionStream(self._caller.events(*self._requests(prompt, options, stream=True)))
+
+
+class AsyncCompletionStream:
+    """An answer that is coming in: iterate over its deltas. As a context manager it lets go of the connection."""
+
+    def __init__(self, events: AsyncGenerator[Chunk | Finished]) -> None:
+        self._events = events
+        self._gathering = Gathering()
+        self._deltas = self._read()
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self._deltas
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def completion(self) -> Completion:
+        """All that has come so far, which is the whole answer once the iteration has ended."""
+        return self._gathering.completion()
+
+    async def close(self) -> None:
+        """Stop here: the connection is closed if the answer has not ended."""
+        await self._deltas.aclose()
+        await self._events.aclose()
+
+    async def _read(self) -> AsyncGenerator[Delta]:
+        async for event in self._events:
+            for delta in self._gathering.take(event):
+                yield delta

@@ -1,0 +1,98 @@
+"""The client for programs that wait for each answer."""
+
+from collections.abc import Callable, Generator, Iterator
+from types import TracebackType
+from typing import Self, Unpack
+
+from completions_cli.client.arguments import CompletionOptions
+from completions_cli.client.attempts import Wait
+from completions_cli.client.base import ServiceClient
+from completions_cli.client.caller import Caller
+from completions_cli.client.completion import Completion, Gathering
+from completions_cli.client.configuration import Configuration
+from completions_cli.models import Chunk, Delta, Finished, Prompt
+
+
+class Client(ServiceClient):
+    """Completions from one service. Threads may share it. Close it, or use it as a context manager.
+
+    What it is told is all it goes by, apart from the proxies and certificates of the environment;
+    `from_profile` goes by profiles, variables and stored keys, as the command does.
+
+    >>> with Client(endpoint, api_key=key) as client:
+    ...     print(client.complete("Once upon a time", max_tokens=8).finish_reason)
+    length
+
+    Raises the errors of `completions_cli.errors`: UsageError and ConfigError before anything is sent,
+    the others by what became of the request.
+    """
+
+    def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
+        self._caller = Caller(
+            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=on_wait
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._caller.close()
+        self._engine.close()
+
+    def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
+        """Complete a prompt: a string, tokens, or an array of either, which gives a choice for each.
+
+        >>> completion = client.complete(["Red", "Green"], max_tokens=4, temperature=0)
+        >>> [choice.index for choice in completion.choices]
+        [0, 1]
+        """
+        gathering = Gathering()
+        for event in self._caller.events(*self._requests(prompt, options, stream=False)):
+            gathering.take(event)
+        return gathering.completion()
+
+    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "CompletionStream":
+        """Complete a prompt piece by piece, as the text is made. The request is sent when the first piece is asked for.
+
+        >>> with client.stream("Once upon a time", max_tokens=8) as stream:
+        ...     text = "".join(delta.text for delta in stream)
+        >>> text == stream.completion.text
+        True
+        """
+        return CompletionStream(self._caller.events(*self._requests(prompt, options, stream=True)))
+
+
+class CompletionStream:
+    """An answer that is coming in: iterate over its deltas. As a context manager it lets go of the connection."""
+
+    def __init__(self, events: Generator[Chunk | Finished]) -> None:
+        self._events = events
+        self._gathering = Gathering()
+        self._deltas = self._read()
+
+    def __iter__(self) -> Iterator[Delta]:
+        return self._deltas
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def completion(self) -> Completion:
+        """All that has come so far, which is the whole answer once the iteration has ended."""
+        return self._gathering.completion()
+
+    def close(self) -> None:
+        """Stop here: the connection is closed if the answer has not ended."""
+        self._deltas.close()
+        self._events.close()
+
+    def _read(self) -> Generator[Delta]:
+        for event in self._events:
+            yield from self._gathering.take(event)
