@@ -75,7 +75,7 @@ def serve(change: float, delay: float) -> None:
                     bucket.left()
                     bucket.per_minute = round(bucket.per_minute * change)
 
-    answering.Limits = Changing  # type: ignore[misc, attr-defined] # no emulator changes its limits
+    answering.Limits = Changing  # type: ignore[attr-defined] # no emulator changes its limits
     main()
 
 
@@ -115,7 +115,8 @@ def line(case: Case, requests: list[dict[str, float]], seconds: float) -> str:
         return seen.count(429) / max(1, len(seen))
 
     half, per_second = seconds / 2, (TPM if counts_tokens else RPM) / 60
-    end = half if case.change != 1 else seconds - WINDOW
+    stopped = max(request["time"] for request in requests) - began - WINDOW
+    end = half if case.change != 1 else stopped
     used = total(WARM_UP, end) / (per_second * (end - WARM_UP))
     back = ""
     if case.change != 1:
@@ -129,7 +130,7 @@ def line(case: Case, requests: list[dict[str, float]], seconds: float) -> str:
             ),
             "never",
         )
-    return f"| {case.name} | {used:.1%} | {refused(WARM_UP, seconds - WINDOW):.1%} | {back} |"
+    return f"| {case.name} | {used:.1%} | {refused(WARM_UP, stopped):.1%} | {back} |"
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """How a run shows itself: on a terminal, in a log, at its end."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_a_bar_on_a_terminal_that_leaves_nothing_behind(cli: Cli, emulator: Star
     assert result.code == 13
     assert "of 40 rows" in screen
     assert "in flight" in screen
+    assert not re.search(r"\x1b\[2m[\d,]+ rows/s", screen)  # only what stands between the figures is dim
     assert "\x1b[2K" in screen  # the bar's lines are erased
     last = screen[screen.rindex("done: 40 rows") :]
     assert "━" not in last
