@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.batch.cluster_process import ClusterProcess
 from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.cluster_process import ClusterProcess
 from tests.command import Cli, Result
 from tests.emulator_process import EmulatorProcess
 

@@ -4,6 +4,7 @@ Ray must have been told what to do (`environment`) before it is imported, and so
 """
 
 import logging
+import os
 import pickle
 import queue
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,9 @@ def cluster(address: str | None) -> Iterator[None]:
             if folder is not None:
                 quiet |= {"include_dashboard": False, "_temp_dir": folder}
             ray.init(address=address or "local", **quiet)
-        yield
+        # It tells of lost machines on stdout, which is for answers.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123 - no path
+            yield
     finally:
         ray.shutdown()
         logging.disable(logging.NOTSET)

@@ -77,7 +77,7 @@ def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) 
 
 def decode(content: bytes, kind: PartKind, output_format: OutputFormat) -> list[bytes]:
     """Read the lines of a part back."""
-    if kind == "jsonl":
+    if kind == "jsonl" or not content:
         return content.split(b"\n")[:-1]
     from pyarrow import parquet
 

@@ -1,0 +1,214 @@
+"""Rows into blocks and lines into parts: nothing of an input is lost, read twice or numbered wrongly on the way."""
+
+import gzip
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.batch.cluster import inputs, parts
+from completions_cli.batch.cluster.output import Output
+from completions_cli.batch.cluster.part_log import PartLog
+from completions_cli.batch.cluster.planning import Plan
+from completions_cli.batch.cluster.selection import Selection, part_rows
+from completions_cli.batch.cluster.storage import Fenced, LocalFolder, RemoteFolder
+from completions_cli.batch.formats import Outcome, line
+from completions_cli.batch.rows import Row
+from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.source import Identity, open_source
+from completions_cli.errors import OutputError, UsageError
+
+pytest.importorskip("pyarrow")
+
+LINES = [b'"a"', b"", b'{"prompt": "b", "id": 7}', b'\xef\xbb\xbf"c"', b"\xff\xfe", b"not JSON", b'"d\r"', b"  "]
+
+
+def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Plan:  # noqa: B008
+    files = inputs.find(str(place), kind)
+    return Plan(files, [inputs.count(file) for file in files], selection, inputs.STRIDE)
+
+
+def read(plan: Plan) -> list[Row]:
+    wanted = {part for part, _ in plan.parts()}
+    blocks = [block for stretch in plan.stretches(wanted, None) for block in inputs.blocks(stretch)]
+    assert len({block.part for block in blocks}) == len(blocks)
+    for block in blocks:
+        assert all(block.part <= row.number < block.part + plan.part_rows for row in block.rows)
+    return [row for block in blocks for row in block.rows]
+
+
+@given(
+    picks=st.lists(st.integers(0, len(LINES) - 1), max_size=40),
+    compressed=st.booleans(),
+    kind=st.sampled_from(["jsonl", "txt"]),
+)
+def test_rows_are_those_of_a_run_on_one_machine(
+    tmp_path_factory: pytest.TempPathFactory, picks: list[int], *, compressed: bool, kind: str
+) -> None:
+    lines = [LINES[pick] for pick in picks] * 40
+    path = tmp_path_factory.mktemp("in") / f"in.{kind}{'.gz' if compressed else ''}"
+    content = b"\n".join([b'"first"', *lines])
+    path.write_bytes(gzip.compress(content) if compressed else content)
+    source = open_source(str(path), kind=None, template=None, stdin=io.BytesIO, spool_folder=None)
+    expected = list(source.rows())
+    source.close()
+    plan = plan_of(path)
+    assert inputs.total(plan.contents) == len(expected)
+    assert repr(read(plan)) == repr(expected)
+
+
+def test_files_of_a_folder_follow_one_another(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('"0"\n' * 700)
+    (tmp_path / "b.csv").write_text('prompt,note\n"1,\n1",x\n2,y\n')
+    (tmp_path / "_run.json").write_text("none of it")
+    (tmp_path / "c.txt").write_text("3\n4")
+    found = read(plan_of(tmp_path))
+    assert [row.number for row in found] == list(range(704))
+    assert [row.prompt for row in found[700:]] == ["1,\n1", "2", "3", "4"]
+    assert [row.number for row in read(plan_of(tmp_path / "*.jsonl", Selection(1, 3, 2)))] == [1, 4]
+
+
+def test_tables_of_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    count = 1700
+    columns = {
+        "prompt": [f"p{number}" for number in range(count)],
+        "max_tokens": [number % 5 or None for number in range(count)],
+        "note": ["n"] * count,
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=333)
+    found = read(plan_of(tmp_path / "in.parquet"))
+    assert [(row.number, row.prompt) for row in found] == [(number, f"p{number}") for number in range(count)]
+    assert (found[3].parameters, found[5].parameters, found[3].metadata) == ({"max_tokens": 3}, {}, {"note": "n"})
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 7), st.integers(0, 6), st.none() | st.integers(0, 12))
+def test_selected_rows_are_counted_right(first: int, more: int, count: int, index: int, limit: int | None) -> None:
+    selection = Selection(index % count, count, limit)
+    expected = sum(number in selection for number in range(first, first + more))
+    assert selection.among(first, first + more) == expected
+
+
+def test_parts_are_of_a_size_that_keeps_them_few() -> None:
+    assert [part_rows(rows) for rows in (0, 10**7, 10**8, 10**9)] == [500, 500, 5000, 50000]
+
+
+def outcome(number: int, *, failed: bool = False) -> bytes:
+    error = UsageError("no") if failed else None
+    choices = [] if failed else [{"index": 0, "text": f"t{number} \u2028é", "finish_reason": "stop"}]
+    return line(Outcome(Row(number, id=f"r{number}", metadata={"a": 1}), choices=choices, error=error), "native")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_part_is_gone_on_with(kind: parts.PartKind, tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path)
+    log = PartLog(folder, 500, kind, "native", keep_failed=True)
+    log.append(outcome(502) + outcome(500, failed=True))
+    entry = log.commit()
+    assert entry is not None
+    assert (entry.rows, entry.ok, entry.failed) == (2, 1, {"usage": 1})
+    kept = PartLog(folder, 500, kind, "native", keep_failed=True)
+    assert [row in kept for row in (500, 501, 502)] == [True, False, True]
+    again = PartLog(folder, 500, kind, "native", keep_failed=False)
+    assert 500 not in again
+    again.append(outcome(500) + outcome(501))
+    again.commit()
+    content = folder.read(parts.name(500, kind))
+    assert content is not None
+    found = [json.loads(text) for text in parts.decode(content, kind, "native")]
+    assert found == [json.loads(outcome(number)) for number in (500, 501, 502)]
+
+
+def test_parquet_parts_have_the_text_of_the_first_choice(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = tmp_path / "part.parquet"
+    path.write_bytes(parts.encode([outcome(1)[:-1], outcome(2, failed=True)[:-1]], "parquet", "native"))
+    assert parquet.read_table(path).column("text").to_pylist() == ["t1 \u2028é", None]
+
+
+RUN = RunFile(Identity("in", 3, "abc"), {"temperature": 1}, "native", (0, 1))
+
+
+def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
+    output = Output(str(tmp_path / "out"), "jsonl")
+    output.lock()
+    output.prepare(RUN, overwrite=False)
+    folder = Fenced(LocalFolder(tmp_path / "out"), output.epoch)
+    for part in (0, 500):
+        folder.put(parts.name(part, "jsonl"), outcome(part))
+    output.record(0, parts.Entry(len(outcome(0)), 1, 1))
+    output.record(500, parts.Entry(99999, 9, 9))  # it has been written again since
+    output.record(1000, parts.Entry(1, 1, 1))  # it is gone
+    output.save()
+    output.close()
+    again = Output(str(tmp_path / "out"), "jsonl")
+    again.lock()
+    again.prepare(RUN, overwrite=False)
+    assert again.entries == {part: parts.Entry(len(outcome(part)), 1, 1) for part in (0, 500)}
+    with pytest.raises(OutputError):  # workers of the first run write no more
+        folder.put(parts.name(0, "jsonl"), b"")
+    again.close()
+
+
+def test_two_drivers_on_one_folder_are_one_too_many(tmp_path: Path) -> None:
+    output, other = (Output(str(tmp_path / "out"), "jsonl") for _ in range(2))
+    output.lock()
+    refused: list[BaseException] = []
+
+    def try_it() -> None:
+        try:
+            other.lock()
+        except UsageError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    output.close()
+    assert len(refused) == 1
+    other.lock()
+    other.close()
+
+
+def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    output = Output(str(tmp_path / "out"), "jsonl")
+    output.lock()
+    output.prepare(RUN, overwrite=False)
+    (tmp_path / "out" / parts.name(0, "jsonl")).write_bytes(outcome(0))
+    changed = RunFile(RUN.input, {"temperature": 2}, "native", (0, 1))
+    with pytest.raises(UsageError, match="another temperature: 1, now 2"):
+        output.prepare(changed, overwrite=False)
+    output.prepare(changed, overwrite=True)
+    assert output.entries == {}
+    output.close()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    foreign = Output(str(tmp_path / "other"), "jsonl")
+    foreign.lock()
+    with pytest.raises(UsageError, match="not the output of a batch"):
+        foreign.prepare(RUN, overwrite=False)
+    foreign.close()
+
+
+def test_a_folder_of_an_object_store() -> None:
+    folder = RemoteFolder("memory://bucket/out")
+    assert (folder.sizes(), folder.read("a")) == ({}, None)
+    folder.put("a", b"123")
+    folder.put("below/b", b"1")
+    assert (folder.sizes(), folder.sizes("below"), folder.read("a")) == ({"a": 3}, {"b": 1}, b"123")
+    folder.remove("a")
+    folder.remove("a")
+    assert folder.sizes() == {}
+
+
+def test_a_store_without_its_driver_names_the_extra() -> None:
+    with pytest.raises(UsageError) as raised:
+        inputs.find("s3://bucket/in.jsonl", None)
+    assert "completions-cli[s3]" in str(raised.value.hint)

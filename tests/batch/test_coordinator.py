@@ -1,0 +1,171 @@
+"""One pace for all: what the coordinator of a cluster's run hands out, whoever asks and whatever becomes of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from completions_cli.api.endpoint import resolve
+from completions_cli.api.service import Service
+from completions_cli.auth.credentials import KeyCredentials
+from completions_cli.auth.secret import Secret
+from completions_cli.batch.budget import Budget, ErrorLimit
+from completions_cli.batch.cluster.coordinator import Coordinator, Limits
+from completions_cli.batch.cluster.driver import Signer
+from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Push, Report
+from completions_cli.batch.pacing.pace import Memory
+from completions_cli.batch.totals import Totals
+from completions_cli.transport.connection import Connection
+
+UNLIMITED = Limits(1000, 1000, None, None, Budget())
+PUSH = Push(Totals(), frozenset())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def begun(limits: Limits, clock: Clock, *, is_restarted: bool = False) -> Coordinator:
+    coordinator = Coordinator(limits, is_restarted=is_restarted, clock=clock)
+    coordinator.sync(PUSH)
+    return coordinator
+
+
+def asks(count: int, tokens: float = 0.0) -> tuple[Ask, ...]:
+    return (Ask(tokens, tokens),) * count
+
+
+def answered(tickets: tuple[int, ...], used: float | None = None) -> tuple[Event, ...]:
+    return tuple(Event("answered", ticket, 0.1, 0.0, used=used) for ticket in tickets)
+
+
+def test_all_workers_together_keep_one_rate() -> None:
+    clock = Clock()
+    coordinator = begun(replace(UNLIMITED, rpm=600.0), clock)
+    sent = 0
+    for _ in range(6000):
+        clock.now += 0.01
+        for worker in ("a", "b", "c"):
+            grant = coordinator.exchange(Report(worker, ""))
+            grant = coordinator.exchange(Report(worker, grant.incarnation, asks=asks(5)))
+            sent += len(grant.tickets)
+            coordinator.exchange(Report(worker, grant.incarnation, events=answered(grant.tickets)))
+    assert sent == pytest.approx(600, abs=2)
+
+
+def test_tokens_are_kept_whoever_uses_them() -> None:
+    clock = Clock()
+    coordinator = begun(replace(UNLIMITED, tpm=60_000.0), clock)
+    used = 0
+    for _ in range(6000):
+        clock.now += 0.01
+        for worker in ("a", "b"):
+            grant = coordinator.exchange(Report(worker, "", asks=asks(3, tokens=200.0)))
+            used += 100 * len(grant.tickets)
+            coordinator.exchange(Report(worker, grant.incarnation, events=answered(grant.tickets, used=100.0)))
+    assert used == pytest.approx(60_000, rel=0.05)
+
+
+def test_no_more_are_in_flight_than_allowed_over_all_workers() -> None:
+    coordinator = begun(replace(UNLIMITED, in_flight=10), Clock())
+    first = coordinator.exchange(Report("a", "", asks=asks(8)))
+    second = coordinator.exchange(Report("b", "", asks=asks(8)))
+    assert (len(first.tickets), len(second.tickets)) == (8, 2)
+    # Others want some too: what was given back is shared.
+    third = coordinator.exchange(Report("a", first.incarnation, asks=asks(8), events=answered(first.tickets)))
+    assert len(third.tickets) == 5
+    assert len(coordinator.exchange(Report("b", second.incarnation, under_way=2, asks=asks(8))).tickets) == 3
+
+
+def test_what_a_dead_worker_had_under_way_is_forgotten_after_a_while() -> None:
+    clock = Clock()
+    coordinator = begun(replace(UNLIMITED, in_flight=10), clock)
+    coordinator.exchange(Report("dead", "", asks=asks(10)))
+    assert coordinator.exchange(Report("a", "", asks=asks(10))).tickets == ()
+    clock.now += 11
+    assert len(coordinator.exchange(Report("a", "", asks=asks(10))).tickets) == 10
+
+
+def test_nothing_is_handed_out_before_the_driver_has_spoken() -> None:
+    coordinator = Coordinator(UNLIMITED, clock=Clock())
+    assert coordinator.exchange(Report("a", "", asks=asks(3))).tickets == ()
+    coordinator.sync(PUSH)
+    assert len(coordinator.exchange(Report("a", "", asks=asks(3))).tickets) == 3
+
+
+def test_a_restart_never_exceeds_the_rate() -> None:
+    clock = Clock()
+    limits = replace(UNLIMITED, rpm=600.0)
+    before = begun(limits, clock)
+    clock.now += 10
+    used = len(before.exchange(Report("a", "", asks=asks(100))).tickets)
+    assert used == 20  # two seconds' worth, all at once
+    after = begun(limits, clock, is_restarted=True)
+    clock.now += LEASE_SECONDS - 0.01
+    assert after.exchange(Report("a", "gone", asks=asks(100))).tickets == ()  # old tickets may still be used
+    clock.now += 1.0
+    used += len(after.exchange(Report("a", "gone", asks=asks(100))).tickets)
+    assert used <= 20 + 600 / 60 * (LEASE_SECONDS + 1.0)
+
+
+def test_a_restart_is_told_what_was_learned() -> None:
+    clock = Clock()
+    after = begun(UNLIMITED, clock, is_restarted=True)
+    clock.now += LEASE_SECONDS
+    grant = after.exchange(Report("a", "gone", asks=asks(10), memory=Memory(paused=7.0, rate=5.0)))
+    assert grant.tickets == ()
+    assert grant.memory.paused == pytest.approx(7.0)
+    assert grant.memory.rate == pytest.approx(5.0, rel=0.05)
+
+
+def test_one_retry_after_holds_all_workers() -> None:
+    clock = Clock()
+    coordinator = begun(UNLIMITED, clock)
+    grant = coordinator.exchange(Report("a", "", asks=asks(1)))
+    refused = Event("refused", grant.tickets[0], 0.2, 0.0, asked=5.0)
+    coordinator.exchange(Report("a", grant.incarnation, events=(refused,)))
+    assert coordinator.exchange(Report("b", "", asks=asks(1))).tickets == ()
+    clock.now += 6
+    assert coordinator.exchange(Report("b", "", asks=asks(1))).tickets != ()
+
+
+def test_the_budget_is_that_of_all_workers() -> None:
+    coordinator = begun(replace(UNLIMITED, budget=Budget(tokens=100)), Clock())
+    used = Totals(answers=1, prompt_tokens=40, completion_tokens=20)
+    assert coordinator.exchange(Report("a", "", totals={"a1": used})).ending is None
+    ending = coordinator.exchange(Report("b", "", totals={"b1": used})).ending
+    assert ending is not None
+    assert ending.reason == "max_tokens_total"
+
+
+def test_what_has_ended_is_counted_once() -> None:
+    limits = replace(UNLIMITED, budget=Budget(errors=ErrorLimit(count=3)))
+    coordinator = begun(limits, Clock())
+    failed = Totals(new_failures=2)
+    coordinator.exchange(Report("a", "", totals={"a1": failed}))
+    assert coordinator.sync(Push(failed, frozenset({"a1"}))).ending is None
+    # News that were on their way come late.
+    assert coordinator.exchange(Report("a", "", totals={"a1": failed})).ending is None
+    ending = coordinator.exchange(Report("a", "", totals={"a2": Totals(new_failures=1, last_error="no")})).ending
+    assert ending is not None
+    assert ending.reason == "max_errors"
+
+
+def test_orders_show_nothing_and_a_refusal_brings_new_ones() -> None:
+    service = Service(resolve("https://example.com"), headers={"x-secret": "sekret-1"})
+    signer = Signer(service, Connection(), KeyCredentials(Secret("sekret-2")))
+    orders = signer.orders(0, 0.0)
+    assert "sekret" not in repr(orders)
+    assert signer.orders(0, 1.0) is orders
+    newer = signer.orders(orders.version, 2.0)
+    assert newer.version > orders.version
+    coordinator = Coordinator(UNLIMITED, clock=Clock())
+    assert coordinator.orders(0) is None
+    coordinator.sync(replace(PUSH, orders=newer))
+    assert coordinator.orders(orders.version) == newer
+    assert coordinator.orders(newer.version) is None
+    coordinator.refuse(newer.version)
+    assert coordinator.sync(PUSH).refused == newer.version
