@@ -3,10 +3,14 @@
 Run as a script it starts one and prints its address; imported it starts that script, and finds its processes.
 """
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 NODES = 3
@@ -16,8 +20,10 @@ class ClusterProcess:
     """A running cluster. `address` is what --address takes."""
 
     def __init__(self, environ: dict[str, str]) -> None:
+        # Sockets are in it: its name must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
         self.process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+            [sys.executable, __file__, str(self.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
         )
         assert self.process.stdout
         self.address = self.process.stdout.readline().decode().strip()
@@ -44,6 +50,17 @@ class ClusterProcess:
     def stop(self) -> None:
         """End it."""
         self.process.communicate(timeout=60)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def traces(self) -> Iterator[bytes]:
+        """Give all that it has written to files, and the command lines and environments of its processes."""
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                yield path.read_bytes()
+        for pid in self._descendants():
+            for name in ("cmdline", "environ"):
+                with contextlib.suppress(OSError):
+                    yield Path(f"/proc/{pid}/{name}").read_bytes()
 
     def _descendants(self) -> list[int]:
         parents: dict[int, list[int]] = {}
@@ -67,7 +84,12 @@ def _main() -> None:
 
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 100_000_000},
+        head_node_args={
+            "num_cpus": 1,
+            "include_dashboard": False,
+            "object_store_memory": 100_000_000,
+            "temp_dir": sys.argv[1],
+        },
     )
     nodes = [cluster.add_node(num_cpus=1, object_store_memory=100_000_000) for _ in range(NODES - 1)]
     cluster.wait_for_nodes()

@@ -1,5 +1,6 @@
 """The same batch on a cluster of three nodes: every row once, whatever is killed, at one pace for all."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ pytestmark = [
 Start = Callable[..., EmulatorProcess]
 Rows = Callable[[int], Path]
 _TIME_LIMIT = 240  # seconds; machines of a cluster take their time to start
+KEY = "sekret-0123456789-abcdef"
 TOKEN = "0123456789abcdef" * 4
 
 
@@ -76,9 +78,11 @@ def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows
     server = emulator("--latency", "0.2")
     cli, cluster = joined.cli.service(server.url), joined.cluster
     folder = tmp_path / "out"
-    args = (rows(3000), "-o", folder, "-j", "60")
+    args = (rows(2000), "-o", folder, "-j", "60")
     driver = joined.start(*args)
     until(lambda: len(server.log()) > 100)
+    second = joined.run(*args)
+    assert (second.code, "another run is writing" in second.stderr) == (2, True)
     assert cluster.kill_one("ray::_Coordinator")
     asked = len(server.log())
     until(lambda: len(server.log()) > asked + 200)
@@ -87,17 +91,59 @@ def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows
     driver.kill()
     driver.communicate()
     kept = {record["row"]: record for record in part_records(folder)}
-    assert 0 < len(kept) < 3000
+    assert 0 < len(kept) < 2000
     result = joined.run(*args)
     assert result.code == 0, result.stderr
     told = summary(result)
-    assert (told["rows"], told["ok"], told["failed"]) == (3000, 3000, {})
+    assert (told["rows"], told["ok"], told["failed"]) == (2000, 2000, {})
     assert told["resumed"] >= len(kept)
     found = part_records(folder)
-    assert [record["row"] for record in found] == list(range(3000))
+    assert [record["row"] for record in found] == list(range(2000))
     assert all(found[row] == record for row, record in kept.items())
     merged = tmp_path / "merged.jsonl"
     assert batch(cli, "merge", folder, "-o", merged).code == 0
-    assert row_numbers(merged) == list(range(3000))
+    assert row_numbers(merged) == list(range(2000))
     # It is the output of the same batch here: nothing is left to do.
     assert batch(cli, tmp_path / "in.jsonl", "-o", merged).code == 0
+
+
+def test_tables_in_and_parquet_out_and_no_key_left_anywhere(joined: Joined, emulator: Start, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    server = emulator("--key", KEY)
+    joined.cli.service(server.url, KEY)
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.csv").write_text("id,prompt\nx,one\ny,two\n")
+    (source / "b.jsonl.gz").write_bytes(gzip.compress(b'"three"\nnot JSON\n{"prompt": "four", "id": 4}\n'))
+    parquet.write_table(pa.table({"prompt": ["five"], "note": ["n"]}), source / "c.parquet")
+    folder = tmp_path / "out"
+    result = joined.run(source, "-o", folder, "--parts", "parquet", "--pack", "2")
+    assert (result.code, result.stdout.count(b"\n")) == (13, 1), result.stderr
+    assert not any(KEY.encode() in trace for trace in joined.cluster.traces())
+    assert not any(KEY.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    tables = [parquet.read_table(part).to_pylist() for part in sorted(folder.glob("part-*.parquet"))]
+    assert [(row["row"], row["id"], row["text"] is None) for table in tables for row in table] == [
+        (0, "x", False),
+        (1, "y", False),
+        (2, None, False),
+        (3, None, True),
+        (4, "4", False),
+        (5, None, False),
+    ]
+    merged = tmp_path / "merged.jsonl"
+    assert batch(joined.cli, "merge", folder, "-o", merged).code == 0
+    found = records(merged)
+    assert [record["row"] for record in found] == list(range(6))
+    assert (found[3]["error"]["kind"], found[5]["metadata"]) == ("input", {"note": "n"})
+
+
+def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, rows: Rows, tmp_path: Path) -> None:
+    server = emulator("--latency", "0.05")
+    joined.cli.service(server.url)
+    result = joined.run(rows(1500), "-o", tmp_path / "out", "-M", "8", "-j", "30", "--max-tokens-total", "2000")
+    told = summary(result)
+    assert (result.code, told["stopped_by"]) == (14, "max_tokens_total"), result.stderr
+    assert 2000 <= told["total_tokens"] < 2000 + 30 * 20
+    assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
