@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from completions_cli.errors import ConfigError
@@ -25,18 +26,17 @@ def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TI
     It gets no stdin and a session of its own, so that it ends with all its children when it takes longer
     than `timeout` seconds or the user interrupts. Raises ConfigError, with its stderr when it failed.
     """
-    process = _start(words, environ)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _signals_held_back():
+            process = _start(words, environ)
         output, messages = _Reader(process.stdout), _Reader(process.stderr)
         process.wait(timeout)
-    except subprocess.TimeoutExpired as error:
-        _kill(process)
-        raise ConfigError(
-            f"key_command {words[0]} took longer than {timeout:g} s and was ended",
-            hint="It gets no terminal to ask questions on; unlock the password manager first.",
-        ) from error
-    except BaseException:
-        _kill(process)
+    except BaseException as error:
+        if process is not None:
+            _kill(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise _too_slow(words[0], timeout) from error
         raise
     printed = output.text(_DRAIN)
     line = printed.lstrip("\ufeff").partition("\n")[0]
@@ -47,6 +47,26 @@ def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TI
             f"key_command {words[0]} printed no key", hint="Its first line must be the key; run it by hand to see."
         )
     return line
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let a signal that comes while a command starts count once it is known what to end."""
+    if threading.current_thread() is not threading.main_thread():  # no other has to do with signals
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    received: list[int] = []
+    handled = [number for number, handler in handlers.items() if callable(handler)]
+    for number in handled:
+        signal.signal(number, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, handlers[number])
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -64,6 +84,13 @@ def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen
         raise ConfigError(
             f"key_command {words[0]} cannot be run: {reason}", hint="Check key_command in the profile."
         ) from error
+
+
+def _too_slow(name: str, timeout: float) -> ConfigError:
+    return ConfigError(
+        f"key_command {name} took longer than {timeout:g} s and was ended",
+        hint="It gets no terminal to ask questions on; unlock the password manager first.",
+    )
 
 
 def _failure(name: str, code: int, messages: str, printed: str) -> ConfigError:
@@ -106,8 +133,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             capture_output=True,
         )
     else:
-        import signal
-
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()

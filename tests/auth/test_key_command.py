@@ -19,7 +19,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
 
 def has_ended(pid: int) -> bool:
     """Wait for a process to end; a zombie has."""
-    for _ in range(500):
+    for _ in range(1000):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
                 time.sleep(0.01)
@@ -81,26 +81,23 @@ def test_it_is_ended_with_its_children_when_it_takes_too_long(tmp_path: Path) ->
 
 
 @posix_only
-def test_ctrl_c_ends_it_with_its_children(tmp_path: Path) -> None:
-    """The caller's process is interrupted while the command runs."""
-    ready = tmp_path / "ready"
-    os.mkfifo(ready)
-    caller = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"""
+@pytest.mark.parametrize("stopper", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_its_children_from_its_first_moment_on(tmp_path: Path, stopper: signal.Signals) -> None:
+    """The command interrupts its caller at once, and again and again: some signals come before its start is known."""
+    pids = tmp_path / "pids"
+    script = f"sleep 60 & echo $! $$ >> {pids}; kill -{stopper.value} $PPID; wait"
+    program = f"""
+import signal, sys
 from completions_cli.auth import key_command
-try:
-    key_command.run(["sh", "-c", "sleep 60 & echo $! > {ready}; wait"], {{"PATH": "{ENVIRON["PATH"]}"}})
-except KeyboardInterrupt:
-    print("interrupted")
-""",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    child = int(ready.read_text(encoding="utf-8"))
-    caller.send_signal(signal.SIGINT)
-    assert caller.communicate(timeout=10)[0] == "interrupted\n"
-    assert has_ended(child)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+for _ in range(20):
+    try:
+        key_command.run(["sh", "-c", {script!r}], {ENVIRON!r})
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        print(type(stopped).__name__)
+"""
+    caller = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert set(caller.stdout.split()) == {"KeyboardInterrupt" if stopper is signal.SIGINT else "SystemExit"}
+    started = pids.read_text(encoding="utf-8").split()
+    assert len(started) == 40
+    assert [pid for pid in started if not has_ended(int(pid))] == []
