@@ -81,6 +81,9 @@ def _not_found(context: HintContext) -> str:
     return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
 
 
+_ROLE_MISSING = (
+    "You are known there, but lack a role on the resource, such as Cognitive Services User: its owner can assign one."
+)
 _SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
 _REWORD = "Reword the prompt; the service's content filter refused it."
 
@@ -112,6 +115,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], Callable[[HintContext], str]], ...] = (
         ("virtual network", "firewall", "private endpoint", "public access is disabled"),
         lambda _: "The resource's network rules keep you out; try from an allowed network or VPN.",
     ),
+    (("permissiondenied", "principal does not have access"), lambda _: _ROLE_MISSING),
     (
         ("context length", "context size", "tokens_limit_reached", "body too large", "exceed_context_size_error"),
         lambda _: _SHORTEN,

@@ -57,6 +57,7 @@ def test_a_missing_route_depends_on_the_kind_of_endpoint(host: str, path: str, p
         (400, "API version not supported", "--api-version"),
         (404, "API version not supported", "--api-version"),
         (413, "too many tokens", "Shorten"),
+        (401, '{"error":{"code":"PermissionDenied","message":"Principal has no access."}}', "role"),
         (431, "too large", "-H"),
         (400, "temperature is too large", "Check the parameters"),
         (400, "the request exceeds the available context size", "Shorten"),

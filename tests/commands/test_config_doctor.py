@@ -130,6 +130,7 @@ def test_a_refused_probe_is_explained_with_the_command_that_mends_it(
         ("https://x", 401, "", {"key_source": "the keyring"}, "completions config key set -p p"),
         ("https://x", 401, "audience is incorrect", {"auth": "entra", "scope": "S"}, "set -p p scope SCOPE"),
         ("https://x", 403, "no", {"auth": "entra"}, "az role assignment create"),
+        ("https://x", 401, '{"error":{"code":"PermissionDenied","message":"No."}}', {}, "az role assignment create"),
         ("https://x", 403, "Key based authentication is disabled", {}, "set -p p auth entra"),
         ("https://x", 404, "", {"profile": None}, "export COMPLETIONS_ENDPOINT=https://x/v1"),
     ],

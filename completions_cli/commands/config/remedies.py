@@ -7,6 +7,10 @@ from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
 from completions_cli.errors import AuthError, NotFoundError, ServiceError
 from completions_cli.settings.table import SETTINGS
 
+_ROLE_MISSING = (
+    "The identity lacks a role on the resource. "
+    "Run: az role assignment create --assignee CLIENT --role ROLE --scope RESOURCE"
+)
 _USUAL_PATHS = ("/completions", "/v1/completions", "/models/completions")
 
 
@@ -46,6 +50,8 @@ def _signed_in_wrongly(error: ServiceError, tried: Situation) -> str | None:
         return None
     if "key based authentication is disabled" in message:
         return f"It takes no keys. Run: {_set('auth', 'entra', tried)}"
+    if error.code == "PermissionDenied" or "principal does not have access" in message:
+        return _ROLE_MISSING
     if tried.auth == "none":
         return f"It wants a key. Run: {_set('auth', 'key', tried)}"
     return _token_refused(message, tried) if tried.auth == "entra" else _key_refused(tried)
@@ -54,10 +60,7 @@ def _signed_in_wrongly(error: ServiceError, tried: Situation) -> str | None:
 def _token_refused(message: str, tried: Situation) -> str:
     if "audience" in message:
         return f"The token is for something else ({tried.scope}). Run: {_set('scope', 'SCOPE', tried)}"
-    return (
-        "The identity lacks a role on the resource. "
-        "Run: az role assignment create --assignee CLIENT --role ROLE --scope RESOURCE"
-    )
+    return _ROLE_MISSING
 
 
 def _key_refused(tried: Situation) -> str:
