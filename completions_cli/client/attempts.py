@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
-from completions_cli.errors import AuthError, CompletionsError, NetworkError, RateLimitError, ServiceError
+from completions_cli.errors import AuthError, CompletionsError, NetworkError, ServiceError
 
 _UNAUTHORIZED = 401
 
@@ -53,16 +53,15 @@ class Attempts:
         asked = error.retry_after if isinstance(error, ServiceError) else None
         seconds = self._policy.backoff(self.number - 1, self._chance()) if asked is None else asked
         if seconds > self._policy.max_wait:
-            raise self._too_long(error, seconds) from None
+            raise self._too_long(error, asked) from None
         if left is not None and seconds >= left:
             raise self._service.advised(error) from None
         return Wait(error, seconds, self.number + 1, self._policy.retries + 1)
 
-    def _too_long(self, error: ServiceError | NetworkError, seconds: float) -> CompletionsError:
-        if isinstance(error, RateLimitError):
-            error.hint = (
-                f"The server asks to wait {seconds:g} s, over --max-wait {self._policy.max_wait:g}: "
-                "try again then, or allow the wait."
-            )
-            return error
-        return self._service.advised(error)
+    def _too_long(self, error: ServiceError | NetworkError, asked: float | None) -> CompletionsError:
+        limit = f"--max-wait {self._policy.max_wait:g}"
+        if asked is None:
+            error.hint = error.hint or f"Another attempt has to wait, and {limit} does not allow it: try again later."
+        else:
+            error.hint = f"The server asks to wait {asked:g} s, over {limit}: try again then, or allow the wait."
+        return error

@@ -22,6 +22,7 @@ from completions_cli.prompt_source import PromptFlags, PromptSource
 from completions_cli.render import answer, usage
 from completions_cli.render.answer import AnswerOptions
 from completions_cli.render.spinner import Spinner
+from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
@@ -42,7 +43,7 @@ def run(
 ) -> None:
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
     resolution.apply_common(common, streams)
-    fail_on = _fail_on(output.fail_on)
+    fail_on = _fail_on(output.fail_on, streams)
     separator = prompt_source.argument(output.separator, "--separator", escapes=True)
     source = _source(prompt, prompts, streams)
     text, body = source.read(wire.prompt_from_json)
@@ -75,11 +76,15 @@ def run(
         raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
 
 
-def _fail_on(typed: str | None) -> frozenset[str]:
-    reasons = frozenset(reason.strip() for reason in (typed or "").split(",") if reason.strip())
+def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
+    reasons = dict.fromkeys(reason.strip() for reason in (typed or "").split(",") if reason.strip())
     if typed is not None and not reasons:
         raise UsageError("--fail-on names no finish reason", hint="As in --fail-on length,content_filter.")
-    return reasons
+    for reason in reasons:
+        if reason not in usage.KNOWN_REASONS:
+            advice = profile_file.nearest(reason, usage.KNOWN_REASONS)
+            streams.stderr.note(f"warning: --fail-on {reason}: no finish reason that is known. {advice}")
+    return frozenset(reasons)
 
 
 def _source(prompt: str | None, prompts: PromptOptions, streams: Streams) -> PromptSource:

@@ -185,7 +185,7 @@ class ConnectionOptions:
     retries: Annotated[str | None, _connection("--retries", metavar="N", help="Further attempts. (default 4)")] = None
     max_wait: Annotated[
         str | None,
-        _connection("--max-wait", metavar="S", help="Longest wait to accept before an attempt. (default 120)"),
+        _connection("--max-wait", metavar="S", help="Longest wait to accept before an attempt; 0: none. (default 120)"),
     ] = None
     proxy: Annotated[str | None, _connection("--proxy", metavar="URL", help="Proxy to go through.")] = None
     ca_bundle: Annotated[str | None, _connection("--ca-bundle", metavar="FILE", help="Certificates to trust.")] = None

@@ -4,6 +4,18 @@ from collections.abc import Mapping
 
 from completions_cli.models import Finished
 
+# Of the reference, then those met elsewhere: servers may have others. The last is ours, for an answer without any.
+KNOWN_REASONS = (
+    "length",
+    "content_filter",
+    "stop",
+    "tool_calls",
+    "content_filter_error",
+    "model_length",
+    "error",
+    "abort",
+    "unknown",
+)
 _NOTES = {
     "length": "the completion was cut off at max_tokens; allow more with -M",
     "content_filter": "text was left out by the service's content filter",

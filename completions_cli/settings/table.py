@@ -72,6 +72,12 @@ def _seconds(value: Json) -> float:
     raise ValueError("a positive number of seconds")
 
 
+def _wait(value: Json) -> float:
+    if _is_number(value) and value >= 0:
+        return float(value)
+    raise ValueError("a number of seconds, 0 or more")
+
+
 def _whole(value: Json) -> int:
     if _is_number(value) and value >= 0 and value == int(value):
         return int(value)
@@ -115,6 +121,7 @@ def _json(text: str) -> Json:
 
 TEXT = Kind(_text, _text)
 SECONDS = Kind(_seconds, lambda text: _seconds(_number(text)))
+WAIT = Kind(_wait, lambda text: _wait(_number(text)))
 WHOLE = Kind(_whole, lambda text: _whole(_number(text)))
 COMMAND = Kind(_command, lambda text: _command(_json(text)))
 
@@ -143,7 +150,7 @@ SETTINGS = {
         Setting("deadline", SECONDS, flag="--deadline"),
         Setting("connect_timeout", SECONDS, flag="--connect-timeout", default=10.0),
         Setting("retries", WHOLE, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
-        Setting("max_wait", SECONDS, flag="--max-wait", default=120.0),
+        Setting("max_wait", WAIT, flag="--max-wait", default=120.0),
         Setting("proxy", TEXT, flag="--proxy"),
         Setting("ca_bundle", TEXT, flag="--ca-bundle"),
         Setting("model_path", TEXT, flag="--model-path"),

@@ -350,6 +350,23 @@ def test_a_wait_over_max_wait_is_refused_at_once(cli: Cli, scripted_server: Scri
     assert "--max-wait" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("headers", "requests", "hint"),
+    [
+        ([], 1, "Another attempt has to wait, and --max-wait 0 does not allow it"),
+        (["retry-after: 1"], 1, "asks to wait 1 s, over --max-wait 0"),
+        (["retry-after: 0"], 5, "--retries"),
+    ],
+)
+def test_max_wait_0_never_waits(
+    headers: list[str], requests: int, hint: str, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(b"", "503 Service Unavailable", headers)])
+    result = cli.service(scripted_server.url).run("complete", "P", "--max-wait", "0")
+    assert (result.code, len(scripted_server.requests)) == (9, requests)
+    assert hint in result.stderr
+
+
 def test_what_breaks_off_amid_text_is_not_asked_again(cli: Cli, scripted_server: ScriptedServer) -> None:
     overloaded = b'data: {"error":{"message":"overloaded","code":"503"}}\n\n'
     scripted_server.play([stream_head(), event("kept"), overloaded])
@@ -414,3 +431,12 @@ def test_fail_on(reasons: str, code: int, cli: Cli, scripted_server: ScriptedSer
     scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"length"}]}')])
     result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", reasons)
     assert (result.code, result.text) == (code, "a\n")
+    assert result.stderr.count("--fail-on") == (1 if code else 0)
+
+
+def test_a_finish_reason_that_is_not_known_gets_a_warning(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"lenght"}]}')])
+    result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", "lenght,stop")
+    assert result.code == 15
+    warning = "warning: --fail-on lenght: no finish reason that is known. Did you mean 'length'?"
+    assert result.stderr.splitlines()[0] == warning
