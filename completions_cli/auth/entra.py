@@ -35,6 +35,8 @@ AUTHORITY = "https://login.microsoftonline.com"
 # An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
 _TIMEOUT = 30.0
 _MOST_BYTES = 1 << 20
+# In seconds. A token that claims to live longer is renewed all the same.
+_LONGEST_LIFE = 86400.0
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NO_TENANTS = ("common", "organizations", "consumers")
 _CODE = re.compile(r"AADSTS\d+")
@@ -179,7 +181,7 @@ class ClientCredentialsFlow:
             raise MalformedResponseError(
                 "it answered without a token", hint="Check authority and tenant_id in the profile."
             )
-        return Token(Secret.checked(answer["access_token"], "the authority"), now, now + _lifetime(answer))
+        return Token(Secret.checked(answer["access_token"], "the authority"), now, _end(answer, now))
 
     def _failure(
         self, status: int, headers: Mapping[str, str], body: bytes, answer: dict[str, Json]
@@ -270,9 +272,9 @@ def _json(body: bytes) -> dict[str, Json]:
     return found if isinstance(found, dict) else {}
 
 
-def _lifetime(answer: dict[str, Json]) -> float:
-    """Read for how many seconds a token is valid; some authorities write it as text."""
+def _end(answer: dict[str, Json], now: float) -> float | None:
+    """Read until when a token is valid, which some authorities write as text, and others leave out."""
     try:
-        return max(0.0, float(answer.get("expires_in", 0)))
-    except (TypeError, ValueError):
-        return 0.0
+        return now + min(max(0.0, float(answer["expires_in"])), _LONGEST_LIFE)
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -107,7 +107,7 @@ def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Co
 
 
 def token_scope(settings: Settings, endpoint: Endpoint) -> str:
-    """Name what a token is asked for: what the profile says, else what the kind of endpoint wants."""
+    """Name what a token is asked for. Raises ConfigError where only the user can say."""
     from completions_cli.settings import endpoint_kind
 
-    return settings.values["scope"] or endpoint_kind.of(endpoint).scope
+    return endpoint_kind.scope_for(endpoint, settings.values["scope"])

@@ -16,14 +16,16 @@ _LONGEST = 2 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, when it was issued and when it expires, in Unix time by this machine's clock."""
+    """A token, when it was issued and when it expires, in Unix time by this machine's clock; None: it was not told."""
 
     value: Secret
     issued: float
-    expires: float
+    expires: float | None
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it should still be used: a short-lived one for half its life."""
+        """Tell whether it should still be used: a short-lived one for half its life, one without an end until a 401."""
+        if self.expires is None:
+            return True
         margin = min(MARGIN, (self.expires - self.issued) / 2)
         return now + margin < self.expires < now + _LONGEST
 
@@ -57,7 +59,7 @@ class TokenCache:
 
     def save(self, token: Token, now: float) -> None:
         """Keep a token, if that is possible and worth it."""
-        if not self._is_usable or not token.is_fresh(now):
+        if not self._is_usable or token.expires is None or not token.is_fresh(now):
             return
         kept = {
             "identity": self._identity,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.errors import ConfigError
 
 _ML = "https://ml.azure.com/.default"
 _COGNITIVE = "https://cognitiveservices.azure.com/.default"
@@ -12,10 +13,13 @@ _FOUNDRY = "https://ai.azure.com/.default"
 
 @dataclass(frozen=True, slots=True)
 class EndpointKind:
-    """A kind of endpoint. `scope` is what a token for it is asked for, `advice` what its users should know."""
+    """A kind of endpoint. `scope` is what a token for it is asked for, `advice` what its users should know.
+
+    Without a scope, only the user knows whose tokens the service takes: one for Azure is not sent elsewhere unasked.
+    """
 
     name: str
-    scope: str = _COGNITIVE
+    scope: str | None = _COGNITIVE
     advice: str | None = None
 
 
@@ -29,7 +33,7 @@ _PROJECT = EndpointKind("a Foundry resource's OpenAI-style route", scope=_FOUNDR
 _OPENAI = EndpointKind("Azure OpenAI")
 _GITHUB = EndpointKind("GitHub Models", advice="It offers chat only, no text completions.")
 _LOCAL = EndpointKind("a server on this machine")
-_OTHER = EndpointKind("a server of another kind")
+_OTHER = EndpointKind("a server of another kind", scope=None)
 
 
 def _foundry(path: str) -> EndpointKind:
@@ -71,3 +75,14 @@ def of(endpoint: Endpoint) -> EndpointKind:
         if any(endpoint.host.endswith("." + domain) for domain in domains):
             return kind(path)
     return _OTHER
+
+
+def scope_for(endpoint: Endpoint, chosen: str | None) -> str:
+    """Name what a token is asked for: what the user chose, else what the kind of endpoint wants. Raises ConfigError."""
+    scope = chosen or of(endpoint).scope
+    if scope is None:
+        raise ConfigError(
+            f"what a token for {endpoint.host} is to be asked for is not known: it is no host of Azure's",
+            hint="Name its scope in the profile of that endpoint: completions config set scope api://ID/.default",
+        )
+    return scope

@@ -15,6 +15,7 @@ from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"
+_MOST_SHOWN = 60
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -82,6 +83,8 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Sett
     _add_ca_bundle(values, environ, sources)
     # What the profile says for its own server goes to no other.
     is_own = target is None or _has_origin(profile.get("endpoint"), target)
+    if not is_own:
+        values["scope"], sources["scope"] = None, "default"
     profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
     return Settings(
         profile=name,
@@ -153,7 +156,8 @@ def _parsed(setting: Setting, text: str, source: str) -> Json:
         return setting.kind.parse(text)
     except ValueError as error:
         kind = UsageError if source.startswith("--") else ConfigError
-        raise kind(f"{source} must be {error}", hint=f"Correct {source}, or leave it out.") from error
+        shown = repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
+        raise kind(f"{source} must be {error}, not {shown}", hint=f"Correct {source}, or leave it out.") from error
 
 
 def _endpoint(

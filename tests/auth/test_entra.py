@@ -86,7 +86,9 @@ def test_a_token_is_renewed_five_minutes_before_it_expires(authority: Authority,
     assert token(credentials) == "token-2"
 
 
-@pytest.mark.parametrize(("lifetime", "first", "second"), [("3599", 3000, 400), (200, 99, 2), (0, 0, 0), ("?", 0, 0)])
+@pytest.mark.parametrize(
+    ("lifetime", "first", "second"), [("3599", 3000, 400), (200, 99, 2), (0, 0, 0), (1e9, 80_000, 7000)]
+)
 def test_any_lifetime_is_made_the_best_of(
     authority: Authority, clock: Clock, lifetime: object, first: float, second: float
 ) -> None:
@@ -98,6 +100,25 @@ def test_any_lifetime_is_made_the_best_of(
     assert again == ("token-1" if first else "token-2")
     clock.now += second
     assert token(credentials) != again
+
+
+@pytest.mark.parametrize("lifetime", [None, "?"])
+def test_a_token_of_unknown_life_is_used_until_it_is_refused(
+    authority: Authority,
+    clock: Clock,
+    lifetime: object,
+    tmp_path: Path,
+    use_keyring: Callable[[KeyringBackend], None],
+) -> None:
+    use_keyring(FileKeyring(tmp_path / "keyring.json"))
+    authority.lifetime = lifetime
+    credentials = EntraCredentials(flow(authority), cache(), clock)
+    assert token(credentials) == token(credentials) == "token-1"
+    clock.now += 7 * 86400
+    assert token(credentials) == "token-1"
+    assert credentials.refresh()
+    assert token(credentials) == "token-2"
+    assert cache().load(clock.now) is None
 
 
 def test_a_clock_that_is_turned_back_gets_a_new_token(authority: Authority, clock: Clock) -> None:

@@ -84,6 +84,7 @@ def test_init_takes_all_answers_as_options(cli: Cli) -> None:
         (["--endpoint", URL, "--auth", "password"], 2, "--auth must be key or entra or none"),
         (["--endpoint", URL, "--tenant-id", "t"], 2, "--auth entra"),
         (["--endpoint", URL, "--auth", "entra", "--tenant-id", "common"], 3, "'common' is not a tenant"),
+        (["--endpoint", "https://x.example", "--auth", "entra"], 3, "config set scope"),
         (["--endpoint", " "], 2, "--endpoint must be a string that is not empty"),
     ],
 )

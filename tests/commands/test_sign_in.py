@@ -120,6 +120,20 @@ def test_a_token_is_not_sent_over_unencrypted_http(user: KeyringCli, authority: 
     assert authority.paths == []
 
 
+def test_no_token_is_asked_for_a_host_that_is_not_azures_unless_its_profile_names_the_scope(
+    user: KeyringCli, authority: Authority
+) -> None:
+    env = {"COMPLETIONS_API_KEY": SECRET}
+    user.run("config", "set", "scope", "api://mine/.default")
+    elsewhere = user.run("complete", "hi", "--endpoint", "https://x.invalid", env=env)
+    assert elsewhere.code == 3
+    assert "config set scope" in elsewhere.stderr
+    assert authority.paths == []
+    user.run("config", "set", "endpoint", "https://x.invalid")
+    assert user.run("complete", "hi", env=env).code == 10
+    assert authority.forms[0]["scope"] == "api://mine/.default"
+
+
 def test_without_a_tenant_the_identity_of_the_environment_signs_in(
     user: KeyringCli, authority: Authority, scripted_server: ScriptedServer
 ) -> None:

@@ -56,10 +56,12 @@ def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -
 
 
 def test_a_wrong_value_is_blamed_on_its_source() -> None:
-    with pytest.raises(UsageError, match="--timeout must be a positive number"):
+    with pytest.raises(UsageError, match="--timeout must be a positive number of seconds, not 'x'"):
         resolve(Flags(settings={"timeout": "x"}), {}, file())
     with pytest.raises(ConfigError, match="COMPLETIONS_RETRIES must be a whole number"):
         resolve(Flags(), {"COMPLETIONS_RETRIES": "x"}, file())
+    with pytest.raises(UsageError, match=r"0 or more, not '-x{59}…'"):
+        resolve(Flags(settings={"max_wait": "-" + "x" * 5000}), {}, file())
 
 
 def test_the_keys_order_is_variable_file_command_keyring_late_variable() -> None:

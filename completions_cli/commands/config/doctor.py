@@ -184,7 +184,7 @@ def _probe(settings: Settings, streams: Streams) -> Finding:
 
 
 def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
-    from completions_cli.auth import keys, sign_in
+    from completions_cli.auth import keys
     from completions_cli.auth.keyring_store import KeyringStore
     from completions_cli.commands.config.remedies import Situation, remedy
 
@@ -199,7 +199,7 @@ def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams
         api_version=values["api_version"],
         deployment=values["deployment"],
         key_source=source.name if source else None,
-        scope=sign_in.token_scope(settings, endpoint),
+        scope=values["scope"] or endpoint_kind.of(endpoint).scope,
     )
     return remedy(error, tried)
 

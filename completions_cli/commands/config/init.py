@@ -93,15 +93,18 @@ def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Str
     if typed.auth is None:
         question, default = f"Sign in with ({', '.join(AUTH_KINDS)})", "none" if target.is_loopback else "key"
         typed = replace(typed, auth=ask(question, lambda kind: _check_auth(kind, target), default))
-    return _asked_identity(typed, ask, streams) if typed.auth == "entra" else typed
+    return _asked_identity(typed, target, ask, streams) if typed.auth == "entra" else typed
 
 
-def _asked_identity(typed: Answers, ask: "_Wizard", streams: Streams) -> Answers:
+def _asked_identity(typed: Answers, target: Endpoint, ask: "_Wizard", streams: Streams) -> Answers:
     if typed.tenant_id is None:
         streams.stderr.note("With a tenant and a client of your own; leave them empty to use your Azure sign-in.")
         typed = replace(typed, tenant_id=ask("Tenant id", _check_tenant) or None)
     if typed.tenant_id is not None and typed.client_id is None:
         typed = replace(typed, client_id=ask("Client id", lambda _: None) or None)
+    if typed.scope is None and endpoint_kind.of(target).scope is None:
+        question = "Scope of its tokens, as in api://ID/.default"
+        typed = replace(typed, scope=ask(question, lambda scope: endpoint_kind.scope_for(target, scope)))
     return typed
 
 
@@ -160,6 +163,8 @@ def _check(answers: Answers) -> None:
             ) from error
     target = endpoints.resolve(answers.endpoint or "", answers.api_version)
     _check_auth(answers.auth, target)
+    if answers.auth == "entra":
+        endpoint_kind.scope_for(target, answers.scope)
     if answers.tenant_id is not None or answers.client_id is not None:
         if answers.auth != "entra":
             raise UsageError("--tenant-id and --client-id are for OAuth2", hint="Add --auth entra, or leave them out.")
