@@ -65,8 +65,8 @@ def _signals_held_back() -> Iterator[None]:
     finally:
         for number in handled:
             signal.signal(number, handlers[number])
-        for number in received[:1]:
-            signal.raise_signal(number)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

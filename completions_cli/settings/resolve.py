@@ -83,7 +83,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Sett
     _add_ca_bundle(values, environ, sources)
     # What the profile says for its own server goes to no other.
     is_own = target is None or _has_origin(profile.get("endpoint"), target)
-    if not is_own:
+    if not is_own and sources["scope"] == layers.profile_source:
         values["scope"], sources["scope"] = None, "default"
     profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
     return Settings(
