@@ -1,5 +1,6 @@
 """Assembles the command and is its only error boundary: every failure becomes text on stderr and an exit code here."""
 
+import errno
 import importlib
 import itertools
 import os
@@ -23,6 +24,9 @@ COMMANDS = {
     "local": "Fetch, look at or remove the embedded model of the profile local.",
     "emulator": "Play the completions service on a local socket.",
 }
+
+# Files, for the process or all of them, and memory: limits that somebody has set, and no bug.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 # typer keeps the class out of its public names; every error in what was typed derives from it.
 _TypedError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -125,6 +129,10 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         return error
     if isinstance(error, _TypedError):
         return _usage_error(error)
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        return UsageError(
+            f"the system gives this process no more: {error.strerror}", hint="Raise its limits; see ulimit -a."
+        )
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
 
 

@@ -13,6 +13,7 @@ from completions_cli.errors import UsageError
 _DRAIN_SECONDS = 30
 _MOST_CONCURRENT = 1024
 _OTHER_FILES = 64
+_LEAST_FILES = 32  # with fewer the event loop and the first connection do not come about
 
 
 def sockets(in_flight: int | None) -> int:
@@ -27,6 +28,8 @@ def sockets(in_flight: int | None) -> int:
         soft = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, wanted + _OTHER_FILES)
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
+        raise UsageError(f"the system lets this process open {soft} files only", hint="ulimit -n")
     if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
         raise UsageError(f"-j {in_flight}: the system lets this process open {soft} files only", hint="ulimit -n")
     return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))

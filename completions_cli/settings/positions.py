@@ -3,6 +3,7 @@
 Made for texts that parsed: it follows strings, arrays and inline tables, and leaves judging to the parser.
 """
 
+import contextlib
 import re
 from typing import TypeAlias
 
@@ -22,7 +23,8 @@ _STRING = re.compile(
 def locate(text: str) -> dict[Path, tuple[int, int]]:
     """Map each key's path to its line and column, both from 1; a key that is spelt several times to its first."""
     scanner = _Scanner(text.replace("\r\n", "\n"))
-    scanner.document()
+    with contextlib.suppress(RecursionError):  # what stands before the depths is found all the same
+        scanner.document()
     return {path: scanner.line_and_column(offset) for path, offset in scanner.found.items()}
 
 

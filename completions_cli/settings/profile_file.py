@@ -15,6 +15,7 @@ BUILT_IN = "local"
 
 _POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
 _MOST_BYTES = 16 * 1024 * 1024
+_DEEPEST = 100
 _AT_END = " (at end of document)"
 _CORRECT = "Correct it with: completions config edit"
 _KEY_WORDS = ("key", "secret", "token", "password")
@@ -207,15 +208,14 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
         return headers.error(name, value)
     if name in wire.DOCUMENTED:
         return f"{name} is no extra parameter" + ("; it belongs into params" if name in PARAMETERS else "")
-    return None if _is_json(value) else f"{name} must be something that JSON can hold"
+    return None if _is_json(value) else f"{name} must be something that JSON can hold, nested {_DEEPEST} deep at most"
 
 
-def _is_json(value: Json) -> bool:
-    """Tell what TOML and JSON share: no dates, no times, no infinities."""
-    if isinstance(value, dict):
-        return all(_is_json(item) for item in value.values())
-    if isinstance(value, list):
-        return all(_is_json(item) for item in value)
+def _is_json(value: Json, depth: int = _DEEPEST) -> bool:
+    """Tell what TOML and JSON share: no dates, no times, no infinities; and no depth that nobody could write again."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(_is_json(item, depth - 1) for item in items)
     if isinstance(value, float):
         return value - value == 0
     return isinstance(value, str | int)

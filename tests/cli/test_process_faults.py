@@ -1,0 +1,123 @@
+"""Hard surroundings, for every command: an exit code that says what it was, never a bug and never a traceback."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Cli
+from tests.scripted_server import ScriptedServer, Silence, response
+
+resource = pytest.importorskip("resource")
+
+ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
+# More of them by hand: COMPLETIONS_TEST_SIGNALS=500 scripts/test tests/cli/test_process_faults.py -k signal
+SIGNALS = int(os.environ.get("COMPLETIONS_TEST_SIGNALS", "16"))
+COMMANDS = {
+    "complete": ["complete", "P"],
+    "stream": ["stream", "P"],
+    "batch": ["batch", "rows.jsonl", "-o", "out.jsonl", "--overwrite"],
+    "plan": ["batch", "rows.jsonl", "--plan"],
+    "list": ["config", "list"],
+    "show": ["config", "show", "--json"],
+    "set": ["config", "set", "timeout", "5"],
+    "get": ["config", "get", "endpoint"],
+    "key status": ["config", "key", "status"],
+    "doctor": ["config", "doctor"],
+    "local": ["local", "status"],
+    "emulator": ["emulator", "--list-faults"],
+}
+# What says nothing on stdout cannot notice that stdout is full.
+SPEAKING = [name for name in COMMANDS if name not in ("batch", "set")]
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(cli: Cli, scripted_server: ScriptedServer) -> Run:
+    """Run a command by its name, in a home with a profile and rows; give its code and what it said."""
+    scripted_server.play([ANSWER])
+    cli.service(scripted_server.url)
+    cli.profile(f'default_profile = "p"\n[profiles.p]\nendpoint = "{scripted_server.url}"\n')
+    (cli.home / "rows.jsonl").write_text('"a"\n"b"\n', encoding="utf-8")
+
+    def start(name: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401 - Popen's own
+        process = cli.start(*COMMANDS[name], cwd=cli.home, **options)
+        _, stderr = process.communicate(timeout=60)
+        said = (stderr or b"").decode()
+        assert process.returncode not in (1, -signal.SIGABRT, -signal.SIGSEGV), said
+        assert "Traceback" not in said
+        return process.returncode, said
+
+    return start
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is Linux's")
+@pytest.mark.parametrize("name", SPEAKING)
+def test_a_full_disk_behind_stdout_is_told(name: str, run: Run) -> None:
+    with Path("/dev/full").open("wb") as full:
+        assert run(name, stdout=full)[0] == 16
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_closed_streams_are_no_bug(name: str, run: Run) -> None:
+    def close() -> None:
+        for fd in (0, 1, 2):
+            os.close(fd)
+
+    code, _ = run(name, stdin=None, stdout=None, stderr=None, preexec_fn=close)
+    assert code == (16 if name in SPEAKING else 0)
+
+
+@pytest.mark.parametrize("home", [None, "/dev/null", "/nonexistent"])
+@pytest.mark.parametrize("name", ["complete", "list", "set", "local"])
+def test_a_home_that_is_none(name: str, home: str | None, run: Run, cli: Cli) -> None:
+    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        del cli.env[variable]
+    if home is not None:
+        cli.env["HOME"] = home
+    code, said = run(name)
+    assert code in (0, 3, 16)
+    assert (code == 0) == ("error: " not in said)
+
+
+@pytest.mark.parametrize("name", ["complete", "batch", "show"])
+def test_a_locale_that_knows_ascii_alone(name: str, run: Run, cli: Cli) -> None:
+    cli.env |= {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    assert run(name)[0] == 0
+
+
+@pytest.mark.parametrize("files", [8, 14, 31])
+@pytest.mark.parametrize("name", ["complete", "batch", "set"])
+def test_too_few_files(name: str, files: int, run: Run) -> None:
+    code, said = run(name, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
+    assert code in ((2,) if name == "batch" else (0, 2, 3, 10))
+    assert name != "batch" or "files" in said
+
+
+@pytest.mark.usefixtures("run")
+def test_a_signal_at_any_moment_is_no_bug(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([Silence()])
+    chance = random.Random(os.getpid())  # noqa: S311 - any moment will do
+    for _ in range(SIGNALS):
+        name = chance.choice(list(COMMANDS))
+        number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGPIPE])
+        process = cli.start(*COMMANDS[name], cwd=cli.home, start_new_session=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=chance.uniform(0.3, 1.0))
+        for each in (number, signal.SIGTERM, signal.SIGTERM):  # SIGPIPE says nothing; a batch drains first
+            process.send_signal(each)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+        said = process.communicate(timeout=30)[1].decode()
+        # Before the interpreter has come to our code, a signal ends it as signals do.
+        assert process.returncode in (0, 3, 10, 130, 143, -number, -signal.SIGTERM), (name, number, said)
+        assert "bug in completions" not in said
+    assert b'[profiles.p]\nendpoint = "http://' in (cli.home / "config/completions/completions.toml").read_bytes()
+    assert not list(cli.home.rglob("*.tmp"))
