@@ -1,6 +1,7 @@
 """Whatever a crash leaves of an output, what is whole is kept and the rest is asked again."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,7 +115,8 @@ def test_a_line_is_whole_or_not_there(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     path = tmp_path / "out"
     book = Journal(path)
-    book.append(b"x" * 99 + b"\n")
+    for _ in range(2):
+        book.append(b"x" * 49 + b"\n")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150, before[1]))
     try:
@@ -122,8 +124,72 @@ def test_a_line_is_whole_or_not_there(tmp_path: Path) -> None:
             book.append(b"y" * 99 + b"\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert path.read_bytes() == b"x" * 99 + b"\n"
+    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2
     book.append(b"z\n")
     book.sync()
     book.close()
-    assert path.read_bytes() == b"x" * 99 + b"\nz\n"
+    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2 + b"z\n"
+
+
+def _line(number: int, *, failed: bool = False) -> bytes:
+    error = RejectedError("no", status=400) if failed else None
+    return formats.line(Outcome(Row(number), response=None if failed else {}, error=error), "native")
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    twice = _line(0) + _line(1, failed=True) + _line(0) + _line(1, failed=True)
+    path.write_bytes(twice + b"{]\n" * 3 + _line(2) + b'{"id":null,"row":')
+    found = journal.recover(path, native)
+    assert path.read_bytes() == _line(0) + _line(1, failed=True) + _line(2)
+    assert (found.ok, dict(found.failed), found.dropped) == (2, {"rejected": 1}, 5)
+
+
+def test_a_journal_without_damage_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    whole = _line(0) + _line(1, failed=True) + _line(2)
+    for content in (whole, whole + b'{"torn', whole + b"\0" * 99):
+        path.write_bytes(content)
+        before = path.stat().st_ino
+        journal.recover(path, native)
+        assert (path.read_bytes(), path.stat().st_ino) == (whole, before)
+
+
+def test_a_line_needs_its_end_and_no_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.write_bytes(b"1\n2\0\n3\n4")
+    journal.recover(path, lambda line: Entry(line[0], None))
+    assert path.read_bytes() == b"1\n3\n"
+
+
+def test_it_is_known_what_is_not_yet_on_the_disk(tmp_path: Path) -> None:
+    book = Journal(tmp_path / "out")
+    seen = [book.is_dirty]
+    book.append(b"x\n")
+    seen.append(book.is_dirty)
+    book.sync()
+    seen.append(book.is_dirty)
+    book.close()
+    assert seen == [False, True, False]
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is Linux's")
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no/out cannot be written: No such file"):
+        Journal(tmp_path / "no" / "out")
+    with pytest.raises(OutputError, match=f"{tmp_path.name} cannot be written: Is a directory"):
+        journal.recover(tmp_path, native)
+    full, null = Journal(Path("/dev/full")), Journal(Path("/dev/null"))
+    with pytest.raises(OutputError, match="/dev/full cannot be written: No space left"):
+        full.append(b"x\n")
+    with pytest.raises(OutputError, match="/dev/null cannot be written: Invalid argument"):
+        null.sync()
+    full.close()
+    null.close()

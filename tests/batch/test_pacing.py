@@ -71,6 +71,29 @@ def test_a_mirror_takes_off_what_was_sent_after_the_request_it_hears_of() -> Non
     assert mirror.wait(0.0, 1.0) > 5
 
 
+def test_a_mirror_fills_between_two_answers_and_is_drained_by_what_is_sent() -> None:
+    mirror = Mirror()
+    mirror.read(100.0, 0, 50, charged_then=0.0)  # no limit at all says nothing
+    assert not mirror.is_known
+    mirror.read(100.0, 600, 0, charged_then=0.0)
+    assert mirror.wait(100.0, 10.0) == pytest.approx(1.12)
+    assert mirror.wait(101.0, 10.0) == pytest.approx(0.12)
+    assert mirror.wait(102.0, 10.0) == 0.0
+    mirror.take(102.0, 10.0)
+    mirror.take(103.0, 10.0)
+    assert mirror.wait(103.0, 10.0) == pytest.approx(0.12)
+    mirror.take(900.0, 590.0)  # by then it is full, and no fuller
+    assert mirror.wait(900.0, 10.0) == pytest.approx(0.12)
+
+
+def test_a_mirror_of_a_limit_of_one_lets_one_through() -> None:
+    mirror = Mirror()
+    mirror.read(0.0, 1, 1, charged_then=0.0)
+    assert mirror.wait(0.0, 1.0) == 0.0
+    mirror.take(0.0, 1.0)
+    assert mirror.wait(0.0, 1.0) == pytest.approx(60.0)
+
+
 def test_the_user_rate_is_kept_evenly_from_the_start() -> None:
     pace = Pace(Concurrency(1000), 600, None, 0.0)
     sent = _send_until(pace, 60.0)
