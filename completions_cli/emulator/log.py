@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
@@ -57,6 +59,7 @@ class RequestLog:
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._requests = 0
+        self._lock = threading.Lock()
         self.failure: OutputError | None = None
         self.when_failed: Callable[[], None] = _nothing
 
@@ -82,11 +85,17 @@ class RequestLog:
         if not self._stream or self.failure:
             return
         try:
-            self._stream.write(json.dumps(record) + "\n")
-            self._stream.flush()
+            with self._lock:
+                self._stream.write(json.dumps(record) + "\n")
+                self._stream.flush()
         except OSError as error:
             self.failure = _cannot_write(self._stream.name, error)
             self.when_failed()
+
+    def leave(self, code: int) -> NoReturn:
+        """End the process at once, but for the line that is being written. May be called by any thread."""
+        with self._lock:
+            os._exit(code)
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import errno
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,9 +26,12 @@ from completions_cli.emulator.service import Service
 from completions_cli.errors import NetworkError
 
 _BACKLOG = 4096
+_SIGNALLED = 128  # and the signal's number: the exit code
 _OPEN_FILES = 65536
 # Where a client on this machine finds what listens everywhere.
 _REACHED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a name to translate, not to bind
+# Thousands of exchanges take longer to end in order than the two seconds within which all is over.
+_PATIENCE = 1.5
 # The managed servers close an idle connection after 5 s; gateways keep it longer.
 _KEEP_ALIVE = {BehaviourName.MANAGED: 5}
 _KEEP_ALIVE_ELSEWHERE = 75
@@ -45,7 +50,7 @@ def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None
         answering = Answering(config, behaviour, engine, plan)
         service = Service(config.behaviour, behaviour, answering, log, watches=not engine.is_instant)
         app = build_app(service, behaviour)
-        server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop)
+        server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop, log.leave)
         log.when_failed = server.request_exit
         _allow_many_connections()
         server.run(sockets=[listener])
@@ -113,14 +118,28 @@ def _uvicorn_config(config: EmulatorConfig, app: ASGIApp) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Announces itself once it answers; ends open exchanges when it is told to stop, instead of waiting for them."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        stop: Callable[[], None],
+        leave: Callable[[int], None],
+    ) -> None:
         super().__init__(config)
         self._announce = announce
         self._stop = stop
+        self._leave = leave
 
     def request_exit(self) -> None:
         """End as a signal would end it."""
         self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; a thread sees to it that the end is not far, however busy this one is."""
+        last = threading.Timer(_PATIENCE, self._leave, [_SIGNALLED + sig])
+        last.daemon = True
+        last.start()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then say so: a signal that follows at once finds uvicorn's handlers in place."""

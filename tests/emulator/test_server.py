@@ -45,6 +45,17 @@ def test_a_signal_ends_it_within_two_seconds_open_exchanges_included(
     assert server.stop() == ""
 
 
+def test_a_signal_ends_it_within_two_seconds_however_busy_it_is(emulator: Start) -> None:
+    server = emulator()
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(40)]
+    for client in clients:
+        client.sendall(request({"prompt": ["word"] * 2000, "max_tokens": 4000}))
+    server.process.terminate()
+    assert server.process.wait(timeout=2) == 143
+    for client in clients:
+        client.close()
+
+
 def test_a_port_in_use_is_an_error_naming_it(emulator: Start, cli: Cli) -> None:
     port = str(emulator().port)
     done = cli.run("emulator", "--port", port)
