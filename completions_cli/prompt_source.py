@@ -1,6 +1,7 @@
 """Where the prompt comes from: exactly one place, its bytes untouched."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -262,13 +263,13 @@ def argument(text: str, name: str, *, escapes: bool) -> str:
 
 
 def _checked_argument(text: str, name: str) -> str:
-    """Refuse an argument that was not UTF-8; Python smuggles such bytes in as lone surrogates."""
+    """Read an argument's bytes as UTF-8 whatever the locale, of which Python made the text. Raises UsageError."""
     try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        offset = len(text[: error.start].encode())
-        raise UsageError(f"{name} is not UTF-8: byte {offset}", hint="Convert it with iconv.") from error
-    return text
+        return os.fsencode(text).decode()
+    except UnicodeEncodeError:  # no argument of this locale: a default, which is text
+        return text
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8: byte {error.start}", hint="Convert it with iconv.") from error
 
 
 def _decode(content: bytes, name: str) -> str:

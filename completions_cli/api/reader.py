@@ -123,8 +123,8 @@ class ResponseReader:
 
     def _chunk(self, value: dict[str, Json], *, escaped: bool, whole: bool = False) -> Chunk:
         choices = value.get("choices")
-        if not choices and error_map.is_error_object(value):
-            raise error_map.from_event(value, "")
+        if not choices:
+            _raise_what_came_instead(value)
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
@@ -232,8 +232,21 @@ def _cut_short(message: str) -> MalformedResponseError:
 
 def _not_a_completion(message: str, text: str) -> MalformedResponseError:
     return MalformedResponseError(
-        f"{message}: {text[:80]!r}", hint="Is this a completions endpoint? Add -vv to see what it sent."
+        f"{message}: {text[:80]!r}",
+        hint="Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent.",
     )
+
+
+def _raise_what_came_instead(value: dict[str, Json]) -> None:
+    """Raise the error in an object without choices, or say whose it is: an annotation is no reason for either."""
+    if error_map.is_error_object(value):
+        raise error_map.from_event(value, "")
+    if "choices" not in value and isinstance(value.get("content"), str):
+        # llama.cpp's own /completions takes the same request and answers in another form.
+        raise MalformedResponseError(
+            f"the response holds no choices: {wire.dumps(value)[:80]!r}",
+            hint="It is that of another route of the server: its completions are below /v1, so end the endpoint in /v1.",
+        )
 
 
 def _raise_error_beside_choices(chunk: Chunk) -> None:

@@ -605,3 +605,10 @@ def test_any_json_in_a_stream_is_chunks_or_an_error_of_ours(values: list[Any], p
 @given(anything | a_chunk)
 def test_any_json_document_is_chunks_or_an_error_of_ours(value: object) -> None:
     never_anything_but_ours([json.dumps(value).encode()])
+
+
+@pytest.mark.parametrize("head", [b"", b"data: "])
+def test_the_answer_of_llama_cpps_own_route_gets_the_advice_to_end_the_endpoint_in_v1(head: bytes) -> None:
+    with pytest.raises(MalformedResponseError, match="holds no choices") as caught:
+        read(head + b'{"index":0,"content":" a","stop":false}\n\n')
+    assert "end the endpoint in /v1" in str(caught.value.hint)
