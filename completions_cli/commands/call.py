@@ -140,14 +140,15 @@ def _show_request(streams: Streams, settings: Settings, requests: list[Completio
             "the embedded model listens only for the length of a call, so curl cannot reach it",
             hint="Use --dry-run to see the request.",
         )
-    for item in requests:
+    for number, item in enumerate(requests):
         outgoing = resolution.unsent(settings, item)
         text = (
             shown.curl(outgoing, proxy=settings.values["proxy"], ca_bundle=settings.values["ca_bundle"])
             if as_curl
             else shown.dry_run(outgoing, as_json=streams.wants_json)
         )
-        streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode())
+        gap = "\n" if number and (as_curl or not streams.wants_json) else ""
+        streams.stdout.write((gap + (visible(text) if streams.stdout.is_terminal else text)).encode())
 
 
 @contextmanager

@@ -134,8 +134,10 @@ def _unset(names: list[str]) -> frozenset[str]:
 
 def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
     """Lay out the request as it would be sent, with stand-ins for what is only known when it is."""
-    endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:PORT/v1".replace("PORT", "0"))
+    endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:0/v1")
     outgoing = configuration.service(settings, endpoint).http_request(request)
+    if settings.is_local:  # its port is free until the model runs
+        outgoing = replace(outgoing, url=outgoing.url.replace(":0/", ":PORT/", 1))
     if settings.values["auth"] == "none" and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})

@@ -214,6 +214,12 @@ def test_dry_run_sends_nothing_and_hides_secrets(cli: Cli, scripted_server: Scri
     assert "hidden-value" not in result.text
 
 
+def test_several_dry_runs_have_an_empty_line_between(cli: Cli) -> None:
+    result = cli.service("http://127.0.0.1:9").run("complete", "P", "-n", "2", "--seed", "1", "--dry-run")
+    bodies = [part for part in result.text.split("\n\n") if part.startswith("{")]
+    assert [json.loads(body)["seed"] for body in bodies] == [1, 2]
+
+
 @pytest.mark.skipif(not Path("/usr/bin/curl").exists(), reason="needs curl")
 def test_the_curl_command_sends_the_same_request(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([WHOLE])

@@ -111,6 +111,16 @@ def test_a_prompt_may_begin_with_a_dash(prompt: str, cli: Cli, scripted_server: 
 def test_no_prompt_is_a_new_document_to_the_embedded_model(cli: Cli) -> None:
     result = cli.run("complete", "-p", "local", "--request", "{}", "--dry-run", "-F", "json")
     assert result.json()["body"] == {"prompt": "<|endoftext|>", "max_tokens": 256}
+    assert result.json()["url"] == "http://127.0.0.1:PORT/v1/completions"
+
+
+def test_the_prompt_is_utf8_whatever_the_locale(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([ANSWER])
+    env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    result = cli.service(scripted_server.url).run("complete", "é 😀", "-s", "→", env=env)
+    assert (result.code, result.stderr) == (0, "")
+    _, _, body = scripted_server.requests[-1].partition(b"\r\n\r\n")
+    assert json.loads(body) == {"prompt": "é 😀", "max_tokens": 256, "stop": "→"}
 
 
 def test_a_mistyped_option_is_no_prompt(cli: Cli) -> None:
