@@ -245,7 +245,7 @@ def _raise_what_came_instead(value: dict[str, Json]) -> None:
         # llama.cpp's own /completions takes the same request and answers in another form.
         raise MalformedResponseError(
             f"the response holds no choices: {wire.dumps(value)[:80]!r}",
-            hint="It is that of another route of the server: its completions are below /v1, so end the endpoint in /v1.",
+            hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
         )
 
 

@@ -611,4 +611,4 @@ def test_any_json_document_is_chunks_or_an_error_of_ours(value: object) -> None:
 def test_the_answer_of_llama_cpps_own_route_gets_the_advice_to_end_the_endpoint_in_v1(head: bytes) -> None:
     with pytest.raises(MalformedResponseError, match="holds no choices") as caught:
         read(head + b'{"index":0,"content":" a","stop":false}\n\n')
-    assert "end the endpoint in /v1" in str(caught.value.hint)
+    assert "End the endpoint in /v1" in str(caught.value.hint)
