@@ -124,7 +124,7 @@ def environment(folder: Path, endpoints: dict[str, str]) -> dict[str, str]:
         "PYTHON_KEYRING_BACKEND": "tests.auth.keyring_backends.FileKeyring",
         "KEYRING_FILE": str(home / "keyring.json"),
         "SECRET": "any",
-        "EDITOR": "true",
+        "EDITOR": "cp prompt.txt",
     }
 
 
