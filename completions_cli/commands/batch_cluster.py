@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli import __version__
@@ -83,7 +82,7 @@ def run(
         job = _job(output, described, rows, settings)
         run = _Run(plan, output, budget, progress)
         totals, ending = run.run(engine.Engine, job, asked, signer, rows)
-    progress.summary(totals, Path(output.place), ending.reason if ending else None)
+    progress.summary(totals, output.place, ending.reason if ending else None)
     batch_report.write_summary(rows.summary, totals, streams)
     batch_report.report(totals, ending)
 

@@ -127,7 +127,7 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def summary(self, totals: Figures, output: Path, stopped_by: str | None) -> None:
+    def summary(self, totals: Figures, output: Path | str, stopped_by: str | None) -> None:
         """Say how it ended."""
         lines = summary(totals, output, stopped_by)
         if self._stderr.is_terminal and self._color and not self._stderr.quiet:
@@ -166,7 +166,7 @@ def line(snapshot: Snapshot, pace: Pace) -> str:
     return "batch: " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
-def summary(totals: Figures, output: Path, stopped_by: str | None) -> list[str]:
+def summary(totals: Figures, output: Path | str, stopped_by: str | None) -> list[str]:
     """Make the lines that a run ends with."""
     seconds = max(totals.seconds, 1e-9)
     failed = sum(totals.failed.values())

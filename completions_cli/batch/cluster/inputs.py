@@ -89,8 +89,8 @@ def find(place: str, kind: Kind | None) -> list[InputFile]:
             names = [name for name in names if _kind(name) and not posixpath.basename(name).startswith(("_", "."))]
         else:
             names = [path] if files.exists(path) else []
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{place} cannot be read: {error}", hint="Check the path.") from error
+    except Exception as error:  # each driver has errors of its own
+        raise UsageError(f"{place} cannot be read: {error}", hint="Check the path, and access to it.") from error
     if not names:
         raise UsageError(
             f"{place}: there is no such input", hint="A file, a folder or a glob of .jsonl, .txt, .csv, .parquet."
@@ -205,8 +205,8 @@ def _opened(file: InputFile) -> BinaryIO:
         if file.url.startswith("file://"):
             return open(path, "rb")  # noqa: PTH123 - the caller closes it; the path is the driver's
         return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _BUFFER))
-    except OSError as error:
-        raise UsageError(f"{file.url} cannot be read: {error.strerror or error}", hint="Check the path.") from error
+    except Exception as error:
+        raise UsageError(f"{file.url} cannot be read: {error}", hint="Check the path, and access to it.") from error
 
 
 def _parquet(file: InputFile, raw: BinaryIO) -> "ParquetFile":
