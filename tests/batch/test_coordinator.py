@@ -105,9 +105,9 @@ def test_a_restart_never_exceeds_the_rate() -> None:
     assert used == 20  # two seconds' worth, all at once
     after = begun(limits, clock, is_restarted=True)
     clock.now += LEASE_SECONDS - 0.01
-    assert after.exchange(Report("a", "gone", asks=asks(100))).tickets == ()  # old tickets may still be used
+    assert after.exchange(Report("new", "", asks=asks(100))).tickets == ()  # old tickets may still be used
     clock.now += 1.0
-    used += len(after.exchange(Report("a", "gone", asks=asks(100))).tickets)
+    used += len(after.exchange(Report("new", "", asks=asks(100))).tickets)
     assert used <= 20 + 600 / 60 * (LEASE_SECONDS + 1.0)
 
 
