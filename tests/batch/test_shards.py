@@ -19,7 +19,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "scale.md"
 
 
 def slurm() -> str:
-    found = re.search(r"```sh\n(#!/bin/sh\n#SBATCH.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(r"```shell\n(#!/bin/sh\n#SBATCH.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found
     return found[1]
 
