@@ -15,6 +15,7 @@ from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"
+_EMBEDDED = "built in"
 _MOST_SHOWN = 60
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -52,7 +53,10 @@ class KeySource:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a call needs to know. `sources` says of each name where its value came from."""
+    """Everything a call needs to know. `sources` says of each name where its value came from.
+
+    `endpoint` is None for the embedded model, and where there is none but none is needed.
+    """
 
     profile: str | None
     endpoint: Endpoint | None
@@ -67,10 +71,10 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """True when the embedded model is to answer."""
-        return self.endpoint is None
+        return self.sources["endpoint"] == _EMBEDDED
 
 
-def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Settings:
+def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, needs_endpoint: bool = True) -> Settings:
     """Work out the settings of one call. Raises ConfigError, or UsageError for a flag."""
     name, name_source = _profile_name(flags, environ, file)
     profile = _profile(name, name_source, file)
@@ -79,6 +83,8 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> Sett
     sources = {"profile": name_source} | {key: source for key, (_, source) in found.items()}
     values = cast("Values", {key: value for key, (value, _) in found.items()})
     target = _endpoint(name, profile, values, flags, sources)
+    if needs_endpoint and target is None and sources["endpoint"] != _EMBEDDED:
+        raise no_endpoint(name)
     _add_proxy(target, values, environ, sources)
     _add_ca_bundle(values, environ, sources)
     # What the profile says for its own server goes to no other.
@@ -163,21 +169,21 @@ def _parsed(setting: Setting, text: str, source: str) -> Json:
 def _endpoint(
     name: str | None, profile: Mapping[str, Json], values: Values, flags: Flags, sources: dict[str, str]
 ) -> Endpoint | None:
-    """Resolve the endpoint. None is the embedded model: the profile `local`, unless it names another."""
+    """Resolve the endpoint. The embedded model has none: the profile `local`, unless it names one."""
     if name == BUILT_IN and "endpoint" not in profile:
         if "endpoint" in flags.settings or "endpoint" in flags.arguments:
             raise UsageError("the profile local runs its own endpoint", hint="Leave out --endpoint, or -p local.")
-        values["endpoint"], sources["endpoint"] = None, "built in"
-        return None
+        values["endpoint"], sources["endpoint"] = None, _EMBEDDED
     if values["endpoint"] is None:
-        raise _no_endpoint(name)
+        return None
     try:
         return endpoints.resolve(values["endpoint"], values["api_version"])
     except ConfigError as error:
         raise ConfigError(f"{error.message} (from {sources['endpoint']})", hint=error.hint) from error
 
 
-def _no_endpoint(name: str | None) -> ConfigError:
+def no_endpoint(name: str | None) -> ConfigError:
+    """Say that there is nowhere to send a request, and how to change that."""
     if name is not None:
         return ConfigError(
             f"the profile {name} has no endpoint",
@@ -199,10 +205,10 @@ def _has_origin(text: Json, target: Endpoint) -> bool:
 
 
 def _add_proxy(target: Endpoint | None, values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:
-    if target is None or target.is_loopback:
+    if sources["endpoint"] == _EMBEDDED or (target and target.is_loopback):
         values["proxy"] = None
         return
-    if values["proxy"] is None and (found := proxies.from_environ(target, environ)):
+    if target and values["proxy"] is None and (found := proxies.from_environ(target, environ)):
         values["proxy"], sources["proxy"] = found
     if values["proxy"] is not None:
         values["proxy"] = proxies.checked(values["proxy"], sources["proxy"])

@@ -287,7 +287,39 @@ def test_show_says_what_a_call_would_use_and_why(cli: Cli) -> None:
     assert origins["headers.x-team"] == ("****", "profile a")
     assert origins["key"] == ("present", "COMPLETIONS_API_KEY")
     assert origins["url"][0] == f"{URL}/completions?api-version=2024-04-01-preview"
-    assert [len(line.split("\t")) for line in cli.run("config", "show", "b").text.splitlines()] == [2] * 10
+    assert [len(line.split("\t")) for line in cli.run("config", "show", "b").text.splitlines()] == [2] * 11
+
+
+def test_show_shows_what_there_is_without_an_endpoint(cli: Cli) -> None:
+    nothing = cli.run("config", "show", "--origin")
+    assert (nothing.code, "no endpoint is configured" in nothing.stderr) == (0, True)
+    assert "timeout\t300\tdefault\n" in nothing.text
+    assert "\nkey\t" not in nothing.text
+    cli.profile('[profiles.a]\ntimeout = 30\nproxy = "http://me:canary@proxy:3128"\n')
+    shown = cli.run("config", "show", "a", "--json", "-q")
+    assert (shown.code, shown.stderr) == (0, "")
+    found = {name: shown.json()[name] for name in ("profile", "endpoint", "timeout", "proxy", "api_version")}
+    assert found == {
+        "profile": "a",
+        "endpoint": None,
+        "timeout": 30.0,
+        "proxy": "http://****@proxy:3128",
+        "api_version": "2024-04-01-preview",
+    }
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "row"),
+    [
+        ("https://x.example", ["2024-04-01-preview", "default"]),
+        ("https://x.example/?api-version=2023-05-05", ["2023-05-05", "COMPLETIONS_ENDPOINT"]),
+        ("https://x.example/v1", None),
+    ],
+)
+def test_show_tells_which_version_is_sent(endpoint: str, row: list[str] | None, cli: Cli) -> None:
+    result = cli.run("config", "show", "--origin", env={"COMPLETIONS_ENDPOINT": endpoint})
+    rows = [line.split("\t") for line in result.text.splitlines()]
+    assert next((found for name, *found in rows if name == "api_version"), None) == row
 
 
 def test_show_prints_json(cli: Cli) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 
 from completions_cli.api import headers, wire
+from completions_cli.api.endpoint import DEFAULT_API_VERSION
 from completions_cli.api.headers import MASK
 from completions_cli.auth import keys
 from completions_cli.auth.keyring_store import KeyringStore
@@ -17,7 +19,7 @@ from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import proxies
-from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.resolve import Flags, Settings, no_endpoint, resolve
 from completions_cli.streams import Streams
 
 
@@ -44,7 +46,10 @@ def show(
     if name is not None and common.profile not in (None, name):
         raise UsageError(f"two profiles are named: {name} and {common.profile}", hint="Leave one of them out.")
     file = resolution.read_profile_file(common, streams)
-    settings = resolve(Flags(profile=name or common.profile), streams.environ, file)
+    settings = resolve(Flags(profile=name or common.profile), streams.environ, file, needs_endpoint=False)
+    if settings.endpoint is None and not settings.is_local:
+        missing = no_endpoint(settings.profile)
+        streams.stderr.note(f"note: {missing.message}. {missing.hint}")
     rows = list(_rows(settings, streams))
     if json:
         shown = {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
@@ -59,6 +64,9 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str
     """Yield name, value and source of everything a call would use."""
     yield "profile", settings.profile, settings.sources["profile"]
     for name, value in settings.values.items():
+        if name == "api_version" and value is None:
+            yield name, *_api_version(settings)
+            continue
         shown = proxies.masked(value) if name == "proxy" and isinstance(value, str) else value
         yield name, shown, settings.sources[name]
     if settings.endpoint is not None:
@@ -72,6 +80,15 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str
         yield f"headers.{name}", MASK if hidden else value, f"profile {settings.profile}"
     if settings.endpoint is not None and settings.values["auth"] != "none":
         yield "key", *_key(settings, streams)
+
+
+def _api_version(settings: Settings) -> tuple[str | None, str]:
+    """Tell which version is sent where no setting names one: the endpoint's own, the default, or none."""
+    if settings.endpoint is None:
+        return None if settings.is_local else DEFAULT_API_VERSION, "default"
+    sent = {name.lower(): value for name, value in parse_qsl(urlsplit(settings.endpoint.url).query)}
+    is_own = "api-version=" in (settings.values["endpoint"] or "").lower()
+    return sent.get("api-version"), settings.sources["endpoint"] if is_own else "default"
 
 
 def _key(settings: Settings, streams: Streams) -> tuple[str, str]:
