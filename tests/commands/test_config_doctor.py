@@ -54,6 +54,19 @@ def test_certificates_are_checked(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("env", "change"),
+    [
+        ({}, "completions config set -p p endpoint https://nowhere.invalid:81/v1"),
+        ({"COMPLETIONS_ENDPOINT": "http://nowhere.invalid"}, "export COMPLETIONS_ENDPOINT=https://nowhere.invalid"),
+    ],
+)
+def test_the_way_off_plain_http_is_a_command(cli: Cli, env: dict[str, str], change: str) -> None:
+    cli.profile('default_profile = "p"\n[profiles.p]\nendpoint = "http://nowhere.invalid:81/v1"\n')
+    hint = cli.run("config", "doctor", "--json", env=env).error()["hint"]
+    assert hint == f"Run: {change}; or, if that server needs no key: completions config set -p p auth none"
+
+
+@pytest.mark.parametrize(
     ("toml", "code", "check"),
     [
         ("nonsense = 1\n", 3, "file"),

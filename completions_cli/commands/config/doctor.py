@@ -17,10 +17,11 @@ from completions_cli.errors import CompletionsError, ConfigError, ServiceError
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, proxies
-from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.resolve import Flags, KeySource, Settings, resolve
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
+    from completions_cli.commands.config.remedies import Situation
     from completions_cli.settings.table import Values
 
 _PROMPT = "Hello"
@@ -92,7 +93,6 @@ def _findings(common: CommonOptions, streams: Streams, *, probe: bool) -> Iterat
 def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[Finding]:
     """Check that there is something to sign in with, and that it may be sent there."""
     from completions_cli.auth import keys
-    from completions_cli.auth.credentials import refuse_plain_http
     from completions_cli.auth.keyring_store import KeyringStore
 
     values = settings.values
@@ -100,7 +100,7 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
         yield Finding("key", "ok", "none is needed (auth none)")
         return
     try:
-        refuse_plain_http(endpoint)
+        _check_encryption(settings, endpoint)
         if values["auth"] == "entra":
             yield _identity(settings, endpoint)
             if not (values["tenant_id"] and values["client_id"]):
@@ -117,6 +117,19 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
             return
         tried.append(found)
     yield failed(what, key.missing(what, tried))
+
+
+def _check_encryption(settings: Settings, endpoint: Endpoint) -> None:
+    """Check that a key may be sent there; where it may not, say what to type. Raises ConfigError."""
+    from completions_cli.auth.credentials import refuse_plain_http
+    from completions_cli.commands.config.remedies import unencrypted
+
+    try:
+        refuse_plain_http(endpoint)
+    except ConfigError as error:
+        tried = _situation(settings, endpoint)
+        error.hint = unencrypted(settings.values["endpoint"] or "", settings.sources["endpoint"], tried)
+        raise
 
 
 def _identity(settings: Settings, endpoint: Endpoint) -> Finding:
@@ -186,13 +199,18 @@ def _probe(settings: Settings, streams: Streams) -> Finding:
 def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
     from completions_cli.auth import keys
     from completions_cli.auth.keyring_store import KeyringStore
-    from completions_cli.commands.config.remedies import Situation, remedy
+    from completions_cli.commands.config.remedies import remedy
 
     keyring = KeyringStore(streams.environ)
     used = (source for source in settings.key_sources if key.is_usable(keys.status(source, streams.environ, keyring)))
-    source = next(used, None)
+    return remedy(error, _situation(settings, endpoint, next(used, None)))
+
+
+def _situation(settings: Settings, endpoint: Endpoint, source: KeySource | None = None) -> "Situation":
+    from completions_cli.commands.config.remedies import Situation
+
     values = settings.values
-    tried = Situation(
+    return Situation(
         endpoint=endpoint,
         profile=settings.profile,
         auth=values["auth"],
@@ -201,7 +219,6 @@ def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams
         key_source=source.name if source else None,
         scope=values["scope"] or endpoint_kind.of(endpoint).scope,
     )
-    return remedy(error, tried)
 
 
 def _show(findings: list[Finding], streams: Streams, *, as_json: bool) -> None:

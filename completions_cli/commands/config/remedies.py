@@ -39,6 +39,14 @@ def remedy(error: ServiceError, tried: Situation) -> str | None:
     return None
 
 
+def unencrypted(url: str, source: str, tried: Situation) -> str:
+    """Name the commands that keep a key off plain http: encrypt the way, or send none. `source` is where `url` is."""
+    encrypted, endpoint = f"https://{url.partition('://')[2]}", SETTINGS["endpoint"]
+    is_variable = source in (endpoint.variable, endpoint.fallback)
+    change = f"export {source}={shlex.quote(encrypted)}" if is_variable else _set("endpoint", encrypted, tried)
+    return f"Run: {change}; or, if that server needs no key: {_set('auth', 'none', tried)}"
+
+
 def _wrong_version(tried: Situation) -> str:
     change = _set("api_version", "VERSION", tried) if tried.api_version is None else _unset("api_version", tried)
     return f"It wants another version. Run: {change}"
