@@ -1,17 +1,12 @@
 """Where the prompt comes from: exactly one place, its bytes untouched."""
 
-import json
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
-
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([nrt0\\\"'])|(.?))", re.DOTALL)
-_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\", '"': '"', "'": "'"}
+from completions_cli.typed_text import argument, checked, parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +189,7 @@ class PromptSource:
         elif value.startswith("@"):
             text, where = self._file(value[1:]), value[1:]
         else:
-            text, where = _checked_argument(value, name), name
+            text, where = checked(value, name), name
         return parse_json(text, where)
 
     def _file(self, path: str) -> str:
@@ -233,45 +228,6 @@ def _expanded(path: str) -> Path:
         return Path(path)
 
 
-def parse_json(text: str, where: str) -> Json:
-    """Parse JSON the user wrote. Raises UsageError with line and column, NaN and Infinity included."""
-
-    def refuse(constant: str) -> Json:
-        raise UsageError(f"{where}: {constant} is not JSON", hint="JSON has no NaN and no Infinity.")
-
-    try:
-        # Windows' tools begin files with a byte order mark.
-        return json.loads(text.removeprefix("\ufeff"), parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}",
-            hint="Mind the shell's quotes: put the JSON in single quotes.",
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: JSON too large or nested too deeply", hint="Is it the right file?") from error
-
-
-def argument(text: str, name: str, *, escapes: bool) -> str:
-    """Take text from the command line: checked to be UTF-8, escapes decoded if wanted. Raises UsageError."""
-    text = _checked_argument(text, name)
-    if not escapes:
-        return text
-    try:
-        return unescape(text)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-
-
-def _checked_argument(text: str, name: str) -> str:
-    """Read an argument's bytes as UTF-8 whatever the locale, of which Python made the text. Raises UsageError."""
-    try:
-        return os.fsencode(text).decode()
-    except UnicodeEncodeError:  # no argument of this locale: a default, which is text
-        return text
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8: byte {error.start}", hint="Convert it with iconv.") from error
-
-
 def _decode(content: bytes, name: str) -> str:
     try:
         return content.decode()
@@ -279,27 +235,3 @@ def _decode(content: bytes, name: str) -> str:
         raise UsageError(
             f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}", hint="Convert it with iconv."
         ) from error
-
-
-def unescape(text: str) -> str:
-    r"""Decode \n, \t, \r, \0, \\, \xHH and \uXXXX. Raises UsageError for any other escape."""
-    decoded = _ESCAPE.sub(_one_escape, text)
-    # Two \u escapes may be the halves of one character.
-    joined = decoded.encode("utf-16-le", "surrogatepass")
-    try:
-        return joined.decode("utf-16-le")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            r"an escape \uXXXX is half of a surrogate pair", hint="Write both halves, or the character itself."
-        ) from error
-
-
-def _one_escape(found: re.Match[str]) -> str:
-    byte, unit, simple, unknown = found.groups()
-    if byte or unit:
-        return chr(int(byte or unit, 16))
-    if simple:
-        return _SIMPLE[simple]
-    raise UsageError(
-        f"unknown escape \\{unknown}", hint=r"Known: \n \t \r \0 \\ \xHH \uXXXX. Write \\ for a backslash."
-    )

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from completions_cli import prompt_source
 from completions_cli.api import wire
 from completions_cli.errors import UsageError
 from completions_cli.models import Prompt
@@ -373,22 +372,8 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert read(files=["~/f"]) == "home"
 
 
-@pytest.mark.parametrize(
-    ("text", "decoded"),
-    [
-        (r"a\nb\tc\rd", "a\nb\tc\rd"),
-        (r"\\n", r"\n"),
-        (r"\\\n", "\\\n"),
-        (r"\x41\x00\xe9", "A\0é"),
-        (r"\u00e9\u2028", "é\u2028"),
-        (r"\ud83d\ude00", "😀"),
-        (r"\0\"\'", "\0\"'"),
-        ("no escapes: é😀", "no escapes: é😀"),
-        ("", ""),
-    ],
-)
-def test_escapes_are_decoded_where_wanted(text: str, decoded: str) -> None:
-    assert prompt_source.unescape(text) == decoded
+def test_escapes_are_decoded_where_wanted() -> None:
+    text, decoded = r"a\n\u00e9", "a\né"
     assert read(prompt=text, escapes=True) == decoded
     assert read(prompt=text) == text
     assert read(prompt="", prepend=text, append=text, escapes=True) == decoded * 2
@@ -406,29 +391,3 @@ def test_escapes_are_not_looked_for_in_what_was_read(tmp_path: Path) -> None:
     assert read(files=[str(file)], escapes=True) == r"a\n"
     assert read(prompt="", append=f"@{file}", escapes=True) == r"a\n"
     assert read(prompt_json=r'"\\n"', escapes=True) == r"\n"
-
-
-@given(st.text())
-def test_a_text_whose_backslashes_are_doubled_is_itself(text: str) -> None:
-    assert prompt_source.unescape(text.replace("\\", "\\\\")) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "line 1, column 2"),
-        ('{\n "a": x}', "line 2, column 7"),
-        ("", "line 1, column 1"),
-        ('{"a":NaN}', "NaN is not JSON"),
-        ('{"a":-Infinity}', "-Infinity is not JSON"),
-        ("[" * 100_000, "too deeply"),
-        ("9" * 5000, "too large"),
-        ("{} x", "Extra data"),
-    ],
-)
-def test_json_that_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        prompt_source.parse_json(text, "-x k")
-    assert caught.value.message.startswith("-x k: ")
-    assert message in caught.value.message
-    assert caught.value.hint

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli import prompt_source
+from completions_cli import typed_text
 from completions_cli.api import parameters, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import resolution
@@ -44,7 +44,7 @@ def run(
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
     resolution.apply_common(common, streams)
     fail_on = _fail_on(output.fail_on, streams)
-    separator = prompt_source.argument(output.separator, "--separator", escapes=True)
+    separator = typed_text.argument(output.separator, "--separator", escapes=True)
     source = _source(prompt, prompts, streams)
     text, body = source.read(wire.prompt_from_json)
     settings = resolution.settings(streams, common, params, connection, output.format, body, escapes=prompts.escapes)

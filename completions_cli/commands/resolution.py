@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli import prompt_source
+from completions_cli import prompt_source, typed_text
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, wire
 from completions_cli.api.endpoint import Endpoint
@@ -98,7 +98,7 @@ def _parameters(params: ParameterOptions, *, escapes: bool) -> dict[str, Json]:
     typed = {name: getattr(params, name) for name in PARAMETERS if name != "stop"}
     found = {name: value for name, value in typed.items() if value is not None}
     if params.stop:
-        stops = [prompt_source.argument(stop, "--stop", escapes=escapes) for stop in params.stop]
+        stops = [typed_text.argument(stop, "--stop", escapes=escapes) for stop in params.stop]
         found["stop"] = stops[0] if len(stops) == 1 else stops
     return found
 

@@ -72,7 +72,7 @@ def _extra(item: str, read_text: Any) -> tuple[list[str], Json]:  # noqa: ANN401
         where, text = text[1:], read_text(text[1:])
     if not is_json:
         return path, text
-    from completions_cli.prompt_source import parse_json
+    from completions_cli.typed_text import parse_json
 
     return path, parse_json(text, where)
 
