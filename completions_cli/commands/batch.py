@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands import examples
 from completions_cli.commands.batch_options import ClusterOptions, PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
@@ -12,7 +13,7 @@ from completions_cli.errors import UsageError
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(epilog=examples.epilog("batch"))
 @with_options
 def batch(
     ctx: typer.Context,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands import examples
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import (
     CommonOptions,
@@ -17,7 +18,7 @@ from completions_cli.commands.prompt_command import PromptCommand
 app = typer.Typer(add_completion=False)
 
 
-@app.command(cls=PromptCommand)
+@app.command(cls=PromptCommand, epilog=examples.epilog("complete"))
 @with_options
 def complete(
     ctx: typer.Context,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from completions_cli.commands import resolution
+from completions_cli.commands import examples, resolution
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.emulator import content_filter
@@ -133,8 +133,11 @@ class TroubleOptions:
 
 
 @app.command(
-    epilog=f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
-    f"to prompts with {content_filter.OUTPUT_TRIGGER}."
+    epilog=examples.epilog(
+        "emulator",
+        f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
+        f"to prompts with {content_filter.OUTPUT_TRIGGER}.",
+    )
 )
 @with_options
 def emulator(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import resolution
+from completions_cli.commands import examples, resolution
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.local import engine
@@ -28,7 +28,7 @@ def local(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-@app.command()
+@app.command(epilog=examples.epilog("local pull"))
 @with_options
 def pull(
     ctx: typer.Context,

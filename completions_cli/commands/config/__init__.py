@@ -2,6 +2,7 @@
 
 import typer
 
+from completions_cli.commands import examples
 from completions_cli.commands.config import doctor, entries, init, key, profiles, show
 
 app = typer.Typer(
@@ -22,5 +23,6 @@ for verb in (
     profiles.edit,
     doctor.doctor,
 ):
-    app.command(name=verb.__name__.removesuffix("_"))(verb)
+    name = verb.__name__.removesuffix("_")
+    app.command(name=name, epilog=examples.epilog(f"config {name}"))(verb)
 app.add_typer(key.app, name="key")

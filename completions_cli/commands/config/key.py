@@ -13,7 +13,7 @@ from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
-from completions_cli.commands import resolution
+from completions_cli.commands import examples, resolution
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
@@ -26,7 +26,7 @@ from completions_cli.streams import Streams
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys in the keyring of the operating system.")
 
 
-@app.command(name="set")
+@app.command(name="set", epilog=examples.epilog("config key set"))
 @with_options
 def set_(
     ctx: typer.Context,
