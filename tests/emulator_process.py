@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _COMMAND = [sys.executable, "-m", "completions_cli", "emulator"]
+_PATIENCE = 20  # seconds
 
 
 class EmulatorProcess:
@@ -44,6 +46,14 @@ class EmulatorProcess:
     def log(self) -> list[dict[str, Any]]:
         """Give the requests seen so far, a record each; one is here before its answer's first byte."""
         return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+
+    def wait_for_log(self, count: int) -> list[dict[str, Any]]:
+        """Give the log once it has so many requests: for those whose answer says nothing of when."""
+        ends = time.monotonic() + _PATIENCE
+        while len(found := self.log()) < count:
+            assert time.monotonic() < ends, f"{len(found)} of {count} requests in the log"
+            time.sleep(0.02)
+        return found
 
     def stop(self) -> str:
         """End it and give what it wrote on stderr."""
