@@ -31,6 +31,15 @@ _PLAYED = "What is played"
 _TROUBLE = "Limits and faults"
 
 
+def _complete_fault(incomplete: str) -> list[str]:
+    """List the faults whose KIND starts so, for the shell's tab completion; none without the extra."""
+    try:
+        from completions_cli.emulator.faults.catalogue import catalogue
+    except ImportError:
+        return []
+    return [kind for kind in catalogue() if kind.startswith(incomplete)]
+
+
 @dataclass(slots=True)
 class ListenOptions:
     """Where the emulator listens, and who may talk to it."""
@@ -123,6 +132,7 @@ class TroubleOptions:
             "--fault",
             metavar="KIND[:RATE]",
             show_default=False,
+            autocompletion=_complete_fault,
             help="Strike this share of requests, 0..1 (KIND:xN: the first N); KIND=VALUE where it takes one; repeat.",
             rich_help_panel=_TROUBLE,
         ),

@@ -223,7 +223,12 @@ class OutputOptions:
     usage: Annotated[bool, _output("--usage", "-u", help="Print tokens, finish reason and times on stderr.")] = False
     fail_on: Annotated[
         str | None,
-        _output("--fail-on", metavar="REASONS", help="Exit 15 on these finish reasons, as in length,content_filter."),
+        _output(
+            "--fail-on",
+            metavar="REASONS",
+            autocompletion=lambda: ["length", "content_filter", "length,content_filter"],
+            help="Exit 15 on these finish reasons, as in length,content_filter.",
+        ),
     ] = None
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request, send nothing.")] = False
     curl: Annotated[bool, _output("--curl", help="Show the request as a curl command.")] = False
