@@ -224,7 +224,8 @@ def _serve(config: EmulatorConfig, engine: EngineName, streams: Streams) -> None
         ) from error
 
     with _engine(engine, config.seed, streams) as model:
-        serve(config, model, lambda url: streams.stdout.write(f"{url}\n".encode()))
+        show = streams.stderr.line if streams.verbosity else None
+        serve(config, model, lambda url: streams.stdout.write(f"{url}\n".encode()), show)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The request log: one JSON line for each request, keys masked."""
+"""The request log: one JSON line for each request, keys masked; and a short one for who watches."""
 
 import contextlib
 import json
@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
+from urllib.parse import quote
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
@@ -51,13 +52,14 @@ class Entry:
 
 
 class RequestLog:
-    """Appends to a JSONL file, or nowhere.
+    """Appends to a JSONL file, or nowhere, and tells `show` of each request if there is one.
 
     When a line cannot be written it keeps the `failure`, calls `when_failed` and stays silent from then on.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, show: Callable[[str], None] | None = None) -> None:
         self._stream = stream
+        self._show = show
         self._requests = 0
         self._lock = threading.Lock()
         self.failure: OutputError | None = None
@@ -66,7 +68,7 @@ class RequestLog:
     def entry(self, head: Head, body: bytes) -> Entry:
         """Begin a request's line. Bytes of the body that are not UTF-8 are shown as escapes."""
         self._requests += 1
-        if not self._stream:
+        if not self._stream and not self._show:
             return Entry(self, {})
         seen = {
             "request": self._requests,
@@ -82,6 +84,8 @@ class RequestLog:
 
     def write(self, record: Mapping[str, object]) -> None:
         """Write one line, so that a reader never sees half of it."""
+        if self._show:
+            self._show(_short(record))
         if not self._stream or self.failure:
             return
         try:
@@ -99,20 +103,26 @@ class RequestLog:
 
 
 @contextmanager
-def open_log(path: Path | None) -> Iterator[RequestLog]:
+def open_log(path: Path | None, show: Callable[[str], None] | None) -> Iterator[RequestLog]:
     """Open the log for appending; without a path nothing is kept. Raises OutputError."""
     if path is None:
-        yield RequestLog(None)
+        yield RequestLog(None, show)
         return
     try:
         stream = path.open("a", encoding="utf-8")
     except OSError as error:
         raise _cannot_write(str(path), error) from error
     try:
-        yield RequestLog(stream)
+        yield RequestLog(stream, show)
     finally:
         with contextlib.suppress(OSError):  # told when it was written
             stream.close()
+
+
+def _short(record: Mapping[str, Any]) -> str:
+    """Tell of a request in a line; one whose client left before its answer has no status."""
+    faults = record.get("faults") or ()
+    return " ".join([record["method"], quote(record["path"]), str(record["status"] or "-"), *faults])
 
 
 def _cannot_write(path: str, error: OSError) -> OutputError:

@@ -37,15 +37,20 @@ _KEEP_ALIVE = {BehaviourName.MANAGED: 5}
 _KEEP_ALIVE_ELSEWHERE = 75
 
 
-def serve(config: EmulatorConfig, engine: Engine, announce: Callable[[str], None]) -> None:
-    """Listen, announce the URL, and answer until SIGINT or SIGTERM.
+def serve(
+    config: EmulatorConfig,
+    engine: Engine,
+    announce: Callable[[str], None],
+    show: Callable[[str], None] | None = None,
+) -> None:
+    """Listen, announce the URL, and answer until SIGINT or SIGTERM; `show` is told of each request, in a line.
 
     Open streams are cut within a second. Raises UsageError for faults that do not exist, NetworkError when
     the address cannot be used, OutputError when the log cannot be written; the signal is raised again once
     all is closed.
     """
     plan = FaultPlan(config.faults, config.seed)
-    with open_log(config.log) as log, _listen(config.host, config.port) as listener:
+    with open_log(config.log, show) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
         answering = Answering(config, behaviour, engine, plan)
         service = Service(config.behaviour, behaviour, answering, log, watches=not engine.is_instant)

@@ -153,6 +153,19 @@ def test_a_request_that_gets_no_answer_is_in_the_log(emulator: Start) -> None:
         assert server.wait_for_log(1)[0]["faults"] == ["hang"]
 
 
+def test_verbose_shows_a_line_for_each_request_with_its_faults(emulator: Start) -> None:
+    server = emulator("-v")
+    ask(server)
+    ask(server, path="/nowhere%1b%0aPOST?key=canary")
+    ask(server, fault="429")
+    server.stop()
+    assert server.stderr == [
+        "POST /completions 200\n",
+        "POST /nowhere%1B%0APOST 404\n",
+        "POST /completions 429 429\n",
+    ]
+
+
 def test_the_log_is_added_to(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     for _ in range(2):
