@@ -140,12 +140,12 @@ def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
     message = str(error.format_message())
     command = _typed_command(error)
     hint = f"{command} --help lists what there is."
-    if getattr(error, "option_name", None) and command.endswith(("complete", "stream")):
-        hint += " A prompt that begins with - goes behind --."
     close = _nearest(error, message)
     if close:
         message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
         hint = f"Did you mean {close}? {hint}"
+    elif getattr(error, "option_name", None) and command.endswith(("complete", "stream")):
+        hint += " A prompt that begins with - goes behind --."
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 
