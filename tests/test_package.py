@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -43,7 +44,9 @@ def test_the_wheel_holds_the_package_its_licence_and_nothing_else(built: Path) -
         "completions_cli/emulator/faults/answers.toml",
         f"{about}/licenses/LICENSE",
     } <= names
-    assert {name.partition("/")[0] for name in names} == {"completions_cli", about}
+    shared = f"completions_cli-{__version__}.data"
+    assert {name.partition("/")[0] for name in names} == {"completions_cli", about, shared}
+    assert [name for name in names if name.startswith(shared)] == [f"{shared}/data/share/man/man1/completions.1"]
     assert not [name for name in names if name.endswith((".pyc", ".gguf"))]
 
 
@@ -91,3 +94,14 @@ def test_it_runs_where_it_is_installed(
     assert output(python, "-m", "completions_cli", "--version") == f"completions {__version__}\n"
     assert str(elsewhere.parent) in output(python, "-c", "print(__import__('completions_cli').__file__)")
     assert output(completions, "complete", "Once", "--seed", "1").strip()
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="no man here")
+def test_man_shows_the_page_and_warns_of_nothing() -> None:
+    words = ["/usr/bin/env", "man", "--warnings", "--local-file", str(TOP / "man" / "completions.1")]
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)
+    assert not done.stderr
+    assert "--max-tokens, -M" in done.stdout
+    assert "--fault KIND[:RATE]" in done.stdout
+    assert "completions config key set -p team" in done.stdout
