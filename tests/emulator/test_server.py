@@ -12,7 +12,7 @@ import pytest
 
 from completions_cli.emulator import content_filter
 from tests.command import Cli
-from tests.emulator.exchange import RESET, ask, read, request
+from tests.emulator.exchange import EOF, RESET, ask, read, request
 from tests.emulator_process import EmulatorProcess
 
 Start = Callable[..., EmulatorProcess]
@@ -183,6 +183,15 @@ def test_a_client_that_leaves_ends_its_stream(emulator: Start) -> None:
     assert ask(server).status == 200
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=2)
+
+
+def test_a_client_that_ends_its_side_of_the_connection_has_left(emulator: Start) -> None:
+    server = emulator()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(request({"stream": True}, headers={"x-emulator-fault": "stream-stall"}))
+        assert client.recv(1000)
+        client.shutdown(socket.SHUT_WR)
+        assert read(client).end == EOF
 
 
 def test_a_connection_serves_request_after_request(emulator: Start) -> None:
