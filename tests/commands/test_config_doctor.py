@@ -66,6 +66,14 @@ def test_the_way_off_plain_http_is_a_command(cli: Cli, env: dict[str, str], chan
     assert hint == f"Run: {change}; or, if that server needs no key: completions config set -p p auth none"
 
 
+def test_without_a_profile_the_way_off_plain_http_makes_one(cli: Cli) -> None:
+    url = "http://nowhere.invalid"
+    hint = cli.run("config", "doctor", "--json", env={"COMPLETIONS_ENDPOINT": url}).error()["hint"]
+    init = f"completions config init --endpoint {url} --auth none"
+    assert hint.endswith(f"if that server needs no key: {init}")
+    assert cli.run(*init.split()[1:]).code == 0
+
+
 @pytest.mark.parametrize(
     ("toml", "code", "check"),
     [

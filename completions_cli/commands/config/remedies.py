@@ -44,7 +44,9 @@ def unencrypted(url: str, source: str, tried: Situation) -> str:
     encrypted, endpoint = f"https://{url.partition('://')[2]}", SETTINGS["endpoint"]
     is_variable = source in (endpoint.variable, endpoint.fallback)
     change = f"export {source}={shlex.quote(encrypted)}" if is_variable else _set("endpoint", encrypted, tried)
-    return f"Run: {change}; or, if that server needs no key: {_set('auth', 'none', tried)}"
+    init = f"completions config init --endpoint {shlex.quote(url)} --auth none"
+    keyless = init if tried.profile is None else _set("auth", "none", tried)
+    return f"Run: {change}; or, if that server needs no key: {keyless}"
 
 
 def _wrong_version(tried: Situation) -> str:
