@@ -163,6 +163,7 @@ def test_a_client_that_leaves_ends_the_generation(scripted_server: ScriptedServe
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the model's process in /proc")
 def test_a_model_that_dies_is_told_in_the_stream_and_then_by_status(tmp_path: Path) -> None:
+    weights_path()
     env = {"XDG_DATA_HOME": str(DATA_HOME)}
     server = EmulatorProcess("--engine", "local", "--tokens-per-second", "20", log=tmp_path / "log.jsonl", env=env)
     pid = server.process.pid
