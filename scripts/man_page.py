@@ -1,4 +1,4 @@
-"""Writes man/completions.1 from what --help is made of; with --check, only says whether it is up to date."""
+"""Writes docs/man/completions.1 from what --help is made of; with --check, only says whether it is up to date."""
 
 import sys
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from completions_cli.main import COMMANDS, app
 from completions_cli.settings.table import SETTINGS
 from completions_cli.version import __version__
 
-PAGE = Path(__file__).parent.parent / "man" / "completions.1"
+PAGE = Path(__file__).parent.parent / "docs" / "man" / "completions.1"
 _COMMON = "Common"
 
 
@@ -132,7 +132,7 @@ def main() -> None:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != page():
-        sys.exit("man/completions.1 is not what --help says: run .venv/bin/python scripts/man_page.py")
+        sys.exit("docs/man/completions.1 is not what --help says: run .venv/bin/python scripts/man_page.py")
 
 
 main()

@@ -98,7 +98,7 @@ def test_it_runs_where_it_is_installed(
 
 @pytest.mark.skipif(not shutil.which("man"), reason="no man here")
 def test_man_shows_the_page_and_warns_of_nothing() -> None:
-    words = ["/usr/bin/env", "man", "--warnings", "--local-file", str(TOP / "man" / "completions.1")]
+    words = ["/usr/bin/env", "man", "--warnings", "--local-file", str(TOP / "docs" / "man" / "completions.1")]
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
     done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)
     assert not done.stderr
