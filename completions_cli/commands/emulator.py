@@ -49,7 +49,9 @@ class ListenOptions:
     ] = "127.0.0.1"
     port: Annotated[
         int,
-        typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_LISTENING),
+        typer.Option(
+            "--port", metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_LISTENING
+        ),
     ] = 0
     key: Annotated[
         str | None,
@@ -74,7 +76,12 @@ class PlayOptions:
 
     behaviour: Annotated[
         BehaviourName,
-        typer.Option("--behaviour", help="Which back end of the service is played.", rich_help_panel=_PLAYED),
+        typer.Option(
+            "--behaviour",
+            metavar="NAME",
+            help="Back end of the service to play: reference, managed or foundry.",
+            rich_help_panel=_PLAYED,
+        ),
     ] = BehaviourName.REFERENCE
     deployment: Annotated[
         list[str],
@@ -88,10 +95,12 @@ class PlayOptions:
     ] = field(default_factory=list)
     engine: Annotated[
         EngineName,
-        typer.Option("--engine", help="echo: instant prose; local: the embedded model.", rich_help_panel=_PLAYED),
+        typer.Option(
+            "--engine", metavar="NAME", help="echo: instant prose; local: the embedded model.", rich_help_panel=_PLAYED
+        ),
     ] = EngineName.ECHO
     seed: Annotated[
-        int, typer.Option("--seed", help="What prose and faults are drawn from.", rich_help_panel=_PLAYED)
+        int, typer.Option("--seed", metavar="N", help="What prose and faults are drawn from.", rich_help_panel=_PLAYED)
     ] = 0
     latency: Annotated[
         float, typer.Option("--latency", metavar="S", min=0, help="Seconds to the first byte.", rich_help_panel=_PLAYED)

@@ -33,6 +33,7 @@ class CommonOptions:
             "--verbose",
             "-v",
             count=True,
+            metavar=" ",  # it takes no value, which the help would not know
             show_default=False,
             help="Show the HTTP exchange, secrets masked; twice: bodies too.",
         ),
