@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
 from completions_cli.batch.cluster.parts import Kind, PartKind
 from completions_cli.batch.formats import OutputFormat
@@ -16,6 +17,7 @@ from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.settings.resolve import Settings
 
+_BACKOFF_CAP = 30.0  # seconds, between two attempts
 _Word = TypeVar("_Word", bound=str)
 
 _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
@@ -23,6 +25,11 @@ _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
 _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Tell how patient a batch is: more than a call that someone waits for."""
+    return RetryPolicy(settings.values["retries"], settings.values["max_wait"], cap=_BACKOFF_CAP)
 
 
 def concurrency(text: str) -> int | None:

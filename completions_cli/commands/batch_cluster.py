@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from completions_cli import __version__
-from completions_cli.api import parameters
-from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import environment, inputs
 from completions_cli.batch.cluster.coordinator import Limits
@@ -36,7 +34,6 @@ from completions_cli.streams import Streams
 if TYPE_CHECKING:
     from completions_cli.batch.cluster.engine import Engine
 
-_BACKOFF_CAP = 30.0
 _MOST_IN_FLIGHT = 100_000
 
 
@@ -56,8 +53,7 @@ def run(
     budget = choices.budget(limits)
     asked = Limits(choices.concurrency(pace.concurrency), _MOST_IN_FLIGHT, pace.rpm, pace.tpm, budget)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
-    for warning in parameters.warnings(dict(settings.parameters)):
-        streams.stderr.note(f"warning: {warning}")
+    resolution.warn(streams, settings)
     _check(path, rows, cluster, settings)
     environment.require()
     files = inputs.find(path, choices.cluster_input_format(rows.input_format))
@@ -136,7 +132,7 @@ def _job(output: Output, described: RunFile, rows: RowOptions, settings: Setting
         kind=output.kind,
         output_format=described.output_format,
         defaults=Defaults(settings.parameters, settings.extra, settings.values["model"]),
-        policy=RetryPolicy(settings.values["retries"], settings.values["max_wait"], cap=_BACKOFF_CAP),
+        policy=choices.retry_policy(settings),
         samples=rows.samples,
         pack=rows.pack,
         retry_failed=rows.retry_failed,

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli.api import parameters
-from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch import formats, ordering, workspace
 from completions_cli.batch import source as sources
 from completions_cli.batch.exchange import Exchange
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from completions_cli.api.service import Service
     from completions_cli.auth.credentials import Credentials
 
-_BACKOFF_CAP = 30.0
 # The embedded model computes with all cores for one request already.
 _LOCAL_CONCURRENCY = 4
 
@@ -61,8 +58,7 @@ def run(
     budget = choices.budget(limits)
     choices.shard(rows.shard)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
-    for warning in parameters.warnings(dict(settings.parameters)):
-        streams.stderr.note(f"warning: {warning}")
+    resolution.warn(streams, settings)
     if rows.plan:
         batch_plan.run(streams, path, rows, budget, settings)
         return
@@ -84,7 +80,7 @@ def run(
             totals=totals,
             pace=Pace(Concurrency(in_flight, most), pace.rpm, pace.tpm, time.monotonic()),
             rules=Rules(
-                RetryPolicy(settings.values["retries"], settings.values["max_wait"], cap=_BACKOFF_CAP),
+                choices.retry_policy(settings),
                 budget,
                 space.run.output_format,
             ),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli import typed_text
-from completions_cli.api import parameters, sampling, wire
+from completions_cli.api import sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import resolution
 from completions_cli.commands.options import (
@@ -113,8 +113,7 @@ def _source(prompt: str | None, prompts: PromptOptions, streams: Streams) -> Pro
 
 
 def _warn(streams: Streams, settings: Settings, source: PromptSource) -> None:
-    for warning in parameters.warnings(dict(settings.parameters)):
-        streams.stderr.note(f"warning: {warning}")
+    resolution.warn(streams, settings)
     if not source.uses_stdin and streams.stdin_holds_data():
         streams.stderr.note(
             "warning: standard input holds data that is not read; to put text around it use --prepend or --append"

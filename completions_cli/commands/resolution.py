@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from completions_cli import prompt_source, typed_text
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import headers, wire
+from completions_cli.api import headers, parameters, wire
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
@@ -51,6 +51,12 @@ def apply_common(common: CommonOptions, streams: Streams) -> None:
     streams.stderr.quiet = common.quiet
     streams.verbosity = common.verbose
     streams.color_choice = common.color
+
+
+def warn(streams: Streams, settings: Settings) -> None:
+    """Tell of parameters that a service may not like."""
+    for warning in parameters.warnings(dict(settings.parameters)):
+        streams.stderr.note(f"warning: {warning}")
 
 
 def settings(

@@ -1,7 +1,6 @@
 """What the emulator says of itself is what it does: its OpenAPI document against its answers."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -63,8 +62,10 @@ def test_routes_are_described_as_taking_any_parameter_if_they_do(shared: Start, 
         ("foundry", GenerationMode.NEGATIVE),
     ],
 )
-def test_answers_are_as_described(behaviour: str, mode: GenerationMode, tmp_path: Path) -> None:
-    server = EmulatorProcess("--key", KEY, "--behaviour", behaviour, log=tmp_path / "log.jsonl")
+def test_answers_are_as_described(
+    behaviour: str, mode: GenerationMode, emulator: Callable[..., EmulatorProcess]
+) -> None:
+    server = emulator("--key", KEY, "--behaviour", behaviour)
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     asked = 0
     for found in schema.get_all_operations():
