@@ -46,7 +46,10 @@ def test_a_bomb_goes_off_in_small_steps() -> None:
     assert (sum(steps), max(steps)) == (64 << 20, MOST)
 
 
-@given(st.binary(min_size=2, max_size=200), st.sampled_from(["gzip", "deflate"]))
+@given(
+    st.binary(min_size=2, max_size=200).filter(lambda body: not body.startswith(b"\x1f\x8b")),
+    st.sampled_from(["gzip", "deflate"]),
+)
 def test_what_is_not_compressed_is_an_error_and_nothing_else(body: bytes, encoding: str) -> None:
     try:
         list(decompressed([body], encoding))
