@@ -37,18 +37,21 @@ def main() -> None:
         source = folder / "in.jsonl"
         with source.open("w", encoding="utf-8") as file:
             file.writelines(f'{{"prompt": "Row {number} says", "max_tokens": 8}}\n' for number in range(asked.rows))
-        on_cluster(folder, source, asked.rows, asked.rpm)
-        on_one_machine(folder, source)
+        log, output = folder / "cluster-log.jsonl", folder / "out"
+        with EmulatorProcess(log=log) as server:
+            on_cluster(source, output, asked.rows, asked.rpm, server.url)
+        numbers = Counter(json.loads(line)["row"] for line in lines(output))
+        print(f"{len(numbers)} of {asked.rows} rows, {sum(numbers.values()) - len(numbers)} of them twice")
+        rate(log, asked.rpm)
+        with EmulatorProcess(log=folder / "single-log.jsonl") as server:
+            on_one_machine(source, output, server.url)
 
 
-def on_cluster(folder: Path, source: Path, rows: int, rpm: int) -> None:
+def on_cluster(source: Path, output: Path, rows: int, rpm: int, url: str) -> None:
     """Run it on the cluster; kill a node when a third is done."""
-    log = folder / "cluster-log.jsonl"
-    server = EmulatorProcess(log=log)
     environ = {**os.environ, **QUIET, **TOKEN}
     cluster = ClusterProcess(environ)
-    environ |= {"COMPLETIONS_ENDPOINT": server.url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
-    output = folder / "out"
+    environ |= {"COMPLETIONS_ENDPOINT": url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
     options = ("-o", output, "--engine", "ray", "--address", cluster.address, "--rpm", str(rpm), "--summary", "-")
     with subprocess.Popen([COMMAND, "batch", source, *options], env=environ, stdout=subprocess.PIPE) as driver:  # noqa: S603 - ours
         is_whole = True
@@ -60,22 +63,16 @@ def on_cluster(folder: Path, source: Path, rows: int, rpm: int) -> None:
                 is_whole = False
         print(f"exit code {driver.returncode}; summary:", driver.stdout.read().decode() if driver.stdout else "")
     cluster.stop()
-    server.stop()
-    numbers = Counter(json.loads(line)["row"] for line in lines(output))
-    print(f"{len(numbers)} of {rows} rows, {sum(numbers.values()) - len(numbers)} of them twice")
-    rate(log, rpm)
 
 
-def on_one_machine(folder: Path, source: Path) -> None:
+def on_one_machine(source: Path, output: Path, url: str) -> None:
     """Run it here, and compare."""
-    server = EmulatorProcess(log=folder / "single-log.jsonl")
-    environ = {**os.environ, "COMPLETIONS_ENDPOINT": server.url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
-    single = folder / "single.jsonl"
+    environ = {**os.environ, "COMPLETIONS_ENDPOINT": url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
+    single = output.with_name("single.jsonl")
     subprocess.run([COMMAND, "batch", source, "-o", single, "-q"], env=environ, check=True)  # noqa: S603 - ours
-    server.stop()
     with single.open("rb") as file:
         expected = {answer(line) for line in file}
-    found = {answer(line) for line in lines(folder / "out")}
+    found = {answer(line) for line in lines(output)}
     print("equal as a set to the output of one machine:", found == expected, len(found))
 
 

@@ -1,5 +1,7 @@
 """Fixtures that every room's tests may use."""
 
+import contextlib
+import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -34,16 +36,11 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Callable[..., EmulatorProcess]]:
     """Start emulators with given arguments: `emulator("--rpm", "60").url`; all end with the test."""
-    started: list[EmulatorProcess] = []
-
-    def start(*args: str) -> EmulatorProcess:
-        process = EmulatorProcess(*args, log=tmp_path / f"emulator-{len(started)}.jsonl")
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.stop()
+    with contextlib.ExitStack() as running:
+        numbers = itertools.count()
+        yield lambda *args: running.enter_context(
+            EmulatorProcess(*args, log=tmp_path / f"emulator-{next(numbers)}.jsonl")
+        )
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 _COMMAND = [sys.executable, "-m", "completions_cli", "emulator"]
 _PATIENCE = 20  # seconds
 
 
 class EmulatorProcess:
-    """One running emulator. `url` is what it printed first; it is stopped by its pid."""
+    """One running emulator. `url` is what it printed first; as a context manager it ends with its block."""
 
     def __init__(self, *args: str, log: Path, env: Mapping[str, str] | None = None) -> None:
         self._log = log
@@ -33,6 +34,12 @@ class EmulatorProcess:
         self._reader = threading.Thread(target=self._read_stderr, daemon=True)
         self._reader.start()
         assert self.url.startswith("http"), self.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
 
     def _read_stderr(self) -> None:
         assert self.process.stderr
@@ -58,7 +65,10 @@ class EmulatorProcess:
     def stop(self) -> str:
         """End it and give what it wrote on stderr."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.process.kill()
         self._reader.join(timeout=10)
         assert self.process.stdout
         self.process.stdout.close()

@@ -75,14 +75,14 @@ def named(block: Block) -> str:
 def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Give what stands on the pages for an address, and the emulator that takes its place."""
     logs = tmp_path_factory.mktemp("logs")
-    reference = EmulatorProcess("--seed", "1", log=logs / "reference.jsonl")
-    managed = EmulatorProcess("--seed", "1", "--behaviour", "managed", log=logs / "managed.jsonl")
-    foundry = EmulatorProcess("--seed", "1", "--behaviour", "foundry", log=logs / "foundry.jsonl")
-    with scripted() as another:
+    with (
+        EmulatorProcess("--seed", "1", log=logs / "reference.jsonl") as reference,
+        EmulatorProcess("--seed", "1", "--behaviour", "managed", log=logs / "managed.jsonl") as managed,
+        EmulatorProcess("--seed", "1", "--behaviour", "foundry", log=logs / "foundry.jsonl") as foundry,
+        scripted() as another,
+    ):
         another.play([response(b'{"choices": [{"index": 0, "text": " there", "finish_reason": "stop"}]}')])
         yield _addresses(reference, managed, foundry) | {"http://localhost:11434": another.url}
-    for server in (reference, managed, foundry):
-        server.stop()
 
 
 def _addresses(reference: EmulatorProcess, managed: EmulatorProcess, foundry: EmulatorProcess) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Emulators shared by the tests of a module: starting one takes half a second."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,8 +16,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., E
 
     def get(*args: str) -> EmulatorProcess:
         if args not in running:
-            running[args] = EmulatorProcess(*args, log=folder / f"{len(running)}.jsonl")
+            running[args] = stack.enter_context(EmulatorProcess(*args, log=folder / f"{len(running)}.jsonl"))
         return running[args]
 
-    yield get
+    with contextlib.ExitStack() as stack:
+        yield get
     assert [server.stop() for server in running.values()] == [""] * len(running), "it complained on stderr"

@@ -27,9 +27,9 @@ CALL = Call(prompts=("a",), model="m", max_tokens=5, seed=7, stop=("x",))
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     weights_path()
     log: Path = tmp_path_factory.mktemp("local") / "log.jsonl"
-    process = EmulatorProcess("--engine", "local", log=log, env={"XDG_DATA_HOME": str(DATA_HOME)})
-    yield process
-    assert process.stop() == ""
+    with EmulatorProcess("--engine", "local", log=log, env={"XDG_DATA_HOME": str(DATA_HOME)}) as process:
+        yield process
+    assert process.stderr == []
 
 
 def test_a_real_model_answers_several_prompts_by_index_with_usage_that_adds_up(server: EmulatorProcess) -> None:
@@ -165,16 +165,17 @@ def test_a_client_that_leaves_ends_the_generation(scripted_server: ScriptedServe
 def test_a_model_that_dies_is_told_in_the_stream_and_then_by_status(tmp_path: Path) -> None:
     weights_path()
     env = {"XDG_DATA_HOME": str(DATA_HOME)}
-    server = EmulatorProcess("--engine", "local", "--tokens-per-second", "20", log=tmp_path / "log.jsonl", env=env)
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
-        client.sendall(request({"prompt": "Once upon a time", "max_tokens": 4000, "stream": True}))
-        assert b"data: {" in read(client, until=b"\n\n").raw
-        for child in children:
-            os.kill(int(child), signal.SIGKILL)
-        assert b'data: {"error":{"code":"500","message":"The model failed."}}\n\n' in read(client).raw
-    after = ask(server)
-    assert after.status == 502
-    assert after.json()["message"].startswith("the model server")
-    assert server.stop() == ""
+    log = tmp_path / "log.jsonl"
+    with EmulatorProcess("--engine", "local", "--tokens-per-second", "20", log=log, env=env) as server:
+        pid = server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            client.sendall(request({"prompt": "Once upon a time", "max_tokens": 4000, "stream": True}))
+            assert b"data: {" in read(client, until=b"\n\n").raw
+            for child in children:
+                os.kill(int(child), signal.SIGKILL)
+            assert b'data: {"error":{"code":"500","message":"The model failed."}}\n\n' in read(client).raw
+        after = ask(server)
+        assert after.status == 502
+        assert after.json()["message"].startswith("the model server")
+    assert server.stderr == []

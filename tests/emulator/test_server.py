@@ -169,9 +169,8 @@ def test_verbose_shows_a_line_for_each_request_with_its_faults(emulator: Start) 
 def test_the_log_is_added_to(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     for _ in range(2):
-        server = EmulatorProcess(log=log)
-        ask(server)
-        server.stop()
+        with EmulatorProcess(log=log) as server:
+            ask(server)
     assert len(server.log()) == 2
 
 
