@@ -9,8 +9,8 @@ import sys
 from typing import Any, NoReturn
 
 import typer
-import typer.core
 
+from completions_cli.commands import help_pages
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
 from completions_cli.streams import Streams
 from completions_cli.version import __version__
@@ -32,7 +32,7 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _TypedError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
-class LazyGroup(typer.core.TyperGroup):
+class LazyGroup(help_pages.Group):
     """Loads the module of a command when that command is called: the help and tab completion of names load none."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's signature
@@ -41,7 +41,7 @@ class LazyGroup(typer.core.TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's signature
         """Give what is shown of a command; None when there is none of that name."""
-        return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+        return help_pages.Command(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:  # noqa: ANN401 - the same
         """Load the command that is called."""
@@ -60,8 +60,7 @@ app = typer.Typer(
     name="completions",
     help="Text completions from Azure AI Foundry, at the command line.",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 
@@ -74,8 +73,6 @@ def _root(
     if version:
         ctx.obj.stdout.write(f"completions {__version__}\n".encode())
         raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
 def main() -> NoReturn:
@@ -92,7 +89,8 @@ def main() -> NoReturn:
 def _run(streams: Streams) -> int:
     # SystemExit unwinds like Ctrl-C does: files are tidied up, children and servers end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
-    result = app(prog_name="completions", standalone_mode=False, obj=streams)
+    color = streams.color(streams.stdout)
+    result = app(prog_name="completions", standalone_mode=False, obj=streams, color=color)
     return result if isinstance(result, int) else ExitCode.DONE
 
 

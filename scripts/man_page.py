@@ -1,26 +1,30 @@
-"""Writes docs/man/completions.1 from what --help is made of; with --check, only says whether it is up to date."""
+"""Writes docs/man/completions.1 from what --help is made of and the README's tables.
 
+With --check it only says whether the page is up to date.
+"""
+
+import re
 import sys
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from completions_cli.commands import help_pages
 from completions_cli.commands.examples import EXAMPLES
 from completions_cli.errors import ExitCode
 from completions_cli.main import COMMANDS, app
-from completions_cli.settings.table import SETTINGS
 from completions_cli.version import __version__
 
-PAGE = Path(__file__).parent.parent / "docs" / "man" / "completions.1"
+README = Path(__file__).parent.parent / "README.md"
+PAGE = README.parent / "docs" / "man" / "completions.1"
 _COMMON = "Common"
 
 
 def page() -> str:
     """Give the whole page, in man's own language."""
-    return "\n".join([*_head(), *_commands(), *_exit_status(), *_environment(), *_files()]) + "\n"
+    return "\n".join([*_head(), *_commands(), *_exit_status(), *_environment(), *_files(), *_see_also()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -47,47 +51,34 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
         for verb, below in command.commands.items():
             yield from _command(below, f"{name} {verb}", context, shown)
         return
-    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    arguments = help_pages.arguments(command)
     words = [f"\\fI{_text(argument.make_metavar(ctx=context))}\\fR" for argument in arguments]
     yield from (f".SS {name}", " ".join([rf"\fBcompletions {name}\fR", *words, r"[\fIOPTIONS\fR]"]))
-    for paragraph in [*(command.help or "").split("\n\n"), _before_examples(command)]:
+    for paragraph in [*(command.help or "").split("\n\n"), command.epilog]:
         if paragraph:
             yield from (".PP", _text(paragraph))
+    for argument in arguments:
+        yield from (".TP", rf"\fI{_text(argument.make_metavar(ctx=context))}\fR", _text(help_pages.meaning(argument)))
     yield from _panels(command, name, context, shown)
     yield from _examples(name)
 
 
-def _before_examples(command: Any) -> str:  # noqa: ANN401
-    return str(command.epilog or "").partition("[bold]")[0].strip()
-
-
 def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:  # noqa: ANN401
     """Give the options; a panel that an earlier command has too is only named."""
-    panels: dict[str, list[str]] = {}
-    for param in command.params:
-        if param.param_type_name == "option":
-            title = getattr(param, "rich_help_panel", None) or "Options"
-            panels.setdefault(title, []).extend(_option(param, context))
-    for title, lines in panels.items():
+    for title, options in help_pages.panels(command, context).items():
+        lines = [line for option in options for line in _option(option, context)]
         earlier = shown.setdefault(title, (name, lines))
-        if title == _COMMON:
-            continue
         is_same = earlier[0] != name and earlier[1] == lines
+        if title == _COMMON and (is_same or earlier[0] == name):
+            continue
         yield from (".PP", rf"\fI{_text(title)}\fR" + (rf": as of \fB{earlier[0]}\fR." if is_same else ""))
         yield from [] if is_same else lines
 
 
-def _option(param: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
-    switch = getattr(param, "is_flag", False) or getattr(param, "count", False)
-    value = "" if switch else rf" \fI{_text(param.make_metavar(ctx=context))}\fR"
-    names = ", ".join(rf"\fB{_text(name)}\fR" for name in [*param.opts, *param.secondary_opts])
-    yield from (".TP", names + value, _text((param.help or "") + _default(param)))
-
-
-def _default(param: Any) -> str:  # noqa: ANN401
-    default = param.default.value if isinstance(param.default, Enum) else param.default
-    is_told = param.show_default and isinstance(default, str | int | float) and not isinstance(default, bool)
-    return f" (default {default})" if is_told and default != "" else ""
+def _option(option: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
+    value = rf" \fI{_text(option.make_metavar(ctx=context))}\fR" if help_pages.takes_value(option) else ""
+    names = ", ".join(rf"\fB{_text(name)}\fR" for name in option.opts)
+    yield from (".TP", names + value, _text(help_pages.meaning(option)))
 
 
 def _examples(name: str) -> Iterator[str]:
@@ -105,19 +96,28 @@ def _exit_status() -> Iterator[str]:
 
 
 def _environment() -> Iterator[str]:
-    yield from (".SH ENVIRONMENT", "Options win over these, these over a profile.")
-    for name, setting in SETTINGS.items():
-        if setting.variable:
-            yield from (".TP", f".B {setting.variable}", _text(f"The setting {name}."))
-    yield from (".TP", ".B COMPLETIONS_API_KEY", "The key.")
-    yield from (".TP", ".B COMPLETIONS_API_KEY_FILE", "A file whose content is the key.")
-    yield from (".TP", ".B COMPLETIONS_PROFILE", "The profile.")
-    yield from (".TP", ".B COMPLETIONS_CONFIG", "The profile file.")
+    yield from (".SH ENVIRONMENT", _text("Options win over the variables COMPLETIONS_*, these over a profile."))
+    yield from _table("Environment")
 
 
 def _files() -> Iterator[str]:
-    yield from (".SH FILES", "completions/completions.toml in the user's configuration folder holds the profiles;")
-    yield _text("`completions config path` prints where that is. Keys are kept in the system's keyring.")
+    yield from (".SH FILES", "On Linux; elsewhere they are where the system has its users' files.")
+    yield from _table("Files")
+
+
+def _table(section: str) -> Iterator[str]:
+    """Give the rows of a table of the README, the code in it bold."""
+    rows = README.read_text(encoding="utf-8").partition(f"## {section}\n")[2].partition("\n## ")[0]
+    for name, meaning in re.findall(r"^\| (.+?) \| (.+) \|$", rows, re.MULTILINE)[1:]:
+        yield from (".TP", _bold(name), _bold(meaning))
+
+
+def _bold(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"\\fB\1\\fR", _text(text))
+
+
+def _see_also() -> Iterator[str]:
+    yield from (".SH SEE ALSO", r"\fBcurl\fR(1), \fBjq\fR(1)")
 
 
 def _text(text: str) -> str:
@@ -132,7 +132,9 @@ def main() -> None:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != page():
-        sys.exit("docs/man/completions.1 is not what --help says: run .venv/bin/python scripts/man_page.py")
+        sys.exit(
+            "docs/man/completions.1 is not what --help and the README say: run .venv/bin/python scripts/man_page.py"
+        )
 
 
 main()

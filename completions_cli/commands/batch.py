@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import examples
 from completions_cli.commands.batch_options import ClusterOptions, PaceOptions, RowOptions, StopOptions
+from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import UsageError
@@ -13,7 +13,7 @@ from completions_cli.errors import UsageError
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog=examples.epilog("batch"))
+@app.command(cls=Command)
 @with_options
 def batch(
     ctx: typer.Context,
@@ -29,7 +29,6 @@ def batch(
         typer.Argument(
             metavar="INPUT",
             help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.",
-            show_default=False,
         ),
     ],
 ) -> None:

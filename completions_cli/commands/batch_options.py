@@ -22,7 +22,11 @@ class RowOptions:
     ] = None
     input_format: Annotated[
         str | None,
-        _rows("--input-format", metavar="KIND", help="jsonl, txt or csv, where the name does not say. (stdin: jsonl)"),
+        _rows(
+            "--input-format",
+            metavar="KIND",
+            help="jsonl, txt or csv, where the name does not say. (default jsonl, for stdin)",
+        ),
     ] = None
     template: Annotated[
         str | None,
@@ -30,7 +34,9 @@ class RowOptions:
     ] = None
     output_format: Annotated[
         str | None,
-        _rows("--output-format", metavar="KIND", help="native or openai. (openai for OpenAI batch input)"),
+        _rows(
+            "--output-format", metavar="KIND", help="native or openai. (default native; openai for OpenAI batch input)"
+        ),
     ] = None
     samples: Annotated[int, _rows("--samples", "-n", metavar="K", min=1, help="Completions of each prompt.")] = 1
     pack: Annotated[int, _rows("--pack", metavar="K", min=1, help="Rows to send in one request.")] = 1
@@ -88,6 +94,8 @@ class ClusterOptions:
     ] = "local"
     address: Annotated[
         str | None,
-        _cluster("--address", metavar="ADDR", help="The cluster: HOST:PORT of its head node, or auto. (this machine)"),
+        _cluster(
+            "--address", metavar="ADDR", help="The cluster: HOST:PORT of its head node, or auto. (default this machine)"
+        ),
     ] = None
-    parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (jsonl)")] = None
+    parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (default jsonl)")] = None

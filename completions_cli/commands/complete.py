@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import examples
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import (
     CommonOptions,
@@ -18,7 +17,7 @@ from completions_cli.commands.prompt_command import PromptCommand
 app = typer.Typer(add_completion=False)
 
 
-@app.command(cls=PromptCommand, epilog=examples.epilog("complete"))
+@app.command(cls=PromptCommand)
 @with_options
 def complete(
     ctx: typer.Context,
@@ -29,7 +28,7 @@ def complete(
     common: CommonOptions,
     prompt: Annotated[
         str | None,
-        typer.Argument(metavar="[PROMPT]", help="The prompt, taken as it is; - is stdin.", show_default=False),
+        typer.Argument(metavar="[PROMPT]", help="The prompt, taken as it is; - is stdin."),
     ] = None,
 ) -> None:
     """Complete a prompt: one request, one answer.

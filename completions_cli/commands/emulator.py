@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from completions_cli.commands import examples, resolution
-from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands import resolution
+from completions_cli.commands.help_pages import Command
+from completions_cli.commands.option_groups import option_group, with_options
+from completions_cli.commands.options import CommonOptions, verbose_option
 from completions_cli.emulator import content_filter
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
 from completions_cli.emulator.faults.spec import parse_spec
@@ -88,7 +89,6 @@ class PlayOptions:
         typer.Option(
             "--deployment",
             metavar="NAME",
-            show_default=False,
             help="A deployment (for foundry a model) that exists; repeat. None given: any.",
             rich_help_panel=_PLAYED,
         ),
@@ -140,7 +140,6 @@ class TroubleOptions:
         typer.Option(
             "--fault",
             metavar="KIND[:RATE]",
-            show_default=False,
             autocompletion=_complete_fault,
             help="Strike this share of requests, 0..1 (KIND:xN: the first N); KIND=VALUE where it takes one; repeat.",
             rich_help_panel=_TROUBLE,
@@ -151,16 +150,21 @@ class TroubleOptions:
     ] = False
 
 
+@option_group
+class EmulatorCommonOptions(CommonOptions):
+    """The same as every command's, but that -v shows the other side of the exchange."""
+
+    verbose: Annotated[int, verbose_option("Print a line for each request on stderr.")] = 0
+
+
 @app.command(
-    epilog=examples.epilog(
-        "emulator",
-        f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
-        f"to prompts with {content_filter.OUTPUT_TRIGGER}.",
-    )
+    cls=Command,
+    epilog=f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
+    f"to prompts with {content_filter.OUTPUT_TRIGGER}.",
 )
 @with_options
 def emulator(
-    ctx: typer.Context, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: CommonOptions
+    ctx: typer.Context, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: EmulatorCommonOptions
 ) -> None:
     """Play the completions service on a local socket.
 

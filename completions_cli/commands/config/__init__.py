@@ -2,12 +2,12 @@
 
 import typer
 
-from completions_cli.commands import examples
 from completions_cli.commands.config import doctor, entries, init, key, profiles, show
+from completions_cli.commands.help_pages import Command, Group
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
+    cls=Group,
     help="Profiles and keys: set up, look at, change, check.",
 )
 for verb in (
@@ -23,6 +23,5 @@ for verb in (
     profiles.edit,
     doctor.doctor,
 ):
-    name = verb.__name__.removesuffix("_")
-    app.command(name=name, epilog=examples.epilog(f"config {name}"))(verb)
+    app.command(name=verb.__name__.removesuffix("_"), cls=Command)(verb)
 app.add_typer(key.app, name="key")

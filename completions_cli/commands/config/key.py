@@ -13,8 +13,9 @@ from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
-from completions_cli.commands import examples, resolution
+from completions_cli.commands import resolution
 from completions_cli.commands.config.asking import Questions
+from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
@@ -23,10 +24,10 @@ from completions_cli.render import listing
 from completions_cli.settings.resolve import Flags, KeySource, Settings, resolve
 from completions_cli.streams import Streams
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Keys in the keyring of the operating system.")
+app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of the operating system.")
 
 
-@app.command(name="set", epilog=examples.epilog("config key set"))
+@app.command(name="set", cls=Command)
 @with_options
 def set_(
     ctx: typer.Context,
@@ -41,7 +42,7 @@ def set_(
     store(str(entry.value), _typed(streams, str(entry.value), stdin=stdin), streams)
 
 
-@app.command()
+@app.command(cls=Command)
 @with_options
 def delete(ctx: typer.Context, common: CommonOptions) -> None:
     """Delete the key of a profile from the keyring."""
@@ -54,7 +55,7 @@ def delete(ctx: typer.Context, common: CommonOptions) -> None:
     streams.stderr.note(f"deleted the key for {entry.value} from the keyring")
 
 
-@app.command()
+@app.command(cls=Command)
 @with_options
 def status(
     ctx: typer.Context,

@@ -32,7 +32,6 @@ def show(
         typer.Argument(
             metavar="[NAME]",
             help="The profile; the chosen one if left out.",
-            show_default=False,
             autocompletion=values.complete_profile,
         ),
     ] = None,

@@ -1,0 +1,124 @@
+"""What --help shows: lines under headings, as plain in a terminal as in a pipe or to a screen reader."""
+
+import itertools
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import typer
+import typer.core
+
+_COMMON = "Common"
+_OPTIONS = "Options"
+
+
+def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - click's command and context
+    """Sort the options by the headings that they stand under: a command's own first, those of all commands last."""
+    found: dict[str, list[Any]] = {_OPTIONS: []}
+    options = [param for param in command.params if param.param_type_name == "option"]
+    for option in options:
+        found.setdefault(getattr(option, "rich_help_panel", None) or _OPTIONS, []).append(option)
+    common = [*found.pop(_COMMON, []), command.get_help_option(ctx)]
+    last = _COMMON if len(common) > 1 else _OPTIONS
+    found[last] = [*found.pop(last, []), *common]
+    return {heading: shown for heading, shown in found.items() if shown}
+
+
+def arguments(command: Any) -> list[Any]:  # noqa: ANN401 - click's command
+    """List the arguments of a command."""
+    return [param for param in command.params if param.param_type_name == "argument"]
+
+
+def takes_value(option: Any) -> bool:  # noqa: ANN401 - click's option
+    """Tell whether something has to follow the option."""
+    return not (getattr(option, "is_flag", False) or getattr(option, "count", False))
+
+
+def meaning(param: Any) -> str:  # noqa: ANN401 - click's option or argument
+    """Say what an option is for, and its default, if that is a word or a number."""
+    default = param.default.value if isinstance(param.default, Enum) else param.default
+    is_told = param.show_default and isinstance(default, str | int | float) and not isinstance(default, bool)
+    shown = f"(default {default:g})" if isinstance(default, float) else f"(default {default})"
+    return " ".join(
+        part for part in (param.help, shown if is_told and default != "" and takes_value(param) else "") if part
+    )
+
+
+def summary(command: Any) -> str:  # noqa: ANN401 - click's command
+    """Give the first paragraph of what is said of a command."""
+    return " ".join((command.help or "").split("\n\n")[0].split())
+
+
+class _Page:
+    """Writes the help of a command or of a group of them: usage, what it does, arguments, options, examples."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - click's signature
+        """Write the page."""
+        command: Any = self
+        formatter.write_usage(ctx.command_path, " ".join(["[OPTIONS]", *_words(command, ctx)]))
+        command.format_help_text(ctx, formatter)
+        sections = dict(_sections(command, ctx))
+        width = max(len(name) for rows in sections.values() for name, _ in rows)
+        for heading, rows in sections.items():
+            with _section(heading, ctx, formatter):
+                formatter.write("".join(f"{line}\n" for row in rows for line in _lines(*row, width, formatter.width)))
+        command.format_epilog(ctx, formatter)
+        _write_examples(ctx, formatter)
+
+
+def _words(command: Any, ctx: Any) -> list[str]:  # noqa: ANN401 - click's command and context
+    is_group = hasattr(command, "list_commands")
+    return ["COMMAND ..."] if is_group else [argument.make_metavar(ctx=ctx) for argument in arguments(command)]
+
+
+def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:  # noqa: ANN401
+    """Yield headings, and the names and meanings below each."""
+    if hasattr(command, "list_commands"):
+        yield "Commands", [(name, summary(command.get_command(ctx, name))) for name in command.list_commands(ctx)]
+    if arguments(command):
+        yield "Arguments", [(argument.make_metavar(ctx=ctx), meaning(argument)) for argument in arguments(command)]
+    for heading, options in panels(command, ctx).items():
+        yield heading, [(_names(option, ctx), meaning(option)) for option in options]
+
+
+def _names(option: Any, ctx: Any) -> str:  # noqa: ANN401 - click's option
+    names: list[str] = sorted(option.opts, key=len)
+    indent = "    " if names[0].startswith("--") else ""
+    return indent + ", ".join(names) + (f" {option.make_metavar(ctx=ctx)}" if takes_value(option) else "")
+
+
+def _lines(name: str, text: str, width: int, terminal: int) -> Iterator[str]:
+    """Set a name and its meaning side by side. Options and values are not broken at their hyphens."""
+    lines = textwrap.wrap(text, terminal - width - 4, break_on_hyphens=False)
+    for first, line in itertools.zip_longest([name], lines, fillvalue=""):
+        yield f"  {first:<{width}}  {line}".rstrip()
+
+
+def _write_examples(ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+    from completions_cli.commands.examples import EXAMPLES
+
+    examples = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
+    if examples:
+        with _section("Examples", ctx, formatter):
+            # Written as they are: a command that is wrapped cannot be copied.
+            formatter.write("".join(f"  # {purpose}\n  {typed}\n" for purpose, typed in examples))
+
+
+def _section(heading: str, ctx: Any, formatter: Any) -> Any:  # noqa: ANN401
+    return formatter.section(typer.style(heading, bold=True) if ctx.color else heading)
+
+
+class Command(_Page, typer.core.TyperCommand):
+    """A command with such a page."""
+
+
+class Group(_Page, typer.core.TyperGroup):
+    """A group of commands with such a page, which is what it shows when none of them is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's signature
+        """Show the page where nothing was typed."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
