@@ -16,6 +16,10 @@ class Destination(Protocol):
 
     is_terminal: bool
 
+    @property
+    def can_draw(self) -> bool:
+        """Whether rules have a place there."""
+
     def write(self, data: bytes) -> None:
         """Write all of it. Raises OutputError."""
 
@@ -29,6 +33,7 @@ class AtomicFile:
     """
 
     is_terminal = False
+    can_draw = False
 
     def __init__(self, path: Path, *, mode: int | None = None) -> None:
         self.path = path

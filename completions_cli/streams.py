@@ -47,11 +47,17 @@ class Output:
     Raises BrokenPipeExit when its reader has gone, OutputError when it can take no more.
     """
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, *, is_dumb: bool = False) -> None:
         self._fd = fd
         self._name = name
         self._is_closed = _occupy(fd)
         self.is_terminal = _is_terminal(fd)
+        self._is_dumb = is_dumb
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether boxes, bars and what moves have a place: a pipe wants lines, and so may a screen reader."""
+        return self.is_terminal and not self._is_dumb
 
     def write(self, data: bytes | memoryview) -> None:
         """Write all of it, at once: nothing is held back."""
@@ -110,8 +116,8 @@ class _RawOutput(io.RawIOBase):
 class Messages(Output):
     """stderr: notes, warnings, errors. Never fails: what cannot be said there cannot be said."""
 
-    def __init__(self, fd: int, *, quiet: bool = False) -> None:
-        super().__init__(fd, "stderr")
+    def __init__(self, fd: int, *, is_dumb: bool = False, quiet: bool = False) -> None:
+        super().__init__(fd, "stderr", is_dumb=is_dumb)
         self.quiet = quiet
 
     def line(self, text: str) -> None:
@@ -135,8 +141,9 @@ class Streams:
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self._stdin_is_closed = _occupy(0)
-        self.stdout = Output(1, "stdout")
-        self.stderr = Messages(2)
+        is_dumb = self.environ.get("TERM") == "dumb"
+        self.stdout = Output(1, "stdout", is_dumb=is_dumb)
+        self.stderr = Messages(2, is_dumb=is_dumb)
         self.stdin_is_terminal = _is_terminal(0)
         self.color_choice = "auto"
         self.verbosity = 0
@@ -194,7 +201,7 @@ class Streams:
             return False
         if self.environ.get("FORCE_COLOR"):
             return True
-        return output.is_terminal and self.environ.get("TERM") != "dumb"
+        return output.can_draw
 
 
 def _occupy(fd: int) -> bool:

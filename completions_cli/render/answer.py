@@ -83,8 +83,14 @@ class _Text:
     def abort(self) -> None:
         self._flush()
         # A prompt of the shell belongs on a line of its own; a pipe gets what came and no more.
-        if self._destination.is_terminal and self._last and not self._last.endswith("\n"):
-            self._write("\n")
+        if self._destination.is_terminal:
+            self._write(self._line_end())
+
+    def _line_end(self) -> str:
+        return "\n" if self._last and not self._last.endswith("\n") else ""
+
+    def _rule(self, index: int) -> str:
+        return _rule(index) if self._destination.can_draw else f"choice {index}:\n"
 
     def _flush(self) -> None:
         for index in sorted(self._waiting):
@@ -93,7 +99,7 @@ class _Text:
     def _begin(self, index: int) -> None:
         if self._destination.is_terminal:
             if self._options.choices > 1 or self._begun:
-                self._write(("" if not self._last or self._last.endswith("\n") else "\n") + _rule(index))
+                self._write(self._line_end() + self._rule(index))
         elif self._begun:
             self._write(self._options.separator)
         self._begun.add(index)

@@ -92,7 +92,7 @@ class Progress:
         self._stderr = streams.stderr
         self._color = streams.color(streams.stderr)
         # A bar and the lines of -v would fight over the screen.
-        self._has_bar = self._stderr.is_terminal and not self._stderr.quiet and not streams.verbosity
+        self._has_bar = self._stderr.can_draw and not self._stderr.quiet and not streams.verbosity
         self._live: Live | None = None
         recent = _BAR_RECENT if self._has_bar else _LINE_RECENT
         self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=recent)
@@ -131,8 +131,9 @@ class Progress:
         """Say how it ended."""
         lines = summary(totals, output, stopped_by)
         if self._stderr.is_terminal and self._color and not self._stderr.quiet:
-            good = not stopped_by and not totals.failed
-            self._stderr.raw(f"\x1b[1;{32 if good else 33}m{visible(lines[0])}\x1b[0m\n")
+            # Yellow, or green that is bold, cannot be read on white.
+            style = "1;31" if stopped_by or totals.failed else "1"
+            self._stderr.raw(f"\x1b[{style}m{visible(lines[0])}\x1b[0m\n")
             lines = lines[1:]
         for text in lines:
             self._stderr.note(text)
@@ -224,7 +225,7 @@ def _bar(snapshot: Snapshot, pace: Pace, width: int) -> "RenderableType":
         Text(f"{pace.tokens:,.0f} tokens/s"),
         Text(f"{snapshot.in_flight} in flight"),
         Text(f"{failed:,} failed", style="red" if failed else ""),
-        Text(f"{totals.throttled:,} answered 429", style="yellow" if totals.throttled else ""),
+        Text(f"{totals.throttled:,} answered 429", style="magenta" if totals.throttled else ""),
     ]
     if totals.cost is not None:
         parts.append(Text(f"cost {totals.cost:.4f}"))

@@ -12,7 +12,7 @@ def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: boo
     """Report an error on stderr. Never fails, whatever the text holds."""
     if as_json:
         stderr.raw(to_json(error) + "\n")
-    elif stderr.is_terminal:
+    elif stderr.can_draw:
         stderr.raw(_panel(error, color=color))
     else:
         stderr.raw(f"error: {_one_line(sentence(error))}\n")

@@ -7,10 +7,12 @@ from completions_cli.streams import Output, visible
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]], stdout: Output, *, color: bool) -> None:
     """Print rows. In a pipe each is a line, its cells separated by tabs, without a heading."""
-    if stdout.is_terminal:
+    if stdout.can_draw:
         stdout.write(_table(columns, rows, color=color).encode("utf-8", "replace"))
         return
-    stdout.write("".join("\t".join(_cell(cell) for cell in row) + "\n" for row in rows).encode("utf-8", "replace"))
+    show = visible if stdout.is_terminal else str
+    lines = ["\t".join(show(_cell(cell)) for cell in row) + "\n" for row in rows]
+    stdout.write("".join(lines).encode("utf-8", "replace"))
 
 
 def _cell(text: str) -> str:

@@ -35,7 +35,7 @@ class Download:
         """Show that `done` of `total` bytes have come."""
         if self._stderr.quiet:
             return
-        if self._stderr.is_terminal:
+        if self._stderr.can_draw:
             self._move_bar(done, total)
         elif (quarters := _QUARTERS * done // total) > self._quarters:
             self._quarters = quarters

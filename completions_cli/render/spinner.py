@@ -15,7 +15,7 @@ class Spinner:
 
     def __init__(self, text: str, stderr: Messages, *, color: bool) -> None:
         self._text = text
-        self._enabled = stderr.is_terminal and not stderr.quiet
+        self._enabled = stderr.can_draw and not stderr.quiet
         self._color = color
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

@@ -65,7 +65,7 @@ def test_a_bar_on_a_terminal_that_leaves_nothing_behind(cli: Cli, emulator: Star
     assert "rows failed" in last
 
 
-@pytest.mark.parametrize("args", [("-q",), ("-v",)])
+@pytest.mark.parametrize("args", [("-q",), ("-v",), ("-q", "-v")])
 def test_no_bar_where_it_would_disturb(
     args: tuple[str, ...], cli: Cli, emulator: Start, rows: Rows, output: Path
 ) -> None:
@@ -73,7 +73,7 @@ def test_no_bar_where_it_would_disturb(
     result = cli.terminal("batch", str(rows(8)), "-o", str(output), *args)
     assert (result.code, "━" in result.text) == (0, False)
     assert ("> POST " in result.text) is (args == ("-v",))
-    assert (result.text == "") is (args == ("-q",))
+    assert (result.text == "") is ("-q" in args)
 
 
 def test_the_trace_hides_the_key(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

@@ -166,6 +166,13 @@ def test_verbose_shows_a_line_for_each_request_with_its_faults(emulator: Start) 
     ]
 
 
+def test_quiet_wins_over_verbose(emulator: Start) -> None:
+    server = emulator("-v", "-q")
+    ask(server)
+    server.stop()
+    assert server.stderr == []
+
+
 def test_the_log_is_added_to(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     for _ in range(2):

@@ -21,7 +21,7 @@ class Sink:
     """Takes what is written, piece by piece."""
 
     def __init__(self, *, is_terminal: bool = False) -> None:
-        self.is_terminal = is_terminal
+        self.is_terminal = self.can_draw = is_terminal
         self.pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ _SHOW = """
 import sys
 from completions_cli.render.progress import Download
 from completions_cli.streams import Messages
-with Download(Messages(2, quiet="-q" in sys.argv), color=True) as download:
+with Download(Messages(2, is_dumb="-dumb" in sys.argv, quiet="-q" in sys.argv), color=True) as download:
     download.note("Fetching")
     for done in range(0, 101, 5):
         download.progress(done * 1_000_000, 100_000_000)
@@ -45,6 +45,13 @@ def test_elsewhere_each_quarter_is_a_line() -> None:
         "100 of 100 MB",
         "Installed",
     ]
+
+
+def test_a_dumb_terminal_gets_lines_too() -> None:
+    code, screen = on_terminal("-dumb")
+    assert code == 0
+    assert screen.splitlines()[:3] == [b"Fetching", b"25 of 100 MB", b"50 of 100 MB"]
+    assert b"\x1b" not in screen
 
 
 def test_quiet_says_nothing_anywhere() -> None:

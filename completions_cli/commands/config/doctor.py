@@ -235,7 +235,7 @@ def _show(findings: list[Finding], streams: Streams, *, as_json: bool) -> None:
         ]
         streams.stdout.json_line(wire.dumps(rows))
         return
-    is_table = streams.stdout.is_terminal
+    is_table = streams.stdout.can_draw
     cells = []
     for finding in findings:
         hint = finding.error.hint if finding.error and finding.error.hint else ""
