@@ -28,7 +28,8 @@ hypothesis.settings.register_profile(
     database=None,
 )
 _suite = hypothesis.settings.get_profile("suite")
-hypothesis.settings.register_profile("long", _suite, derandomize=False, max_examples=20_000, stateful_step_count=100)
+_examples = int(os.environ.get("HYPOTHESIS_EXAMPLES", "20000"))
+hypothesis.settings.register_profile("long", _suite, derandomize=False, max_examples=_examples, stateful_step_count=100)
 hypothesis.settings.register_profile("few", _suite, max_examples=30)  # for mutation testing
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 

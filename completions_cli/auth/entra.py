@@ -6,7 +6,6 @@ See the API reference, "Security: AADToken", and the identity platform's documen
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -29,6 +28,7 @@ from completions_cli.models import HttpRequest, Json
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
+from completions_cli.wall_clock import unix_time
 
 AUTHORITY = "https://login.microsoftonline.com"
 
@@ -76,7 +76,7 @@ class EntraCredentials:
     """
 
     def __init__(
-        self, source: TokenSource, cache: TokenCache | None = None, clock: Callable[[], float] = time.time
+        self, source: TokenSource, cache: TokenCache | None = None, clock: Callable[[], float] = unix_time
     ) -> None:
         self._source = source
         self._cache = cache

@@ -10,9 +10,6 @@ from completions_cli.errors import ConfigError
 # A token is renewed when it has less than this to live, in seconds.
 MARGIN = 300.0
 
-# No authority issues tokens for longer than a day or so; a cached one that claims to was kept under another clock.
-_LONGEST = 2 * 86400.0
-
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -23,11 +20,14 @@ class Token:
     expires: float | None
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it should still be used: a short-lived one for half its life, one without an end until a 401."""
+        """Tell whether it should still be used: a short-lived one for half its life, one without an end until a 401.
+
+        One from the future is not: the clock was turned back since, and by how much nobody knows.
+        """
         if self.expires is None:
             return True
         margin = min(MARGIN, (self.expires - self.issued) / 2)
-        return now + margin < self.expires < now + _LONGEST
+        return self.issued <= now < self.expires - margin
 
 
 def entry_of(key_entry: str) -> str:

@@ -1,7 +1,6 @@
 """One request sent once, and its answer read: what a batch does over and over."""
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from completions_cli.batch import encoding
 from completions_cli.errors import AuthError, CompletionsError, ServiceError
 from completions_cli.models import CompletionRequest, HttpRequest, Json, Usage
 from completions_cli.transport.asynchronous import Answer, AsyncTransport
+from completions_cli.wall_clock import unix_time
 
 _UNAUTHORIZED = 401
 
@@ -76,13 +76,13 @@ class Exchange:
         except CompletionsError as error:
             raise Failure(self._masked(error)) from None
         if not 200 <= answer.status < 300:  # noqa: PLR2004
-            refusal = error_map.from_response(answer.status, answer.headers, answer.body, time.time())
+            refusal = error_map.from_response(answer.status, answer.headers, answer.body, unix_time())
             raise Failure(self._masked(self._service.advised(refusal)), answer)
         try:
             whole = document.read(answer.body, request.prompt_count)
         except CompletionsError as error:
             if isinstance(error, ServiceError):
-                error.retry_after = error.retry_after or retry.retry_after(answer.headers, "", time.time())
+                error.retry_after = error.retry_after or retry.retry_after(answer.headers, "", unix_time())
             raise Failure(self._masked(self._service.advised(error)), answer) from None
         return Reply(whole.response, whole.usage, answer)
 

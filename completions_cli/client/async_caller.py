@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,6 +19,7 @@ from completions_cli.models import Chunk, CompletionRequest, Finished, HttpReque
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
+from completions_cli.wall_clock import unix_time
 
 
 class AsyncCaller:
@@ -118,7 +118,7 @@ class AsyncCaller:
                     break
         except CompletionsError:
             pass  # the status says enough; a body cut short must not hide it
-        return error_map.from_response(response.status, response.headers, b"".join(parts), time.time())
+        return error_map.from_response(response.status, response.headers, b"".join(parts), unix_time())
 
     async def _wait(self, wait: Wait) -> None:
         self._masked(wait.error)

@@ -18,6 +18,7 @@ from completions_cli.models import Chunk, CompletionRequest, Finished, HttpReque
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
+from completions_cli.wall_clock import unix_time
 
 
 class Caller:
@@ -133,7 +134,7 @@ class Caller:
                     break
         except CompletionsError:
             pass  # the status says enough; a body cut short must not hide it
-        return error_map.from_response(response.status, response.headers, b"".join(parts), time.time())
+        return error_map.from_response(response.status, response.headers, b"".join(parts), unix_time())
 
     def _wait(self, wait: Wait) -> None:
         masking.masked(wait.error, self._secrets)

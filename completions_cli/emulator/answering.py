@@ -18,6 +18,7 @@ from completions_cli.emulator.faults.plan import FaultPlan, Strikes
 from completions_cli.emulator.limits import Limits
 from completions_cli.emulator.log import Entry
 from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+from completions_cli.wall_clock import unix_time
 
 _FAILED = sse.event({"error": {"code": "500", "message": "The model failed."}})
 
@@ -104,7 +105,7 @@ class Answering:
         return tokens / pace if pace else 0.0
 
     def _identity(self, call: Call) -> Identity:
-        return Identity(f"cmpl-{os.urandom(16).hex()}", call.model, int(time.time()), self._fingerprint)
+        return Identity(f"cmpl-{os.urandom(16).hex()}", call.model, int(unix_time()), self._fingerprint)
 
 
 async def _events(first: Document, chunks: AsyncIterator[Document]) -> AsyncIterator[Event]:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
+from completions_cli.wall_clock import unix_time
 
 _SECRET_WORDS = ("authorization", "key", "token", "secret", "cookie", "password")
 _MASK = "****"
@@ -72,7 +72,7 @@ class RequestLog:
             return Entry(self, {})
         seen = {
             "request": self._requests,
-            "time": time.time(),
+            "time": unix_time(),
             "status": None,
             "method": head.method,
             "path": head.path,

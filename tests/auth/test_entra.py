@@ -121,11 +121,12 @@ def test_a_token_of_unknown_life_is_used_until_it_is_refused(
     assert cache().load(clock.now) is None
 
 
-def test_a_clock_that_is_turned_back_gets_a_new_token(authority: Authority, clock: Clock) -> None:
+@pytest.mark.parametrize("jump", [-7 * 86400, -3600, -1, 3600, 7 * 86400])
+def test_a_clock_that_jumps_costs_one_new_token(authority: Authority, clock: Clock, jump: float) -> None:
     credentials = EntraCredentials(flow(authority), clock=clock)
     token(credentials)
-    clock.now -= 7 * 86400
-    assert token(credentials) == "token-2"
+    clock.now += jump
+    assert [token(credentials) for _ in range(3)] == ["token-2"] * 3
 
 
 def test_a_refused_token_is_replaced(authority: Authority, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Rows into blocks and lines into parts: nothing of an input is lost, read twice or numbered wrongly on the way."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -21,6 +22,7 @@ from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.source import Identity, open_source
 from completions_cli.errors import OutputError, UsageError
+from completions_cli.wall_clock import unix_time
 
 pytest.importorskip("pyarrow")
 
@@ -175,6 +177,15 @@ def test_two_drivers_on_one_folder_are_one_too_many(tmp_path: Path) -> None:
     assert len(refused) == 1
     other.lock()
     other.close()
+
+
+@pytest.mark.parametrize(("seconds", "is_taken"), [(-59, True), (-61, False), (3600, False)])
+def test_a_lock_in_an_object_store_is_a_sign_of_life_of_the_last_minute(seconds: float, *, is_taken: bool) -> None:
+    place = f"memory://bucket/locked{seconds}"
+    RemoteFolder(place).put("_lock", json.dumps({"at": unix_time() + seconds}).encode())  # perhaps of another clock
+    output = Output(place, "jsonl")
+    with pytest.raises(UsageError, match="another run") if is_taken else contextlib.nullcontext():
+        output.lock()
 
 
 def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ a part that the record does not know, or knows of another size, is read.
 import json
 import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
@@ -21,6 +20,7 @@ from completions_cli.batch.cluster.storage import EPOCH, is_remote, open_folder
 from completions_cli.batch.journal import Recovered
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import OutputError, UsageError
+from completions_cli.wall_clock import unix_time
 
 _LOCK = "_lock"
 _RECORD = "_parts"
@@ -32,15 +32,14 @@ _READERS = 16
 class Output:
     """A folder that is ours to have written. Close it to let others have it."""
 
-    def __init__(self, place: str, kind: PartKind, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, place: str, kind: PartKind) -> None:
         self.place = place if is_remote(place) else str(Path(place).expanduser().absolute())
         self.kind = kind
         self.epoch = uuid.uuid4().hex.encode()
         self.entries: dict[int, Entry] = {}
-        self._clock = clock
         self._folder = open_folder(self.place)
         self._unsaved: dict[int, Entry] = {}
-        self._saved_at = clock()
+        self._saved_at = time.monotonic()
         self._segments = 0
         self._lock: FileLock | None = None
 
@@ -51,7 +50,7 @@ class Output:
         """Refuse a folder that another run is writing to. Raises UsageError."""
         if is_remote(self.place):
             said = json.loads(self._folder.read(_LOCK) or b"{}")
-            if self._clock() - said.get("at", 0) < _LOCK_SECONDS:
+            if abs(unix_time() - said.get("at", 0)) < _LOCK_SECONDS:
                 raise self._taken()
             self._beat()
             return
@@ -100,12 +99,12 @@ class Output:
     def record(self, part: int, entry: Entry) -> None:
         """Take note of a part that was written."""
         self.entries[part] = self._unsaved[part] = entry
-        if self._clock() - self._saved_at > _SAVE_SECONDS:
+        if time.monotonic() - self._saved_at > _SAVE_SECONDS:
             self.save()
 
     def save(self) -> None:
         """Write down what is new, and that we are still here."""
-        self._saved_at = self._clock()
+        self._saved_at = time.monotonic()
         if is_remote(self.place):
             self._beat()
         if self._unsaved:
@@ -154,7 +153,7 @@ class Output:
         self._segments += 1
 
     def _beat(self) -> None:
-        self._folder.put(_LOCK, json.dumps({"at": self._clock()}).encode())
+        self._folder.put(_LOCK, json.dumps({"at": unix_time()}).encode())
 
     def _taken(self) -> UsageError:
         return UsageError(

@@ -2,7 +2,6 @@
 
 import email.utils
 import math
-import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -12,6 +11,7 @@ from urllib.parse import quote
 from completions_cli.emulator.behaviours import Head
 from completions_cli.emulator.faults.kinds import Fault, Target
 from completions_cli.emulator.reply import JSON, Reply
+from completions_cli.wall_clock import unix_time
 
 HELP_TEXT = (
     "\nPlease check this guide to understand why this error code might have been returned \n"
@@ -57,7 +57,7 @@ def _from_table(kind: str, entry: Mapping[str, object]) -> Fault:
 def _filled(text: str, wait: float) -> str:
     if "$" not in text:
         return text
-    date = email.utils.formatdate(math.ceil(time.time() + wait), usegmt=True)
+    date = email.utils.formatdate(math.ceil(unix_time() + wait), usegmt=True)
     for name, value in (
         ("$SECONDS", str(math.ceil(wait))),
         ("$MILLISECONDS", str(math.ceil(wait * 1000))),
