@@ -77,7 +77,7 @@ def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, l
 
 def _option(option: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
     value = rf" \fI{_text(option.make_metavar(ctx=context))}\fR" if help_pages.takes_value(option) else ""
-    names = ", ".join(rf"\fB{_text(name)}\fR" for name in option.opts)
+    names = ", ".join(rf"\fB{_text(name)}\fR" for name in sorted(option.opts, key=lambda name: name.startswith("--")))
     yield from (".TP", names + value, _text(help_pages.meaning(option)))
 
 
