@@ -80,10 +80,11 @@ def settings(
         profile=common.profile,
         settings={name: value for name, value in typed.items() if value is not None},
         parameters=_parameters(params, escapes=escapes),
-        extra={**body_extra, **values.extras(params.extra, documented, prompt_source.read_text)},
+        extra=values.extras(params.extra, documented, prompt_source.read_text),
         headers=dict(headers.parse(line) for line in connection.header),
-        unset=_unset(params.unset),
+        unset=frozenset(params.unset),
         body=body_parameters,
+        body_extra=body_extra,
     )
     return resolve(flags, streams.environ, read_profile_file(common, streams))
 
@@ -129,13 +130,6 @@ def _split_body(body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Js
     if model is not None and not isinstance(model, str):
         raise UsageError("--request: model must be a string", hint="Correct the body, or use -m NAME.")
     return known, extra, model
-
-
-def _unset(names: list[str]) -> frozenset[str]:
-    for name in names:
-        if name not in PARAMETERS:
-            raise UsageError(f"--unset {name}: no such parameter", hint=profile_file.nearest(name, PARAMETERS))
-    return frozenset(names)
 
 
 def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:

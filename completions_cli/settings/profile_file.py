@@ -147,7 +147,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """Make the hint that names the most similar of the valid words, or all of them."""
     import difflib
 
-    words = list(words)
+    words = list(dict.fromkeys(words))
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else f"Valid here: {', '.join(words)}."
 

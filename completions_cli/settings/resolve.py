@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
-from completions_cli.api.parameters import DEFAULT_MAX_TOKENS
+from completions_cli.api.parameters import DEFAULT_MAX_TOKENS, PARAMETERS
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import proxies
@@ -35,6 +35,7 @@ class Flags:
     headers: Mapping[str, str] = field(default_factory=dict)
     unset: frozenset[str] = frozenset()
     body: Mapping[str, Json] = field(default_factory=dict)
+    body_extra: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
         endpoint=target,
         values=values,
         parameters=_parameters(flags, profile, layers.profile_source, sources),
-        extra={**profile.get("extra", {}), **flags.extra},
+        extra=_extra(flags, profile),
         headers={**profile_headers, **flags.headers},
         secret_headers=frozenset(profile_headers.keys() - flags.headers.keys()),
         key_sources=_key_sources(name, profile, target, environ, is_own=is_own) if target else (),
@@ -237,6 +238,15 @@ def _parameters(
             found[name] = value
             sources[f"params.{name}"] = source
     return found
+
+
+def _extra(flags: Flags, profile: Mapping[str, Json]) -> dict[str, Json]:
+    layered = {**profile.get("extra", {}), **flags.body_extra}
+    for name in flags.unset:
+        known = [*PARAMETERS, *layered]
+        if name not in known:
+            raise UsageError(f"--unset {name}: no such parameter", hint=nearest(name, known))
+    return {name: value for name, value in layered.items() if name not in flags.unset} | {**flags.extra}
 
 
 def _key_sources(

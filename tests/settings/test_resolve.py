@@ -53,6 +53,9 @@ def test_the_profile_is_chosen_by_flag_variable_default(
 def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no profile 'q' \(asked for by COMPLETIONS_PROFILE\)"):
         resolve(Flags(), {"COMPLETIONS_PROFILE": "q"}, file())
+    with pytest.raises(ConfigError) as caught:
+        resolve(Flags(profile="q"), {}, ProfileFile(Path("f.toml"), True, None, {"local": {}}))
+    assert caught.value.hint == "Valid here: local."
 
 
 def test_a_wrong_value_is_blamed_on_its_source() -> None:
@@ -119,6 +122,15 @@ def test_parameters_have_sources_too_and_can_be_unset() -> None:
     assert settings.extra == {"k": 1, "l": 2}
     assert settings.sources["params.temperature"] == "profile p"
     assert settings.sources["params.seed"] == "flag"
+
+
+def test_extras_of_the_profile_and_of_a_body_can_be_unset_too() -> None:
+    profiles = file(extra={"top_k": 1, "kept": 2})
+    flags = Flags(unset=frozenset({"top_k", "user"}), body_extra={"user": "me", "kept": 3}, extra={"typed": 4})
+    assert resolve(flags, {}, profiles).extra == {"kept": 3, "typed": 4}
+    with pytest.raises(UsageError, match="--unset topk: no such parameter") as caught:
+        resolve(Flags(unset=frozenset({"topk"})), {}, profiles)
+    assert caught.value.hint == "Did you mean 'top_k'?"
 
 
 def test_the_profile_local_has_no_endpoint_unless_it_names_one() -> None:
