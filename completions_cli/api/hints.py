@@ -45,8 +45,11 @@ def hint(error: ServiceError, context: HintContext) -> str:
 
 
 def _rejected(error: ServiceError) -> str:
-    if error.param or error.loc:
-        return f"Change or leave out {error.param or '.'.join(error.loc)}; --dry-run shows what is sent."
+    blamed = error.param or ".".join(error.loc)
+    if blamed == "prompt" and "valid string" in error.message.lower():
+        return _ONE_TEXT
+    if blamed:
+        return f"Change or leave out {blamed}; --dry-run shows what is sent."
     return "Check the parameters; --dry-run shows what is sent."
 
 
@@ -85,6 +88,7 @@ _ROLE_MISSING = (
     "You are known there, but lack a role on the resource, such as Cognitive Services User: its owner can assign one."
 )
 _SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
+_ONE_TEXT = "This server takes one text a request: ask several prompts with `batch`, several samples with -n and --seed."
 _REWORD = "Reword the prompt; the service's content filter refused it."
 
 _BY_STATUS = {

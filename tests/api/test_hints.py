@@ -77,3 +77,9 @@ def test_a_code_speaks_as_its_message_does() -> None:
 def test_a_424_that_may_pass_is_told_from_one_that_will_not() -> None:
     assert "try again later" in advice(424, ms_azureml_model_error_statuscode="429")
     assert "parameters" in advice(424, ms_azureml_model_error_statuscode="400")
+
+
+def test_a_server_that_takes_one_text_is_told_from_one_that_got_none() -> None:
+    item = '{"detail":[{"type":"string_type","loc":["body","prompt"],"msg":"%s"}]}'
+    assert "`batch`" in advice(422, item % "Input should be a valid string")
+    assert "leave out prompt" in advice(422, item % "Field required")
