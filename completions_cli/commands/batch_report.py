@@ -20,8 +20,9 @@ def report(totals: Totals, ending: Ending | None) -> None:
         raise KeyboardInterrupt
     failed = totals.failed.total()
     if failed:
+        last = f"; the last: {totals.last_error}" if totals.last_error else ""
         raise RowsFailedError(
-            f"{failed} of {totals.rows} rows failed",
+            f"{failed} of {totals.rows} rows failed{last}",
             hint="They are in the output with their errors; --retry-failed asks for them again.",
         )
 

@@ -107,6 +107,7 @@ def test_rejected_rows_fail_and_are_kept(cli: Cli, emulator: Start, rows: Rows, 
     found = records(output)
     failed = [record["error"] for record in found if record["error"]]
     assert result.code == 13
+    assert "rows failed; the last: One of the parameters contain invalid values." in result.stderr
     assert {error["kind"] for error in failed} == {"rejected", "content_filter"}
     assert {error["status"] for error in failed} == {422, 400}
     assert summary(result)["failed"] == {
