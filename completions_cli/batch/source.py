@@ -27,7 +27,9 @@ _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_LINES = 100
-_TOO_LARGE = "\ud800"  # no line decodes to it: bytes that are not UTF-8 become other surrogates
+# No line decodes to these: bytes that are not UTF-8 become other surrogates.
+_TOO_LARGE = "\ud800"
+_END = "\ud801"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +226,10 @@ def _table_rows(stream: BinaryIO, template: Template | None) -> Iterator[Row]:
     reader = csv.reader(_texts(stream))
     try:
         header = next(reader)
-    except StopIteration:
-        return
     except csv.Error as error:
         raise UsageError(f"the table's first line cannot be read: {error}") from error
+    if header == [_END]:
+        return
     _check_header(header, template)
     number = 0
     while True:
@@ -239,12 +241,14 @@ def _table_rows(stream: BinaryIO, template: Template | None) -> Iterator[Row]:
             yield rows.bad(number, f"not a record of CSV: {error}")
             number += 1
             continue
-        if cells:  # a blank line is no record
+        if cells and cells != [_END]:  # a blank line is no record
             yield _table_row(number, header, cells, template)
             number += 1
 
 
 def _table_row(number: int, header: list[str], cells: list[str], template: Template | None) -> Row:
+    if cells[-1].endswith(_END):
+        return rows.bad(number, "a quotation mark is never closed: the rest of the table is in this record")
     if len(cells) > len(header):
         return rows.bad(number, f"{len(cells)} cells under {len(header)} columns")
     if _TOO_LARGE in cells:
@@ -257,10 +261,14 @@ def _table_row(number: int, header: list[str], cells: list[str], template: Templ
 
 
 def _texts(stream: BinaryIO) -> Iterator[str]:
-    """Decode lines for the CSV reader; bytes that are not UTF-8 are smuggled through, and found in their record."""
+    """Decode lines for the CSV reader; bytes that are not UTF-8 are smuggled through, and found in their record.
+
+    What follows the last line is a record of its own, unless a cell is still open.
+    """
     for line in _lines(stream):
         # A quoted cell may go on over lines: each needs its end.
         yield (_TOO_LARGE if line is None else line.decode("utf-8", "surrogateescape")) + "\n"
+    yield _END
 
 
 def _size_error() -> str:
@@ -268,6 +276,8 @@ def _size_error() -> str:
 
 
 def _check_header(header: list[str], template: Template | None) -> None:
+    if header[-1:] and header[-1].endswith(_END):
+        raise UsageError("the table's first line cannot be read: a quotation mark is never closed")
     missing = sorted((template.names if template else {"prompt"}) - set(header))
     if missing:
         raise UsageError(

@@ -102,6 +102,14 @@ def test_bad_records_of_a_table_are_rows_of_their_own() -> None:
     ]  # fmt: skip
 
 
+def test_a_quotation_mark_that_is_never_closed_is_no_prompt_of_many_lines() -> None:
+    rows = read(b'id,prompt\n1,"one\ntwo"\n2,"three\n3,four\n', "csv")
+    assert [row.prompt for row in rows] == ["one\ntwo", None]
+    assert errors(rows) == [None, "a quotation mark is never closed: the rest of the table is in this record"]
+    with pytest.raises(UsageError, match="never closed"):
+        read(b'id,"prompt\n1,one\n', "csv")
+
+
 def test_a_table_without_its_column_is_refused() -> None:
     with pytest.raises(UsageError, match="no column prompt"):
         read(b"text\nx\n", "csv")
