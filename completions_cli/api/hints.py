@@ -88,7 +88,9 @@ _ROLE_MISSING = (
     "You are known there, but lack a role on the resource, such as Cognitive Services User: its owner can assign one."
 )
 _SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
-_ONE_TEXT = "This server takes one text a request: ask several prompts with `batch`, several samples with -n and --seed."
+_ONE_TEXT = (
+    "This server takes one text a request: ask several prompts with `batch`, several samples with -n and --seed."
+)
 _REWORD = "Reword the prompt; the service's content filter refused it."
 
 _BY_STATUS = {

@@ -111,8 +111,8 @@ def bad(number: int, reason: str, row_id: Json = None, metadata: Json = None) ->
 
 
 def is_openai(value: Mapping[str, Json]) -> bool:
-    """Tell a line of the OpenAI batch format."""
-    return "custom_id" in value and "body" in value
+    """Tell a line of the OpenAI batch format, also one that lacks its body."""
+    return "custom_id" in value and ("body" in value or ("url" in value and "prompt" not in value))
 
 
 def _object_row(number: int, value: Mapping[str, Json], template: Template | None) -> Row:
@@ -135,7 +135,7 @@ def _object_row(number: int, value: Mapping[str, Json], template: Template | Non
 
 
 def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
-    body, method, url = value["body"], value.get("method", "POST"), value.get("url")
+    body, method, url = value.get("body"), value.get("method", "POST"), value.get("url")
     if method != "POST" or (isinstance(url, str) and url.endswith("/chat/completions")):
         raise UsageError(f"not a completions request: {method} {url}")
     if not isinstance(body, dict):
