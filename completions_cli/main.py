@@ -139,8 +139,8 @@ def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
     command = _typed_command(error)
     hint = f"{command} --help lists what there is."
     close = _nearest(error, message)
+    message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
     if close:
-        message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
         hint = f"Did you mean {close}? {hint}"
     elif getattr(error, "option_name", None) and command.endswith(("complete", "stream")):
         hint += " A prompt that begins with - goes behind --."

@@ -5,12 +5,13 @@ The only room, with `main` and `settings`, that touches `sys` and the environmen
 
 import contextlib
 import errno
+import functools
 import io
 import os
 import re
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
@@ -53,6 +54,7 @@ class Output:
         self._is_closed = _occupy(fd)
         self.is_terminal = _is_terminal(fd)
         self._is_dumb = is_dumb
+        self._put = _writer(fd)
 
     @property
     def can_draw(self) -> bool:
@@ -65,7 +67,7 @@ class Output:
             raise OutputError(f"{self._name} is closed", hint="Send it to a file or a pipe; -o FILE writes one.")
         while data:
             try:
-                written = os.write(self._fd, data)
+                written = self._put(data)
             except BlockingIOError:
                 _wait_writable(self._fd)
                 continue
@@ -158,9 +160,10 @@ class Streams:
         if self._stdin_is_closed:
             raise UsageError("standard input is closed", hint="Give a PROMPT or -f.")
         parts: list[bytes] = []
+        read = _reader(0)
         while True:
             try:
-                part = os.read(0, 1 << 20)
+                part = read(1 << 20)
             except BlockingIOError:  # whoever started us shares it with something that does not wait
                 _wait_readable(0)
                 continue
@@ -222,6 +225,20 @@ def _is_terminal(fd: int) -> bool:
         return os.isatty(fd)
     except OSError:
         return False
+
+
+def _writer(fd: int) -> Callable[[bytes | memoryview], int]:
+    """Give what writes there. A terminal of Windows shows bytes by its code page; Python's file gives it text."""
+    if sys.platform == "win32" and _is_terminal(fd):
+        return open(fd, "wb", buffering=0, closefd=False).write
+    return functools.partial(os.write, fd)
+
+
+def _reader(fd: int) -> Callable[[int], bytes]:
+    """Give what reads from there, for the same reason."""
+    if sys.platform == "win32" and _is_terminal(fd):
+        return open(fd, "rb", buffering=0, closefd=False).read
+    return functools.partial(os.read, fd)
 
 
 def _pending_bytes() -> int:

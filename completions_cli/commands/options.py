@@ -32,7 +32,7 @@ class CommonOptions:
     ] = None
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
     quiet: Annotated[bool, _common("--quiet", "-q", help="Say nothing but errors on stderr.")] = False
-    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; twice: bodies too.")] = 0
+    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
     color: Annotated[
         str,
         _common(

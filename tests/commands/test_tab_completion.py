@@ -99,13 +99,31 @@ def screen_until(leader: int, expected: set[str]) -> set[str]:
     return set(screen.decode(errors="replace").split())
 
 
-SHELLS: dict[str, Callable[[Cli, str], set[str]]] = {"bash": in_bash, "fish": in_fish, "zsh": in_zsh}
+def in_powershell(cli: Cli, typed: str) -> set[str]:
+    """Do what PowerShell's script does: whom to ask and how is what that script says."""
+    asked = {
+        "_COMPLETIONS_COMPLETE": "complete_powershell",
+        "_TYPER_COMPLETE_ARGS": f"completions {typed}".rstrip(),  # as its syntax tree is printed
+        "_TYPER_COMPLETE_WORD_TO_COMPLETE": typed.rpartition(" ")[2],
+    }
+    environment(cli)
+    lines = cli.run(env=asked).text.splitlines()
+    assert all(":::" in line for line in lines)
+    return {line.partition(":::")[0] for line in lines}
+
+
+SHELLS: dict[str, Callable[[Cli, str], set[str]]] = {
+    "bash": in_bash,
+    "fish": in_fish,
+    "zsh": in_zsh,
+    "powershell": in_powershell,
+}
 
 
 @pytest.mark.parametrize("typed", OFFERS)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_tab_key_offers_what_fits(shell: str, typed: str, cli: Cli) -> None:
-    if not shutil.which(shell):
+    if shell != "powershell" and not shutil.which(shell):
         pytest.skip(f"no {shell} here")
     offered = SHELLS[shell](cli, typed)
     assert offered >= OFFERS[typed]
@@ -114,13 +132,17 @@ def test_the_tab_key_offers_what_fits(shell: str, typed: str, cli: Cli) -> None:
         assert all(word.startswith(begun) for word in offered)
 
 
-def test_powershell_gets_a_script_and_then_words_with_their_help(cli: Cli) -> None:
-    assert "Register-ArgumentCompleter -Native -CommandName completions" in script("powershell")
-    asked = {
-        "_COMPLETIONS_COMPLETE": "complete_powershell",
-        "_TYPER_COMPLETE_ARGS": "completions co",
-        "_TYPER_COMPLETE_WORD_TO_COMPLETE": "co",
-    }
-    lines = cli.run(env=asked).text.splitlines()
-    assert [line.partition(":::")[0] for line in lines] == ["complete", "config"]
-    assert all(line.partition(":::")[2].strip() for line in lines)
+@pytest.mark.parametrize("shell", ["powershell", "pwsh"])
+def test_the_script_of_powershell_asks_as_these_tests_do(shell: str) -> None:
+    text = script(shell)
+    for line in (
+        "Register-ArgumentCompleter -Native -CommandName completions -ScriptBlock $scriptblock",
+        '$Env:_COMPLETIONS_COMPLETE = "complete_powershell"',
+        "$Env:_TYPER_COMPLETE_ARGS = $commandAst.ToString()",
+        "$Env:_TYPER_COMPLETE_WORD_TO_COMPLETE = $wordToComplete",
+        "completions | ForEach-Object {",
+        '$commandArray = $_ -Split ":::"',
+    ):
+        assert line in text
+    for opening, closing in ("{}", "()", "[]"):
+        assert text.count(opening) == text.count(closing)
