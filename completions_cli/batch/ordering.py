@@ -28,6 +28,12 @@ class Arranged:
     failed: int = 0
     torn: int = 0
     repeated: int = 0
+    last: int = -1
+
+    @property
+    def absent(self) -> int:
+        """Rows before the last that none of the parts has."""
+        return self.last + 1 - self.rows
 
 
 def sort_in_place(path: Path, read: EntryReader) -> None:
@@ -94,6 +100,7 @@ def _index(index: BinaryIO, number: int, file: BinaryIO, read: EntryReader, done
             done.torn += 1
         else:
             failed = entry.failure is not None
+            done.last = max(done.last, entry.row)
             known = _place(index, entry.row)
             if known is None:
                 done.rows += 1

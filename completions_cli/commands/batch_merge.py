@@ -24,3 +24,5 @@ def run(streams: Streams, parts: list[str], rows: RowOptions, common: CommonOpti
     words += [f"{done.repeated} that were there twice"] if done.repeated else []
     words += [f"{done.torn} torn lines left out"] if done.torn else []
     streams.stderr.note(f"merged: {', '.join(words)}; output: {output}")
+    if done.absent:
+        streams.stderr.note(f"warning: {done.absent} rows are in none of the parts: is a shard missing, or unfinished?")

@@ -90,6 +90,7 @@ def test_shards_are_merged_and_can_be_gone_on_with(cli: Cli, emulator: Start, ro
     merged = tmp_path / "merged.jsonl"
     result = batch(cli, "merge", *parts[:2], "-o", merged)
     assert (result.code, "7 rows" in result.stderr) == (0, True)
+    assert "warning: 3 rows are in none of the parts" in result.stderr
     assert [record["row"] for record in records(merged)] == [0, 1, 3, 4, 6, 7, 9]
     assert batch(cli, rows(10), "-o", merged).code == 0
     assert (row_numbers(merged), len(server.log())) == (list(range(10)), 10)
@@ -115,7 +116,8 @@ def test_what_cannot_be_merged_is_refused(cli: Cli, emulator: Start, rows: Rows,
     assert batch(cli, "merge", one, "-o", one, "--overwrite").code == 2
     assert batch(cli, "merge", one, "-o", foreign).code == 2
     assert foreign.read_text(encoding="utf-8") == "hello\n"
-    assert batch(cli, "merge", one, "-o", foreign, "--overwrite").code == 0
+    whole = batch(cli, "merge", one, "-o", foreign, "--overwrite")
+    assert (whole.code, "warning" in whole.stderr) == (0, False)
 
 
 def test_a_file_called_merge(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
