@@ -19,7 +19,7 @@ class Assembler:
         for name, value in chunk.raw.items():
             # Chunks about content filters have an empty id, model and object, and were created at 0.
             is_empty = value in (None, "") or (name == "created" and value == 0)
-            if name != "choices" and not (is_empty and name in self._fields):
+            if not (is_empty and name in self._fields):
                 self._fields[name] = value
         for delta, raw in zip(chunk.deltas, chunk.choices, strict=True):
             self._texts.setdefault(delta.index, []).append(delta.text)

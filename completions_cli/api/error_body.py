@@ -103,8 +103,8 @@ def _embedded(message: str, depth: int) -> ErrorBody | None:
         value = json.loads(message)
     except (ValueError, RecursionError):
         return None
-    said = read_json(value, depth + 1) if isinstance(value, dict) else None
-    return said if said is not None and said.message else None
+    said = read_json(value, depth + 1)
+    return said if said.message else None
 
 
 def _location(inner: dict[str, Json], outer: dict[str, Json]) -> tuple[tuple[str, ...], str]:

@@ -119,12 +119,13 @@ class ResponseReader:
             return None
         if not isinstance(value, dict):
             raise _not_a_completion("the stream holds an event that is not a completion", text)
-        return self._chunk(value, escaped=b"\\u" in data)
+        return self._chunk(value, text)
 
-    def _chunk(self, value: dict[str, Json], *, escaped: bool, whole: bool = False) -> Chunk:
+    def _chunk(self, value: dict[str, Json], source: str, *, whole: bool = False) -> Chunk:
         choices = value.get("choices")
         if not choices:
-            _raise_what_came_instead(value)
+            _raise_what_came_instead(value, source)
+        escaped = "\\u" in source
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
@@ -134,6 +135,7 @@ class ResponseReader:
                 index = position
             text = choice.get("text")
             if not isinstance(text, str):
+                _refuse_chat(choice, source)
                 text = ""
             reason = choice.get("finish_reason")
             if not isinstance(reason, str):
@@ -162,12 +164,9 @@ class ResponseReader:
             ) from None
         if not isinstance(value, dict):
             raise _not_a_completion("the response is not a completion", text)
-        chunk = self._chunk(value, escaped=b"\\u" in self._document, whole=True)
+        chunk = self._chunk(value, text, whole=True)
         if not chunk.deltas:
             raise _not_a_completion("the response holds no choices", text)
-        if any("message" in choice and "text" not in choice for choice in value["choices"] if isinstance(choice, dict)):
-            raise _not_a_completion("the response is a chat completion", text)
-        self.done = True
         yield chunk
         _raise_error_beside_choices(chunk)
 
@@ -237,14 +236,20 @@ def _not_a_completion(message: str, text: str) -> MalformedResponseError:
     )
 
 
-def _raise_what_came_instead(value: dict[str, Json]) -> None:
+def _refuse_chat(choice: dict[str, Json], source: str) -> None:
+    """Raise for the answer of a chat route, whose words would be missed in silence."""
+    if "text" not in choice and ("message" in choice or "delta" in choice):
+        raise _not_a_completion("the response is a chat completion", source)
+
+
+def _raise_what_came_instead(value: dict[str, Json], source: str) -> None:
     """Raise the error in an object without choices, or say whose it is: an annotation is no reason for either."""
     if error_map.is_error_object(value):
         raise error_map.from_event(value, "")
     if "choices" not in value and isinstance(value.get("content"), str):
         # llama.cpp's own /completions takes the same request and answers in another form.
         raise MalformedResponseError(
-            f"the response holds no choices: {wire.dumps(value)[:80]!r}",
+            f"the response holds no choices: {source[:80]!r}",
             hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
         )
 

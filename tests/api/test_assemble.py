@@ -80,6 +80,11 @@ def test_choices_are_in_index_order_wherever_they_start() -> None:
     assert [choice["index"] for choice in assembled(head(choices=pieces))["choices"]] == [3, 5, 7]
 
 
+def test_an_index_that_is_none_is_the_choices_place() -> None:
+    pieces = [{"index": odd, "text": "a", "finish_reason": "stop"} for odd in ("x", None)]
+    assert [choice["index"] for choice in assembled(head(choices=pieces))["choices"]] == [0, 1]
+
+
 def test_a_filtered_streams_annotations_do_not_hide_what_is_known() -> None:
     text = head(choices=[{"index": 0, "text": "a", "finish_reason": "stop"}])
     late = {**ANNOTATION, "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {"hate": {}}}]}

@@ -53,6 +53,7 @@ PASTES = [
     (f"{MAAS}/my-completions", f"{MAAS}/my-completions/completions?{V}"),
     (f"{MAAS}/underscore", f"{MAAS}/underscore/completions?{V}"),
     (f"{MAAS}/chat", f"{MAAS}/chat/completions?{V}"),
+    (f"{MAAS}/X/", f"{MAAS}/X/completions?{V}"),
     (f"  {MAAS}\n", f"{MAAS}/completions?{V}"),
     (f"{MAAS}#fragment", f"{MAAS}/completions?{V}"),
     (f"{MAAS}/?a=1#f?b=2", f"{MAAS}/completions?a=1&{V}"),
@@ -90,6 +91,7 @@ def test_what_is_pasted_becomes_the_completions_url(pasted: str, url: str) -> No
     assert resolved.url == url
     assert resolved.url.startswith(resolved.origin + "/")
     assert resolved.is_encrypted is url.startswith("https://")
+    assert resolved.is_loopback is any(name in url for name in ("//localhost", "//127.0.0.1", "//[::1]"))
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,7 @@ def test_what_is_pasted_becomes_the_completions_url(pasted: str, url: str) -> No
         (f"{MAAS}?api-version=x&a=1&api-version=y", "2025-05-01", "?a=1&api-version=2025-05-01"),
         (f"{MAAS}?API-VERSION=x", "2025-05-01", "?api-version=2025-05-01"),
         (f"{MAAS}?api-version=x", "none", ""),
+        (f"{MAAS}?api-version=x=y", "a/b", "?api-version=a%2Fb"),
         (f"{MAAS}?api-version=x&a=1", "none", "?a=1"),
         (MAAS, "2025 05&x=1#é", "?api-version=2025%2005%26x%3D1%23%C3%A9"),
     ],

@@ -113,6 +113,8 @@ def test_what_follows_is_kept_for_the_curious(body: str, detail: str | None) -> 
         ('{"detail":{"loc":"temperature","value":3}}', "temperature: given 3"),
         ('{"message":"bad\nworse","detail":{"loc":["body","n"],"value":3}}'.replace("\n", "\\n"), "bad (n: given 3)"),
         ('{"detail":{"msg":"no place"}}', "no place"),
+        ('{"error":{"detail":{"msg":"inside"}}}', "inside"),
+        ('{"details":[{"msg":"outside"}]}', "outside"),
         ('{"detail":{"loc":["body","n"],"value":null}}', "n"),
         ('{"detail":[{"loc":["body","n"],"message":"m"}]}', "n: m"),
         ('{"title":"One or more validation errors occurred."}', "One or more validation errors occurred."),
@@ -126,10 +128,18 @@ def test_what_follows_is_kept_for_the_curious(body: str, detail: str | None) -> 
         ("<style>p {a: b}</style><SCRIPT>if (1 < 2) x()</SCRIPT><p>Shown<p>not", "Shown"),
         ("<script>never closed <p>x", "Bad Request"),
         ("<<<>>>", "Bad Request"),
+        ("<p>1 > 0</p>", "1 > 0"),
     ],
 )  # fmt: skip
 def test_the_message_is_one_sensible_line(body: str, message: str) -> None:
     assert error_map.from_response(400, {}, body.encode(), 0.0).message == message
+
+
+def test_a_date_to_wait_for_counts_from_the_answers_own_or_from_now() -> None:
+    headers = {"retry-after": "Tue, 14 Nov 2023 22:13:25 GMT"}
+    assert error_map.from_response(429, headers, b"", 1_700_000_000.0).retry_after == 5
+    headers["date"] = "Tue, 14 Nov 2023 22:13:24 GMT"
+    assert error_map.from_response(429, headers, b"", 0.0).retry_after == 1
 
 
 def test_a_long_message_is_cut() -> None:

@@ -107,3 +107,4 @@ def test_secrets_are_blacked_out_wherever_they_stand() -> None:
     assert headers.mask(text, ["sk-12345678"]) == "key **** and ****, Bearer ****"
     # What is shorter would black out innocent words.
     assert headers.mask("a dog", ["dog", ""]) == "a dog"
+    assert headers.mask("seven77 eight888", ["seven77", "eight888"]) == "seven77 ****"

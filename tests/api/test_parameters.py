@@ -9,20 +9,20 @@ from completions_cli.api.parameters import PARAMETERS, warnings
 
 
 @pytest.mark.parametrize(
-    ("name", "right", "wrong"),
+    ("name", "right", "wrong", "words"),
     [
-        ("max_tokens", [0, 1, -1, 10**30], [1.0, "1", True, None, [1]]),
-        ("seed", [0, -5, 2**64], [1.5, "1", False, None]),
-        ("temperature", [0, 1, 0.5, -3, 7], ["1", True, None, [], {}]),
-        ("top_p", [0, 1.0, 0.1], ["0.1", False]),
-        ("frequency_penalty", [-2, 2, 0.5], ["0", None]),
-        ("presence_penalty", [-2, 2, 0.5], ["0", None]),
-        ("stop", ["", "a", ["a", "b"], []], [5, None, ["a", 1], [None], {"a": 1}]),
+        ("max_tokens", [0, 1, -1, 10**30], [1.0, "1", True, None, [1]], "an integer"),
+        ("seed", [0, -5, 2**64], [1.5, "1", False, None], "an integer"),
+        ("temperature", [0, 1, 0.5, -3, 7], ["1", True, None, [], {}], "a number"),
+        ("top_p", [0, 1.0, 0.1], ["0.1", False], "a number"),
+        ("frequency_penalty", [-2, 2, 0.5], ["0", None], "a number"),
+        ("presence_penalty", [-2, 2, 0.5], ["0", None], "a number"),
+        ("stop", ["", "a", ["a", "b"], []], [5, None, ["a", 1], [None], {"a": 1}], "a string or an array of strings"),
     ],
 )
-def test_types_are_checked(name: str, right: list[Any], wrong: list[Any]) -> None:
-    assert [value for value in right if PARAMETERS[name].type_error(value)] == []
-    assert all(PARAMETERS[name].type_error(value) for value in wrong)
+def test_types_are_checked(name: str, right: list[Any], wrong: list[Any], words: str) -> None:
+    assert {PARAMETERS[name].type_error(value) for value in right} == {None}
+    assert {PARAMETERS[name].type_error(value) for value in wrong} == {words}
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ anything = st.recursive(
 )  # fmt: skip
 
 
+def test_json_is_indented_on_demand() -> None:
+    assert wire.dumps({"a": ["é", 1]}, indent=2) == '{\n  "a": [\n    "é",\n    1\n  ]\n}'
+    assert wire.dumps({"a": "\ud83d"}, indent=2) == '{\n  "a": "\\ud83d"\n}'
+
+
 @given(anything, st.sampled_from([None, 2]))
 def test_json_comes_back_as_it_was(value: object, indent: int | None) -> None:
     text = wire.dumps(value, indent=indent)

@@ -1,5 +1,7 @@
 """Several completions of each prompt, on a route that has no `n`."""
 
+from dataclasses import replace
+
 import pytest
 
 from completions_cli.api import sampling
@@ -29,6 +31,24 @@ def test_with_a_seed_each_sample_is_a_request_with_its_own() -> None:
     assert all(item.prompt == ["a", "b"] and item.parameters["max_tokens"] == 5 for item in expanded)
     assert request.parameters["seed"] == 7
     assert [item.parameters["seed"] for item in sampling.expand(CompletionRequest("a", {"seed": 0}), 2)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "samples", "is_array"),
+    [
+        ("a", 1, False),
+        ([1, 2], 1, False),
+        (None, 1, False),
+        ("a", 2, True),
+        (["a", "b"], 1, True),
+        ([[1], [2]], 1, True),
+    ],
+)
+def test_where_arrays_are_streamed_only_arrays_are(prompt: Prompt | None, samples: int, *, is_array: bool) -> None:
+    request = CompletionRequest(prompt, {"max_tokens": 5})
+    (streamed,) = sampling.expand(request, samples, streams_arrays=True)
+    (plain,) = sampling.expand(request, samples)
+    assert (streamed, plain.stream) == (replace(plain, stream=is_array), False)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"seed": 7}])
@@ -61,6 +81,7 @@ def test_the_ends_of_all_samples_are_summed_up() -> None:
     assert merged.usage == Usage(11, 22, 33)
     assert (merged.latency, merged.first_token, merged.attempts) == (3.0, 0.25, 2)
     assert merged.request_id == "r2"
+    assert sampling.merge([first, second, replace(first, request_id="r3")]).request_id == "r3"
     assert sampling.merge([first]) is first
 
 
