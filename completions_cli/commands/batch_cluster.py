@@ -51,6 +51,7 @@ def run(
     """Do what `batch --engine ray` does."""
     resolution.apply_common(common, streams)
     budget = choices.budget(limits)
+    batch_report.check_summary(rows.summary)
     asked = Limits(choices.concurrency(pace.concurrency), _MOST_IN_FLIGHT, pace.rpm, pace.tpm, budget)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
     resolution.warn(streams, settings)

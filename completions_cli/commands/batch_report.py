@@ -6,7 +6,7 @@ from pathlib import Path
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
-from completions_cli.errors import ExitCode, RowsFailedError
+from completions_cli.errors import ExitCode, OutputError, RowsFailedError
 from completions_cli.streams import Streams
 
 
@@ -25,6 +25,13 @@ def report(totals: Totals, ending: Ending | None) -> None:
             f"{failed} of {totals.rows} rows failed{last}",
             hint="They are in the output with their errors; --retry-failed asks for them again.",
         )
+
+
+def check_summary(path: str | None) -> None:
+    """Find out before a long run that its summary will have no place. Raises OutputError."""
+    folder = Path(path or "-").expanduser().parent
+    if not folder.is_dir():
+        raise OutputError(f"--summary: there is no folder {folder}", hint="Make it first.")
 
 
 def write_summary(path: str | None, totals: Totals, streams: Streams) -> None:

@@ -56,6 +56,7 @@ def run(
     resolution.apply_common(common, streams)
     in_flight = choices.concurrency(pace.concurrency)
     budget = choices.budget(limits)
+    batch_report.check_summary(rows.summary)
     choices.shard(rows.shard)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
     resolution.warn(streams, settings)

@@ -340,6 +340,8 @@ def test_an_output_must_be_named_and_a_file(cli: Cli, rows: Rows, tmp_path: Path
     assert batch(cli, rows(1), "-o", tmp_path).code == 2
     assert batch(cli, rows(1), "-o", tmp_path / "no" / "such.jsonl").code == 16
     assert batch(cli, rows(1), "-o", "/proc/out.jsonl").code == 16
+    assert batch(cli, rows(1), "-o", tmp_path / "o", "--summary", tmp_path / "no" / "totals").code == 16
+    assert not (tmp_path / "o").exists()
     assert batch(cli, tmp_path / "missing.jsonl", "-o", tmp_path / "o").code == 2
     assert batch(cli, tmp_path, "-o", tmp_path / "o").code == 2
 
