@@ -17,6 +17,7 @@ _BAR_SECONDS = 0.2
 # Snapshots that rates are worked out over: ten seconds of the bar, a minute of lines.
 _BAR_RECENT, _LINE_RECENT = 50, 7
 _WIDEST = 100
+_SIGNALS = ("interrupt", "terminate")
 
 
 class Figures(Protocol):
@@ -184,6 +185,8 @@ def summary(totals: Figures, output: Path | str, stopped_by: str | None) -> list
     ]
     if failed and stopped_by:  # else the error says so
         lines.append("the rows that failed: the same command with --retry-failed asks for them again")
+    if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint
+        lines.append("the same command goes on where this run stopped")
     return lines
 
 
