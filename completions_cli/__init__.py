@@ -11,6 +11,7 @@ from completions_cli.version import __version__
 
 TYPE_CHECKING = False  # what `typing` calls so is the same to type checkers, and costs its import
 if TYPE_CHECKING:
+    from completions_cli.auth.given_credential import TokenCredential
     from completions_cli.client.arguments import ClientOptions, CompletionOptions
     from completions_cli.client.asynchronous import AsyncClient, AsyncCompletionStream
     from completions_cli.client.attempts import Wait
@@ -58,6 +59,7 @@ __all__ = [
     "ServerError",
     "ServiceError",
     "ServiceTimeoutError",
+    "TokenCredential",
     "Usage",
     "UsageError",
     "Wait",
@@ -76,6 +78,7 @@ _HOMES = {
     "CompletionStream": "client.sync",
     "Delta": "models",
     "Prompt": "models",
+    "TokenCredential": "auth.given_credential",
     "Usage": "models",
     "Wait": "client.attempts",
 }

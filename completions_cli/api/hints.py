@@ -72,7 +72,7 @@ def _auth(context: HintContext) -> str:
     if context.auth == "entra":
         return "Check the identity's role on the endpoint and the scope; `completions config doctor` looks closer."
     if context.auth == "none":
-        return "The endpoint wants a key: leave out --auth none, and set one with `completions config key set`."
+        return "The endpoint wants a key: leave out --auth none; `completions config key set` stores one."
     return f"Is it the key of this endpoint? Replace it with `completions config key set{profile}`."
 
 

@@ -8,6 +8,7 @@ from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth import keys
 from completions_cli.auth.credentials import Credentials, KeyCredentials, NoCredentials, refuse_plain_http
+from completions_cli.auth.given_credential import GivenCredential, Proof
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.auth.secret import Secret
 from completions_cli.settings import proxies
@@ -18,17 +19,19 @@ if TYPE_CHECKING:
     from completions_cli.auth.entra import TokenSource
     from completions_cli.auth.token import TokenCache
 
+_NO_PROOF = Proof()
+
 
 def credentials(
     settings: Settings,
     environ: Mapping[str, str],
     connection: Connection,
     trace: Trace | None = None,
-    key: Secret | None = None,
+    proof: Proof = _NO_PROOF,
 ) -> Credentials:
     """Find the key, or prepare to fetch a token, for the endpoint in use. Raises ConfigError.
 
-    `key` is a key, or client secret, at hand; without one, the places that the settings allow are looked through.
+    Without a `proof` at hand, the places that the settings allow are looked through for a key or a client secret.
     """
     kind = settings.values["auth"]
     if kind == "none" or settings.endpoint is None:
@@ -37,13 +40,15 @@ def credentials(
     store = KeyringStore(environ)
 
     def secret() -> Secret:
-        return key or keys.find(settings.key_sources, environ, store)
+        return proof.secret or keys.find(settings.key_sources, environ, store)
 
     if kind == "key":
         return KeyCredentials(secret())
     from completions_cli.auth.entra import EntraCredentials
 
     scope = token_scope(settings, settings.endpoint)
+    if proof.credential is not None:
+        return EntraCredentials(GivenCredential(proof.credential, scope))
     source = _token_source(settings, scope, secret, _to_authority(settings, environ, connection), trace)
     return EntraCredentials(source, _cache(settings, scope, environ, store))
 

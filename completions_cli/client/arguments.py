@@ -6,12 +6,13 @@ from typing import Literal, TypedDict, cast
 
 from completions_cli.api import headers, sampling, wire
 from completions_cli.api.parameters import PARAMETERS
+from completions_cli.auth.given_credential import TokenCredential
 from completions_cli.client.attempts import Wait
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 from completions_cli.settings.resolve import Flags, Settings
 
-_BESIDE_SETTINGS = ("api_key", "client_secret", "headers", "on_wait")
+_BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -33,6 +34,8 @@ class ClientOptions(TypedDict, total=False):
     """Entra: the application's id. Without it and `tenant_id`, whoever azure-identity finds signs in."""
     client_secret: str | None
     """Entra: the application's secret."""
+    credential: TokenCredential | None
+    """Entra: what issues the tokens, as the credentials of azure-identity do. Called by other threads, too."""
     scope: str | None
     """Entra: what the token is asked for, where the endpoint's host does not tell."""
     authority: str | None
@@ -92,6 +95,8 @@ def flags(profile: str | None, options: ClientOptions, endpoint: str | None = No
     """Say what a program gave as the command would say what was typed. Raises UsageError, or TypeError for a name."""
     _refuse_unknown(options, ClientOptions.__annotations__)
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
+    if options.get("credential") is not None:
+        given["auth"] = "entra"
     own = options.get("headers") or {}
     for name, value in own.items():
         reason = headers.error(name, value)

@@ -1,6 +1,7 @@
 """The client for programs that have many requests under way."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -10,7 +11,7 @@ from completions_cli.client.attempts import Wait
 from completions_cli.client.base import ServiceClient
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
-from completions_cli.models import Chunk, Delta, Finished, Prompt
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 
 
 class AsyncClient(ServiceClient):
@@ -48,7 +49,7 @@ class AsyncClient(ServiceClient):
     async def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
         """Complete a prompt, as `Client.complete` does."""
         gathering = Gathering()
-        async for event in self._caller.events(*self._requests(prompt, options, stream=False)):
+        async for event in self._events(self._requests(prompt, options, stream=False)):
             gathering.take(event)
         return gathering.completion()
 
@@ -64,7 +65,13 @@ class AsyncClient(ServiceClient):
         >>> asyncio.run(main())
         'length'
         """
-        return AsyncCompletionStream(self._caller.events(*self._requests(prompt, options, stream=True)))
+        return AsyncCompletionStream(self._events(self._requests(prompt, options, stream=True)))
+
+    async def _events(self, requests: list[CompletionRequest]) -> AsyncGenerator[Chunk | Finished]:
+        with self._wording():
+            async with aclosing(self._caller.events(*requests)) as events:
+                async for event in events:
+                    yield event
 
 
 class AsyncCompletionStream:

@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Self, Unpack
 
+from completions_cli.auth.given_credential import Proof
 from completions_cli.auth.secret import Secret
-from completions_cli.client import arguments, configuration
+from completions_cli.client import arguments, configuration, wording
 from completions_cli.client.arguments import ClientOptions, CompletionOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
+from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Prompt
 
 
@@ -16,8 +19,9 @@ class ServiceClient(ABC):
     """A client of one service. How it calls is up to its kind."""
 
     def __init__(self, endpoint: str, **options: Unpack[ClientOptions]) -> None:
-        key = _secret(options)
-        self._start(configuration.explicit(arguments.flags(None, options, endpoint), key), options)
+        with wording.for_programs(has_profile=False):
+            proof = _proof(options)
+            self._start(configuration.explicit(arguments.flags(None, options, endpoint), proof), options)
 
     @classmethod
     def from_profile(
@@ -28,9 +32,10 @@ class ServiceClient(ABC):
         Without a name it is the profile that `COMPLETIONS_PROFILE` or the file names. Unless `api_key` is given, a
         key is looked for at once: in the variables, by the profile's `key_command`, in the keyring.
         """
-        key = _secret(options)
         self = cls.__new__(cls)
-        self._start(configuration.of_profile(arguments.flags(name, options), config, key), options)
+        with wording.for_programs(has_profile=True):
+            proof = _proof(options)
+            self._start(configuration.of_profile(arguments.flags(name, options), config, proof), options)
         return self
 
     def __repr__(self) -> str:
@@ -43,16 +48,22 @@ class ServiceClient(ABC):
         self._call_with(configured, options.get("on_wait") or (lambda _: None))
 
     def _requests(self, prompt: Prompt | None, options: CompletionOptions, *, stream: bool) -> list[CompletionRequest]:
-        return arguments.requests(self._settings, prompt, options, stream=stream)
+        with self._wording():
+            return arguments.requests(self._settings, prompt, options, stream=stream)
+
+    def _wording(self) -> AbstractContextManager[None]:
+        return wording.for_programs(has_profile=self._settings.profile is not None)
 
     @abstractmethod
     def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
         """Take what calls are made with."""
 
 
-def _secret(options: ClientOptions) -> Secret | None:
+def _proof(options: ClientOptions) -> Proof:
     """Take the key, or the client secret, out of the options; from here on nobody sees it. Raises ConfigError."""
     key, client_secret = options.pop("api_key", None), options.pop("client_secret", None)
-    if key is not None:
-        return Secret.checked(key, "api_key")
-    return None if client_secret is None else Secret.checked(client_secret, "client_secret")
+    secret, credential = client_secret if key is None else key, options.get("credential")
+    if credential is not None and (secret is not None or options.get("auth") not in (None, "entra")):
+        raise UsageError("a credential signs in by itself", hint="Leave out api_key, client_secret and auth.")
+    source = "client_secret" if key is None else "api_key"
+    return Proof(None if secret is None else Secret.checked(secret, source), credential)

@@ -9,7 +9,7 @@ from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
-from completions_cli.auth.secret import Secret
+from completions_cli.auth.given_credential import Proof
 from completions_cli.errors import ConfigError
 from completions_cli.settings import environment, profile_file
 from completions_cli.settings.resolve import Flags, Settings, resolve
@@ -59,25 +59,34 @@ class Configuration:
     engine: ExitStack
 
 
-def explicit(flags: Flags, key: Secret | None) -> Configuration:
+def explicit(flags: Flags, proof: Proof) -> Configuration:
     """Configure a client from what the program says and nothing else. Raises ConfigError or UsageError."""
     environ = environment.of_the_system(environment.current())
     settings = resolve(flags, environ, profile_file.ProfileFile(Path()))
-    if key is None and settings.values["auth"] == "key":
+    _require_proof(settings, proof)
+    return _configuration(settings, environ, proof)
+
+
+def _require_proof(settings: Settings, proof: Proof) -> None:
+    if proof.secret or proof.credential:
+        return
+    chosen = settings.values
+    if chosen["auth"] == "key":
         raise ConfigError(
             "no key for this endpoint",
             hint="Give api_key=…, or auth='none' to a server that needs none; Client.from_profile() finds stored keys.",
         )
-    return _configuration(settings, environ, key)
+    if chosen["auth"] == "entra" and chosen["tenant_id"] and chosen["client_id"]:
+        raise ConfigError("no secret of this application", hint="Give client_secret=…, or a credential of your own.")
 
 
-def of_profile(flags: Flags, config: str | None, key: Secret | None) -> Configuration:
+def of_profile(flags: Flags, config: str | None, proof: Proof) -> Configuration:
     """Configure a client as the command would be. Raises ConfigError or UsageError."""
     environ = environment.current()
-    return _configuration(resolve(flags, environ, profile_file.find(config, environ)), environ, key)
+    return _configuration(resolve(flags, environ, profile_file.find(config, environ)), environ, proof)
 
 
-def _configuration(settings: Settings, environ: Mapping[str, str], key: Secret | None) -> Configuration:
+def _configuration(settings: Settings, environ: Mapping[str, str], proof: Proof) -> Configuration:
     from completions_cli.auth import sign_in
 
     engine = ExitStack()
@@ -87,5 +96,6 @@ def _configuration(settings: Settings, environ: Mapping[str, str], key: Secret |
 
         endpoint, credentials = engine.enter_context(embedded.endpoint(settings.values["model_path"]))
     else:
-        endpoint, credentials = settings.endpoint, sign_in.credentials(settings, environ, way, key=key)
+        endpoint = settings.endpoint
+        credentials = sign_in.credentials(settings, environ, way, proof=proof)
     return Configuration(settings, service(settings, endpoint), credentials, way, policy(settings), engine)

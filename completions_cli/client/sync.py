@@ -10,7 +10,7 @@ from completions_cli.client.base import ServiceClient
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
-from completions_cli.models import Chunk, Delta, Finished, Prompt
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 
 
 class Client(ServiceClient):
@@ -51,7 +51,7 @@ class Client(ServiceClient):
         [0, 1]
         """
         gathering = Gathering()
-        for event in self._caller.events(*self._requests(prompt, options, stream=False)):
+        for event in self._events(self._requests(prompt, options, stream=False)):
             gathering.take(event)
         return gathering.completion()
 
@@ -63,7 +63,11 @@ class Client(ServiceClient):
         >>> text == stream.completion.text
         True
         """
-        return CompletionStream(self._caller.events(*self._requests(prompt, options, stream=True)))
+        return CompletionStream(self._events(self._requests(prompt, options, stream=True)))
+
+    def _events(self, requests: list[CompletionRequest]) -> Generator[Chunk | Finished]:
+        with self._wording():
+            yield from self._caller.events(*requests)
 
 
 class CompletionStream:

@@ -83,6 +83,6 @@ def scope_for(endpoint: Endpoint, chosen: str | None) -> str:
     if scope is None:
         raise ConfigError(
             f"what a token for {endpoint.host} is to be asked for is not known: it is no host of Azure's",
-            hint="Name its scope in the profile of that endpoint: completions config set scope api://ID/.default",
+            hint="Give the scope of its tokens: completions config set scope api://ID/.default",
         )
     return scope

@@ -1,0 +1,53 @@
+"""Errors in the words of a program: what are options to the command are arguments to a client."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from completions_cli.errors import CompletionsError, ServiceError
+
+_CLAUSE_END = re.compile(r"(?<=[.;:?]) ")
+_VALUE = r"(?: (?P<value>key|entra|none|drop|pass-through|ignore|\d[\d.]*|[A-Z]{2,}\b))?"
+_OPTION = re.compile(rf"(?<![\w/-])(?:-\w/)?(?:--(?P<long>[a-z]+(?:-[a-z]+)*)|-(?P<short>[HMmn])\b){_VALUE}")
+_SHORT = {"H": "headers", "M": "max_tokens", "m": "model", "n": "samples"}
+# Nothing of the kind can be done from a program.
+_FOR_COMMAND_ALONE = re.compile(r"(?<![\w-])(?:--(?:dry-run|help|origin|request)|-vv?)\b")
+_COMMAND_LINE = re.compile(r"\bcompletions [a-z]")
+
+
+@contextmanager
+def for_programs(*, has_profile: bool) -> Iterator[None]:
+    """Word the errors that leave this block for a program; the command that mends a profile is named to its user."""
+    try:
+        yield
+    except CompletionsError as error:
+        error.hint = hint(error.hint or error.next_step, has_profile=has_profile)
+        if not isinstance(error, ServiceError):  # whose message is the service's own
+            error.message = _arguments(error.message)
+        raise
+
+
+def hint(text: str, *, has_profile: bool) -> str | None:
+    """Say what a hint says in terms of arguments; None when nothing of it is left."""
+    clauses = [
+        _arguments(clause)
+        for clause in _CLAUSE_END.split(text)
+        if not _FOR_COMMAND_ALONE.search(clause) and (has_profile or not _COMMAND_LINE.search(clause))
+    ]
+    joined = re.sub(r"[;:]$", ".", " ".join(clauses))
+    return joined[:1].upper() + joined[1:] or None
+
+
+def _arguments(text: str) -> str:
+    if _COMMAND_LINE.search(text):
+        return text
+    text = re.sub(r"(?<![\w-])-p ([\w.-]+)", r'from_profile("\1")', text)
+    return _OPTION.sub(_argument, text).replace("`stream`", "stream()").replace("`batch`", "`completions batch`")
+
+
+def _argument(option: re.Match[str]) -> str:
+    name = _SHORT.get(option["short"] or "") or option["long"].replace("-", "_")
+    value = option["value"]
+    if value is None:
+        return name
+    return f"{name}={value}" if value[0].isdigit() or value.isupper() else f'{name}="{value}"'
