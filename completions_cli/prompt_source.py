@@ -6,7 +6,7 @@ from pathlib import Path
 
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
-from completions_cli.typed_text import argument, checked, parse_json
+from completions_cli.typed_text import argument, checked, decoded, parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class PromptSource:
         if flags.files:
             texts = [self._drop_newline(self._file(path)) for path in flags.files]
             return texts[0] if len(texts) == 1 else texts
-        text = _decode(self._read_stdin(), "standard input")
+        text = decoded(self._read_stdin(), "standard input")
         if (flags.lines or flags.null) and not text:
             raise UsageError("standard input holds no prompts", hint="Is the command before the pipe right?")
         if flags.null:
@@ -185,7 +185,7 @@ class PromptSource:
     def _json(self, value: str, name: str) -> Json:
         """Parse a JSON option: the text itself, @FILE, or - for stdin."""
         if value == "-":
-            text, where = _decode(self._read_stdin(), "standard input"), "standard input"
+            text, where = decoded(self._read_stdin(), "standard input"), "standard input"
         elif value.startswith("@"):
             text, where = self._file(value[1:]), value[1:]
         else:
@@ -194,7 +194,7 @@ class PromptSource:
 
     def _file(self, path: str) -> str:
         if path == "-":
-            return _decode(self._read_stdin(), "standard input")
+            return decoded(self._read_stdin(), "standard input")
         return read_text(path)
 
     def _drop_newline(self, text: str) -> str:
@@ -217,7 +217,7 @@ def read_text(path: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
-    return _decode(content, path)
+    return decoded(content, path)
 
 
 def _expanded(path: str) -> Path:
@@ -226,12 +226,3 @@ def _expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
-
-
-def _decode(content: bytes, name: str) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}", hint="Convert it with iconv."
-        ) from error

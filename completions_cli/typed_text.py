@@ -32,6 +32,16 @@ def checked(text: str, name: str) -> str:
         raise UsageError(f"{name} is not UTF-8: byte {error.start}", hint="Convert it with iconv.") from error
 
 
+def decoded(content: bytes, name: str) -> str:
+    """Read the bytes of a file or a pipe as UTF-8. Raises UsageError that names the first that is none."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}", hint="Convert it with iconv."
+        ) from error
+
+
 def unescape(text: str) -> str:
     r"""Decode \n, \t, \r, \0, \\, \xHH and \uXXXX. Raises UsageError for any other escape."""
     decoded = _ESCAPE.sub(_one_escape, text)

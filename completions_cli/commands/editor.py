@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from completions_cli import typed_text
 from completions_cli.errors import UsageError
 from completions_cli.settings.environment import without_secrets
 
@@ -21,15 +22,20 @@ def edit(text: str, environ: Mapping[str, str], *, suffix: str = ".txt") -> str:
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
-        # The variable may hold options, as in "code --wait".
-        done = subprocess.run(  # noqa: S603 - the user's own editor
-            [*shlex.split(command), name], env=without_secrets(environ), check=False
-        )
-        if done.returncode != 0:
-            raise UsageError(f"the editor {command} ended with exit code {done.returncode}", hint="Nothing was done.")
-        return Path(name).read_bytes().decode()
+        _run(command, name, environ)
+        return typed_text.decoded(Path(name).read_bytes(), "what the editor saved")
     except (OSError, ValueError) as error:
-        raise UsageError(f"the editor {command} cannot be used: {error}", hint="Set VISUAL or EDITOR.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"the editor {command} cannot be used: {reason}", hint="Set VISUAL or EDITOR.") from error
     finally:
         with contextlib.suppress(OSError):
             Path(name).unlink()
+
+
+def _run(command: str, name: str, environ: Mapping[str, str]) -> None:
+    # The variable may hold options, as in "code --wait".
+    done = subprocess.run(  # noqa: S603 - the user's own editor
+        [*shlex.split(command), name], env=without_secrets(environ), check=False
+    )
+    if done.returncode != 0:
+        raise UsageError(f"the editor {command} ended with exit code {done.returncode}", hint="Nothing was done.")

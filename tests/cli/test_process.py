@@ -197,6 +197,23 @@ def test_the_editor_gives_the_prompt(cli: Cli, scripted_server: ScriptedServer) 
     assert b'"prompt":"edited"' in scripted_server.requests[0]
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (r"printf 'a\377' > $1", "what the editor saved is not UTF-8: byte 1 is 0xff"),
+        ("exit 3", "ended with exit code 3"),
+        (None, "cannot be used: No such file or directory"),
+    ],
+)
+def test_an_editor_that_fails_says_how(script: str | None, words: str, cli: Cli) -> None:
+    editor = cli.home / "editor"
+    if script is not None:
+        editor.write_text(f"#!/bin/sh\n{script}\n")
+        editor.chmod(0o755)
+    result = cli.service("http://127.0.0.1:1").run("complete", "-e", env={"VISUAL": str(editor)})
+    assert (result.code, words in result.stderr) == (2, True), result.stderr
+
+
 # What is shown of a request
 
 
