@@ -1,6 +1,6 @@
 """One record of the input as one row: what to ask, under which name, or why it cannot be asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from completions_cli.api import wire
@@ -182,6 +182,3 @@ def _scalar(value: Json) -> Json:
 
 def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:
     return f"not UTF-8: byte {error.start} is 0x{line[error.start]:02x}"
-
-
-RowParser = Callable[[int, bytes], Row]

@@ -99,13 +99,6 @@ def _open(
     stack: ExitStack, streams: Streams, path: str, output: Path, rows: RowOptions, settings: Settings
 ) -> tuple[Workspace, Source]:
     """Open input and output: recognised, locked and mended."""
-    if (
-        path != "-"
-        and output.exists()
-        and Path(path).expanduser().exists()
-        and output.samefile(Path(path).expanduser())
-    ):
-        raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
     template, kind = choices.template(rows.template), choices.input_format(rows.input_format)
     if path == "-" and streams.stdin_is_terminal:
         raise UsageError("no input", hint="Name a file, or pipe rows in.")
@@ -120,6 +113,8 @@ def _open(
 
     # A file that is no input leaves no trace; a pipe is only read once the output is ours.
     early = None if path == "-" else opened()
+    if early is not None and early.is_same_file(output):
+        raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
     lock = workspace.locked(output)
     stack.callback(lock.release)
     source = early or opened()
