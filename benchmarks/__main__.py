@@ -45,7 +45,7 @@ def run(name: str, options: list[str]) -> int:
     print(f"## {name}: {BENCHMARKS[name]}\n\n{measure.machine()}", flush=True)
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     script = str(Path(__file__).with_name(f"{name}.py"))
-    return subprocess.run([python, script, *options], env=env, check=False).returncode  # noqa: S603 - our own
+    return subprocess.run([python, script, *options], env=env, check=False).returncode
 
 
 if __name__ == "__main__":

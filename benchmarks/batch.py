@@ -60,7 +60,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> str:
     """Run a command and give what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
     if done.returncode:
         sys.exit(f"{command[:3]} failed:\n{done.stderr}")
     return done.stdout

@@ -75,7 +75,7 @@ def watched(process: "subprocess.Popen[bytes]", samples: Path) -> dict[str, floa
     spy = str(measure.environment("py-spy", "py-spy") / "py-spy")
     line = [spy, "record", "--pid", str(process.pid), "--format", "raw", "--output", str(samples), "--full-filenames"]
     threads: dict[str, float] = {}
-    with subprocess.Popen([*line, "--nonblocking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # noqa: S603
+    with subprocess.Popen([*line, "--nonblocking"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         while process.poll() is None:
             try:
                 threads = batching.thread_times(process.pid)

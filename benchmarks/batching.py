@@ -55,7 +55,7 @@ def remove(out: Path) -> None:
 def started(line: list[str]) -> subprocess.Popen[bytes]:
     """Start a command; the caller waits for it."""
     env = {**measure.clean(), **measure.KEY}
-    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)  # noqa: S603
+    return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env)
 
 
 def thread_times(pid: int) -> dict[str, float]:

@@ -53,7 +53,7 @@ def on_cluster(source: Path, output: Path, rows: int, rpm: int, url: str) -> Non
     cluster = ClusterProcess(environ)
     environ |= {"COMPLETIONS_ENDPOINT": url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
     options = ("-o", output, "--engine", "ray", "--address", cluster.address, "--rpm", str(rpm), "--summary", "-")
-    with subprocess.Popen([COMMAND, "batch", source, *options], env=environ, stdout=subprocess.PIPE) as driver:  # noqa: S603 - ours
+    with subprocess.Popen([COMMAND, "batch", source, *options], env=environ, stdout=subprocess.PIPE) as driver:
         is_whole = True
         while driver.poll() is None:
             time.sleep(1)
@@ -69,7 +69,7 @@ def on_one_machine(source: Path, output: Path, url: str) -> None:
     """Run it here, and compare."""
     environ = {**os.environ, "COMPLETIONS_ENDPOINT": url, "COMPLETIONS_API_KEY": "none-is-needed-0123"}
     single = output.with_name("single.jsonl")
-    subprocess.run([COMMAND, "batch", source, "-o", single, "-q"], env=environ, check=True)  # noqa: S603 - ours
+    subprocess.run([COMMAND, "batch", source, "-o", single, "-q"], env=environ, check=True)
     with single.open("rb") as file:
         expected = {answer(line) for line in file}
     found = {answer(line) for line in lines(output)}

@@ -39,7 +39,7 @@ def delays(command: list[str], chunks: int) -> list[float]:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         words = [word.replace("{url}", url) for word in command]
         env = {**measure.clean(), **measure.KEY}
-        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as process:  # noqa: S603
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env) as process:
             connection, _ = listener.accept()
             with connection:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

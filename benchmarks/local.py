@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     options = parser.parse_args()
     own = measure.ours("local")
-    subprocess.run([str(own / "completions"), "local", "pull"], check=True, stdout=sys.stderr)  # noqa: S603 - ours
-    status = subprocess.run([str(own / "completions"), "local", "status", "--json"], check=True, stdout=subprocess.PIPE)  # noqa: S603
+    subprocess.run([str(own / "completions"), "local", "pull"], check=True, stdout=sys.stderr)
+    status = subprocess.run([str(own / "completions"), "local", "status", "--json"], check=True, stdout=subprocess.PIPE)
     model = json.loads(status.stdout)["path"]
     threads = max(1, len(os.sched_getaffinity(0)) // 2)
     rows: dict[str, list[tuple[float, float]]] = {"llama.cpp's server": [], "completions -p local": []}
@@ -57,12 +57,12 @@ def main() -> None:
 
 def served(server: list[str], tokens: int) -> tuple[float, float]:
     """Ask llama.cpp's server by curl; give the seconds to the first token, and tokens a second after it."""
-    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         address = process.stdout.readline().decode().strip() if process.stdout else ""
         body = json.dumps({**_BODY, "max_tokens": tokens})
         curl = ["curl", "--silent", "--no-buffer", "--json", body, f"{address}/v1/completions"]
         began = time.perf_counter()
-        with subprocess.Popen(curl, stdout=subprocess.PIPE) as asking:  # noqa: S603
+        with subprocess.Popen(curl, stdout=subprocess.PIPE) as asking:
             times = [time.perf_counter() - began for line in asking.stdout or () if b'"text"' in line]
         process.kill()
     return times[0], (tokens - 1) / (times[tokens - 1] - times[0])
@@ -72,7 +72,7 @@ def called(completions: Path, tokens: int) -> tuple[float, float]:
     """Ask the profile; give the same."""
     options = ["--seed", "1", "-t", "0", "-x", "cache_prompt:=false", "-x", "ignore_eos:=true", "-M", str(tokens)]
     command = [str(completions), "stream", "-p", "local", _PROMPT, "-u", *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     first, latency = (
         float(found[1])
         for name in ("first_token", "latency")

@@ -49,8 +49,8 @@ def environment(name: str, *requirements: str, newer: float = 0.0) -> Path:
     if not done.exists():
         venv.create(folder, with_pip=True, clear=True)
     if not done.exists() or done.stat().st_mtime < newer:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", *requirements], check=True)  # noqa: S603
-        subprocess.run([python, "-m", "compileall", "-q", str(folder / "lib")], check=False)  # noqa: S603
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", *requirements], check=True)
+        subprocess.run([python, "-m", "compileall", "-q", str(folder / "lib")], check=False)
         done.touch()
     return folder / "bin"
 
@@ -119,7 +119,7 @@ def ratio(costs: Sequence[Cost], bases: Sequence[Cost]) -> float:
 
 
 def _started(contender: Contender, stdout: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - the commands of this folder
+    return subprocess.Popen(
         contender.command,
         stdin=subprocess.DEVNULL,
         stdout=stdout,

@@ -86,11 +86,11 @@ def run(case: Case, folder: Path, rows: Path, seconds: float, commands: Path) ->
     options = ("--latency", "0.3", "--log", str(log), *case.emulator)
     server = [str(commands / "python"), __file__, "--serve", str(case.change), str(seconds / 2), "emulator", *options]
     client = [str(commands / "completions"), "batch", str(rows), "-o", str(out), "-M", "16", "-q", *case.batch]
-    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as emulator:  # noqa: S603 - ours
+    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as emulator:
         assert emulator.stdout  # noqa: S101 - it is a pipe
         url = emulator.stdout.readline().strip()
         env = {**os.environ, "COMPLETIONS_ENDPOINT": url, "COMPLETIONS_API_KEY": "test-key-0123"}
-        with subprocess.Popen(client, env=env, stderr=subprocess.DEVNULL) as batch:  # noqa: S603 - ours
+        with subprocess.Popen(client, env=env, stderr=subprocess.DEVNULL) as batch:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 batch.wait(seconds)
             batch.send_signal(signal.SIGINT)

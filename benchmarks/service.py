@@ -54,7 +54,7 @@ def nginx() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "nginx.conf")
         config.write_text(_NGINX.format(folder=folder, port=port, answer=json.dumps(_ANSWER)), encoding="utf-8")
-        with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:  # noqa: S603 - nginx
+        with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:
             try:
                 _await(port)
                 yield f"http://127.0.0.1:{port}/v1"

@@ -35,21 +35,21 @@ _TypedError: type[Exception] = typer.BadParameter.__mro__[1]
 class LazyGroup(help_pages.Group):
     """Loads the module of a command when that command is called: the help and tab completion of names load none."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:
         """Name the commands, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - click's signature
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Give what is shown of a command; None when there is none of that name."""
         return help_pages.Command(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:  # noqa: ANN401 - the same
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Load the command that is called."""
         name, shown, rest = super().resolve_command(ctx, args)
         return name, shown and _load(args[0]), rest
 
 
-def _load(name: str) -> Any:  # noqa: ANN401 - a click command
+def _load(name: str) -> Any:
     command = typer.main.get_command(importlib.import_module(f"completions_cli.commands.{name}").app)
     command.name = name
     return command
@@ -134,7 +134,7 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
 
 
-def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
+def _usage_error(error: Any) -> UsageError:
     message = str(error.format_message())
     command = _typed_command(error)
     hint = f"{command} --help lists what there is."
@@ -147,14 +147,14 @@ def _usage_error(error: Any) -> UsageError:  # noqa: ANN401 - a click exception
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 
-def _typed_command(error: Any) -> str:  # noqa: ANN401 - a click exception
+def _typed_command(error: Any) -> str:
     """Name the command that was typed; not every error knows its own."""
     if getattr(error, "ctx", None):
         return str(error.ctx.command_path)
     return " ".join(["completions", *(word for word in sys.argv[1:2] if word in COMMANDS)])
 
 
-def _nearest(error: Any, message: str) -> str | None:  # noqa: ANN401 - a click exception
+def _nearest(error: Any, message: str) -> str | None:
     """Find the option or command that was probably meant."""
     import difflib
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 # JSON of any shape; a recursive alias buys nothing where every reader checks types by hand.
 Json: TypeAlias = Any
 
+SUCCESS = range(200, 300)  # the statuses of answers to be read
+
 Prompt: TypeAlias = str | list[str] | list[int] | list[list[int]]
 
 

@@ -18,6 +18,7 @@ from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
 _BROKEN = (errno.EPIPE, errno.ESHUTDOWN)
 # C0 but newline and tab, DEL, C1, bidirectional controls, line and paragraph separators, surrogates.
+_ONE_BYTE = 0xFF
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
 )
@@ -39,7 +40,7 @@ def visible_json(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
+    return f"\\x{code:02x}" if code <= _ONE_BYTE else f"\\u{code:04x}"
 
 
 class Output:

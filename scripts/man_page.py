@@ -45,7 +45,7 @@ def _commands() -> Iterator[str]:
     yield from (".SH COMMON OPTIONS", "Every command takes these.", *shown[_COMMON][1])
 
 
-def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:  # noqa: ANN401
+def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:
     context = type(parent)(command, info_name=name.rpartition(" ")[2], parent=parent)
     if hasattr(command, "commands"):
         for verb, below in command.commands.items():
@@ -63,7 +63,7 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
     yield from _examples(name)
 
 
-def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:  # noqa: ANN401
+def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:
     """Give the options; a panel that an earlier command has too is only named."""
     for title, options in help_pages.panels(command, context).items():
         lines = [line for option in options for line in _option(option, context)]
@@ -75,7 +75,7 @@ def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, l
         yield from [] if is_same else lines
 
 
-def _option(option: Any, context: Any) -> Iterator[str]:  # noqa: ANN401
+def _option(option: Any, context: Any) -> Iterator[str]:
     value = rf" \fI{_text(option.make_metavar(ctx=context))}\fR" if help_pages.takes_value(option) else ""
     names = ", ".join(rf"\fB{_text(name)}\fR" for name in sorted(option.opts, key=lambda name: name.startswith("--")))
     yield from (".TP", names + value, _text(help_pages.meaning(option)))

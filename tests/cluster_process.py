@@ -98,7 +98,7 @@ def _main() -> None:
         if line.strip() == "remove":
             cluster.remove_node(nodes.pop(), allow_graceful=False)
             print("removed", flush=True)  # noqa: T201 - the same
-    cluster.shutdown()  # type: ignore[no-untyped-call] # Ray's own
+    cluster.shutdown()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Result:
         """Standard output as text."""
         return self.stdout.decode()
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
+    def json(self) -> Any:
         """Parse standard output as one JSON document."""
         return json.loads(self.stdout)
 
@@ -77,7 +77,7 @@ class Cli:
         )
         return Result(done.returncode, done.stdout, done.stderr.decode())
 
-    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - Popen's own
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start and leave running; pipes unless told otherwise."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen([COMMAND, *args], env=self.env, **{**streams, **options})

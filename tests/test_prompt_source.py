@@ -27,7 +27,7 @@ class Stdin:
         return self.content
 
 
-def read_all(stdin: Stdin | None = None, **flags: Any) -> tuple[Prompt | None, dict[str, Any]]:  # noqa: ANN401 - fields of PromptFlags
+def read_all(stdin: Stdin | None = None, **flags: Any) -> tuple[Prompt | None, dict[str, Any]]:
     stdin = stdin or Stdin(is_terminal=True)
     source = PromptSource(PromptFlags(**flags), stdin.read, stdin_is_terminal=stdin.is_terminal)
     found = source.read(wire.prompt_from_json)
@@ -35,13 +35,13 @@ def read_all(stdin: Stdin | None = None, **flags: Any) -> tuple[Prompt | None, d
     return found
 
 
-def read(stdin: Stdin | None = None, **flags: Any) -> Prompt | None:  # noqa: ANN401 - fields of PromptFlags
+def read(stdin: Stdin | None = None, **flags: Any) -> Prompt | None:
     prompt, rest = read_all(stdin, **flags)
     assert rest == {}
     return prompt
 
 
-def refused(stdin: Stdin | None = None, **flags: Any) -> str:  # noqa: ANN401 - fields of PromptFlags
+def refused(stdin: Stdin | None = None, **flags: Any) -> str:
     with pytest.raises(UsageError) as caught:
         read(stdin, **flags)
     assert caught.value.hint

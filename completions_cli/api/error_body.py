@@ -20,6 +20,7 @@ _HELP_TEXT = "Please check this guide to understand why this error code might ha
 _HTML = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
 # A page that says more than this before it says what is wrong does not say it.
 _MAX_HTML = 64 * 1024
+_DEEPEST = 3  # levels of JSON in strings: one more than was ever seen
 _PLACES = ("body", "query", "header", "path")
 
 
@@ -78,7 +79,7 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
         value.get("status"),
         value.get("title"),
     )
-    if words.startswith("{") and depth < 3:  # noqa: PLR2004 - as deep as it was ever seen, and one more
+    if words.startswith("{") and depth < _DEEPEST:
         deeper = _embedded(words, depth)
         if deeper is not None:
             return deeper

@@ -19,6 +19,16 @@ from completions_cli.models import Json
 MAX_ERROR_BYTES = error_body.MAX_BYTES
 REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 
+_SERVERS_FAULT = 500  # and all statuses above
+_CLASSES: dict[int, type[ServiceError]] = {
+    401: AuthError,
+    403: AuthError,
+    404: NotFoundError,
+    405: NotFoundError,
+    408: ServiceTimeoutError,
+    424: NotFoundError,
+    429: RateLimitError,
+}
 _PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -108,12 +118,4 @@ def _class_of(status: int, said: ErrorBody) -> type[ServiceError]:
     # The code and the words are no proof beside a status that says something else.
     if said.is_content_filter and status in (400, 403, 422, 424):
         return ContentFilterError
-    if status in (401, 403):
-        return AuthError
-    if status in (404, 405, 424):
-        return NotFoundError
-    if status == 408:  # noqa: PLR2004
-        return ServiceTimeoutError
-    if status == 429:  # noqa: PLR2004
-        return RateLimitError
-    return ServerError if status >= 500 else RejectedError  # noqa: PLR2004
+    return _CLASSES.get(status, ServerError if status >= _SERVERS_FAULT else RejectedError)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from completions_cli.api.retry import FAILED_DEPENDENCY
 from completions_cli.errors import (
     AuthError,
     ContentFilterError,
@@ -36,7 +37,7 @@ def hint(error: ServiceError, context: HintContext) -> str:
         for words, advice in _BY_WORDS:
             if any(word in message or word == (error.code or "").lower() for word in words):
                 return advice(context)
-    if error.status == 424 and "not found" not in error.message.lower():  # noqa: PLR2004 - Failed Dependency
+    if error.status == FAILED_DEPENDENCY and "not found" not in error.message.lower():
         return _model_failed(error)
     for kind, advice in _BY_CLASS:
         if isinstance(error, kind):

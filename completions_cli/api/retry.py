@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+FAILED_DEPENDENCY = 424
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?", re.ASCII | re.IGNORECASE)
@@ -33,7 +34,7 @@ def is_retryable(status: int, headers: Mapping[str, str]) -> bool:
 
     A managed endpoint wraps its model's status in a 424; then the model's own status decides.
     """
-    if status == 424:  # noqa: PLR2004 - Failed Dependency
+    if status == FAILED_DEPENDENCY:
         model_status = headers.get("ms-azureml-model-error-statuscode", "")
         return model_status.isascii() and model_status.isdigit() and int(model_status[:9]) in RETRYABLE_STATUSES
     return status in RETRYABLE_STATUSES

@@ -35,6 +35,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 # An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
 _TIMEOUT = 30.0
 _MOST_BYTES = 1 << 20
+_BRINGS_TOKEN, _SERVERS_FAULT = 200, 500  # statuses, the latter with all above
 # In seconds. A token that claims to live longer is renewed all the same.
 _LONGEST_LIFE = 86400.0
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
@@ -175,7 +176,7 @@ class ClientCredentialsFlow:
 
     def _token(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Token:
         answer = _json(body)
-        if status != 200:  # noqa: PLR2004 - the one status that brings a token
+        if status != _BRINGS_TOKEN:
             raise self._failure(status, headers, body, answer)
         if not isinstance(answer.get("access_token"), str):
             raise MalformedResponseError(
@@ -196,7 +197,7 @@ class ClientCredentialsFlow:
         message = f"sign-in failed: {said}"
         if code in _PROFILE_AT_FAULT:
             return ConfigError(message, hint=f"Check {_PROFILE_AT_FAULT[code]} in the profile.")
-        if status >= 500:  # noqa: PLR2004
+        if status >= _SERVERS_FAULT:
             return error_map.from_response(status, headers, body, 0.0)
         return AuthError(
             message,

@@ -7,10 +7,13 @@ and whatever goes wrong there is one error: no usable keyring.
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from completions_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
 
 SERVICE = "completions-cli"
 TIMEOUT = 3.0
@@ -66,7 +69,7 @@ class KeyringStore:
         """Name the backend, as in `keyring.backends.SecretService.Keyring`."""
         return self._watched(lambda backend: f"{type(backend).__module__}.{type(backend).__qualname__}")
 
-    def _watched(self, work: Callable[[Any], _T]) -> _T:
+    def _watched(self, work: Callable[["KeyringBackend"], _T]) -> _T:
         """Do the work in a thread that is left behind when it hangs; `main` does not wait for it either."""
         if self._disabled:
             raise NoKeyringError("COMPLETIONS_NO_KEYRING is set")
@@ -98,7 +101,7 @@ class KeyringStore:
         return NoKeyringError(f"it did not answer within {self._timeout:g} s (is it locked?)")
 
 
-def _backend() -> Any:  # noqa: ANN401 - any class of a third party
+def _backend() -> "KeyringBackend":
     import keyring
 
     found = _secure(keyring.get_keyring())
@@ -108,7 +111,7 @@ def _backend() -> Any:  # noqa: ANN401 - any class of a third party
     return found
 
 
-def _secure(backend: Any) -> Any:  # noqa: ANN401 - any class of a third party
+def _secure(backend: "KeyringBackend") -> "KeyringBackend | None":
     """Find a backend that stores, and not in plain text; a chain is searched, lest it fall back to a worse one."""
     kind = type(backend)
     if kind.__module__ in ("keyring.backends.fail", "keyring.backends.null"):
@@ -116,24 +119,23 @@ def _secure(backend: Any) -> Any:  # noqa: ANN401 - any class of a third party
     if "plaintext" in f"{kind.__module__}.{kind.__qualname__}".lower():
         return None
     if kind.__module__ == "keyring.backends.chainer":
-        return next((found for link in backend.backends if (found := _secure(link)) is not None), None)
+        links: Iterable[KeyringBackend] = getattr(backend, "backends", ())
+        return next((found for link in links if (found := _secure(link)) is not None), None)
     return backend
 
 
-def _read(backend: Any, user: str) -> str | None:  # noqa: ANN401 - any class of a third party
+def _read(backend: "KeyringBackend", user: str) -> str | None:
     head = backend.get_password(SERVICE, user)
     count, digest = _parse_head(head)
     if not count:
         return str(head) if head else None
     parts = [backend.get_password(SERVICE, _part_name(user, number)) for number in range(count)]
-    if None in parts:
-        return None
-    secret = "".join(parts)
-    # Two writers at once may have left parts of either.
+    secret = "".join(part or "" for part in parts)
+    # One that is missing, or two writers at once, who left parts of either.
     return secret if _digest(secret) == digest else None
 
 
-def _write(backend: Any, user: str, secret: str) -> None:  # noqa: ANN401 - any class of a third party
+def _write(backend: "KeyringBackend", user: str, secret: str) -> None:
     before, _ = _parse_head(backend.get_password(SERVICE, user))
     parts = [secret[start : start + _PART] for start in range(0, len(secret), _PART)] if len(secret) > _PART else []
     for number, part in enumerate(parts):
@@ -143,7 +145,7 @@ def _write(backend: Any, user: str, secret: str) -> None:  # noqa: ANN401 - any 
         backend.delete_password(SERVICE, _part_name(user, number))
 
 
-def _delete(backend: Any, user: str) -> bool:  # noqa: ANN401 - any class of a third party
+def _delete(backend: "KeyringBackend", user: str) -> bool:
     head = backend.get_password(SERVICE, user)
     if head is None:
         return False
@@ -158,8 +160,9 @@ def _delete(backend: Any, user: str) -> bool:  # noqa: ANN401 - any class of a t
 def _parse_head(head: str | None) -> tuple[int, str]:
     """Read how many parts there are and their checksum; 0 when the head is the secret itself."""
     words = (head or "").split(" ")
-    if len(words) == 3 and words[0] == _HEAD and words[1].isdigit():  # noqa: PLR2004 - word, count, checksum
-        return min(int(words[1]), _MOST_PARTS), words[2]
+    match words:
+        case [word, count, digest] if word == _HEAD and count.isdigit():
+            return min(int(count), _MOST_PARTS), digest
     return 0, ""
 
 

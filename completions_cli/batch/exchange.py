@@ -10,7 +10,7 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.auth.signer import Signer
 from completions_cli.batch import encoding
 from completions_cli.errors import AuthError, CompletionsError, ServiceError
-from completions_cli.models import CompletionRequest, HttpRequest, Json, Usage
+from completions_cli.models import SUCCESS, CompletionRequest, HttpRequest, Json, Usage
 from completions_cli.transport.asynchronous import Answer, AsyncTransport
 from completions_cli.wall_clock import unix_time
 
@@ -75,7 +75,7 @@ class Exchange:
             answer = await self._transport.send(self._signed(request, signing))
         except CompletionsError as error:
             raise Failure(self._masked(error)) from None
-        if not 200 <= answer.status < 300:  # noqa: PLR2004
+        if answer.status not in SUCCESS:
             refusal = error_map.from_response(answer.status, answer.headers, answer.body, unix_time())
             raise Failure(self._masked(self._service.advised(refusal)), answer)
         try:

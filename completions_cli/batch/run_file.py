@@ -14,6 +14,7 @@ from completions_cli.models import Json
 from completions_cli.version import __version__
 
 _VERSION = 1
+_MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "--overwrite starts anew; or choose another OUTPUT."
 
 
@@ -100,4 +101,4 @@ def _shard(run: RunFile) -> str:
 
 def _short(value: Json) -> str:
     text = wire.dumps(value)
-    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004 - a sentence must stay one
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"

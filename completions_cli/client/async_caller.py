@@ -15,7 +15,7 @@ from completions_cli.auth.signer import Signer
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Incoming
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
-from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
+from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
@@ -89,7 +89,7 @@ class AsyncCaller:
         self, signed: HttpRequest, incoming: Incoming, patience: Patience
     ) -> AsyncGenerator[Chunk | Finished]:
         async with self._transport.open(signed, patience) as response:
-            if not 200 <= response.status < 300:  # noqa: PLR2004
+            if response.status not in SUCCESS:
                 raise await self._failure(response)
             async for part in response.body():
                 if self._trace is not None:

@@ -14,7 +14,7 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Incoming
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
-from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
+from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
@@ -97,7 +97,7 @@ class Caller:
 
     def _attempt(self, outgoing: HttpRequest, incoming: Incoming, patience: Patience) -> Iterator[Chunk | Finished]:
         with self._transport.send(self._signed(outgoing), patience) as response:
-            if not 200 <= response.status < 300:  # noqa: PLR2004
+            if response.status not in SUCCESS:
                 raise self._failure(response)
             for part in response.body():
                 if self._trace is not None:

@@ -23,6 +23,7 @@ _Word = TypeVar("_Word", bound=str)
 _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
 _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
+_MOST_IN_FLIGHT = 10_000  # sockets are finite
 _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
@@ -36,8 +37,8 @@ def concurrency(text: str) -> int | None:
     """Read -j; None is auto."""
     if text == "auto":
         return None
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 10_000:  # noqa: PLR2004 - sockets are finite
-        raise UsageError(f"-j must be auto or a number from 1 to 10000, not {text!r}")
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_IN_FLIGHT:
+        raise UsageError(f"-j must be auto or a number from 1 to {_MOST_IN_FLIGHT}, not {text!r}")
     return int(text)
 
 

@@ -13,7 +13,7 @@ _COMMON = "Common"
 _OPTIONS = "Options"
 
 
-def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - click's command and context
+def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:
     """Sort the options by the headings that they stand under: a command's own first, those of all commands last."""
     found: dict[str, list[Any]] = {_OPTIONS: []}
     options = [param for param in command.params if param.param_type_name == "option"]
@@ -25,17 +25,17 @@ def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - cl
     return {heading: shown for heading, shown in found.items() if shown}
 
 
-def arguments(command: Any) -> list[Any]:  # noqa: ANN401 - click's command
+def arguments(command: Any) -> list[Any]:
     """List the arguments of a command."""
     return [param for param in command.params if param.param_type_name == "argument"]
 
 
-def takes_value(option: Any) -> bool:  # noqa: ANN401 - click's option
+def takes_value(option: Any) -> bool:
     """Tell whether something has to follow the option."""
     return not (getattr(option, "is_flag", False) or getattr(option, "count", False))
 
 
-def meaning(param: Any) -> str:  # noqa: ANN401 - click's option or argument
+def meaning(param: Any) -> str:
     """Say what an option is for, and its default, if that is a word or a number."""
     default = param.default.value if isinstance(param.default, Enum) else param.default
     is_told = param.show_default and isinstance(default, str | int | float) and not isinstance(default, bool)
@@ -45,7 +45,7 @@ def meaning(param: Any) -> str:  # noqa: ANN401 - click's option or argument
     )
 
 
-def summary(command: Any) -> str:  # noqa: ANN401 - click's command
+def summary(command: Any) -> str:
     """Give the first paragraph of what is said of a command."""
     return " ".join((command.help or "").split("\n\n")[0].split())
 
@@ -53,7 +53,7 @@ def summary(command: Any) -> str:  # noqa: ANN401 - click's command
 class _Page:
     """Writes the help of a command or of a group of them: usage, what it does, arguments, options, examples."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - click's signature
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
         command: Any = self
         formatter.write_usage(ctx.command_path, " ".join(["[OPTIONS]", *_words(command, ctx)]))
@@ -67,12 +67,12 @@ class _Page:
         _write_examples(ctx, formatter)
 
 
-def _words(command: Any, ctx: Any) -> list[str]:  # noqa: ANN401 - click's command and context
+def _words(command: Any, ctx: Any) -> list[str]:
     is_group = hasattr(command, "list_commands")
     return ["COMMAND ..."] if is_group else [argument.make_metavar(ctx=ctx) for argument in arguments(command)]
 
 
-def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:  # noqa: ANN401
+def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield headings, and the names and meanings below each."""
     if hasattr(command, "list_commands"):
         yield "Commands", [(name, summary(command.get_command(ctx, name))) for name in command.list_commands(ctx)]
@@ -82,7 +82,7 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str
         yield heading, [(_names(option, ctx), meaning(option)) for option in options]
 
 
-def _names(option: Any, ctx: Any) -> str:  # noqa: ANN401 - click's option
+def _names(option: Any, ctx: Any) -> str:
     names: list[str] = sorted(option.opts, key=len)
     indent = "    " if names[0].startswith("--") else ""
     return indent + ", ".join(names) + (f" {option.make_metavar(ctx=ctx)}" if takes_value(option) else "")
@@ -95,7 +95,7 @@ def _lines(name: str, text: str, width: int, terminal: int) -> Iterator[str]:
         yield f"  {first:<{width}}  {line}".rstrip()
 
 
-def _write_examples(ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+def _write_examples(ctx: Any, formatter: Any) -> None:
     from completions_cli.commands.examples import EXAMPLES
 
     examples = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
@@ -105,7 +105,7 @@ def _write_examples(ctx: Any, formatter: Any) -> None:  # noqa: ANN401
             formatter.write("".join(f"  # {purpose}\n  {typed}\n" for purpose, typed in examples))
 
 
-def _section(heading: str, ctx: Any, formatter: Any) -> Any:  # noqa: ANN401
+def _section(heading: str, ctx: Any, formatter: Any) -> Any:
     return formatter.section(typer.style(heading, bold=True) if ctx.color else heading)
 
 
@@ -116,7 +116,7 @@ class Command(_Page, typer.core.TyperCommand):
 class Group(_Page, typer.core.TyperGroup):
     """A group of commands with such a page, which is what it shows when none of them is named."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's signature
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Show the page where nothing was typed."""
         if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help(), color=ctx.color)

@@ -8,7 +8,7 @@ from completions_cli.commands.help_pages import Command
 class PromptCommand(Command):
     """Takes a word such as "- milk" or "-5 degrees" for the prompt: no option has white space in its name."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - click's signature
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put such a word where only arguments stand."""
         position = self._find_text(args)
         if position is not None:
@@ -33,5 +33,5 @@ def _is_text(word: str, options: dict[str, Any]) -> bool:
     return name.startswith("-") and any(map(str.isspace, name)) and word[:2] not in options
 
 
-def _is_switch(option: Any) -> bool:  # noqa: ANN401 - click's own class of parameters
+def _is_switch(option: Any) -> bool:
     return bool(getattr(option, "is_flag", False) or getattr(option, "count", False))

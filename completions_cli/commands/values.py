@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import typer
 
@@ -35,7 +34,7 @@ def color_choice(text: str) -> str:
     return text
 
 
-def extras(items: Iterable[str], documented: Iterable[str], read_text: Any) -> dict[str, Json]:  # noqa: ANN401
+def extras(items: Iterable[str], documented: Iterable[str], read_text: Callable[[str], str]) -> dict[str, Json]:
     """Parse `-x` items into extra parameters, dots nesting. `read_text` reads a file for `@FILE`.
 
     Raises UsageError, also for a parameter that has an option of its own.
@@ -58,7 +57,7 @@ def extras(items: Iterable[str], documented: Iterable[str], read_text: Any) -> d
     return found
 
 
-def _extra(item: str, read_text: Any) -> tuple[list[str], Json]:  # noqa: ANN401
+def _extra(item: str, read_text: Callable[[str], str]) -> tuple[list[str], Json]:
     name, equals, text = item.partition("=")
     is_json = name.endswith(":")
     path = name.removesuffix(":").split(".")

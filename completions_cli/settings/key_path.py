@@ -24,7 +24,7 @@ def parse(typed: str, profile: str | None) -> KeyPath:
     path = positions.split_key(typed)
     if path is None:
         raise UsageError(f"{typed!r} is not a key", hint='Write it with dots, as in params.temperature or "a.b".c.')
-    if path == ("default_profile",) or (path[0] == "profiles" and len(path) <= 2):  # noqa: PLR2004 - profiles.NAME
+    if path == ("default_profile",) or holds_profiles(path):
         return path
     in_profile = path[2:] if path[0] == "profiles" else path
     _check_name(typed, in_profile)
@@ -38,16 +38,21 @@ def parse(typed: str, profile: str | None) -> KeyPath:
     return ("profiles", profile, *path)
 
 
+def holds_profiles(path: KeyPath) -> bool:
+    """Tell whether it is a profile as a whole, or all of them."""
+    return path[0] == "profiles" and not path[2:]
+
+
 def value(path: KeyPath, typed: str) -> Json:
     """Read a typed value in the type of its key. Raises UsageError, without the value: it may be a secret."""
-    kind = path[2] if len(path) > 2 else path[0]  # noqa: PLR2004 - profiles.NAME.key
+    kind = path[2] if path[2:] else path[0]
     try:
         typed.encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"the value of {kind} is not UTF-8", hint="Give it as UTF-8 text.") from error
     if path == ("default_profile",):
         return typed
-    if path[0] == "profiles" and len(path) <= 2:  # noqa: PLR2004 - a profile as a whole
+    if holds_profiles(path):
         raise UsageError("a profile is set key by key", hint="As in completions config set profiles.NAME.endpoint URL.")
     if kind not in PROFILE_TABLES:
         try:
@@ -55,7 +60,7 @@ def value(path: KeyPath, typed: str) -> Json:
         except ValueError as error:
             raise UsageError(f"{kind} must be {error}", hint=_EXAMPLE) from error
         return int(found) if isinstance(found, float) and found.is_integer() else found
-    return _whole_table(kind, typed) if len(path) == 3 else _entry(kind, path[3:], typed)  # noqa: PLR2004 - itself
+    return _entry(kind, path[3:], typed) if path[3:] else _whole_table(kind, typed)
 
 
 def _check_name(typed: str, path: KeyPath) -> None:
@@ -67,7 +72,7 @@ def _check_name(typed: str, path: KeyPath) -> None:
         raise UsageError(f"{name} is not a table: there is no key {typed!r}", hint=f"The key is {name} alone.")
     if name == "params" and len(path) > 1 and path[1] not in PARAMETERS:
         raise UsageError(f"there is no parameter {path[1]!r}", hint=nearest(path[1], PARAMETERS))
-    if name in ("params", "headers") and len(path) > 2:  # noqa: PLR2004 - their entries are no tables
+    if name in ("params", "headers") and path[2:]:  # their entries are no tables
         table = ".".join(path[:2])
         raise UsageError(f"{table} is not a table: there is no key {typed!r}", hint=f'Quote dots: {name}."a.b".')
 

@@ -18,7 +18,7 @@ from pyreqwest.response import Response
 from completions_cli.api import error_map
 from completions_cli.api.reader import MAX_BODY_BYTES
 from completions_cli.errors import MalformedResponseError
-from completions_cli.models import HttpRequest
+from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import breakage, redirects, reports, reqwest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
@@ -112,7 +112,7 @@ class AsyncTransport:
         NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
         """
         answer = await self._exchange(request)
-        if answer.status < 300 or answer.status not in redirects.STATUSES:  # noqa: PLR2004
+        if answer.status not in redirects.STATUSES:
             return answer
         target = redirects.target(request.url, answer.status, answer.headers) or ""
         answer = await self._exchange(HttpRequest(target, request.headers, request.body, request.secret_headers))
@@ -176,8 +176,7 @@ class AsyncTransport:
                 answering = True
                 if self._trace is not None:
                     self._trace.response(inner.version, inner.status, "", _headers(inner))
-                is_error = not 200 <= inner.status < 300  # noqa: PLR2004
-                body = await (self._error_body(inner) if is_error else self._body(inner))
+                body = await (self._body(inner) if inner.status in SUCCESS else self._error_body(inner))
         except (PyreqwestError, ValueError) as error:
             raise breakage.mapped(error, self._connection, time.monotonic() - started, answering=answering) from None
         if self._trace is not None:

@@ -194,13 +194,13 @@ EVENTS: list[tuple[str, type[ServiceError], int, str | None, float | None, bool]
 
 
 @pytest.mark.parametrize(("event", "kind", "status", "code", "wait", "retryable"), EVENTS)
-def test_an_error_inside_a_stream_has_the_status_its_code_stands_for(  # noqa: PLR0913, PLR0917 - columns of the table
+def test_an_error_inside_a_stream_has_the_status_its_code_stands_for(
     event: str,
     kind: type[ServiceError],
     status: int,
     code: str | None,
     wait: float | None,
-    retryable: bool,  # noqa: FBT001
+    retryable: bool,
 ) -> None:
     error = error_map.from_event(json.loads(event), event)
     assert (type(error), error.status, error.code) == (kind, status, code)

@@ -542,7 +542,7 @@ def test_blanks_before_the_answer_are_not_searched_again_and_again() -> None:
     searched = 0
 
     class Counting(bytes):
-        def lstrip(self, chars: Any = None, /) -> bytes:  # noqa: ANN401 - any buffer
+        def lstrip(self, chars: Any = None, /) -> bytes:
             nonlocal searched
             searched += len(self)
             return super().lstrip(chars)

@@ -59,7 +59,7 @@ def test_model_comes_first_and_extras_last() -> None:
         (10**30, b"1000000000000000000000000000000"),
     ],
 )  # fmt: skip
-def test_prompts_in_every_form(prompt: Any, body: bytes) -> None:  # noqa: ANN401 - any JSON
+def test_prompts_in_every_form(prompt: Any, body: bytes) -> None:
     assert sent(CompletionRequest(prompt)) == b'{"prompt":' + body + b"}"
 
 

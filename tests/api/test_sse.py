@@ -228,7 +228,7 @@ def steps(work: Callable[[], object]) -> int:
     """Count the lines of Python that run."""
     count = 0
 
-    def trace(_frame: FrameType, what: str, _arg: object) -> Any:  # noqa: ANN401 - itself, as settrace wants it
+    def trace(_frame: FrameType, what: str, _arg: object) -> Any:
         nonlocal count
         count += what == "line"
         return trace

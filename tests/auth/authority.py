@@ -98,7 +98,7 @@ class Authority:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the library's signature
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's signature
                 """Stay silent."""
 
         return Handler

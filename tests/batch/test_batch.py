@@ -86,7 +86,7 @@ def test_a_rows_own_fields_win_and_the_rest_applies(
 @pytest.mark.parametrize(
     ("fault", "code"), [("401", 4), ("403", 4), ("404", 5), ("405", 5), ("424", 5), ("redirect", 10), ("not-http", 10)]
 )
-def test_a_first_answer_that_concerns_all_rows_stops_the_run(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_first_answer_that_concerns_all_rows_stops_the_run(
     fault: str,
     code: int,
     cli: Cli,
@@ -299,7 +299,7 @@ def test_a_cost_limit_ends_the_run(cli: Cli, emulator: Start, rows: Rows, output
 
 
 @pytest.mark.parametrize(("option", "failed"), [(("--max-errors", "3"), 3), (("--fail-fast",), 1)])
-def test_too_many_errors_end_the_run(  # noqa: PLR0913, PLR0917 - fixtures
+def test_too_many_errors_end_the_run(
     option: tuple[str, ...],
     failed: int,
     cli: Cli,

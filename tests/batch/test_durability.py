@@ -31,7 +31,7 @@ def test_kill_at_any_moment(extra: tuple[str, ...], cli: Cli, emulator: Start, r
     cli.service(server.url)
     count = KILLS * 60
     args = ("batch", str(rows(count)), "-o", str(output), "-j", str(IN_FLIGHT), *extra)
-    moment = random.Random(os.getpid())  # noqa: S311 - any moment will do
+    moment = random.Random(os.getpid())
     kept = b""
     kills = 0
     for _ in range(KILLS if not extra else KILLS // 3):
@@ -123,7 +123,7 @@ def test_a_second_run_on_the_same_output_is_refused(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_the_first_signal_lets_what_is_under_way_end(  # noqa: PLR0913, PLR0917 - fixtures
+def test_the_first_signal_lets_what_is_under_way_end(
     number: signal.Signals, code: int, cli: Cli, scripted_server: ScriptedServer, rows: Rows, output: Path
 ) -> None:
     pause = Pause()

@@ -191,7 +191,7 @@ def test_what_is_set_does_not_adapt() -> None:
 
 def _limit_after(answers: int, *, share: float = 0.0, places: int | None = None) -> int:
     """Play a server of which a share of the answers are 503, and all beyond its places; give the limit at the end."""
-    concurrency, rng = Concurrency(most=256), random.Random(1)  # noqa: S311 - a simulation
+    concurrency, rng = Concurrency(most=256), random.Random(1)
     under_way: list[tuple[float, float, bool]] = []  # when it ends, when it was sent, whether it fails
     now = 0.0
     for _ in range(answers):
@@ -232,7 +232,7 @@ def test_a_limit_that_changed_is_found_within_fifteen_seconds(factor: float) -> 
 
 @given(st.integers(min_value=0, max_value=2**32), st.floats(min_value=0.0, max_value=0.9))
 def test_no_pattern_of_refusals_stops_everything(seed: int, share: float) -> None:
-    chance = random.Random(seed)  # noqa: S311 - a pattern
+    chance = random.Random(seed)
     rate = LearnedRate()
     now, waited = 0.0, 0.0
     for _ in range(300):

@@ -176,7 +176,7 @@ def test_a_stream_as_jsonl_is_its_chunks(cli: Cli, scripted_server: ScriptedServ
         ([event("kept"), b'data: {"error":{"message":"E","code":"content_filter"},"choices":null}\n\n'], 7, b"kept", "E"),
     ],
 )  # fmt: skip
-def test_a_stream_that_fails_keeps_its_text_and_is_not_retried(  # noqa: PLR0913, PLR0917 - the table's columns
+def test_a_stream_that_fails_keeps_its_text_and_is_not_retried(
     steps: list[bytes | Reset], code: int, stdout: bytes, words: str, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
     scripted_server.play([stream_head(), *steps])
@@ -216,7 +216,7 @@ def test_comments_do_not_count_as_life(cli: Cli, scripted_server: ScriptedServer
         ("400 Bad Request", [], '"[/red]\\u001b]52;c;x\\u0007 :smile:"', 6, "[/red]\\x1b]52;c;x\\x07 :smile:"),
     ],
 )  # fmt: skip
-def test_each_error_has_its_exit_code_message_and_hint(  # noqa: PLR0913, PLR0917 - the table's columns
+def test_each_error_has_its_exit_code_message_and_hint(
     status: str, headers: list[str], body: str, code: int, words: str, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
     scripted_server.play([response(body.encode(), status, headers)])
@@ -333,7 +333,7 @@ def test_what_may_pass_is_tried_again(
         (response(b"{}", "424 X", ["ms-azureml-model-error-statuscode: 400"]), "4", 1, 5),
     ],
 )
-def test_retries_are_counted(  # noqa: PLR0913, PLR0917 - the table's columns
+def test_retries_are_counted(
     answer: bytes, retries: str, requests: int, code: int, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
     scripted_server.play([answer])

@@ -47,7 +47,7 @@ def run(cli: Cli, scripted_server: ScriptedServer) -> Run:
     cli.profile(f'default_profile = "p"\n[profiles.p]\nendpoint = "{scripted_server.url}"\n')
     (cli.home / "rows.jsonl").write_text('"a"\n"b"\n', encoding="utf-8")
 
-    def start(name: str, **options: Any) -> tuple[int, str]:  # noqa: ANN401 - Popen's own
+    def start(name: str, **options: Any) -> tuple[int, str]:
         process = cli.start(*COMMANDS[name], cwd=cli.home, **options)
         _, stderr = process.communicate(timeout=60)
         said = (stderr or b"").decode()
@@ -104,7 +104,7 @@ def test_too_few_files(name: str, files: int, run: Run) -> None:
 @pytest.mark.usefixtures("run")
 def test_a_signal_at_any_moment_is_no_bug(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([Silence()])
-    chance = random.Random(os.getpid())  # noqa: S311 - any moment will do
+    chance = random.Random(os.getpid())
     for _ in range(SIGNALS):
         name = chance.choice(list(COMMANDS))
         number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGPIPE])

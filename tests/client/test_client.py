@@ -1,5 +1,4 @@
 """`Client` and `AsyncClient` from a program's side: one table of calls, for they must not differ."""
-# ruff: noqa: ANN401 - the arguments are those of the clients
 
 import asyncio
 import itertools

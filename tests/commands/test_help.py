@@ -35,7 +35,7 @@ def pages() -> Iterator[tuple[str, str, bool]]:
     yield from _pages(typer.main.get_command(app).make_context("completions", ["-"], resilient_parsing=True), [])
 
 
-def _pages(context: Any, words: list[str]) -> Iterator[tuple[str, str, bool]]:  # noqa: ANN401 - click's context
+def _pages(context: Any, words: list[str]) -> Iterator[tuple[str, str, bool]]:
     command = context.command
     is_group = hasattr(command, "list_commands")
     yield " ".join(words), context.get_help(), is_group

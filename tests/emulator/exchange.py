@@ -55,7 +55,7 @@ class Answer:
     def text(self) -> str:
         return self.body.decode()
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON
+    def json(self) -> Any:
         return json.loads(self.body)
 
     @property
@@ -101,7 +101,7 @@ def read(connection: socket.socket, until: bytes | None = None) -> Answer:
     return Answer(raw, SILENCE)
 
 
-def ask(  # noqa: PLR0913 - all that a request may differ in
+def ask(
     server: EmulatorProcess,
     body: object = None,
     path: str = REFERENCE,

@@ -88,7 +88,7 @@ def stops_listening(endpoint: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def running(model_path: Path) -> Any:  # noqa: ANN401 - a generator fixture
+def running(model_path: Path) -> Any:
     with engine.running(model_path) as started:
         yield started
 

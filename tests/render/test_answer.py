@@ -41,7 +41,7 @@ def show(
     *chunks: Chunk,
     is_terminal: bool = False,
     end: Callable[[Renderer], None] | None = None,
-    **options: Any,  # noqa: ANN401 - fields of AnswerOptions
+    **options: Any,
 ) -> str:
     sink = Sink(is_terminal=is_terminal)
     renderer = answer.renderer(AnswerOptions(**options), sink)

@@ -238,7 +238,7 @@ def test_a_proxy_with_a_password(send: Send, authority: trustme.CA, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("user", "refuse"), [("me:other", False), (None, True)])
-def test_a_proxy_that_refuses(user: str | None, refuse: bool, send: Send) -> None:  # noqa: FBT001 - the table's column
+def test_a_proxy_that_refuses(user: str | None, refuse: bool, send: Send) -> None:
     with proxy(1, user=user, refuse=refuse) as gate, pytest.raises(NetworkError, match="the proxy refused") as caught:
         send("https://service.test/", Connection(proxy=f"http://me:hidden@127.0.0.1:{gate.port}"))
     assert "hidden" not in caught.value.message

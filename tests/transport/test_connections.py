@@ -91,7 +91,7 @@ def test_a_proxy_is_used(how: str, cli: Cli, authority: trustme.CA, tmp_path: Pa
 
 @pytest.mark.parametrize(("user", "refuse"), [("me:other", False), (None, True)])
 def test_a_proxy_that_refuses_is_named(
-    user: str | None, refuse: bool, cli: Cli  # noqa: FBT001 - the table's column
+    user: str | None, refuse: bool, cli: Cli
 ) -> None:  # fmt: skip
     with proxy(1, user=user, refuse=refuse) as gate:
         result = cli.service(f"https://{HOST}").run(

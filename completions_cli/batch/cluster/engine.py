@@ -200,7 +200,7 @@ class Engine:
         )
 
     def _machines(self) -> int:
-        return sum(bool(node["Alive"]) for node in ray.nodes())  # type: ignore[no-untyped-call]
+        return sum(bool(node["Alive"]) for node in ray.nodes())
 
 
 def _sync(actor: Any, push: Push) -> Status | None:  # noqa: ANN401 - Ray's handles have no type

@@ -1,5 +1,7 @@
 """A rate the user gave, kept evenly."""
 
+ROUNDING = 1e-9  # what is missing by no more is no reason to wait
+
 _BURST_SECONDS = 2.0
 
 
@@ -20,7 +22,7 @@ class Bucket:
         """Tell the seconds until `cost` may be taken; 0 when it may be now."""
         self._fill(now)
         missing = min(cost, self.capacity) - self._level
-        return missing / self.rate if missing > 1e-9 else 0.0  # noqa: PLR2004 - rounding is no reason to wait
+        return missing / self.rate if missing > ROUNDING else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Take `cost` out; a negative cost gives back."""

@@ -1,5 +1,7 @@
 """The server's own bucket, as its headers tell of it, with what was sent since taken off."""
 
+from completions_cli.batch.pacing.bucket import ROUNDING
+
 _RESERVE = 0.002  # of the limit; guesses of tokens are a little wrong
 
 
@@ -35,7 +37,7 @@ class Mirror:
         rate = self._limit / 60
         level = min(self._limit, self._level + (now - self._at) * rate)
         missing = min(cost + self._limit * _RESERVE, self._limit) - level
-        return missing / rate if missing > 1e-9 else 0.0  # noqa: PLR2004 - rounding is no reason to wait
+        return missing / rate if missing > ROUNDING else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Count a request that goes out."""

@@ -76,7 +76,7 @@ def unset(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
     resolution.apply_common(common, streams)
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
-        if path[0] == "profiles" and len(path) <= 2:  # noqa: PLR2004 - profiles.NAME
+        if key_path.holds_profiles(path):
             raise UsageError("a profile is removed as a whole", hint="Use: completions config remove NAME")
         edit.unset(path)
 

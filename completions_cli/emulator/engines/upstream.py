@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ class Upstream:
             if not isinstance(response, h11.Response):
                 raise ModelError(502, "the model server gave no answer")
             body = _body(connection, reader)
-            if response.status_code != 200:  # noqa: PLR2004 - OK
+            if response.status_code != HTTPStatus.OK:
                 raise _refusal(response.status_code, b"".join([part async for part in body]))
             async for part in body:
                 yield part

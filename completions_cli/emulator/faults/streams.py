@@ -123,7 +123,7 @@ async def _every_byte(blocks: Blocks) -> AsyncIterator[bytes]:
         for position in range(len(block)):
             yield block[position : position + 1]
             # ASCII may share a read; what matters is that no character of several bytes stays whole.
-            if block[position] > 0x7F:  # noqa: PLR2004 - the end of ASCII
+            if not block[position : position + 1].isascii():
                 await asyncio.sleep(_BREATH)
 
 
