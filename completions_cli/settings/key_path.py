@@ -7,7 +7,7 @@ from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import positions
-from completions_cli.settings.profile_file import nearest, table_error
+from completions_cli.settings.profile_file import nearest, parameter_hint, table_error
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -71,7 +71,7 @@ def _check_name(typed: str, path: KeyPath) -> None:
     if name not in PROFILE_TABLES and len(path) > 1:
         raise UsageError(f"{name} is not a table: there is no key {typed!r}", hint=f"The key is {name} alone.")
     if name == "params" and len(path) > 1 and path[1] not in PARAMETERS:
-        raise UsageError(f"there is no parameter {path[1]!r}", hint=nearest(path[1], PARAMETERS))
+        raise UsageError(f"there is no parameter {path[1]!r}", hint=parameter_hint(path[1]))
     if name in ("params", "headers") and path[2:]:  # their entries are no tables
         table = ".".join(path[:2])
         raise UsageError(f"{table} is not a table: there is no key {typed!r}", hint=f'Quote dots: {name}."a.b".')
@@ -83,7 +83,7 @@ def _whole_table(kind: str, typed: str) -> dict[str, Json]:
         raise UsageError(f"{kind} must be a table", hint=f"Give a JSON object, or set {kind}.NAME, one by one.")
     for name, item in table.items():
         if kind == "params" and name not in PARAMETERS:
-            raise UsageError(f"there is no parameter {name!r}", hint=nearest(name, PARAMETERS))
+            raise UsageError(f"there is no parameter {name!r}", hint=parameter_hint(name))
         _check_entry(kind, name, item)
     return table
 

@@ -152,6 +152,11 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Valid here: {', '.join(words)}."
 
 
+def parameter_hint(name: str) -> str:
+    """Make the hint about what is no parameter of the API: a slip, or one of the model's own."""
+    return f"{nearest(name, PARAMETERS)} A parameter of the model's own goes into extra."
+
+
 class _Checker:
     """Checks names and types, and finds the place to blame."""
 
@@ -162,7 +167,8 @@ class _Checker:
     def names(self, table: Mapping[str, Json], valid: Iterable[str], where: tuple[str, ...]) -> None:
         for name in table:
             if name not in valid:
-                raise self.error(f"unknown key {name!r}", (*where, name), hint=_unknown_key_hint(name, valid))
+                hint = parameter_hint(name) if valid is PARAMETERS else _unknown_key_hint(name, valid)
+                raise self.error(f"unknown key {name!r}", (*where, name), hint=hint)
 
     def profile(self, name: str, profile: Json) -> None:
         where = ("profiles", name)

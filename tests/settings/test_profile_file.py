@@ -70,6 +70,7 @@ def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
         ("[profiles.a]\ntiemout = 3", "'timeout'"),
         ("[profiles.a]\nend_point = 'x'", "'endpoint'"),
         ("[profiles.a.params]\ntemprature = 1", "'temperature'"),
+        ("[profiles.a.params]\ntop_k = 1", "model's own goes into extra"),
         ("[profiles.a]\napi_key = 'canary'", "config key set"),
         ("[profiles.a]\nclient_secret = 'canary'", "config key set"),
         ("default_profile = 'foundy'\n[profiles.foundry]", "'foundry'"),
