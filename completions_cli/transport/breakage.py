@@ -29,7 +29,9 @@ def mapped(error: Exception, connection: Connection, elapsed: float, *, answerin
     if answering or any("decoding response body" in cause for cause in causes):
         is_broken = any("reading a body" in cause or "error (" in cause for cause in causes)
         return reports.cut_off() if is_broken else reports.undecodable()
-    return _connecting(causes, last) if connecting else _sending(causes, last)
+    if connecting:
+        return _connecting(causes, last, proxied=connection.proxy is not None)
+    return _sending(causes, last)
 
 
 def _timeout(connection: Connection, elapsed: float, *, connecting: bool) -> CompletionsError:
@@ -44,18 +46,18 @@ def _sending(causes: list[str], last: str) -> CompletionsError:
         return reports.closed_early()
     if any("(SendRequest)" in cause for cause in causes):
         return reports.not_http(last)
-    return reports.no_connection(last)
+    return reports.no_connection(last, proxied=False)
 
 
-def _connecting(causes: list[str], last: str) -> CompletionsError:
+def _connecting(causes: list[str], last: str, *, proxied: bool) -> CompletionsError:
     text = " ".join(causes)
     if "invalid peer certificate" in text:
         found: CompletionsError = reports.bad_certificate(last.removeprefix("invalid peer certificate: "))
     elif "dns error" in text:
         reason = last.removeprefix("failed to lookup address information: ")
-        found = reports.unresolved(reason, retryable="emporary" in reason)
+        found = reports.unresolved(reason, retryable="emporary" in reason, proxied=proxied)
     elif "tcp connect error" in text or "underlying connection" in text:
-        found = reports.no_connection(last)
+        found = reports.no_connection(last, proxied=proxied)
     elif "tunnel error" in text or "socks" in text.lower():
         found = reports.proxy_refused(last.removeprefix("tunnel error: "))
     elif any(word in last for word in ("closed", "reset", "eof")):

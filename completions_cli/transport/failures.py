@@ -13,7 +13,7 @@ from completions_cli.transport.patience import Patience
 
 
 @contextmanager
-def mapped(patience: Patience, *, answering: bool) -> Iterator[None]:
+def mapped(patience: Patience, *, answering: bool, proxied: bool = False) -> Iterator[None]:
     """Turn httpcore's exceptions into ours. `answering` is true once the head of the answer is in."""
     try:
         yield
@@ -23,7 +23,7 @@ def mapped(patience: Patience, *, answering: bool) -> Iterator[None]:
     except (httpcore.ReadTimeout, httpcore.WriteTimeout) as error:
         raise patience.expired() from error
     except httpcore.ConnectError as error:
-        raise _connect_failure(error) from error
+        raise _connect_failure(error, proxied=proxied) from error
     except httpcore.ProxyError as error:
         raise reports.proxy_refused(str(error)) from error
     except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
@@ -42,15 +42,17 @@ def _broken(error: Exception, *, answering: bool) -> CompletionsError:
     return reports.closed_early()
 
 
-def _connect_failure(error: Exception) -> NetworkError:
+def _connect_failure(error: Exception, *, proxied: bool) -> NetworkError:
     cause = _cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return reports.bad_certificate(cause.verify_message)
     if isinstance(cause, ssl.SSLError):
         return reports.no_tls(cause.reason or str(cause))
     if isinstance(cause, socket.gaierror):
-        return reports.unresolved(cause.strerror or str(cause), retryable=cause.errno == socket.EAI_AGAIN)
-    return reports.no_connection(cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error))
+        reason, is_passing = cause.strerror or str(cause), cause.errno == socket.EAI_AGAIN
+        return reports.unresolved(reason, retryable=is_passing, proxied=proxied)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+    return reports.no_connection(reason, proxied=proxied)
 
 
 def _cause(error: BaseException) -> BaseException:

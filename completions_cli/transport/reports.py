@@ -3,6 +3,7 @@
 from completions_cli.errors import MalformedResponseError, NetworkError, RequestTimeoutError
 
 _BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
+_WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
 
 
 def connect_timeout() -> NetworkError:
@@ -14,15 +15,21 @@ def connect_timeout() -> NetworkError:
     )
 
 
-def no_connection(reason: str) -> NetworkError:
-    """Say that the attempt to connect was turned down."""
+def no_connection(reason: str, *, proxied: bool) -> NetworkError:
+    """Say that the attempt to connect, to the proxy if there is one, was turned down."""
+    if proxied:
+        return NetworkError(f"no connection to the proxy: {reason}", hint=f"{_WHICH_PROXY}.", retryable=True)
     return NetworkError(
         f"no connection: {reason}", hint="Check the endpoint's host and port; is the server running?", retryable=True
     )
 
 
-def unresolved(reason: str, *, retryable: bool) -> NetworkError:
-    """Say that the host's name is not known."""
+def unresolved(reason: str, *, retryable: bool, proxied: bool) -> NetworkError:
+    """Say that the host's name, or the proxy's if there is one, is not known."""
+    if proxied:
+        return NetworkError(
+            f"the proxy's host name cannot be resolved: {reason}", hint=f"{_WHICH_PROXY}.", retryable=retryable
+        )
     return NetworkError(
         f"the host name cannot be resolved: {reason}",
         hint="Check the endpoint for a typo; is a VPN or proxy needed?",
@@ -45,9 +52,7 @@ def no_tls(reason: str) -> NetworkError:
 
 def proxy_refused(reason: str) -> NetworkError:
     """Say that the proxy lets nothing through."""
-    return NetworkError(
-        f"the proxy refused: {reason}", hint="Check --proxy, HTTPS_PROXY and NO_PROXY, and the proxy's credentials."
-    )
+    return NetworkError(f"the proxy refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
 
 
 def closed_early() -> NetworkError:

@@ -88,7 +88,7 @@ class SyncTransport:
             self._trace.request(request)
         client = self._client or self._start(request.url)
         outgoing = httpx.Request("POST", request.url, headers=dict(request.headers), content=request.body)
-        with failures.mapped(patience, answering=False):
+        with failures.mapped(patience, answering=False, proxied=self._connection.proxy is not None):
             inner = client.send(outgoing, stream=True)
         try:
             response = Response(inner, patience)

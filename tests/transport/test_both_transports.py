@@ -244,9 +244,17 @@ def test_a_proxy_that_refuses(user: str | None, refuse: bool, send: Send) -> Non
     assert "hidden" not in caught.value.message
 
 
-def test_a_proxy_that_is_not_there(send: Send) -> None:
-    with pytest.raises(NetworkError, match="no connection: Connection refused"):
-        send("https://service.test/", Connection(proxy="http://127.0.0.1:1"))
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1", "no connection to the proxy: Connection refused"),
+        ("http://proxy.invalid:1", "the proxy's host name cannot be resolved: "),
+    ],
+)
+def test_a_proxy_that_is_not_there_is_what_is_blamed(url: str, words: str, send: Send) -> None:
+    with pytest.raises(NetworkError, match=words) as caught:
+        send("https://service.test/", Connection(proxy=url))
+    assert "NO_PROXY" in str(caught.value.hint)
 
 
 @contextmanager
