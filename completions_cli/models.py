@@ -62,7 +62,8 @@ class Usage(NamedTuple):
         return cls(*(sum(column) if None not in column else None for column in columns))
 
 
-class Chunk(NamedTuple):
+@dataclass(slots=True)  # not frozen: making one, of which a stream has many, would take three times as long
+class Chunk:
     """A response object: the whole of one, or the next part of a streamed one (same shape).
 
     `raw` is the JSON as received, unknown fields included; the choices in it that can be read have

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeGuard
 
 from completions_cli.api import error_map, wire
 from completions_cli.api.sse import Event, EventDecoder
@@ -67,7 +68,7 @@ class ResponseReader:
             yield from self._close_document()
             return
         last = self._events.close()
-        if last is not None and not self.done and _is_whole(last.data):
+        if last is not None and not self.done and _is_whole(last[1]):
             yield from self._chunks([last])
         if not self.finish_reasons:
             raise _cut_short("the stream ended before any text")
@@ -95,59 +96,42 @@ class ResponseReader:
         return ()
 
     def _chunks(self, events: Iterable[Event]) -> Iterator[Chunk]:
-        for event in events:
-            data = event.data
+        for kind, data in events:
             if data.strip() == _DONE:
                 self.done = True
                 break
-            chunk = self._read(event, data)
-            if chunk is not None:
-                yield chunk
-                _raise_error_beside_choices(chunk)
-
-    def _read(self, event: Event, data: bytes) -> Chunk | None:
-        text = data.decode("utf-8", "replace")
-        try:
-            value = wire.loads(text) if text.strip() else None
-        except ValueError:
-            if event.type == b"error":
-                raise error_map.from_event(None, text) from None
-            raise _not_a_completion("the stream holds an event that is not JSON", text) from None
-        if event.type == b"error":
-            raise error_map.from_event(value, text)
-        if value is None:  # some servers put `null` between prompts
-            return None
-        if not isinstance(value, dict):
-            raise _not_a_completion("the stream holds an event that is not a completion", text)
-        return self._chunk(value, text)
+            source = data.decode("utf-8", "replace")
+            value = _value(kind, source)
+            if value is not None:
+                yield self._chunk(value, source)
+                _raise_error_beside_choices(value)
 
     def _chunk(self, value: dict[str, Json], source: str, *, whole: bool = False) -> Chunk:
         choices = value.get("choices")
         if not choices:
             _raise_what_came_instead(value, source)
-        escaped = "\\u" in source
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
-            if not isinstance(choice, dict):
-                continue
-            index = _count(choice.get("index"))
-            if index is None:
-                index = position
-            text = choice.get("text")
-            if not isinstance(text, str):
-                _refuse_chat(choice, source)
-                text = ""
-            reason = choice.get("finish_reason")
-            if not isinstance(reason, str):
-                reason = None
-            if escaped or self._joiner.waiting:
-                text = self._joiner.join(index, text, is_last=whole or reason is not None)
-            if reason is not None or index not in self.finish_reasons:
-                self.finish_reasons[index] = reason
-            deltas.append(Delta(index, text, reason))
+            if isinstance(choice, dict):
+                deltas.append(self._delta(choice, position, source, whole=whole))
         if value.get("usage"):
             self._usage.add(value, deltas)
         return Chunk(value, tuple(deltas))
+
+    def _delta(self, choice: dict[str, Json], position: int, source: str, *, whole: bool) -> Delta:
+        index, text, reason = choice.get("index"), choice.get("text"), choice.get("finish_reason")
+        if not _is_count(index):
+            index = position
+        if not isinstance(text, str):
+            _refuse_chat(choice, source)
+            text = ""
+        if not isinstance(reason, str):
+            reason = None
+        if not text.isascii() or self._joiner.waiting:
+            text = self._joiner.join(index, text, is_last=whole or reason is not None)
+        if reason is not None or index not in self.finish_reasons:
+            self.finish_reasons[index] = reason
+        return Delta(index, text, reason)
 
     def _close_document(self) -> Iterator[Chunk]:
         text = self._document.strip(_BLANK).decode("utf-8", "replace")
@@ -168,7 +152,7 @@ class ResponseReader:
         if not chunk.deltas:
             raise _not_a_completion("the response holds no choices", text)
         yield chunk
-        _raise_error_beside_choices(chunk)
+        _raise_error_beside_choices(value)
 
 
 class _UsageTally:
@@ -183,7 +167,8 @@ class _UsageTally:
             return
         # `timings` is the mark of llama.cpp, whose streams end each prompt with that prompt's usage.
         key = deltas[0].index if "timings" in value and deltas else _WHOLE_ANSWER
-        self._by_choice[key] = Usage(*(_count(usage.get(name)) for name in Usage._fields))
+        counts = (usage.get(name) for name in Usage._fields)
+        self._by_choice[key] = Usage(*(count if _is_count(count) else None for count in counts))
 
     def total(self) -> Usage | None:
         if _WHOLE_ANSWER in self._by_choice:
@@ -209,9 +194,24 @@ class _SurrogateJoiner:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _count(value: Json) -> int | None:
-    """Accept an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
-    return value if type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT else None
+def _value(kind: bytes, text: str) -> dict[str, Json] | None:
+    """Read the data of an event of this type; None for nothing. Raises the error that an event may be."""
+    try:
+        value = wire.loads(text) if text.strip() else None
+    except ValueError:
+        if kind == b"error":
+            raise error_map.from_event(None, text) from None
+        raise _not_a_completion("the stream holds an event that is not JSON", text) from None
+    if kind == b"error":
+        raise error_map.from_event(value, text)
+    if value is not None and not isinstance(value, dict):  # some servers put `null` between prompts
+        raise _not_a_completion("the stream holds an event that is not a completion", text)
+    return value
+
+
+def _is_count(value: Json) -> TypeGuard[int]:
+    """Tell an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
+    return type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT
 
 
 def _is_whole(data: bytes) -> bool:
@@ -254,7 +254,7 @@ def _raise_what_came_instead(value: dict[str, Json], source: str) -> None:
         )
 
 
-def _raise_error_beside_choices(chunk: Chunk) -> None:
+def _raise_error_beside_choices(value: dict[str, Json]) -> None:
     """Raise the error that came in the same object as the last of the text."""
-    if chunk.raw.get("error"):
-        raise error_map.from_event(chunk.raw, "")
+    if value.get("error"):
+        raise error_map.from_event(value, "")

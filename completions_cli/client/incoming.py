@@ -32,7 +32,7 @@ class Incoming:
     def feed(self, received: bytes) -> Iterator[Chunk]:
         """Take the next bytes and yield the chunks they complete. Raises what `ResponseReader` raises."""
         self.is_sound = self._reader.is_document
-        yield from self._noted(self._reader.feed(received))
+        return self._noted(self._reader.feed(received))
 
     def close(self) -> Iterator[Chunk]:
         """End the body: check that all of it came, and yield what only its end completes."""

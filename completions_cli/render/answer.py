@@ -63,15 +63,21 @@ class _Text:
 
     def chunk(self, chunk: Chunk) -> None:
         for index, text, reason in chunk.deltas:
-            if self._current is None and index == 0:
-                self._begin(0)
-            if index == self._current:
-                if text:
-                    self._write(self._show(text))
-            elif index not in self._begun:
-                self._waiting.setdefault(index, []).append(text)
-            if reason is not None:
-                self._finished.add(index)
+            if index == self._current and reason is None:  # as nearly all are
+                self._write(self._show(text))
+            else:
+                self._take(index, text, reason)
+
+    def _take(self, index: int, text: str, reason: str | None) -> None:
+        """Take the first piece of a choice, its last, or one of a choice whose turn has not come."""
+        if self._current is None and index == 0:
+            self._begin(0)
+        if index == self._current:
+            self._write(self._show(text))
+        elif index not in self._begun:
+            self._waiting.setdefault(index, []).append(text)
+        if reason is not None:
+            self._finished.add(index)
         while self._current in self._finished and self._current is not None and self._current + 1 in self._waiting:
             self._begin(self._current + 1)
 

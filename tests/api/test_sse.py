@@ -54,14 +54,15 @@ def oracle(stream: bytes) -> tuple[list[tuple[str, str]], tuple[str, str] | None
 
 def as_text(decoded: tuple[list[Event], Event | None]) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
     def pair(event: Event) -> tuple[str, str]:
-        return event.type.decode("utf-8", "replace"), event.data.decode("utf-8", "replace")
+        kind, data = event
+        return kind.decode("utf-8", "replace"), data.decode("utf-8", "replace")
 
     events, last = decoded
     return [pair(event) for event in events], pair(last) if last else None
 
 
 def event(data: bytes, kind: bytes = b"") -> Event:
-    return Event(kind, data)
+    return kind, data
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,7 @@ def event(data: bytes, kind: bytes = b"") -> Event:
         pytest.param(BOM + b"data: a\n\n", [event(b"a")], id="BOM"),
         pytest.param(BOM + BOM + b"data: a\n\n", [], id="only one BOM is dropped"),
         pytest.param(b"\n" + BOM + b"data: a\n\n", [], id="BOM elsewhere is text"),
+        pytest.param(b"data: a\n\n" + BOM + b"data: b\n\n", [event(b"a")], id="BOM of a later event is text"),
         pytest.param(b": hello\ndata: a\n:\n\n", [event(b"a")], id="comments"),
         pytest.param(b":\n\n: ping\n\n", [], id="comments alone are no event"),
         pytest.param(b"retry: 500\n\n", [], id="retry alone is no event"),
@@ -219,7 +221,7 @@ def test_the_limit_is_for_one_event_not_for_the_stream() -> None:
 def test_events_before_one_that_is_too_large_are_given() -> None:
     decoder = EventDecoder(max_event_bytes=20)
     events = decoder.feed(b"data: a\n\ndata: b\n\ndata: " + b"c" * 50)
-    assert [next(events).data, next(events).data] == [b"a", b"b"]
+    assert [next(events), next(events)] == [event(b"a"), event(b"b")]
     with pytest.raises(MalformedResponseError):
         next(events)
 
@@ -277,6 +279,21 @@ def test_time_is_linear(shape: str) -> None:
 def test_no_buffer_is_copied_at_each_piece(shape: str) -> None:
     small, large = (allocated(SHAPES[shape](n)) for n in (1000, 4000))
     assert large < 6 * small
+
+
+def test_what_was_searched_for_a_blank_line_is_not_searched_again() -> None:
+    searched = 0
+
+    class Counting(bytearray):
+        def find(self, sub: Any, start: Any = 0, end: Any = None) -> int:
+            nonlocal searched
+            searched += len(self) - start
+            return super().find(sub, start, end)
+
+    decoder = EventDecoder()
+    decoder._rest = Counting()
+    assert not feed(decoder, [b"x"] * 2000)
+    assert searched < 2 * 2000
 
 
 def test_memory_is_that_of_the_bytes_however_small_the_pieces() -> None:
