@@ -148,6 +148,8 @@ class ResponseReader:
             ) from None
         if not isinstance(value, dict):
             raise _not_a_completion("the response is not a completion", text)
+        if self._choices == 1:  # else nobody knows which prompt they answer
+            value = _told_apart(value)
         chunk = self._chunk(value, text, whole=True)
         if not chunk.deltas:
             raise _not_a_completion("the response holds no choices", text)
@@ -212,6 +214,17 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
 def _is_count(value: Json) -> TypeGuard[int]:
     """Tell an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
     return type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT
+
+
+def _told_apart(document: dict[str, Json]) -> dict[str, Json]:
+    """Give each choice a number of its own where some share one, lest their texts be run together."""
+    choices = document.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        return document
+    indexes = [index for choice in choices if _is_count(index := choice.get("index"))]
+    if len(set(indexes)) == len(indexes):
+        return document
+    return {**document, "choices": [{**choice, "index": position} for position, choice in enumerate(choices)]}
 
 
 def _is_whole(data: bytes) -> bool:
