@@ -24,7 +24,6 @@ class HintContext:
     profile: str | None = None
     extra_parameters: str | None = None
     auth: str = "key"
-    is_local: bool = False
 
 
 def hint(error: ServiceError, context: HintContext) -> str:

@@ -1,5 +1,7 @@
 """The request headers: which are sent when, how they are typed, and which are never shown."""
 
+import uuid
+
 import pytest
 
 from completions_cli.api import headers
@@ -100,6 +102,11 @@ def test_a_header_that_cannot_be_sent_is_refused_without_repeating_its_value(lin
 )
 def test_headers_that_may_hold_a_secret_are_known(name: str, *, is_sensitive: bool) -> None:
     assert headers.is_sensitive(name) is is_sensitive
+
+
+@pytest.mark.parametrize("entropy", [bytes(16), b"\xff" * 16, bytes(range(16)), bytes(range(240, 256))])
+def test_a_request_id_is_a_random_uuid(entropy: bytes) -> None:
+    assert headers.request_id(entropy) == str(uuid.UUID(bytes=entropy, version=4))
 
 
 def test_secrets_are_blacked_out_wherever_they_stand() -> None:
