@@ -1,12 +1,15 @@
 """Proxies of the environment: which one, if any, stands between us and an endpoint."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.errors import ConfigError
 
+_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_WITH_PORT = re.compile(r"(?P<host>\[.*\]|[^:]*):(?P<port>[0-9]{1,5})")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
@@ -26,7 +29,7 @@ def checked(proxy: str, source: str) -> str:
     url = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
@@ -39,27 +42,25 @@ def checked(proxy: str, source: str) -> str:
 
 def masked(proxy: str) -> str:
     """Hide the user name and password of a proxy's URL."""
-    scheme, separator, rest = proxy.rpartition("://")
-    return f"{scheme}{separator}****@{rest.rpartition('@')[2]}" if "@" in rest else proxy
+    return _USER.sub(r"\1****@", proxy)
 
 
 def _is_excluded(endpoint: Endpoint, no_proxy: str) -> bool:
     if endpoint.is_loopback:
         return True
     port = urlsplit(endpoint.origin).port or (443 if endpoint.is_encrypted else 80)
-    entries = [entry.strip().lower() for entry in no_proxy.replace(" ", ",").split(",")]
-    return any(_matches(entry, endpoint.host.lower(), port) for entry in entries if entry)
+    return any(_matches(entry, endpoint.host, port) for entry in no_proxy.lower().replace(",", " ").split())
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
     """Match one NO_PROXY entry: `*`, a domain and what is below it, host:port, an address or a CIDR block."""
     if entry == "*":
         return True
-    name, colon, entry_port = entry.rpartition(":")
-    if colon and entry_port.isdigit() and ":" not in name.strip("[]").replace("::", ""):
-        if int(entry_port) != port:
+    with_port = _WITH_PORT.fullmatch(entry)
+    if with_port:
+        if int(with_port["port"]) != port:
             return False
-        entry = name
+        entry = with_port["host"]
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry.strip("[]"), strict=False)
     except ValueError:

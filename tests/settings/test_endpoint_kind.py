@@ -3,6 +3,7 @@
 import pytest
 
 from completions_cli.api import endpoint as endpoints
+from completions_cli.errors import ConfigError
 from completions_cli.settings import endpoint_kind
 
 ML, COGNITIVE, FOUNDRY = (f"https://{name}.azure.com/.default" for name in ("ml", "cognitiveservices", "ai"))
@@ -35,3 +36,17 @@ def test_a_kind_goes_by_the_domain(endpoint: str, name: str, scope: str | None) 
 @pytest.mark.parametrize("endpoint", ["https://r.services.ai.azure.com", "https://r.openai.azure.com"])
 def test_an_endpoint_without_its_path_gets_advice(endpoint: str) -> None:
     assert "lacks that" in str(endpoint_kind.of(endpoints.resolve(endpoint)).advice)
+
+
+def test_an_endpoint_with_its_path_needs_none() -> None:
+    assert endpoint_kind.of(endpoints.resolve("https://r.openai.azure.com/openai/v1")).advice is None
+
+
+def test_a_token_is_asked_for_what_was_chosen_or_what_the_kind_wants() -> None:
+    known, unknown = (
+        endpoints.resolve(url) for url in ("https://e.eastus.inference.ml.azure.com", "https://a.example")
+    )
+    assert endpoint_kind.scope_for(known, None) == ML
+    assert endpoint_kind.scope_for(known, "mine") == endpoint_kind.scope_for(unknown, "mine") == "mine"
+    with pytest.raises(ConfigError, match=r"a token for a\.example is to be asked for is not known"):
+        endpoint_kind.scope_for(unknown, None)

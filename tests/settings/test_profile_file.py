@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from completions_cli.errors import ConfigError
@@ -120,3 +121,35 @@ def test_a_file_without_read_permission_is_a_clear_error(tmp_path: Path) -> None
 def test_the_typed_values_are_those_of_the_table() -> None:
     assert list(Values.__annotations__) == list(SETTINGS)
     assert all(dataclasses.is_dataclass(setting) for setting in SETTINGS.values())
+
+
+def test_the_file_is_the_one_named_then_the_variables_then_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = tmp_path / "completions" / "completions.toml"
+    users.parent.mkdir()
+    for path, profile in ((users, "users"), (tmp_path / "named.toml", "named"), (tmp_path / "told.toml", "told")):
+        path.write_text(f"[profiles.{profile}]\n", encoding="utf-8")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path), "COMPLETIONS_CONFIG": str(tmp_path / "told.toml")}
+    assert list(profile_file.find(str(tmp_path / "named.toml"), environ).profiles) == ["named"]
+    assert list(profile_file.find(None, environ).profiles) == ["told"]
+    assert list(profile_file.find(None, environ | {"COMPLETIONS_CONFIG": ""}).profiles) == ["users"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert list(profile_file.find("~/named.toml", {}).profiles) == ["named"]
+    for named, told in ((str(tmp_path / "no.toml"), {}), (None, {"COMPLETIONS_CONFIG": str(tmp_path / "no.toml")})):
+        with pytest.raises(ConfigError, match=r"no such file: .*no\.toml"):
+            profile_file.find(named, environ | told)
+    users.unlink()
+    assert not profile_file.find(None, environ | {"COMPLETIONS_CONFIG": ""}).exists
+
+
+@pytest.mark.parametrize("configured", ["", "relative"])
+def test_the_users_folder_is_the_systems_unless_a_whole_path_is_configured(configured: str) -> None:
+    folder = Path(platformdirs.user_config_dir("completions", appauthor=False))
+    assert profile_file.default_path({"XDG_CONFIG_HOME": configured}) == (folder / "completions.toml", False)
+
+
+def test_a_home_folder_of_nobodys_is_a_clear_error() -> None:
+    with pytest.raises(ConfigError, match="~nobody-at-all/x: there is no such home folder") as caught:
+        profile_file.find("~nobody-at-all/x", {})
+    assert caught.value.hint
