@@ -205,7 +205,7 @@ WHOLE: dict[str, tuple[bytes, int, dict[int, str], Usage | None]] = {
     "a document without a finish reason": (b'{"choices":[{"text":"An"}]}', 1, {0: "An"}, None),
     "choices of one prompt that all have one index": (
         b'{"choices":[{"index":0,"text":"A"},{"index":0,"text":"B"}]}',
-        2,
+        1,
         {0: "A", 1: "B"},
         None,
     ),
