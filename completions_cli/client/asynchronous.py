@@ -30,7 +30,7 @@ class AsyncClient(ServiceClient):
 
     def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
         self._caller = AsyncCaller(
-            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=on_wait
+            configured.service, configured.credentials, configured.connection, configured.policy, on_wait
         )
 
     async def __aenter__(self) -> Self:

@@ -1,24 +1,23 @@
 """Calls one after another over the synchronous transport: send, wait and try again, decode."""
 
-import os
+import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from completions_cli.api import error_map, headers, masking, sampling
+from completions_cli.api import sampling
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
-from completions_cli.client.incoming import Incoming
+from completions_cli.client.incoming import Incoming, Refusal
+from completions_cli.client.outgoing import Outgoing
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
 from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
-from completions_cli.wall_clock import unix_time
 
 
 class Caller:
@@ -39,11 +38,10 @@ class Caller:
         self._credentials = credentials
         self._connection = connection or Connection()
         self._policy = policy or RetryPolicy()
-        self._trace = trace
         self._on_wait = on_wait
         self._sleep = sleep
         self._transport = SyncTransport(self._connection, trace)
-        self._secrets: set[str] = set()  # what went out in headers, lest an error quote it back
+        self._outgoing = Outgoing(service)
 
     def __enter__(self) -> Self:
         return self
@@ -76,16 +74,16 @@ class Caller:
         try:
             yield from self._answer(request, patience)
         except CompletionsError as error:
-            raise masking.masked(error, self._secrets) from None
+            raise self._outgoing.masked(error) from None
 
     def _answer(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
-        outgoing = self._service.http_request(request)
+        unsigned = self._service.http_request(request)
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
             incoming = Incoming(request, attempts.number)
             try:
-                yield from self._attempt(outgoing, incoming, patience)
+                yield from self._attempt(unsigned, incoming, patience)
             except (ServiceError, NetworkError) as error:
                 if incoming.has_text:
                     raise attempts.last(error) from None
@@ -95,13 +93,12 @@ class Caller:
             else:
                 return
 
-    def _attempt(self, outgoing: HttpRequest, incoming: Incoming, patience: Patience) -> Iterator[Chunk | Finished]:
-        with self._transport.send(self._signed(outgoing), patience) as response:
+    def _attempt(self, unsigned: HttpRequest, incoming: Incoming, patience: Patience) -> Iterator[Chunk | Finished]:
+        signed = self._outgoing.signed(unsigned, self._credentials.headers())
+        with self._transport.send(signed, patience) as response:
             if response.status not in SUCCESS:
                 raise self._failure(response)
             for part in response.body():
-                if self._trace is not None:
-                    self._trace.body(part)
                 yield from incoming.feed(part)
                 if incoming.is_done:
                     break
@@ -110,33 +107,16 @@ class Caller:
             yield from incoming.close()
             yield incoming.finished(response.headers)
 
-    def _signed(self, outgoing: HttpRequest) -> HttpRequest:
-        credentials = self._credentials.headers()
-        signed = replace(
-            outgoing,
-            headers={**outgoing.headers, "x-ms-client-request-id": headers.request_id(os.urandom(16)), **credentials},
-            secret_headers=outgoing.secret_headers | credentials.keys(),
-        )
-        self._secrets |= {signed.headers[name].removeprefix("Bearer ") for name in signed.secret_headers}
-        return signed
-
     def _failure(self, response: Response) -> ServiceError:
-        parts: list[bytes] = []
-        size = 0
-        try:
+        refusal = Refusal(response.status, response.headers)
+        with contextlib.suppress(CompletionsError):
             for part in response.body():
-                if self._trace is not None:
-                    self._trace.body(part)
-                parts.append(part)
-                size += len(part)
                 response.heard()
-                if size > error_map.MAX_ERROR_BYTES:
+                if not refusal.feed(part):
                     break
-        except CompletionsError:
-            pass  # the status says enough; a body cut short must not hide it
-        return error_map.from_response(response.status, response.headers, b"".join(parts), unix_time())
+        return refusal.error()
 
     def _wait(self, wait: Wait) -> None:
-        masking.masked(wait.error, self._secrets)
+        self._outgoing.masked(wait.error)
         self._on_wait(wait)
         self._sleep(wait.seconds)

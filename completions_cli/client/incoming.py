@@ -1,12 +1,13 @@
-"""The answer to one attempt, as it comes in: bytes to chunks, and how it finished. No I/O, but a clock."""
+"""The answer to one attempt, as it comes in: bytes to chunks and how it finished, or an error. No I/O, but a clock."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from completions_cli.api import error_map
 from completions_cli.api.reader import ResponseReader
-from completions_cli.errors import MalformedResponseError
+from completions_cli.errors import MalformedResponseError, ServiceError
 from completions_cli.models import Chunk, CompletionRequest, Finished
+from completions_cli.wall_clock import unix_time
 
 
 class Incoming:
@@ -63,3 +64,21 @@ class Incoming:
                 self.has_text = True
                 self._first_token = self._clock() - self._started
             yield chunk
+
+
+class Refusal:
+    """Reads the body of an error, as much of it as is of use."""
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self._status = status
+        self._headers = headers
+        self._body = bytearray()
+
+    def feed(self, received: bytes) -> bool:
+        """Take the next bytes; tell whether more of them are of use."""
+        self._body += received
+        return len(self._body) <= error_map.MAX_ERROR_BYTES
+
+    def error(self) -> ServiceError:
+        """Make the error of what has come, though it may have broken off: the status says enough."""
+        return error_map.from_response(self._status, self._headers, bytes(self._body), unix_time())

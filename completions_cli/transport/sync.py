@@ -19,11 +19,12 @@ from completions_cli.transport.patience import Patience
 class Response:
     """An answer whose body is still to come. Header names are lower case."""
 
-    def __init__(self, inner: httpx.Response, patience: Patience) -> None:
+    def __init__(self, inner: httpx.Response, patience: Patience, trace: Trace | None = None) -> None:
         self.status: int = inner.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in inner.headers.items()}
         self._inner = inner
         self._patience = patience
+        self._trace = trace
 
     def heard(self) -> None:
         """Say that something worth waiting for came: the silence starts anew."""
@@ -35,7 +36,10 @@ class Response:
         with failures.mapped(self._patience, answering=True):
             try:
                 # Not httpx's own decoders: they give all that a read unfolds to at once, for any number of encodings.
-                yield from decompression.decompressed(self._inner.iter_raw(), encoding)
+                for part in decompression.decompressed(self._inner.iter_raw(), encoding):
+                    if self._trace is not None:
+                        self._trace.body(part)
+                    yield part
             except zlib.error as error:
                 raise reports.undecodable() from error
 
@@ -91,7 +95,7 @@ class SyncTransport:
         with failures.mapped(patience, answering=False, proxied=self._connection.proxy is not None):
             inner = client.send(outgoing, stream=True)
         try:
-            response = Response(inner, patience)
+            response = Response(inner, patience, self._trace)
             patience.heard()
             if self._trace is not None:
                 self._trace.response(inner.http_version, response.status, inner.reason_phrase, response.headers)

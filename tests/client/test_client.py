@@ -152,6 +152,17 @@ def test_of_a_stream_that_breaks_what_came_is_kept(kind: Callable[..., Calls], s
     assert len(scripted_server.requests) == 1
 
 
+def test_an_error_amid_a_stream_says_why_it_is_not_asked_again(
+    kind: Callable[..., Calls], scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([stream_head(), event("a"), b'data: {"error":{"code":503,"message":"busy"}}\n\n'])
+    _, completion, error = kind(scripted_server.url, api_key=KEY).stream("P")
+    assert completion.text == "a"
+    assert error
+    assert "amid the answer" in str(error.hint)
+    assert len(scripted_server.requests) == 1
+
+
 def test_comments_do_not_break_a_silence(kind: Callable[..., Calls], scripted_server: ScriptedServer) -> None:
     scripted_server.play([stream_head(), event("a"), *[b": still here\n\n"] * 3, Silence()])
     _, completion, error = kind(scripted_server.url, api_key=KEY, timeout=0.4).stream("P")
