@@ -122,7 +122,7 @@ def _object_row(number: int, value: Mapping[str, Json], template: Template | Non
     else:
         prompt = value.get("prompt")
         if prompt is None:
-            raise UsageError("no prompt")
+            raise UsageError(_no_prompt(value))
     row = Row(
         number,
         id=_scalar(value.get("id")),
@@ -141,11 +141,15 @@ def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
     if not isinstance(body, dict):
         raise UsageError("body is not an object")
     if body.get("prompt") is None:
-        raise UsageError("no prompt in body")
+        raise UsageError(_no_prompt(body, " in body"))
     row = Row(number, id=_scalar(value["custom_id"]), prompt=wire.prompt_from_json(body["prompt"]))
     # Within a body, `id` and `metadata` are parameters like any other.
     _add_fields(row, body, own=_OWN - {"id", "metadata"})
     return row
+
+
+def _no_prompt(fields: Mapping[str, Json], where: str = "") -> str:
+    return f"no prompt{where}" + (": messages are for chat, this API completes text" if "messages" in fields else "")
 
 
 def _add_fields(row: Row, fields: Mapping[str, Json], own: frozenset[str] = _OWN) -> None:

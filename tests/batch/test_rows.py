@@ -152,13 +152,17 @@ def test_lines_of_the_openai_format() -> None:
         {"custom_id": "three", "body": {}},
         {"custom_id": "four", "body": 5},
         {"custom_id": "five", "method": "POST", "url": "/v1/completions"},
+        {"custom_id": "six", "body": {"messages": []}},
+        {"id": "seven", "messages": []},
     ]
     rows = read("\n".join(json.dumps(line) for line in lines).encode(), "jsonl")
-    assert [row.id for row in rows] == ["one", "two", "three", "four", "five"]
+    assert [row.id for row in rows] == ["one", "two", "three", "four", "five", "six", "seven"]
     assert (rows[0].prompt, rows[0].model, dict(rows[0].parameters)) == ("P", "m", {"max_tokens": 3})
     assert dict(rows[0].extra) == {"metadata": {"a": 1}}
     assert errors(rows)[1:] == [
         "not a completions request: POST /v1/chat/completions", "no prompt in body", *["body is not an object"] * 2,
+        "no prompt in body: messages are for chat, this API completes text",
+        "no prompt: messages are for chat, this API completes text",
     ]  # fmt: skip
 
 
