@@ -69,7 +69,7 @@ class Log(Protocol):
 
     is_dirty: bool
 
-    def append(self, line: bytes) -> None:
+    def append(self, lines: bytes) -> None:
         """Take lines, each with its LF."""
 
     def sync(self) -> None:
@@ -77,7 +77,7 @@ class Log(Protocol):
 
 
 class Journal:
-    """Appends lines, each whole or not at all. Raises OutputError when the disk takes no more."""
+    """Appends lines, all of an `append` or none. Raises OutputError when the disk takes no more."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,16 +88,16 @@ class Journal:
             raise _failure(path, error) from error
         self.is_dirty = False
 
-    def append(self, line: bytes) -> None:
-        """Write one line, its LF included. It survives the end of this process, a power cut only after `sync`."""
+    def append(self, lines: bytes) -> None:
+        """Write lines, each with its LF. They survive the end of this process, a power cut only after `sync`."""
         try:
-            written = os.write(self._fd, line)
-            while written < len(line):
-                written += os.write(self._fd, line[written:])
+            written = os.write(self._fd, lines)
+            while written < len(lines):
+                written += os.write(self._fd, lines[written:])
         except OSError as error:
             self._cut_back()
             raise _failure(self._path, error) from error
-        self._size += len(line)
+        self._size += len(lines)
         self.is_dirty = True
 
     def sync(self) -> None:
@@ -113,7 +113,7 @@ class Journal:
         os.close(self._fd)
 
     def _cut_back(self) -> None:
-        """Take a line back that is there in part. If even that fails, `recover` will."""
+        """Take lines back that are there in part. If even that fails, `recover` will."""
         try:
             os.ftruncate(self._fd, self._size)
             os.lseek(self._fd, self._size, os.SEEK_SET)

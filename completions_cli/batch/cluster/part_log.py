@@ -41,10 +41,10 @@ class PartLog:
     def __contains__(self, row: int) -> bool:
         return row - self._base in self.done
 
-    def append(self, line: bytes) -> None:
+    def append(self, lines: bytes) -> None:
         """Take lines, each with its LF."""
-        self._lines.extend(line.split(b"\n")[:-1])
-        self._size += len(line)
+        self._lines.extend(lines.split(b"\n")[:-1])
+        self._size += len(lines)
         self.is_dirty = True
 
     def sync(self) -> None:
