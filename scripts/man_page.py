@@ -24,7 +24,7 @@ _COMMON = "Common"
 
 def page() -> str:
     """Give the whole page, in man's own language."""
-    return "\n".join([*_head(), *_commands(), *_exit_status(), *_environment(), *_files(), *_see_also()]) + "\n"
+    return "\n".join([*_head(), *_commands(), *_exit_status(), *_environment(), *_files(), *_end()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -83,10 +83,14 @@ def _option(option: Any, context: Any) -> Iterator[str]:
 
 def _examples(name: str) -> Iterator[str]:
     if name in EXAMPLES:
-        yield from (".PP", r"\fIExamples\fR", ".PP", ".nf")
-        for purpose, typed in EXAMPLES[name]:
-            yield from (_text(f"# {purpose}"), _text(typed))
-        yield ".fi"
+        yield from (".PP", r"\fIExamples\fR", ".PP", *_example_lines(name))
+
+
+def _example_lines(name: str) -> Iterator[str]:
+    yield ".nf"
+    for purpose, typed in EXAMPLES[name]:
+        yield from (_text(f"# {purpose}"), _text(typed))
+    yield ".fi"
 
 
 def _exit_status() -> Iterator[str]:
@@ -116,7 +120,8 @@ def _bold(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"\\fB\1\\fR", _text(text))
 
 
-def _see_also() -> Iterator[str]:
+def _end() -> Iterator[str]:
+    yield from (".SH EXAMPLES", *_example_lines(""))
     yield from (".SH SEE ALSO", r"\fBcurl\fR(1), \fBjq\fR(1)")
 
 

@@ -35,7 +35,7 @@ def batch(
     """Complete every row of INPUT and write the answers to a file, a line a row.
 
     The same command goes on where an earlier run ended, however it ended.
-    `completions batch merge PART… -o OUTPUT` joins the outputs of shards.
+    `completions batch merge PART ... -o OUTPUT` joins the outputs of shards.
     """
     from completions_cli.commands import batch_choices as choices  # help and tab completion go without them
     from completions_cli.commands import batch_run

@@ -82,13 +82,13 @@ def init(
 def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Streams, *, names: bool) -> Answers:
     """Ask for what was not typed."""
     ask = _Wizard(questions, streams)
-    streams.stderr.note("A profile is an endpoint and how to sign in there. Enter takes what is in brackets.")
+    streams.stderr.note("A profile: an endpoint, and how to sign in. Enter takes what is in brackets.")
     if names:
         default = typed.name if typed.name not in file.profiles else ""
         typed = replace(typed, name=ask("Name of the profile", lambda name: _must_be_new(name, file), default))
     endpoint = ask("Endpoint (as the portal shows it)", endpoints.resolve)
     target = endpoints.resolve(endpoint)
-    streams.stderr.note(f"That looks like: {endpoint_kind.of(target).name}. Requests go to {target.url}")
+    streams.stderr.note(f"That looks like {endpoint_kind.of(target).name}. Requests go to:\n{target.url}")
     typed = replace(typed, endpoint=endpoint)
     if typed.auth is None:
         question, default = f"Sign in with ({', '.join(AUTH_KINDS)})", "none" if target.is_loopback else "key"
