@@ -102,6 +102,7 @@ def test_man_shows_the_page_and_warns_of_nothing() -> None:
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}
     done = subprocess.run(words, check=True, capture_output=True, text=True, env=env)
     assert not done.stderr
-    assert "--max-tokens, -M" in done.stdout
+    assert "-M, --max-tokens N" in done.stdout
+    assert "AZURE_INFERENCE_CREDENTIAL" in done.stdout
     assert "--fault KIND[:RATE]" in done.stdout
     assert "completions config key set -p team" in done.stdout
