@@ -1,4 +1,4 @@
-"""docs/python.md: its programs run as they stand, and its table is complete."""
+"""docs/python.md and the README: their programs run as they stand, and the table is complete."""
 
 import os
 import re
@@ -14,8 +14,10 @@ from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 
 KEY = "canary-0123456789"
-PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+TOP = Path(__file__).parents[2]
+PAGE = (TOP / "docs" / "python.md").read_text(encoding="utf-8")
+README = (TOP / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE + README, re.MULTILINE | re.DOTALL)
 
 
 def test_the_programs_run(emulator: Callable[..., EmulatorProcess], cli: Cli) -> None:
@@ -33,7 +35,7 @@ def test_the_programs_run(emulator: Callable[..., EmulatorProcess], cli: Cli) ->
     assert done.stderr == ""
     assert done.returncode == 0
     assert "Usage(prompt_tokens=4" in done.stdout
-    assert len(PROGRAMS) >= 6
+    assert len(PROGRAMS) >= 7
 
 
 @pytest.mark.parametrize("options", [ClientOptions, CompletionOptions])
