@@ -109,7 +109,7 @@ def _json(typed: str) -> Json:
     import json
 
     try:
-        found = json.loads(typed, parse_constant=lambda _: None)
+        found = json.loads(typed)
     except (ValueError, RecursionError):
         return None
     return None if isinstance(found, float) and not math.isfinite(found) else found

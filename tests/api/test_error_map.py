@@ -113,7 +113,7 @@ def test_what_follows_is_kept_for_the_curious(body: str, detail: str | None) -> 
         ('{"detail":{"loc":"temperature","value":3}}', "temperature: given 3"),
         ('{"message":"bad\nworse","detail":{"loc":["body","n"],"value":3}}'.replace("\n", "\\n"), "bad (n: given 3)"),
         ('{"detail":{"msg":"no place"}}', "no place"),
-        ('{"error":{"detail":{"msg":"inside"}}}', "inside"),
+        ('{"error":{"message":"m","detail":{"loc":["body","n"],"msg":"inside"}}}', "m (n: inside)"),
         ('{"details":[{"msg":"outside"}]}', "outside"),
         ('{"detail":{"loc":["body","n"],"value":null}}', "n"),
         ('{"detail":[{"loc":["body","n"],"message":"m"}]}', "n: m"),

@@ -6,7 +6,7 @@ import pytest
 
 from completions_cli.api import endpoint, headers
 from completions_cli.api.service import Service
-from completions_cli.errors import AuthError, CompletionsError, NetworkError, NotFoundError, RejectedError, ServiceError
+from completions_cli.errors import AuthError, NetworkError, NotFoundError, RejectedError, ServiceError
 from completions_cli.models import CompletionRequest, HttpRequest
 
 HOST = "n.eastus2.models.ai.azure.com"
@@ -35,27 +35,27 @@ OPENAI = "https://r.openai.azure.com"
 
 
 @pytest.mark.parametrize(
-    ("service", "error", "advice"),
+    ("service", "kind", "status", "advice"),
     [
-        (SERVICE, AuthError("m", status=401), "the identity's role"),
-        (replace(SERVICE, auth="key"), AuthError("m", status=401), "key set -p p"),
-        (SERVICE, RejectedError("the extra_parameters option", status=400), "pass-through"),
-        (replace(SERVICE, extra_parameters="ignore"), RejectedError("the extra_parameters option", status=400), "says"),
-        (Service(endpoint.resolve(OPENAI)), NotFoundError("m", status=404), "or …/openai/v1"),
-        (Service(endpoint.resolve(f"{OPENAI}/openai/v1")), NotFoundError("m", status=404), "Does the model offer"),
+        (SERVICE, AuthError, 401, "the identity's role"),
+        (replace(SERVICE, auth="key"), AuthError, 401, "key set -p p"),
+        (SERVICE, RejectedError, 400, "--extra-parameters pass-through"),
+        (replace(SERVICE, extra_parameters="ignore"), RejectedError, 400, "--extra-parameters drop."),
+        (Service(endpoint.resolve(OPENAI)), NotFoundError, 404, "or …/openai/v1"),
+        (Service(endpoint.resolve(f"{OPENAI}/openai/v1")), NotFoundError, 404, "Does the model offer"),
     ],
 )
-def test_a_refusal_gets_the_advice_for_this_service(service: Service, error: ServiceError, advice: str) -> None:
+def test_a_refusal_gets_the_advice_for_this_service(
+    service: Service, kind: type[ServiceError], status: int, advice: str
+) -> None:
+    error = kind("the extra_parameters option" if kind is RejectedError else "m", status=status)
     assert service.advised(error) is error
     assert advice in str(error.hint)
 
 
-@pytest.mark.parametrize("error", [AuthError("m", status=401, hint="h"), NetworkError("m", hint="h")])
-def test_advice_that_is_there_stays(error: CompletionsError) -> None:
-    assert SERVICE.advised(error).hint == "h"
+def test_advice_that_is_there_stays() -> None:
+    assert SERVICE.advised(AuthError("m", status=401, hint="h")).hint == "h"
 
 
 def test_other_errors_get_none() -> None:
-    error = NetworkError("m")
-    before = error.hint
-    assert SERVICE.advised(error).hint == before
+    assert SERVICE.advised(NetworkError("m")).hint == NetworkError("m").hint

@@ -43,6 +43,14 @@ def test_what_is_no_key_is_refused_with_the_nearest_one(typed: str, hint: str | 
     assert hint is None or hint in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("typed", ["headers.x.y", "headers.x.y.z", "profiles.p.headers.x.y"])
+def test_dots_in_a_name_have_to_be_quoted(typed: str) -> None:
+    with pytest.raises(UsageError, match=r"^headers\.x is not a table") as caught:
+        key_path.parse(typed, "p")
+    assert caught.value.hint == 'Quote dots: headers."a.b".'
+    assert key_path.parse('headers."x.y"', "p") == ("profiles", "p", "headers", "x.y")
+
+
 def test_a_bare_key_needs_a_profile() -> None:
     with pytest.raises(ConfigError, match="none is chosen"):
         key_path.parse("endpoint", None)
@@ -68,6 +76,8 @@ def test_a_bare_key_needs_a_profile() -> None:
         ("extra.k", "plain", "plain"),
         ("extra.k", '{"a": [1, {"b": true}]}', {"a": [1, {"b": True}]}),
         ("extra.k", "NaN", "NaN"),
+        ("extra.k", "-Infinity", "-Infinity"),
+        ("extra.k", "1e999", "1e999"),
         ("headers.X-A", "5", "5"),
     ],
 )
@@ -93,6 +103,9 @@ def test_a_value_takes_the_type_of_its_key(key: str, typed: str, value: object) 
         ("params", '{"sede": 1}'),
         ("extra.k", "null"),
         ("extra.k", "[null]"),
+        ("extra.k", "[NaN]"),
+        ("extra.k", '{"a": 1e999}'),
+        ("params.temperature", "1e999"),
         ("headers.X-A", "canary\n"),
         ("headers", '{"X": 1}'),
         ("profiles.x", "{}"),

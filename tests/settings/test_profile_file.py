@@ -73,7 +73,12 @@ def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
         ("[profiles.a.params]\ntemprature = 1", "'temperature'"),
         ("[profiles.a.params]\ntop_k = 1", "model's own goes into extra"),
         ("[profiles.a]\napi_key = 'canary'", "config key set"),
-        ("[profiles.a]\nclient_secret = 'canary'", "config key set"),
+        (
+            "[profiles.a]\nclient_secret = 'canary'",
+            "Keys are not kept in this file; store one with `completions config key",
+        ),
+        ("[profiles.a]\nkey_commands = ['x']", "'key_command'"),
+        ("[profiles.a.params]\nxyzzy = 1", ", max_tokens, seed, "),
         ("default_profile = 'foundy'\n[profiles.foundry]", "'foundry'"),
     ],
 )
@@ -86,12 +91,12 @@ def test_a_byte_order_mark_and_crlf_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "completions.toml"
     path.write_bytes(b"\xef\xbb\xbfdefault_profile = 'a'\r\n[profiles.a]\r\nendpoint = 'x'\r\n")
     file = profile_file.read(path, must_exist=True)
-    assert file.default_profile == "a"
-    assert file.profiles["a"] == {"endpoint": "x"}
+    assert (file.path, file.default_profile, file.profiles["a"]) == (path, "a", {"endpoint": "x"})
 
 
 def test_a_missing_file_is_empty_unless_it_was_named(tmp_path: Path) -> None:
-    assert not profile_file.read(tmp_path / "no.toml", must_exist=False).exists
+    missing = profile_file.read(tmp_path / "no.toml", must_exist=False)
+    assert (missing.path, missing.exists) == (tmp_path / "no.toml", False)
     assert not profile_file.read(tmp_path / "no" / "no.toml", must_exist=False).exists
     with pytest.raises(ConfigError, match=r"no such file: .*no\.toml"):
         profile_file.read(tmp_path / "no.toml", must_exist=True)
@@ -134,7 +139,8 @@ def test_the_file_is_the_one_named_then_the_variables_then_the_users_own(
     assert list(profile_file.find(str(tmp_path / "named.toml"), environ).profiles) == ["named"]
     assert list(profile_file.find(None, environ).profiles) == ["told"]
     assert list(profile_file.find(None, environ | {"COMPLETIONS_CONFIG": ""}).profiles) == ["users"]
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path))
     assert list(profile_file.find("~/named.toml", {}).profiles) == ["named"]
     for named, told in ((str(tmp_path / "no.toml"), {}), (None, {"COMPLETIONS_CONFIG": str(tmp_path / "no.toml")})):
         with pytest.raises(ConfigError, match=r"no such file: .*no\.toml"):

@@ -7,17 +7,13 @@ import pytest
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings.profile_file import ProfileFile
-from completions_cli.settings.resolve import Flags, resolve
+from completions_cli.settings.resolve import Flags, KeySource, resolve
 
 HERE = "https://here.example"
 
 
 def file(default: str | None = "p", **profile: Json) -> ProfileFile:
     return ProfileFile(Path("f.toml"), True, default, {"p": {"endpoint": HERE, **profile}})
-
-
-def sources(environ: dict[str, str], profiles: ProfileFile) -> list[str]:
-    return [source.name for source in resolve(Flags(), environ, profiles).key_sources]
 
 
 def test_a_flag_beats_a_variable_beats_the_profile_beats_the_late_variable_beats_the_default() -> None:
@@ -58,7 +54,24 @@ def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -
     assert caught.value.hint == "Valid here: local."
 
 
+def test_an_argument_of_a_program_beats_all_and_is_checked() -> None:
+    environ = {"COMPLETIONS_TIMEOUT": "2"}
+    settings = resolve(Flags(arguments={"timeout": 5}, settings={"timeout": "3"}), environ, file())
+    assert (settings.values["timeout"], settings.sources["timeout"]) == (5.0, "argument")
+    assert resolve(Flags(arguments={"timeout": None}), environ, file()).values["timeout"] == 2.0
+    with pytest.raises(UsageError, match="timeout must be a positive number of seconds"):
+        resolve(Flags(arguments={"timeout": "5"}), {}, file())
+
+
+def test_the_api_version_goes_into_the_endpoint() -> None:
+    settings = resolve(Flags(settings={"api_version": "2025-05-01"}), {}, file())
+    assert settings.endpoint
+    assert settings.endpoint.url == f"{HERE}/completions?api-version=2025-05-01"
+
+
 def test_a_wrong_value_is_blamed_on_its_source() -> None:
+    with pytest.raises(ConfigError, match=r"endpoint names no host.* \(from AZURE_INFERENCE_ENDPOINT\)"):
+        resolve(Flags(), {"AZURE_INFERENCE_ENDPOINT": "https://"}, ProfileFile(Path("f")))
     with pytest.raises(UsageError, match="--timeout must be a positive number of seconds, not 'x'"):
         resolve(Flags(settings={"timeout": "x"}), {}, file())
     with pytest.raises(ConfigError, match="COMPLETIONS_RETRIES must be a whole number"):
@@ -74,13 +87,13 @@ def test_the_keys_order_is_variable_file_command_keyring_late_variable() -> None
         "AZURE_INFERENCE_CREDENTIAL": "3",
         "AZURE_INFERENCE_ENDPOINT": HERE + "/models",
     }
-    assert sources(environ, file(key_command=["c"])) == [
-        "COMPLETIONS_API_KEY",
-        "COMPLETIONS_API_KEY_FILE",
-        "key_command",
-        "the keyring",
-        "AZURE_INFERENCE_CREDENTIAL",
-    ]
+    assert resolve(Flags(), environ, file(key_command=["c"])).key_sources == (
+        KeySource("variable", "COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY"),
+        KeySource("file", "2", "COMPLETIONS_API_KEY_FILE"),
+        KeySource("command", ("c",), "key_command"),
+        KeySource("keyring", f"p@{HERE}", "the keyring", is_own=True),
+        KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,8 +114,18 @@ def test_what_belongs_to_one_origin_is_not_used_for_another(elsewhere: str) -> N
         (Flags(), {**environ, "COMPLETIONS_ENDPOINT": elsewhere}),
     ):
         settings = resolve(flags, variables, profiles)
-        assert [source.value for source in settings.key_sources] == [f"p@{elsewhere}"]
+        assert settings.key_sources == (KeySource("keyring", f"p@{elsewhere}", "the keyring", is_own=False),)
         assert settings.headers == {}
+
+
+@pytest.mark.parametrize("nowhere", [None, "no URL at all"])
+def test_what_belongs_nowhere_is_used_for_no_endpoint(nowhere: str | None) -> None:
+    endpoint = {} if nowhere is None else {"endpoint": nowhere}
+    profiles = ProfileFile(Path("f"), True, "p", {"p": {"key_command": ["c"], "headers": {"X-Secret": "s"}} | endpoint})
+    environ = {"AZURE_INFERENCE_CREDENTIAL": "3"} | ({} if nowhere is None else {"AZURE_INFERENCE_ENDPOINT": nowhere})
+    settings = resolve(Flags(settings={"endpoint": HERE}), environ, profiles)
+    assert [source.kind for source in settings.key_sources] == ["keyring"]
+    assert settings.headers == {}
 
 
 @pytest.mark.parametrize("same", ["https://HERE.example", "https://here.example:443/v1", "here.example/score"])
@@ -115,13 +138,21 @@ def test_other_spellings_of_an_origin_are_the_same(same: str) -> None:
 
 
 def test_parameters_have_sources_too_and_can_be_unset() -> None:
-    profiles = file(params={"temperature": 0.5, "seed": 1}, extra={"k": 1})
-    flags = Flags(parameters={"seed": 2}, unset=frozenset({"max_tokens"}), extra={"l": 2})
+    profiles = file(params={"temperature": 0.5, "seed": 1, "top_p": 1}, extra={"k": 1})
+    flags = Flags(
+        parameters={"seed": 2}, unset=frozenset({"temperature", "seed"}), body={"stop": "x", "top_p": 0}, extra={"l": 2}
+    )
     settings = resolve(flags, {}, profiles)
-    assert settings.parameters == {"temperature": 0.5, "seed": 2}
+    assert settings.parameters == {"max_tokens": 256, "top_p": 0, "stop": "x", "seed": 2}
     assert settings.extra == {"k": 1, "l": 2}
-    assert settings.sources["params.temperature"] == "profile p"
-    assert settings.sources["params.seed"] == "flag"
+    named = {name: source for name, source in settings.sources.items() if name.startswith("params.")}
+    assert named == {
+        "params.max_tokens": "default",
+        "params.top_p": "--request",
+        "params.stop": "--request",
+        "params.seed": "flag",
+    }
+    assert resolve(Flags(), {}, profiles).sources["params.temperature"] == "profile p"
 
 
 def test_extras_of_the_profile_and_of_a_body_can_be_unset_too() -> None:
@@ -134,7 +165,14 @@ def test_extras_of_the_profile_and_of_a_body_can_be_unset_too() -> None:
 
 
 def test_the_profile_local_has_no_endpoint_unless_it_names_one() -> None:
-    assert resolve(Flags(profile="local"), {}, ProfileFile(Path("f"))).is_local
+    settings = resolve(Flags(profile="local"), {"COMPLETIONS_ENDPOINT": HERE}, ProfileFile(Path("f")))
+    assert (settings.is_local, settings.endpoint, settings.values["endpoint"]) == (True, None, None)
+    for flags in (
+        Flags(profile="local", settings={"endpoint": HERE}),
+        Flags(profile="local", arguments={"endpoint": HERE}),
+    ):
+        with pytest.raises(UsageError, match="the profile local runs its own endpoint"):
+            resolve(flags, {}, ProfileFile(Path("f")))
     own = ProfileFile(Path("f"), True, None, {"local": {"endpoint": "http://127.0.0.1:1"}})
     assert not resolve(Flags(profile="local"), {}, own).is_local
 
@@ -153,3 +191,29 @@ def test_a_proxy_is_never_used_for_this_machine() -> None:
     assert resolve(Flags(), {"HTTP_PROXY": "http://proxy:1"}, local).values["proxy"] is None
     settings = resolve(Flags(), {"HTTPS_PROXY": "http://proxy:1"}, file())
     assert (settings.values["proxy"], settings.sources["proxy"]) == ("http://proxy:1", "HTTPS_PROXY")
+
+
+def test_a_proxy_is_completed_and_a_wrong_one_is_blamed_on_its_source() -> None:
+    assert resolve(Flags(settings={"proxy": "proxy:1"}), {}, file()).values["proxy"] == "http://proxy:1"
+    for flags, environ, source in (
+        (Flags(settings={"proxy": "proxy:x"}), {}, "--proxy"),
+        (Flags(), {"HTTPS_PROXY": "proxy:x"}, "HTTPS_PROXY"),
+    ):
+        with pytest.raises(ConfigError, match=f"the proxy from {source} is not"):
+            resolve(flags, environ, file())
+
+
+@pytest.mark.parametrize(
+    ("environ", "profile", "bundle", "source"),
+    [
+        ({}, {}, None, "default"),
+        ({"SSL_CERT_FILE": "a.pem"}, {}, "a.pem", "SSL_CERT_FILE"),
+        ({"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": "b.pem"}, {}, "b.pem", "REQUESTS_CA_BUNDLE"),
+        ({"SSL_CERT_FILE": "a.pem"}, {"ca_bundle": "c.pem"}, "c.pem", "profile p"),
+    ],
+)
+def test_certificates_are_those_of_the_profile_then_of_the_variables(
+    environ: dict[str, str], profile: dict[str, str], bundle: str | None, source: str
+) -> None:
+    settings = resolve(Flags(), environ, file(**profile))
+    assert (settings.values["ca_bundle"], settings.sources["ca_bundle"]) == (bundle, source)
