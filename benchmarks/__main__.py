@@ -11,6 +11,7 @@ BENCHMARKS = {
     "start": "what one short call costs, against httpx, httpie, the openai package and curl",
     "stream": "what each chunk of a stream costs, in a pipe and on a terminal, against a bare loop and openai",
     "latency": "from a chunk on the socket to its text on stdout, against curl --no-buffer",
+    "instructions": "the instructions of a chunk of a stream as valgrind counts them, whatever else runs",
     "stream_growth": "cost and memory of a stream of 10,000 to 1,000,000 chunks",
     "batch": "rows a second, against a bare loop over the HTTP library and AsyncOpenAI",
     "batch_growth": "cost and memory of a batch of 1,000 to 1,000,000 rows, fresh and resumed",
