@@ -12,6 +12,7 @@ BENCHMARKS = {
     "stream": "what each chunk of a stream costs, in a pipe and on a terminal, against a bare loop and openai",
     "latency": "from a chunk on the socket to its text on stdout, against curl --no-buffer",
     "instructions": "the instructions of a chunk of a stream as valgrind counts them, whatever else runs",
+    "stream_stages": "where the CPU of a stream goes, beside a bare loop",
     "stream_growth": "cost and memory of a stream of 10,000 to 1,000,000 chunks",
     "batch": "rows a second, against a bare loop over the HTTP library and AsyncOpenAI",
     "batch_growth": "cost and memory of a batch of 1,000 to 1,000,000 rows, fresh and resumed",
@@ -24,7 +25,7 @@ BENCHMARKS = {
     "emulator": "requests a second of the emulator, against a bare app on the same server",
 }
 # These run within an environment of the product, with these extras.
-INSIDE = {"pacing": ("emulator",), "pacing_live": ("emulator",), "emulator": ("emulator",)}
+INSIDE = {"stream_stages": (), "pacing": ("emulator",), "pacing_live": ("emulator",), "emulator": ("emulator",)}
 
 
 def main() -> None:
