@@ -47,8 +47,7 @@ def test_files_errors_and_profiles(narrow: Cli, tmp_path: Path) -> None:
     assert narrow.run("complete", "-f", f"{file}.none").stderr.startswith(f"error: {file}.none cannot be read")
 
 
-@pytest.mark.parametrize("args", [("--help",), ("batch", "--help"), ("emulator", "--list-faults")])
-def test_pages(args: tuple[str, ...], narrow: Cli) -> None:
-    shown = narrow.run(*args)
+def test_a_page(narrow: Cli) -> None:
+    shown = narrow.run("emulator", "--list-faults")
     assert (shown.code, shown.stderr) == (0, "")
-    assert shown.stdout.decode()
+    assert len(shown.stdout.decode().splitlines()) > 100
