@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from completions_cli.errors import ConfigError, OutputError
-from completions_cli.settings import profile_edit
+from completions_cli.settings import profile_edit, profile_file
 from completions_cli.settings.profile_edit import Edit
 
 TEXT = """\
@@ -101,6 +101,31 @@ def test_tables_that_are_apart_are_one(path: Path) -> None:
     after = change(path, lambda edit: edit.set(("profiles", "a", "params", "seed"), 2), text)
     assert after == text.replace("seed = 1", "seed = 2")
     assert change(path, lambda edit: edit.unset(("profiles", "a"))) == "# b\n[profiles.b]\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        (("params", "seed"), 7, "[profiles.new.params]\nseed = 7\n"),
+        (("extra", "a", "b"), 7, "[profiles.new.extra]\na = {b = 7}\n"),
+        (("extra",), {"a": {"b": [{"c": 1}]}}, "[profiles.new.extra]\na = {b = [{c = 1}]}\n"),
+    ],
+)
+def test_a_new_profile_is_written_in_tables_and_what_is_below_them_inline(
+    path: Path, key: tuple[str, ...], value: object, text: str
+) -> None:
+    assert change(path, lambda edit: edit.set(("profiles", "new", *key), value)).endswith(text)
+
+
+def test_what_is_set_is_looked_up_by_its_path(path: Path) -> None:
+    change(path, lambda _: None, TEXT)
+    file = profile_file.read(path, must_exist=True)
+    found = {
+        key: profile_edit.look_up(file, tuple(key.split("/")))
+        for key in ("default_profile", "profiles/a/params/max_tokens", "profiles/c/timeout", "profiles/a/endpoint/x")
+    }
+    assert list(found.values()) == ["a", 3, None, None]
+    assert profile_edit.look_up(file, ("profiles",)) == file.profiles
 
 
 def test_a_first_profile_makes_the_file_and_its_folder_for_the_owner_alone(path: Path) -> None:

@@ -87,6 +87,19 @@ def test_an_unknown_name_gets_the_nearest_valid_one(text: str, hint: str) -> Non
     assert "canary" not in error(text).message
 
 
+def test_bounds_are_within_what_is_allowed() -> None:
+    profile = {"retries": 0, "max_wait": 0, "extra": {"d": [[{"a": [1.5, "x", True]}]]}}
+    text = "[profiles.a]\nretries = 0\nmax_wait = 0\nextra.d = [[{a = [1.5, 'x', true]}]]"
+    assert profile_file.parse(text, PATH).profiles["a"] == profile
+
+
+def test_extras_are_a_hundred_deep_at_most() -> None:
+    deep = "[profiles.a.extra]\nd = %s"
+    profile_file.parse(deep % ("[" * 100 + "]" * 100), PATH)
+    assert "nested 100 deep at most" in error(deep % ("[" * 101 + "]" * 101)).message
+    assert "something that JSON can hold" in error(deep % "{x = 1979-05-27}").message
+
+
 def test_a_byte_order_mark_and_crlf_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "completions.toml"
     path.write_bytes(b"\xef\xbb\xbfdefault_profile = 'a'\r\n[profiles.a]\r\nendpoint = 'x'\r\n")

@@ -37,10 +37,11 @@ def test_a_flag_beats_a_variable_beats_the_profile_beats_the_late_variable_beats
         ("p", {"COMPLETIONS_PROFILE": "x"}, None, "p", "--profile"),
         (None, {"COMPLETIONS_PROFILE": "p"}, None, "p", "COMPLETIONS_PROFILE"),
         (None, {"COMPLETIONS_PROFILE": ""}, "p", "p", "default_profile in f.toml"),
+        (None, {"COMPLETIONS_ENDPOINT": HERE}, None, None, "default"),
     ],
 )
 def test_the_profile_is_chosen_by_flag_variable_default(
-    flag: str | None, environ: dict[str, str], default: str | None, name: str, source: str
+    flag: str | None, environ: dict[str, str], default: str | None, name: str | None, source: str
 ) -> None:
     settings = resolve(Flags(profile=flag), environ, file(default))
     assert (settings.profile, settings.sources["profile"]) == (name, source)
@@ -135,6 +136,17 @@ def test_other_spellings_of_an_origin_are_the_same(same: str) -> None:
     assert [source.value for source in settings.key_sources] == [("c",), f"p@{HERE}"]
     assert settings.headers == {"x-secret": "s"}
     assert settings.secret_headers == {"x-secret"}
+
+
+def test_a_scope_of_the_profile_is_not_asked_for_elsewhere() -> None:
+    profiles = file(scope="mine")
+    for flags, scope, source in (
+        (Flags(), "mine", "profile p"),
+        (Flags(settings={"endpoint": "https://there.example"}), None, "default"),
+        (Flags(settings={"endpoint": "https://there.example"}, arguments={"scope": "theirs"}), "theirs", "argument"),
+    ):
+        settings = resolve(flags, {}, profiles)
+        assert (settings.values["scope"], settings.sources["scope"]) == (scope, source)
 
 
 def test_parameters_have_sources_too_and_can_be_unset() -> None:
