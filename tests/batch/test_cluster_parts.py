@@ -188,6 +188,16 @@ def test_a_lock_in_an_object_store_is_a_sign_of_life_of_the_last_minute(seconds:
         output.lock()
 
 
+def test_a_driver_says_that_it_lives_while_no_part_ends() -> None:
+    folder, now = RemoteFolder("memory://bucket/refreshed"), [0.0]
+    output = Output("memory://bucket/refreshed", "jsonl", clock=lambda: now[0])
+    output.lock()
+    folder.put("_lock", b"{}")
+    for now[0], is_told in ((9.0, False), (11.0, True)):
+        output.refresh()
+        assert ("at" in json.loads(folder.read("_lock") or b"")) is is_told
+
+
 def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"), "jsonl")
     output.lock()

@@ -79,7 +79,8 @@ class Driver:
         self.ending = self.ending or ending
 
     def tick(self) -> None:
-        """Tell the coordinator, and hear from it."""
+        """Tell the coordinator, and hear from it; tell others that we are here."""
+        self._output.refresh()
         orders = self._signer.orders(self._refused, self._clock())
         settled = Totals()
         settled.add(self._settled)

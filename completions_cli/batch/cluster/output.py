@@ -7,6 +7,7 @@ a part that the record does not know, or knows of another size, is read.
 import json
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
@@ -32,14 +33,15 @@ _READERS = 16
 class Output:
     """A folder that is ours to have written. Close it to let others have it."""
 
-    def __init__(self, place: str, kind: PartKind) -> None:
+    def __init__(self, place: str, kind: PartKind, clock: Callable[[], float] = time.monotonic) -> None:
         self.place = place if is_remote(place) else str(Path(place).expanduser().absolute())
         self.kind = kind
         self.epoch = uuid.uuid4().hex.encode()
         self.entries: dict[int, Entry] = {}
+        self._clock = clock
         self._folder = open_folder(self.place)
         self._unsaved: dict[int, Entry] = {}
-        self._saved_at = time.monotonic()
+        self._saved_at = self._clock()
         self._segments = 0
         self._lock: FileLock | None = None
 
@@ -99,12 +101,15 @@ class Output:
     def record(self, part: int, entry: Entry) -> None:
         """Take note of a part that was written."""
         self.entries[part] = self._unsaved[part] = entry
-        if time.monotonic() - self._saved_at > _SAVE_SECONDS:
+
+    def refresh(self) -> None:
+        """Save every few seconds, also while no part ends."""
+        if self._clock() - self._saved_at > _SAVE_SECONDS:
             self.save()
 
     def save(self) -> None:
         """Write down what is new, and that we are still here."""
-        self._saved_at = time.monotonic()
+        self._saved_at = self._clock()
         if is_remote(self.place):
             self._beat()
         if self._unsaved:
