@@ -6,6 +6,8 @@ them: it has as much to do for the bare loop.
 
 import argparse
 import re
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=10_000)
     chunks = parser.parse_args().chunks
+    if shutil.which("valgrind") is None:
+        sys.exit("valgrind is not installed")
     with serving(stream(1)) as one, serving(stream(1 + chunks)) as many:
         # The last is the openai package, far off and slow to count.
         short, long = ({each.name: count(each) for each in contenders(url, one)[:-1]} for url in (one, many))
