@@ -239,7 +239,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _cut_short(message: str) -> MalformedResponseError:
-    return MalformedResponseError(message, hint="The connection or the server broke off; what came is kept. Try again.")
+    return MalformedResponseError(message, hint="The connection or the server broke off. Try again.")
 
 
 def _not_a_completion(message: str, text: str) -> MalformedResponseError:

@@ -114,19 +114,27 @@ def requests(
 ) -> list[CompletionRequest]:
     """Make the requests of one call. Raises UsageError, or TypeError for a name."""
     _refuse_unknown(options, CompletionOptions.__annotations__)
+    unset = _unset(settings, options.get("unset") or ())
     request = CompletionRequest(
         prompt=None if prompt is None else wire.prompt_from_json(prompt),
-        parameters=_parameters(settings, options),
-        extra=_extra(settings, options.get("extra") or {}),
+        parameters=_parameters(settings, unset, options),
+        extra=_extra(settings, unset, options.get("extra") or {}),
         model=options.get("model") or settings.values["model"],
         stream=stream,
     )
     return sampling.expand(request, _samples(options), streams_arrays=settings.is_local)
 
 
-def _parameters(settings: Settings, options: CompletionOptions) -> dict[str, Json]:
-    unset = options.get("unset") or ()
-    _refuse_unset(unset)
+def _unset(settings: Settings, names: Collection[str]) -> Collection[str]:
+    names = [names] if isinstance(names, str) else names
+    known = [*PARAMETERS, *settings.extra]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unset: there is no parameter {name!r}", hint=f"There are {', '.join(known)}.")
+    return names
+
+
+def _parameters(settings: Settings, unset: Collection[str], options: CompletionOptions) -> dict[str, Json]:
     given = cast("Mapping[str, Json]", options)
     found = {name: value for name, value in settings.parameters.items() if name not in unset}
     for name, parameter in PARAMETERS.items():
@@ -141,11 +149,11 @@ def _parameters(settings: Settings, options: CompletionOptions) -> dict[str, Jso
     return found
 
 
-def _extra(settings: Settings, extra: Mapping[str, Json]) -> dict[str, Json]:
+def _extra(settings: Settings, unset: Collection[str], extra: Mapping[str, Json]) -> dict[str, Json]:
     for name in extra:
         if name in wire.DOCUMENTED:
             raise UsageError(f"{name} is no extra parameter", hint=f"Give it as an argument of its own: {name}=…")
-    return {**settings.extra, **extra}
+    return {name: value for name, value in settings.extra.items() if name not in unset} | {**extra}
 
 
 def _samples(options: CompletionOptions) -> int:
@@ -153,12 +161,6 @@ def _samples(options: CompletionOptions) -> int:
     if type(samples) is not int or samples < 1:
         raise UsageError("samples must be a whole number, 1 or more")
     return samples
-
-
-def _refuse_unset(names: Collection[str]) -> None:
-    for name in [names] if isinstance(names, str) else names:
-        if name not in PARAMETERS:
-            raise UsageError(f"unset: there is no parameter {name!r}", hint=f"There are {', '.join(PARAMETERS)}.")
 
 
 def _refuse_unknown(options: Iterable[str], known: Iterable[str]) -> None:

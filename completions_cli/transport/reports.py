@@ -93,7 +93,7 @@ def silent(timeout: float | None) -> RequestTimeoutError:
     """Say that nothing came for too long."""
     return RequestTimeoutError(
         f"the server was silent for {timeout or 0:g} s (--timeout)",
-        hint="Raise --timeout, or use `stream`: its text comes as it is made.",
+        hint="Raise --timeout. The text of `stream` comes as it is made, so it is seldom silent for long.",
     )
 
 

@@ -288,14 +288,15 @@ temperature = 1
 top_p = 0.5
 [profiles.blue.extra]
 top_k = 2
+min_p = 0.1
 """)
     monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
     scripted_server.play([WHOLE])
     client = made.from_profile("blue", config=str(config), deployment="green")
     if isinstance(client, AsyncClient):
-        asyncio.run(client.complete("P", temperature=0, unset=["top_p"]))
+        asyncio.run(client.complete("P", temperature=0, unset=["top_p", "min_p"]))
     else:
-        client.complete("P", temperature=0, unset=["top_p"])
+        client.complete("P", temperature=0, unset=["top_p", "min_p"])
     assert body(scripted_server) == {"model": "m", "prompt": "P", "max_tokens": 256, "temperature": 0, "top_k": 2}
     assert b"azureml-model-deployment: green" in scripted_server.requests[0].lower()
     assert KEY.encode() in scripted_server.requests[0]
