@@ -256,11 +256,13 @@ def writer(path: Path, name: str, times: int) -> "subprocess.Popen[str]":
 
 
 def test_a_file_in_crlf_stays_so(path: Path) -> None:
-    path.parent.mkdir()
+    def make(edit: Edit) -> None:
+        edit.set(("profiles", "new", "params", "seed"), 1)
+
+    in_lf = change(path.with_name("lf.toml"), make, TEXT)
     path.write_bytes(TEXT.replace("\n", "\r\n").encode())
-    change(path, lambda edit: edit.set(("profiles", "new", "params", "seed"), 1))
-    content = path.read_bytes()
-    assert content.count(b"\n") == content.count(b"\r\n") > TEXT.count("\n")
+    change(path, make)
+    assert path.read_bytes().decode() == in_lf.replace("\n", "\r\n")
 
 
 def test_twenty_writers_at_once_lose_nothing(path: Path) -> None:

@@ -62,6 +62,7 @@ def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
     assert found.message.startswith(message)
     assert found.hint
     assert "canary" not in found.message
+    assert "at end of document" not in found.message
 
 
 @pytest.mark.parametrize(
