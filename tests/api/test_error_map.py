@@ -55,6 +55,12 @@ def test_words_about_content_do_not_hide_what_the_status_says(status: int) -> No
     assert not isinstance(error_map.from_response(status, {}, body, 0.0), ContentFilterError)
 
 
+@pytest.mark.parametrize("status", [400, 403, 422, 424])
+def test_a_filter_may_refuse_with_any_of_these(status: int) -> None:
+    body = b'{"error":{"code":"content_filter","message":"m"}}'
+    assert isinstance(error_map.from_response(status, {}, body, 0.0), ContentFilterError)
+
+
 def test_the_header_names_the_code_before_the_body_does() -> None:
     body = b'{"error":{"code":"400","message":"m"}}'
     assert (

@@ -150,17 +150,18 @@ def test_a_scope_of_the_profile_is_not_asked_for_elsewhere() -> None:
 
 
 def test_parameters_have_sources_too_and_can_be_unset() -> None:
-    profiles = file(params={"temperature": 0.5, "seed": 1, "top_p": 1}, extra={"k": 1})
+    profiles = file(params={"temperature": 0.5, "seed": 1, "top_p": 1, "presence_penalty": 1}, extra={"k": 1})
     flags = Flags(
         parameters={"seed": 2}, unset=frozenset({"temperature", "seed"}), body={"stop": "x", "top_p": 0}, extra={"l": 2}
     )
     settings = resolve(flags, {}, profiles)
-    assert settings.parameters == {"max_tokens": 256, "top_p": 0, "stop": "x", "seed": 2}
+    assert settings.parameters == {"max_tokens": 256, "top_p": 0, "presence_penalty": 1, "stop": "x", "seed": 2}
     assert settings.extra == {"k": 1, "l": 2}
     named = {name: source for name, source in settings.sources.items() if name.startswith("params.")}
     assert named == {
         "params.max_tokens": "default",
         "params.top_p": "--request",
+        "params.presence_penalty": "profile p",
         "params.stop": "--request",
         "params.seed": "flag",
     }
