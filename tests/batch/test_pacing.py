@@ -56,6 +56,42 @@ def test_a_refund_is_given_but_not_hoarded() -> None:
     assert bucket.wait(0.0, 1.0) > 0.9
 
 
+@pytest.mark.parametrize("remaining", [-61.0, -1e9, float("-inf")])
+def test_a_debt_beyond_reason_is_waited_for_two_minutes_at_most(remaining: float) -> None:
+    mirror = Mirror()
+    mirror.read(0.0, 60.0, remaining, 0.0)
+    assert mirror.wait(0.0, 1.0) == pytest.approx(61.12)
+
+
+RATE_HEADERS = {
+    "x-ratelimit-limit-requests": "60",
+    "x-ratelimit-remaining-requests": "0",
+    "x-ratelimit-limit-tokens": "6000",
+    "x-ratelimit-remaining-tokens": "-100",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wait", "counts_tokens"),
+    [
+        ({"x-ratelimit-remaining-tokens": None}, 1.12, False),
+        ({"x-ratelimit-remaining-requests": None}, 2.12, True),
+        ({}, 2.12, True),
+        ({"x-ratelimit-remaining-requests": "60", "x-ratelimit-remaining-tokens": "6000"}, 0.0, True),
+        ({"x-ratelimit-limit-requests": None, "x-ratelimit-limit-tokens": "many"}, 0.0, True),
+        ({"x-ratelimit-remaining-requests": "1.5", "x-ratelimit-remaining-tokens": "\u00b2"}, 0.0, True),
+    ],
+)
+def test_what_a_server_says_is_left_is_waited_for(
+    changes: dict[str, str | None], wait: float, *, counts_tokens: bool
+) -> None:
+    pace = Pace(Concurrency(8), None, None, 0.0)
+    ticket = pace.leave(0.0, 10.0, 100.0)
+    pace.read(0.0, ticket, {**RATE_HEADERS, **changes}.get)
+    assert pace.wait(0.0, 10.0, 100.0) == pytest.approx(wait)
+    assert pace.counts_tokens is counts_tokens
+
+
 def test_a_mirror_takes_off_what_was_sent_after_the_request_it_hears_of() -> None:
     mirror = Mirror()
     for _ in range(10):

@@ -27,7 +27,8 @@ class Mirror:
         self._limit = limit
         self.is_known = True
         self._read_at_charge = charged_then
-        self._level = min(remaining, limit) - (self.charged - charged_then)
+        # No debt is of more than a minute: a server that says so must not stop the run for good.
+        self._level = max(-limit, min(remaining, limit)) - (self.charged - charged_then)
         self._at = now
 
     def wait(self, now: float, cost: float) -> float:
