@@ -27,6 +27,7 @@ from completions_cli.errors import (
 )
 
 _SYNC_SECONDS = 0.2
+_CROWD = 16  # requests under way; with fewer, answers come one by one anyway
 _OVERLOADED = (503, 504, 408)
 
 
@@ -59,7 +60,7 @@ class Runner:
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
-        self._scribe = Scribe(tools.journal, self._cannot_write)
+        self._scribe = Scribe(tools.journal, self._cannot_write, lambda: self._under_way >= _CROWD)
         self._settler = Settler(
             rules=rules,
             packer=tools.packer,
