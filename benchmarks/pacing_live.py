@@ -20,6 +20,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 WARM_UP = 60
@@ -101,7 +102,7 @@ def run(case: Case, folder: Path, rows: Path, seconds: float, commands: Path) ->
 def line(case: Case, requests: list[dict[str, float]], seconds: float) -> str:
     """Work out the figures of a case from the emulator's log."""
     began = min(request["time"] for request in requests)
-    taken = [request for request in requests if request["status"] == 200]  # noqa: PLR2004
+    taken = [request for request in requests if request["status"] == HTTPStatus.OK]
     counts_tokens = "--tpm" in case.emulator
     amount: Callable[[dict[str, float]], float] = (
         (lambda request: request["usage"]["total_tokens"]) if counts_tokens else lambda _: 1.0  # type: ignore[index]

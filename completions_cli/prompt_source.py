@@ -98,16 +98,11 @@ class PromptSource:
 
     def _check_one_source(self) -> None:
         given = self._given()
-        if "--request" in given and len(given) == 2:  # noqa: PLR2004
-            raise UsageError(
-                f"the prompt comes from two places: {given[0]} and {given[1]}",
-                hint="Put the prompt into the body given with --request.",
-            )
         if len(given) > 1:
-            raise UsageError(
-                f"the prompt comes from more than one place: {', '.join(given)}",
-                hint="Give one. To put text around it use --prepend and --append.",
-            )
+            hint = "Give one. To put text around it use --prepend and --append."
+            if "--request" in given:
+                hint = "Put the prompt into the body given with --request."
+            raise UsageError(f"the prompt comes from more than one place: {', '.join(given)}", hint=hint)
         if not given and self._stdin_is_terminal:
             raise UsageError(
                 "no prompt", hint="Give it as an argument, with -f FILE, or pipe it in; --help shows every way."

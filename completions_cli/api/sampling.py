@@ -62,4 +62,4 @@ def _repeated(prompt: Prompt | None, samples: int) -> Prompt:
     prompts = [prompt if prompt is not None else NEW_DOCUMENT]
     if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
         prompts = list(prompt)
-    return [item for item in prompts for _ in range(samples)]  # type: ignore[return-value]
+    return [item for item in prompts for _ in range(samples)]  # type: ignore[return-value] # all alike

@@ -98,7 +98,8 @@ class Triage:
             return Verdict("probe", wait=min(max(wait, asked or 0.0), left))
         if tries >= self._policy.retries:
             return Verdict("spent")
-        return Verdict("later", wait=self._policy.backoff(tries, random.random()) if asked is None else asked)  # noqa: S311
+        jitter = random.random()  # noqa: S311 - no secret
+        return Verdict("later", wait=self._policy.backoff(tries, jitter) if asked is None else asked)
 
     def _refused(self, error: CompletionsError) -> Verdict:
         """End the run at the first refusal of key, route or model; later ones may be about the row."""

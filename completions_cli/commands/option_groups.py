@@ -35,9 +35,9 @@ def with_options(command: _Command) -> _Command:
             typed[name] = group(**{item.name: typed.pop(item.name) for item in fields(group)})
         return command(**typed)
 
-    spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return spread  # type: ignore[return-value]
+    return spread  # type: ignore[return-value] # as typer sees it
 
 
 def _parameter(item: Any, hints: dict[str, Any]) -> inspect.Parameter:  # noqa: ANN401 - a dataclass field

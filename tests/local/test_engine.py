@@ -54,7 +54,7 @@ def post(running: Engine, body: dict[str, Any], key: str | None = None) -> tuple
         {"Authorization": f"Bearer {key or running.key}", "Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request) as response:  # noqa: S310
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
