@@ -59,7 +59,7 @@ class CompletionsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Give the message as it stands now: secrets that a server quoted may have been blacked out."""
+        """Return the message as it stands now: secrets that a server quoted may have been blacked out."""
         return self.message
 
     def __reduce__(self) -> tuple[object, ...]:

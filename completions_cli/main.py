@@ -40,7 +40,7 @@ class LazyGroup(help_pages.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Give what is shown of a command; None when there is none of that name."""
+        """Return what is shown of a command; None when there is none of that name."""
         return help_pages.Command(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
@@ -95,7 +95,7 @@ def _run(streams: Streams) -> int:
 
 
 def _report(error: BaseException, streams: Streams) -> int:
-    """Say what went wrong, once, and return the exit code for it."""
+    """Print what went wrong, once, and return the exit code for it."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else ExitCode.BUG
     if isinstance(error, KeyboardInterrupt | typer.Abort):
@@ -166,7 +166,7 @@ def _nearest(error: Any, message: str) -> str | None:
 
 
 def _typed_json(streams: Streams) -> bool:
-    """Tell whether JSON was asked for, where the command line could not be parsed as a whole."""
+    """Return whether JSON was asked for, where the command line could not be parsed as a whole."""
     words = sys.argv[1:]
     wanted = any(
         word in ("-F", "--format") and following in ("json", "jsonl") for word, following in itertools.pairwise(words)

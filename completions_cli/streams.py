@@ -177,13 +177,13 @@ class Streams:
             parts.append(part)
 
     def open_stdin(self) -> BinaryIO:
-        """Give standard input as a file, to be read piece by piece. Raises UsageError when it is closed."""
+        """Return standard input as a file, to be read piece by piece. Raises UsageError when it is closed."""
         if self._stdin_is_closed:
             raise UsageError("standard input is closed", hint="Name a file, or pipe something in.")
         return os.fdopen(os.dup(0), "rb")
 
     def stdin_holds_data(self) -> bool:
-        """Tell whether a pipe on stdin visibly has something to read; never blocks.
+        """Return whether a pipe on stdin visibly has something to read; never blocks.
 
         A file does not count: it is what the rest of a `while read` loop is fed with.
         """
@@ -229,14 +229,14 @@ def _is_terminal(fd: int) -> bool:
 
 
 def _writer(fd: int) -> Callable[[bytes | memoryview], int]:
-    """Give what writes there. A terminal of Windows shows bytes by its code page; Python's file gives it text."""
+    """Return what writes there. A terminal of Windows shows bytes by its code page; Python's file gives it text."""
     if sys.platform == "win32" and _is_terminal(fd):
         return open(fd, "wb", buffering=0, closefd=False).write
     return functools.partial(os.write, fd)
 
 
 def _reader(fd: int) -> Callable[[int], bytes]:
-    """Give what reads from there, for the same reason."""
+    """Return what reads from there, for the same reason."""
     if sys.platform == "win32" and _is_terminal(fd):
         return open(fd, "rb", buffering=0, closefd=False).read
     return functools.partial(os.read, fd)

@@ -57,7 +57,7 @@ def origin(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address can only mean this machine.
+    """Return whether a host name or address can only mean this machine.
 
     A name below `.localhost` should, too, but not every resolver keeps such names from the network.
     """
@@ -97,7 +97,7 @@ def _origin(parts: SplitResult) -> str:
 
 
 def _host(parts: SplitResult) -> str:
-    """Give the host as it goes on the wire; what no resolver would take is refused here, where it can be explained."""
+    """Return the host as sent on the wire. Names that no resolver would take are refused here, with a reason."""
     named = parts.hostname or ""
     try:
         host = named if named.isascii() else named.encode("idna").decode().lower()

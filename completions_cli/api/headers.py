@@ -52,7 +52,7 @@ def parse(line: str) -> tuple[str, str]:
 
 
 def error(name: str, value: Json) -> str | None:
-    """Say what is wrong with a header of the user's, or None. The value is not repeated: it may be a secret."""
+    """Return what is wrong with a header of the user's, or None. The value is not repeated: it may be a secret."""
     if not _NAME.fullmatch(name):
         return f"{name!r} cannot be the name of a header"
     if name.lower() in _RESERVED:
@@ -80,6 +80,6 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 
 def is_sensitive(name: str) -> bool:
-    """Tell whether a header's value is better not shown."""
+    """Return whether a header's value is better not shown."""
     # How many tokens are left of a rate limit is no secret.
     return bool(_SENSITIVE.search(name)) and not name.lower().startswith("x-ratelimit-")

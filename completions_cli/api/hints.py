@@ -27,7 +27,7 @@ class HintContext:
 
 
 def hint(error: ServiceError, context: HintContext) -> str:
-    """Say what to try next. The first rule that fits speaks."""
+    """Return what to try next: the hint of the first rule that fits."""
     if error.status in _BY_STATUS:
         return _BY_STATUS[error.status]
     # The class of these says all; their messages mention this and that, an API version for instance.

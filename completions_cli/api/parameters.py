@@ -19,7 +19,7 @@ class Parameter:
     high: float | None = None
 
     def type_error(self, value: Json) -> str | None:
-        """Say what `value` should have been, or None when its type is right."""
+        """Return what `value` should have been, or None when its type is right."""
         if self.type == "integer":
             return None if _is_integer(value) else "an integer"
         if self.type == "number":

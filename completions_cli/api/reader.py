@@ -228,7 +228,7 @@ def _told_apart(document: dict[str, Json]) -> dict[str, Json]:
 
 
 def _is_whole(data: bytes) -> bool:
-    """Tell whether an event that lacks its blank line can be used all the same."""
+    """Return whether an event that lacks its blank line can be used all the same."""
     if data.strip() == _DONE:
         return True
     try:

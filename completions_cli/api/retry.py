@@ -30,7 +30,7 @@ class RetryPolicy:
 
 
 def is_retryable(status: int, headers: Mapping[str, str]) -> bool:
-    """Tell whether an answer of this status may be different next time.
+    """Return whether an answer of this status may be different next time.
 
     A managed endpoint wraps its model's status in a 424; then the model's own status decides.
     """

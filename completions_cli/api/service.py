@@ -21,7 +21,7 @@ class Service:
     auth: str = "key"
 
     def http_request(self, request: CompletionRequest) -> HttpRequest:
-        """Lay out a request as it would be sent, authentication left out."""
+        """Build a request as it would be sent, authentication left out."""
         return HttpRequest(
             url=self.endpoint.url,
             headers=headers.build(

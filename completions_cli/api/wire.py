@@ -13,7 +13,7 @@ DOCUMENTED = frozenset({"prompt", "stream", "model", *PARAMETERS})
 
 
 def body(request: CompletionRequest) -> dict[str, Json]:
-    """Lay out the request body: only what is set, in the order of the reference's sample."""
+    """Build the request body: only what is set, in the order of the reference's sample."""
     fields: dict[str, Json] = {}
     if request.model is not None:
         fields["model"] = request.model

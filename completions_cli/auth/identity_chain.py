@@ -68,7 +68,7 @@ def _library() -> Any:  # noqa: ANN401 - a module of an optional extra
 
 
 def _refused(error: Exception) -> AuthError:
-    """Say in a line what azure-identity says in a page."""
+    """Return in one line what azure-identity says in a page."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = next((line for line in lines if "AADSTS" in line), lines[0] if lines else type(error).__name__)
     return AuthError(

@@ -58,7 +58,7 @@ def _store(keyring: KeySource | None) -> str:
 
 
 def status(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> SourceStatus:
-    """Tell whether a place holds a key that could be used. A command is not run for it."""
+    """Return whether a place holds a key that could be used. A command is not run for it."""
     if source.kind == "command":
         return SourceStatus(source, "not tried", "it runs when a key is needed")
     try:

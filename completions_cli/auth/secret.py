@@ -40,7 +40,7 @@ class Secret:
         return cls(stripped)
 
     def reveal(self) -> str:
-        """Give the value, to be put into a header and nowhere else."""
+        """Return the value, to be put into a header and nowhere else."""
         return self._value
 
     def __repr__(self) -> str:

@@ -99,7 +99,7 @@ _IDENTITY_VARIABLES = frozenset({"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_US
 
 
 def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Connection) -> Connection:
-    """Say how the authority is reached: another host than the endpoint, it may need another proxy, or none."""
+    """Return how the authority is reached: another host than the endpoint, it may need another proxy, or none."""
     from completions_cli.auth import entra
 
     target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))

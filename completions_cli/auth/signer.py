@@ -21,11 +21,11 @@ class Signer:
         self._turn = asyncio.Lock()
 
     def at_hand(self) -> Mapping[str, str] | None:
-        """Give headers that are still good, if there are any."""
+        """Return headers that are still good, if there are any."""
         return self._headers if time.monotonic() - self._made_at <= _HEADERS_LAST else None
 
     async def headers(self) -> Mapping[str, str]:
-        """Give good headers. Raises what the credentials raise."""
+        """Return good headers. Raises what the credentials raise."""
         async with self._turn:
             found = self.at_hand()
             if found is None:

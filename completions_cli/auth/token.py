@@ -20,7 +20,7 @@ class Token:
     expires: float | None
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it should still be used: a short-lived one for half its life, one without an end until a 401.
+        """Return whether it should still be used: a short-lived one for half its life, one without an end until a 401.
 
         One from the future is not: the clock was turned back since, and by how much nobody knows.
         """

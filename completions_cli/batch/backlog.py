@@ -25,7 +25,7 @@ class Backlog:
         self.workers = 0
 
     def take(self) -> Unit | None:
-        """Give the unit to ask next, None when there is none right now. Raises what reading the input raises."""
+        """Return the unit to ask next, None when there is none right now. Raises what reading the input raises."""
         if self.is_closed:
             return None
         if self._ready:

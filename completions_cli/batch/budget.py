@@ -26,7 +26,7 @@ class ErrorLimit:
     share: float | None = None
 
     def is_reached(self, failed: int, done: int) -> bool:
-        """Tell whether so many failures among so many rows are too many."""
+        """Return whether so many failures among so many rows are too many."""
         if self.count is not None:
             return failed >= self.count
         return self.share is not None and done >= _SHARE_COUNTS_FROM and failed > 0 and failed >= self.share * done
@@ -53,7 +53,7 @@ class Budget:
         return "max_cost" if self.cost is not None and cost is not None and cost >= self.cost else None
 
     def is_tight(self, tokens: int, cost: float | None, answers: int, under_way: int) -> bool:
-        """Tell whether the requests under way may be all that the budget is good for, going by those answered."""
+        """Return whether the requests under way may be all that the budget is good for, going by those answered."""
         if under_way >= max(_BEFORE_ANSWERS, answers):
             return True  # a few answers say little about many
         if not answers:

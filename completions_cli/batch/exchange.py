@@ -87,7 +87,7 @@ class Exchange:
         return Reply(whole.response, whole.usage, answer)
 
     def _signed(self, request: CompletionRequest, signing: Mapping[str, str]) -> HttpRequest:
-        """Lay out a request; the headers of requests without parameters of their own differ in one only."""
+        """Build a request; the headers of requests without parameters of their own differ in one only."""
         kind = bool(request.extra), request.stream
         common = self._common.get(kind)
         if common is None:

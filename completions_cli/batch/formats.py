@@ -60,7 +60,7 @@ def entry(text: bytes, output_format: OutputFormat) -> Entry | None:
 
 
 def is_retryable(error: CompletionsError) -> bool:
-    """Tell whether the same row may succeed another time."""
+    """Return whether the same row may succeed another time."""
     if isinstance(error, ServiceError | NetworkError):
         return error.retryable
     return error.kind in _RETRYABLE_KINDS

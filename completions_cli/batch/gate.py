@@ -32,22 +32,22 @@ class Pacing(Protocol):
         """How many may be."""
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
-        """Take in an answer."""
+        """Record an answer."""
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
-        """Take in a 429."""
+        """Record a 429."""
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
-        """Take in any other failure."""
+        """Record any other failure."""
 
     def pause(self, until: float) -> None:
-        """Let nothing out before `until`."""
+        """Send nothing before `until`."""
 
     def narrow(self, most: int | None) -> None:
-        """Let no more than `most` be in flight; None ends it."""
+        """Limit the requests in flight to `most`; None ends it."""
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
-        """Take in the rate headers of an answer."""
+        """Record the rate headers of an answer."""
 
 
 class Turns(Protocol):

@@ -23,13 +23,13 @@ class Outage:
         self.was_alive = False
 
     def alive(self) -> None:
-        """Take in an answer that only a working server gives."""
+        """Record an answer that only a working server gives."""
         self.was_alive = True
         self._failures = self._refusals = self.probes = 0
         self._failing_since = self._throttled_since = None
 
     def failed(self, now: float, sent_at: float) -> None:
-        """Take in a failure, of a request sent at `sent_at`, that may be different next time."""
+        """Record a failure, of a request sent at `sent_at`, that may be different next time."""
         self._failures += 1
         if self._failing_since is None:
             self._failing_since = now
@@ -38,12 +38,12 @@ class Outage:
             self.probes += 1
 
     def throttled(self, now: float) -> None:
-        """Take in a 429."""
+        """Record a 429."""
         if self._throttled_since is None:
             self._throttled_since = now
 
     def refused(self) -> None:
-        """Take in a refusal that concerns the route or the key rather than the row."""
+        """Record a refusal that concerns the route or the key rather than the row."""
         self._refusals += 1
 
     @property
@@ -61,5 +61,5 @@ class Outage:
         return self._patience - (now - (self._failing_since if self._failing_since is not None else now))
 
     def is_exhausted(self, now: float) -> bool:
-        """Tell whether nothing but 429s came for too long."""
+        """Return whether nothing but 429s came for too long."""
         return self._throttled_since is not None and now - self._throttled_since > self._max_wait

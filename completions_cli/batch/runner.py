@@ -111,7 +111,7 @@ class Runner:
     # Workers
 
     def _hire(self) -> None:
-        """Have as many workers as requests may be in flight."""
+        """Start workers up to the number of requests that may be in flight."""
         while len(self._workers) < self._gate.pace.concurrency.limit and not self._backlog.is_empty:
             worker = asyncio.create_task(self._labour())
             self._workers.add(worker)

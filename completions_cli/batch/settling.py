@@ -52,7 +52,7 @@ class Settler:
     parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
 
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
-        """Take in a reply."""
+        """Record a reply."""
         self._is_alive()
         unit.latency = now - sent_at
         unit.replies.append(reply)
@@ -66,7 +66,7 @@ class Settler:
         self._stop_when_spent()
 
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
-        """Take in a failure."""
+        """Record a failure."""
         unit.is_repeat = True
         unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries)
@@ -133,7 +133,7 @@ class Settler:
             self.backlog.first(*self.packer.refused(unit))
 
     def _is_alive(self) -> None:
-        """Take note that the server works."""
+        """Record that the server works."""
         self.triage.outage.alive()
         self.pace.narrow(None)
         if self.parked:

@@ -106,12 +106,12 @@ class Source:
         next(self.rows(), None)
 
     def position(self) -> float:
-        """Tell how much of the input has been read, 0 to 1."""
+        """Return how much of the input has been read, 0 to 1."""
         size = os.fstat(self._file.fileno()).st_size
         return self._file.tell() / size if size else 1.0
 
     def is_openai(self) -> bool:
-        """Tell whether the lines are those of the OpenAI batch format, by the first that is an object."""
+        """Return whether the lines are those of the OpenAI batch format, by the first that is an object."""
         if self.kind != "jsonl":
             return False
         self._file.seek(0)
@@ -129,7 +129,7 @@ class Source:
         return False
 
     def is_same_file(self, path: Path) -> bool:
-        """Tell whether this is the file at `path`."""
+        """Return whether this is the file at `path`."""
         try:
             return os.path.samestat(os.fstat(self._file.fileno()), path.stat())
         except OSError:

@@ -99,7 +99,7 @@ class Totals:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def as_json(self) -> dict[str, Json]:
-        """Lay out the summary."""
+        """Build the summary."""
         return {
             "rows": self.rows,
             "ok": self.ok,

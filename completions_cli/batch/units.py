@@ -76,11 +76,11 @@ class Packer:
             yield self._pack(pack)
 
     def taken(self, unit: Unit) -> None:
-        """Take note that the server answered a unit."""
+        """Record that the server answered a unit."""
         self._packs_taken += len(unit.rows) > 1
 
     def refused(self, unit: Unit) -> list[Unit]:
-        """Give what to ask instead of a pack that was rejected; a server that knows no arrays gets no more packs."""
+        """Return what to ask instead of a pack that was rejected; a server that knows no arrays gets no more packs."""
         self._packs_refused += 1
         if self._packs_taken or self._packs_refused < _REFUSED_PACKS:
             return self.split(unit)

@@ -28,7 +28,7 @@ class UsageEstimate:
         return self._prompt(request.prompt), most * request.prompt_count
 
     def learn(self, request: CompletionRequest, usage: Usage | None) -> float | None:
-        """Take in what an answer used; return its total, None when it does not say."""
+        """Record the tokens an answer used and return their total, None when it does not say."""
         if usage is None:
             return None
         if usage.completion_tokens is not None:
@@ -51,7 +51,7 @@ class UsageEstimate:
 
 
 def _size(prompt: Prompt | None) -> int | None:
-    """Give the length of a prompt that is text; None for tokens."""
+    """Return the length of a prompt that is text; None for tokens."""
     if isinstance(prompt, str):
         return len(prompt)
     if isinstance(prompt, list) and prompt and isinstance(prompt[0], str):

@@ -92,7 +92,7 @@ class CompletionOptions(TypedDict, total=False):
 
 
 def flags(profile: str | None, options: ClientOptions, endpoint: str | None = None) -> Flags:
-    """Say what a program gave as the command would say what was typed. Raises UsageError, or TypeError for a name."""
+    """Return a program's arguments as if typed as options. Raises UsageError, or TypeError for a name."""
     _refuse_unknown(options, ClientOptions.__annotations__)
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
     if options.get("credential") is not None:

@@ -32,7 +32,7 @@ class Attempts:
         self._has_renewed = False
 
     def wants_renewal(self, error: CompletionsError) -> bool:
-        """Tell whether new credentials may help, which is so once."""
+        """Return whether new credentials may help, which is so once."""
         wanted = isinstance(error, AuthError) and error.status == _UNAUTHORIZED and not self._has_renewed
         self._has_renewed |= wanted
         return wanted
@@ -44,7 +44,7 @@ class Attempts:
         return self._service.advised(error)
 
     def wait_after(self, error: ServiceError | NetworkError, left: float | None) -> Wait:
-        """Say how long to wait for the next attempt, `left` seconds being left of the call's time.
+        """Return how long to wait for the next attempt, `left` seconds being left of the call's time.
 
         Raises the error, with its hint, when there is to be none.
         """

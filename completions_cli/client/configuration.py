@@ -17,7 +17,7 @@ from completions_cli.transport.connection import Connection
 
 
 def service(settings: Settings, endpoint: Endpoint) -> Service:
-    """Say how requests of these settings are labelled."""
+    """Return how requests of these settings are labelled."""
     return Service(
         endpoint=endpoint,
         deployment=settings.values["deployment"],
@@ -30,7 +30,7 @@ def service(settings: Settings, endpoint: Endpoint) -> Service:
 
 
 def connection(settings: Settings) -> Connection:
-    """Say how the service is reached."""
+    """Return how the service is reached."""
     chosen = settings.values
     return Connection(
         timeout=chosen["timeout"],
@@ -43,7 +43,7 @@ def connection(settings: Settings) -> Connection:
 
 
 def policy(settings: Settings) -> RetryPolicy:
-    """Say how often, and with how much patience, a call is tried again."""
+    """Return how often, and with how much patience, a call is tried again."""
     return RetryPolicy(retries=settings.values["retries"], max_wait=settings.values["max_wait"])
 
 

@@ -46,7 +46,7 @@ class Incoming:
             )
 
     def finished(self, headers: Mapping[str, str]) -> Finished:
-        """Tell how the answer with these headers finished."""
+        """Return how the answer with these headers finished."""
         all_at_once = self._reader.is_document
         return Finished(
             finish_reasons=self._reader.finish_reasons,

@@ -28,7 +28,7 @@ def for_programs(*, has_profile: bool) -> Iterator[None]:
 
 
 def hint(text: str, *, has_profile: bool) -> str | None:
-    """Say what a hint says in terms of arguments; None when nothing of it is left."""
+    """Return what a hint says in terms of arguments; None when nothing of it is left."""
     clauses = [
         _arguments(clause)
         for clause in _CLAUSE_END.split(text)

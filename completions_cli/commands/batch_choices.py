@@ -29,7 +29,7 @@ _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
-    """Tell how patient a batch is: more than a call that someone waits for."""
+    """Return how patient a batch is: more than a call that someone waits for."""
     return RetryPolicy(settings.values["retries"], settings.values["max_wait"], cap=_BACKOFF_CAP)
 
 

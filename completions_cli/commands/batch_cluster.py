@@ -48,7 +48,7 @@ def run(
     common: CommonOptions,
     cluster: ClusterOptions,
 ) -> None:
-    """Do what `batch --engine ray` does."""
+    """Run `batch --engine ray`."""
     resolution.apply_common(common, streams)
     budget = choices.budget(limits)
     batch_report.check_summary(rows.summary)

@@ -17,7 +17,7 @@ _LEAST_FILES = 32  # with fewer the event loop and the first connection do not c
 
 
 def sockets(in_flight: int | None) -> int:
-    """Tell how many requests may be in flight at most, given how many files the system lets us open."""
+    """Return how many requests may be in flight at most, given how many files the system lets us open."""
     wanted = in_flight or _MOST_CONCURRENT
     if sys.platform == "win32":
         return wanted

@@ -52,7 +52,7 @@ def run(
     connection: ConnectionOptions,
     common: CommonOptions,
 ) -> None:
-    """Do what `batch` does."""
+    """Run `batch`."""
     resolution.apply_common(common, streams)
     in_flight = choices.concurrency(pace.concurrency)
     budget = choices.budget(limits)

@@ -31,12 +31,12 @@ def arguments(command: Any) -> list[Any]:
 
 
 def takes_value(option: Any) -> bool:
-    """Tell whether something has to follow the option."""
+    """Return whether something has to follow the option."""
     return not (getattr(option, "is_flag", False) or getattr(option, "count", False))
 
 
 def meaning(param: Any) -> str:
-    """Say what an option is for, and its default, if that is a word or a number."""
+    """Return what an option is for, and its default, if that is a word or a number."""
     default = param.default.value if isinstance(param.default, Enum) else param.default
     is_told = param.show_default and isinstance(default, str | int | float) and not isinstance(default, bool)
     shown = f"(default {default:g})" if isinstance(default, float) else f"(default {default})"
@@ -46,7 +46,7 @@ def meaning(param: Any) -> str:
 
 
 def summary(command: Any) -> str:
-    """Give the first paragraph of what is said of a command."""
+    """Return the first paragraph of what is said of a command."""
     return " ".join((command.help or "").split("\n\n")[0].split())
 
 

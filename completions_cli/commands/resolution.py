@@ -133,7 +133,7 @@ def _split_body(body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Js
 
 
 def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
-    """Lay out the request as it would be sent, with stand-ins for what is only known when it is."""
+    """Build the request as it would be sent, with stand-ins for what is only known when it is."""
     endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:0/v1")
     outgoing = configuration.service(settings, endpoint).http_request(request)
     if settings.is_local:  # its port is free until the model runs

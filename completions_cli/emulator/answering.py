@@ -100,7 +100,7 @@ class Answering:
             self._limits.settle(estimate, prompt_tokens + completion_tokens)
 
     def _due(self, tokens: int) -> float:
-        """Tell how many seconds so many tokens of one choice take."""
+        """Return how many seconds so many tokens of one choice take."""
         pace = self._config.tokens_per_second
         return tokens / pace if pace else 0.0
 

@@ -68,7 +68,7 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
     def document(self) -> Document:
-        """Give the reference's CompletionUsage object."""
+        """Return the reference's CompletionUsage object."""
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,

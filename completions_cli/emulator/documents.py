@@ -28,7 +28,7 @@ class Identity:
 
 
 def whole(identity: Identity, generations: Sequence[Generation], usage: Usage) -> Document:
-    """Give the answer as one document."""
+    """Return the answer as one document."""
     choices: list[Document] = [
         {"index": generation.index, "finish_reason": generation.finish_reason, "text": generation.text}
         for generation in generations
@@ -37,5 +37,5 @@ def whole(identity: Identity, generations: Sequence[Generation], usage: Usage) -
 
 
 def chunk(identity: Identity, delta: Delta) -> Document:
-    """Give one step of the answer; it has the shape of the whole."""
+    """Return one step of the answer; it has the shape of the whole."""
     return identity.frame([{"index": delta.index, "finish_reason": delta.finish_reason, "text": delta.text}])

@@ -23,14 +23,14 @@ class Bucket:
         self._read = clock()
 
     def left(self) -> float:
-        """Tell how much is left now; negative when overdrawn."""
+        """Return how much is left now; negative when overdrawn."""
         now = self._clock()
         self._left = min(self.per_minute, self._left + (now - self._read) * self.per_minute / _MINUTE)
         self._read = now
         return self._left
 
     def wait(self) -> float:
-        """Tell the seconds until a whole unit is there; 0 if it is there now."""
+        """Return the seconds until a whole unit is there; 0 if it is there now."""
         return max(0.0, (1 - self.left()) * _MINUTE / self.per_minute)
 
     def take(self, amount: float) -> None:
@@ -89,7 +89,7 @@ class Limits:
         return headers
 
     def retry_headers(self, wait: float) -> dict[str, str]:
-        """Give the headers that ask for a wait, in whole seconds and in milliseconds, rounded up."""
+        """Return the headers that ask for a wait, in whole seconds and in milliseconds, rounded up."""
         values = {
             LimitHeader.RETRY_AFTER: math.ceil(wait),
             LimitHeader.RETRY_AFTER_MS: math.ceil(wait * 1000),

@@ -42,7 +42,7 @@ def fetch(pinned: "Pinned", scratch: Path, watcher: "Watcher") -> Path:
 
 
 def _pip(pinned: "Pinned", scratch: Path) -> list[str]:
-    """Give the start of a command line that runs pip; environments made by uv have none, Python's own is taken then."""
+    """Return the start of a command line that runs pip: Python's own where uv made the environment without one."""
     folder = "" if importlib.util.find_spec("pip") else str(_bootstrap(pinned, scratch))
     script = Path(__file__).with_name("pip_child.py")
     # -P keeps the modules beside the script from being taken for others of their names.

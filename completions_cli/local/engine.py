@@ -59,7 +59,7 @@ def running(model_path: Path, *, sequences: int = 1) -> Iterator[Engine]:
 
 
 def version() -> str | None:
-    """Give the version of the package that llama.cpp comes in; None when the extra is not installed."""
+    """Return the version of the package that llama.cpp comes in; None when the extra is not installed."""
     try:
         return importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:

@@ -83,7 +83,7 @@ class Store:
         self.path = self.folder / Path(pinned.member).name
 
     def ensure(self, watcher: Watcher) -> Path:
-        """Give the path of the weights, pulling them first if they are not there. Raises as `pull` does."""
+        """Return the path of the weights, pulling them first if they are not there. Raises as `pull` does."""
         return self.path if self.is_installed() else self.pull(watcher)
 
     def status(self) -> Status:
@@ -134,7 +134,7 @@ class Store:
         return True
 
     def is_installed(self) -> bool:
-        """Tell at once, without reading the weights, whether they are there."""
+        """Return whether the weights exist, without reading them."""
         # The name is only ever given to verified bytes, so the size is check enough at every start.
         try:
             return self.path.stat().st_size == self.pinned.size
@@ -203,7 +203,7 @@ class Store:
 
 
 def default_folder() -> Path:
-    """Give the folder for models: on Linux $XDG_DATA_HOME/completions/models, the system's custom elsewhere.
+    """Return the folder for models: on Linux $XDG_DATA_HOME/completions/models, the system's custom elsewhere.
 
     Raises ConfigError where there is no home, as in a container that runs under a bare number.
     """

@@ -129,7 +129,7 @@ class Progress:
             self._live = None
 
     def summary(self, totals: Figures, output: Path | str, stopped_by: str | None) -> None:
-        """Say how it ended."""
+        """Print how the run ended."""
         lines = summary(totals, output, stopped_by)
         if self._stderr.is_terminal and self._color and not self._stderr.quiet:
             # Yellow, or green that is bold, cannot be read on white.

@@ -21,7 +21,7 @@ def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: boo
 
 
 def sentence(error: CompletionsError) -> str:
-    """Say what happened, with what the service said about where and under which id."""
+    """Return the message, with the place and request id that the service named."""
     if not isinstance(error, ServiceError):
         return error.message
     code = error.code if error.code and error.code != str(error.status) and error.code not in error.message else None

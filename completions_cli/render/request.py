@@ -13,7 +13,7 @@ _LONGEST_ARGUMENT = 24 * 1024
 
 
 def masked(request: HttpRequest) -> dict[str, str]:
-    """Give the headers with every value hidden that may be a secret."""
+    """Return the headers with every value hidden that may be a secret."""
     return {name: _mask(name, value, request) for name, value in request.headers.items()}
 
 

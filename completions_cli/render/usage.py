@@ -72,7 +72,7 @@ def sentence(finished: Finished) -> str:
 
 
 def notes(finished: Finished) -> list[str]:
-    """Say what a finish reason means for the user, where it means something."""
+    """Return what a finish reason means for the user, where it means something."""
     return [_NOTES[reason] for reason in reasons(finished.finish_reasons) if reason in _NOTES]
 
 

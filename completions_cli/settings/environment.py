@@ -8,7 +8,7 @@ _OWN = ("COMPLETIONS_", "AZURE_INFERENCE_")
 
 
 def current() -> Mapping[str, str]:
-    """Give the environment of this process."""
+    """Return the environment of this process."""
     return os.environ
 
 

@@ -39,7 +39,7 @@ def parse(typed: str, profile: str | None) -> KeyPath:
 
 
 def holds_profiles(path: KeyPath) -> bool:
-    """Tell whether it is a profile as a whole, or all of them."""
+    """Return whether it is a profile as a whole, or all of them."""
     return path[0] == "profiles" and not path[2:]
 
 

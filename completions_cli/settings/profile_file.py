@@ -206,7 +206,7 @@ class _Checker:
 
 
 def table_error(kind: str, name: str, value: Json) -> str | None:
-    """Say what is wrong with an entry of one of a profile's tables, or None."""
+    """Return what is wrong with an entry of one of a profile's tables, or None."""
     if kind == "params":
         wrong = PARAMETERS[name].type_error(value)
         return f"{name} must be {wrong}" if wrong else None
@@ -218,7 +218,7 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
 
 
 def _is_json(value: Json, depth: int = _DEEPEST) -> bool:
-    """Tell what TOML and JSON share: no dates, no times, no infinities; and no depth that nobody could write again."""
+    """Return whether TOML and JSON can both hold a value: no dates, times or infinities, no extreme depth."""
     if isinstance(value, dict | list):
         items = value.values() if isinstance(value, dict) else value
         return depth > 0 and all(_is_json(item, depth - 1) for item in items)

@@ -12,7 +12,7 @@ _KEEPS_METHOD = frozenset({307, 308})
 
 
 def target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
-    """Give the URL to ask instead of `url`, None when the answer is no redirect.
+    """Return the URL to ask instead of `url`, None when the answer is no redirect.
 
     Raises NetworkError for a redirect that is not followed: what leads elsewhere would take the key along.
     """

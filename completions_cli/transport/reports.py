@@ -7,7 +7,7 @@ _WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
 
 
 def connect_timeout() -> NetworkError:
-    """Say that nobody answered the attempt to connect."""
+    """Return the error for a connection attempt that nobody answered."""
     return NetworkError(
         "no connection within the time allowed (--connect-timeout)",
         hint="Check the host name and the network; a proxy or firewall may drop packets.",
@@ -16,7 +16,7 @@ def connect_timeout() -> NetworkError:
 
 
 def no_connection(reason: str, *, proxied: bool) -> NetworkError:
-    """Say that the attempt to connect, to the proxy if there is one, was turned down."""
+    """Return the error for a refused connection, to the proxy if there is one."""
     if proxied:
         return NetworkError(f"no connection to the proxy: {reason}", hint=f"{_WHICH_PROXY}.", retryable=True)
     return NetworkError(
@@ -25,7 +25,7 @@ def no_connection(reason: str, *, proxied: bool) -> NetworkError:
 
 
 def unresolved(reason: str, *, retryable: bool, proxied: bool) -> NetworkError:
-    """Say that the host's name, or the proxy's if there is one, is not known."""
+    """Return the error for an unknown host name, of the proxy if there is one."""
     if proxied:
         return NetworkError(
             f"the proxy's host name cannot be resolved: {reason}", hint=f"{_WHICH_PROXY}.", retryable=retryable
@@ -38,7 +38,7 @@ def unresolved(reason: str, *, retryable: bool, proxied: bool) -> NetworkError:
 
 
 def bad_certificate(reason: str) -> NetworkError:
-    """Say that the server is not, or cannot prove to be, who was asked for."""
+    """Return the error for a certificate that does not match the host or is not trusted."""
     return NetworkError(
         f"the server's certificate is not accepted: {reason}",
         hint="Behind a company proxy? Name its CA file with --ca-bundle or SSL_CERT_FILE.",
@@ -46,22 +46,22 @@ def bad_certificate(reason: str) -> NetworkError:
 
 
 def no_tls(reason: str) -> NetworkError:
-    """Say that the other side speaks no TLS, or none that we speak."""
+    """Return the error for a peer that speaks no TLS, or no version that we speak."""
     return NetworkError(f"no TLS connection: {reason}", hint="Is the endpoint https, and its port right?")
 
 
 def proxy_refused(reason: str) -> NetworkError:
-    """Say that the proxy lets nothing through."""
+    """Return the error for a proxy that refuses the connection."""
     return NetworkError(f"the proxy refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
 
 
 def closed_early() -> NetworkError:
-    """Say that the connection ended before any byte of an answer."""
+    """Return the error for a connection closed before any byte of an answer."""
     return NetworkError("the connection was closed before an answer came", hint=_BROKEN_OFF, retryable=True)
 
 
 def not_http(reason: str) -> NetworkError:
-    """Say that what came is no HTTP. The libraries quote it as Python would; that part of `reason` is left out."""
+    """Return the error for an answer that is not HTTP, without the repr() that the libraries quote in `reason`."""
     words = reason.partition(": bytearray(")[0]
     return NetworkError(f"the server does not speak HTTP properly: {words}", hint="Is the endpoint's port right?")
 
@@ -72,12 +72,12 @@ def unsendable() -> NetworkError:
 
 
 def cut_off() -> MalformedResponseError:
-    """Say that the connection ended within the answer."""
+    """Return the error for a connection closed in the middle of an answer."""
     return MalformedResponseError("the connection was closed before the response was complete", hint=_BROKEN_OFF)
 
 
 def undecodable() -> MalformedResponseError:
-    """Say that the body is not compressed the way its header says."""
+    """Return the error for a body that is not compressed as its header says."""
     return MalformedResponseError("the response cannot be decompressed", hint="It was damaged on its way; try again.")
 
 
@@ -90,7 +90,7 @@ def redirect(location: str) -> NetworkError:
 
 
 def silent(timeout: float | None) -> RequestTimeoutError:
-    """Say that nothing came for too long."""
+    """Return the error for a silence longer than the timeout."""
     return RequestTimeoutError(
         f"the server was silent for {timeout or 0:g} s (--timeout)",
         hint="Raise --timeout. The text of `stream` comes as it is made, so it is seldom silent for long.",
@@ -98,7 +98,7 @@ def silent(timeout: float | None) -> RequestTimeoutError:
 
 
 def overdue(deadline: float | None) -> RequestTimeoutError:
-    """Say that the call as a whole took too long."""
+    """Return the error for a call that passed its deadline."""
     return RequestTimeoutError(
         f"the call did not end within {deadline or 0:g} s (--deadline)",
         hint="Raise --deadline, or ask for fewer tokens.",

@@ -34,7 +34,7 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
 
 
 def has_system_store() -> bool:
-    """Tell whether OpenSSL's default places hold anything; macOS and Windows have stores of their own."""
+    """Return whether OpenSSL's default places hold anything; macOS and Windows have stores of their own."""
     import sys
 
     if sys.platform in ("darwin", "win32"):

@@ -70,7 +70,7 @@ class Coordinator:
     # For workers
 
     def exchange(self, report: Report) -> Grant:
-        """Take in a worker's news; let it send what may go out now."""
+        """Record a worker's news and grant it what may be sent now."""
         now = self._clock()
         self._hear(report, now)
         self._drop_silent(now)
@@ -87,17 +87,17 @@ class Coordinator:
         )
 
     def orders(self, after: int) -> Orders | None:
-        """Give the orders that came after version `after`; None when there are none yet."""
+        """Return the orders that came after version `after`; None when there are none yet."""
         return self._orders if self._orders is not None and self._orders.version > after else None
 
     def refuse(self, version: int) -> None:
-        """Take note that the service no longer takes the credentials of these orders."""
+        """Record that the service no longer takes the credentials of these orders."""
         self._refused = max(self._refused, version)
 
     # For the driver
 
     def sync(self, push: Push) -> Status:
-        """Take in the driver's news, and tell how the run is getting on."""
+        """Record the driver's news and return the state of the run."""
         self._settled = push.settled
         self._forgotten |= push.forget
         for attempt in push.forget:
@@ -176,7 +176,7 @@ class Coordinator:
         return self._settled is not None and self._ending is None and now >= self._opens_at
 
     def _is_tight(self) -> bool:
-        """Tell whether what is under way may use up the rest of a budget."""
+        """Return whether what is under way may use up the rest of a budget."""
         budget, under_way = self._limits.budget, self._pace.in_flight
         if not budget.is_limited or not under_way:
             return False
@@ -184,7 +184,7 @@ class Coordinator:
         return budget.is_tight(totals.total_tokens, totals.cost, totals.answers, under_way)
 
     def _share(self, name: str) -> int:
-        """Tell how many requests a worker may have under way: all, unless others want some."""
+        """Return how many requests a worker may have under way: all, unless others want some."""
         wanting = 1 + sum(other.wants_more for key, other in self._workers.items() if key != name)
         return -(-self._pace.concurrency.limit // wanting)
 

@@ -27,7 +27,7 @@ class Signer:
         self._made_at = float("-inf")
 
     def orders(self, refused: int, now: float) -> Orders:
-        """Give the orders of the moment; `refused` is the version that a service took last and takes no more."""
+        """Return the orders of the moment; `refused` is the version that a service took last and takes no more."""
         known = self._orders
         if known is not None and refused >= known.version:
             self._credentials.refresh()
@@ -66,7 +66,7 @@ class Driver:
         self._refused = 0
 
     def done(self, done: Done) -> None:
-        """Take in a block that ended."""
+        """Record a block that ended."""
         self._settled.add(done.totals)
         self._unsettled.pop(done.attempt, None)
         self._forget.add(done.attempt)
@@ -79,7 +79,7 @@ class Driver:
         self.ending = self.ending or ending
 
     def tick(self) -> None:
-        """Tell the coordinator, and hear from it; tell others that we are here."""
+        """Exchange news with the coordinator, and beat the lock."""
         self._output.refresh()
         orders = self._signer.orders(self._refused, self._clock())
         settled = Totals()

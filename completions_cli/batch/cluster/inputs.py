@@ -35,7 +35,7 @@ class InputFile:
 
     @property
     def has_places(self) -> bool:
-        """Tell whether reading may begin in its middle."""
+        """Return whether reading may begin in its middle."""
         return self.kind == "parquet" or (self.kind != "csv" and not self.compressed)
 
 
@@ -118,7 +118,7 @@ def identity(name: str, contents: list[Contents]) -> Identity:
 
 
 def is_openai(file: InputFile) -> bool:
-    """Tell whether a file is one of the OpenAI batch format."""
+    """Return whether a file is one of the OpenAI batch format."""
     if file.kind == "parquet":
         return False
     with _opened(file) as raw:

@@ -58,7 +58,7 @@ class LeasedPace:
         self._new_pause = max(self._new_pause, until)
 
     def narrow(self, most: int | None) -> None:
-        """Let no more than `most` be in flight from here."""
+        """Limit the requests in flight to `most` from here."""
         self._narrowed = FULL if most is None else most
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
@@ -68,15 +68,15 @@ class LeasedPace:
             self._headers[ticket.number] = found
 
     def room(self, now: float) -> float:
-        """Tell how many more requests this worker may ask for."""
+        """Return how many more requests this worker may ask for."""
         return 0 if now < self._paused_until else max(0.0, self._narrowed - self.in_flight)
 
     def has_news(self) -> bool:
-        """Tell whether there is something to report."""
+        """Return whether there is something to report."""
         return bool(self._events)
 
     def news(self, now: float) -> tuple[tuple[Event, ...], float]:
-        """Give what was written down, times as seconds ago, and the pause that was asked for."""
+        """Return what was written down, times as seconds ago, and the pause that was asked for."""
         events, self._events = self._events, []
         headers, self._headers = self._headers, {}
         pause, self._new_pause = max(0.0, self._new_pause - now), float("-inf")

@@ -99,7 +99,7 @@ class Output:
         return found
 
     def record(self, part: int, entry: Entry) -> None:
-        """Take note of a part that was written."""
+        """Record a part that was written."""
         self.entries[part] = self._unsaved[part] = entry
 
     def refresh(self) -> None:

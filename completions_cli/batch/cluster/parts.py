@@ -45,7 +45,7 @@ def name(first: int, kind: PartKind) -> str:
 
 
 def first_row(file_name: str) -> int | None:
-    """Tell the first row of a part by its name; None for what is no part."""
+    """Return the first row of a part by its name; None for what is no part."""
     found = _NAME.fullmatch(file_name)
     return int(found[1]) if found else None
 
@@ -86,12 +86,12 @@ def decode(content: bytes, kind: PartKind, output_format: OutputFormat) -> list[
 
 
 def kind_of(file_name: str) -> PartKind:
-    """Tell the kind of a part by its name."""
+    """Return the kind of a part by its name."""
     return "parquet" if file_name.endswith(".parquet") else "jsonl"
 
 
 def _columns(record: dict[str, Json], output_format: OutputFormat) -> dict[str, Json]:
-    """Lay out a line as a row of a table: texts and numbers as such, what is nested as JSON."""
+    """Build a line as a row of a table: texts and numbers as such, what is nested as JSON."""
     plain = {*_NUMBERS, *_TEXTS[output_format]}
     cells = {key: value if key in plain or value is None else wire.dumps(value) for key, value in record.items()}
     for key in _TEXTS[output_format]:

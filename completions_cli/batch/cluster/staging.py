@@ -13,7 +13,7 @@ from completions_cli.errors import UsageError
 
 @contextmanager
 def local(places: Sequence[str], beside: Path) -> Iterator[list[Path]]:
-    """Give paths of files and folders with the lines of all `places`, for the length of a block."""
+    """Return paths of files and folders with the lines of all `places`, for the length of a block."""
     with tempfile.TemporaryDirectory(dir=beside, prefix=".merge-") as staged:
         yield [_local(place, Path(staged) / str(number)) for number, place in enumerate(places)]
 

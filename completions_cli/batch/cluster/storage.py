@@ -19,10 +19,10 @@ class Folder(Protocol):
     """A folder of small files. Every method raises OutputError when the place cannot be reached."""
 
     def sizes(self, below: str = "") -> dict[str, int]:
-        """Give the files, not those in folders, with their sizes in bytes."""
+        """Return the files, not those in folders, with their sizes in bytes."""
 
     def read(self, name: str) -> bytes | None:
-        """Give a file's content, None when there is none."""
+        """Return a file's content, None when there is none."""
 
     def put(self, name: str, content: bytes) -> None:
         """Write a file as a whole, over one that is there."""

@@ -140,7 +140,7 @@ class Worker:
             self._gate.end(runner.ending)
 
     def _closed(self) -> None:
-        """Take note that a run has stopped: it speaks for all."""
+        """Record that a run has stopped: it speaks for all."""
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
             self._gate.end(ending)
 

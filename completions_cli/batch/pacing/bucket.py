@@ -19,7 +19,7 @@ class Bucket:
         self._at = now
 
     def wait(self, now: float, cost: float) -> float:
-        """Tell the seconds until `cost` may be taken; 0 when it may be now."""
+        """Return the seconds until `cost` may be taken; 0 when it may be now."""
         self._fill(now)
         missing = min(cost, self.capacity) - self._level
         return missing / self.rate if missing > ROUNDING else 0.0

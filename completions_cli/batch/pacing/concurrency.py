@@ -42,7 +42,7 @@ class Concurrency:
         self._before_cuts: tuple[float, float] | None = None  # limit and share of failures
 
     def answered(self, latency: float, in_flight: int) -> None:
-        """Take in an answer that came after `latency` seconds, when `in_flight` were under way with it."""
+        """Record an answer that came after `latency` seconds, when `in_flight` were under way with it."""
         if not self._adapts:
             return
         self._total += latency
@@ -56,7 +56,7 @@ class Concurrency:
         return max(_WINDOW, self.limit)
 
     def failed(self, now: float, sent_at: float) -> None:
-        """Take in a failure that is a sign of overload where it is not one among many answers."""
+        """Record a failure that is a sign of overload where it is not one among many answers."""
         if not self._adapts or sent_at <= self._dropped_at:
             return
         self._failures += 1
@@ -75,7 +75,7 @@ class Concurrency:
         self._begin_window()
 
     def overloaded(self, now: float, sent_at: float, *, by: float = _CUT) -> None:
-        """Take in a sure sign of overload, once for all requests that were under way at the time."""
+        """Record a sure sign of overload, once for all requests that were under way at the time."""
         if not self._adapts or sent_at <= self._dropped_at:
             return
         self._dropped_at = now

@@ -46,7 +46,7 @@ class LearnedRate:
         self._at = 0.0
 
     def rate(self, now: float) -> float | None:
-        """Tell the rate in requests a second, None while there is none."""
+        """Return the rate in requests a second, None while there is none."""
         if self._measured is None:
             return None
         elapsed = max(0.0, now - self._since) / self._scale
@@ -62,7 +62,7 @@ class LearnedRate:
         self._react(now, 0.0)
 
     def wait(self, now: float) -> float:
-        """Tell the seconds until a request may go out."""
+        """Return the seconds until a request may go out."""
         if now < self._paused_until:
             return self._paused_until - now
         rate = self.rate(now)
@@ -84,7 +84,7 @@ class LearnedRate:
             self._level -= 1
 
     def refused(self, now: float, sent_at: float, asked: float | None = None) -> None:
-        """Take in a 429 to a request sent at `sent_at`; `asked` is the wait it asked for, in seconds."""
+        """Record a 429 to a request sent at `sent_at`; `asked` is the wait it asked for, in seconds."""
         self._minute.add(sent_at, -1)
         if self._anchor is None:
             self._begin(now)

@@ -21,7 +21,7 @@ class Mirror:
         self._read_at_charge = -1.0
 
     def read(self, now: float, limit: float, remaining: float, charged_then: float) -> None:
-        """Take in an answer's headers. `charged_then` is what `charged` was once its request was taken."""
+        """Record an answer's headers. `charged_then` is what `charged` was once its request was taken."""
         if limit <= 0 or charged_then < self._read_at_charge:
             return
         self._limit = limit
@@ -32,7 +32,7 @@ class Mirror:
         self._at = now
 
     def wait(self, now: float, cost: float) -> float:
-        """Tell the seconds until the server should have `cost` left."""
+        """Return the seconds until the server should have `cost` left."""
         if self._limit is None:
             return 0.0
         rate = self._limit / 60

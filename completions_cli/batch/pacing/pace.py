@@ -53,7 +53,7 @@ class Pace:
         self._narrowed = FULL
 
     def wait(self, now: float, tokens: float, most: float) -> float:
-        """Tell the seconds until a request may go out; FULL while too many are in flight.
+        """Return the seconds until a request may go out; FULL while too many are in flight.
 
         It will use about `tokens` and `most` of them at worst, which is what servers reckon with.
         """
@@ -85,14 +85,14 @@ class Pace:
         return Ticket(now, tokens, self._seen_requests.charged, self._seen_tokens.charged)
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
-        """Take in an answer; `used` is how many tokens the service counted, where it said so."""
+        """Record an answer; `used` is how many tokens the service counted, where it said so."""
         self.concurrency.answered(now - ticket.sent_at, self.in_flight)
         self.in_flight -= 1
         if self._tokens is not None and used is not None:
             self._tokens.take(now, used - ticket.tokens)
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
-        """Take in a 429. What it would have used is given back; the whole run waits as long as the server asks."""
+        """Record a 429. What it would have used is given back; the whole run waits as long as the server asks."""
         self._give_back(now, ticket)
         if retry_after is not None:
             self.pause(now + retry_after)
@@ -103,21 +103,21 @@ class Pace:
             self.concurrency.overloaded(now, ticket.sent_at)
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
-        """Take in any other failure; `overloaded` when it says that the server has too much to do."""
+        """Record any other failure; `overloaded` when it says that the server has too much to do."""
         self._give_back(now, ticket)
         if overloaded:
             self.concurrency.failed(now, ticket.sent_at)
 
     def pause(self, until: float) -> None:
-        """Let nothing out before `until`."""
+        """Send nothing before `until`."""
         self._paused_until = max(self._paused_until, until)
 
     def narrow(self, most: int | None) -> None:
-        """Let no more than `most` be in flight, whatever else holds; None ends it."""
+        """Limit the requests in flight to `most`, whatever else holds; None ends it."""
         self._narrowed = FULL if most is None else most
 
     def memory(self, now: float) -> Memory:
-        """Tell what another pace should know to take over."""
+        """Return what another pace should know to take over."""
         return Memory(max(0.0, self._paused_until - now), self._learned.rate(now))
 
     def recall(self, now: float, memory: Memory) -> None:
@@ -131,7 +131,7 @@ class Pace:
                 bucket.empty(now)
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
-        """Take in the rate headers of an answer, whatever its status."""
+        """Record the rate headers of an answer, whatever its status."""
         remaining = header(_REQUESTS_LEFT)
         if remaining is not None:
             _read(self._seen_requests, now, header(_REQUESTS_LIMIT), remaining, ticket.requests_charged)

@@ -89,7 +89,7 @@ def missing(what: str, found: Iterable[SourceStatus]) -> ConfigError:
 
 
 def is_usable(found: SourceStatus) -> bool:
-    """Tell whether a source has, or may have, a key."""
+    """Return whether a source has, or may have, a key."""
     return found.state in ("present", "not tried")
 
 

@@ -91,7 +91,7 @@ def _api_version(settings: Settings) -> tuple[str | None, str]:
 
 
 def _key(settings: Settings, streams: Streams) -> tuple[str, str]:
-    """Tell whether there is a key, and where. The keyring is not asked when a variable has one."""
+    """Return whether there is a key, and where. The keyring is not asked when a variable has one."""
     keyring = KeyringStore(streams.environ)
     for source in settings.key_sources:
         found = keys.status(source, streams.environ, keyring)

@@ -159,7 +159,7 @@ def _not_found() -> Reply:
 
 
 def _explained(message: str) -> Reply:
-    """Give a model's own 400 with the help text that the gateway appends to it."""
+    """Return a model's own 400 with the help text that the gateway appends to it."""
     reply = vllm_error(message)
     reply.body += _HELP.encode()
     return reply

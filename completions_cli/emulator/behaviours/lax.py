@@ -22,7 +22,7 @@ class Item:
     input: object = field(default=None)
 
     def document(self, name: str, value: object) -> Document:
-        """Give it as it stands in the answer."""
+        """Return it as it stands in the answer."""
         shown = value if self.input is None else self.input
         found: Document = {"type": self.type, "loc": ["body", name, *self.under], "msg": self.msg, "input": shown}
         return found | {"ctx": self.ctx} if self.ctx else found

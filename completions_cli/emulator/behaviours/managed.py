@@ -137,7 +137,7 @@ def _without_fingerprint(document: Document) -> Document:
 
 
 def vllm_error(message: str) -> Reply:
-    """Give 400 as vLLM says it."""
+    """Return 400 as vLLM says it."""
     content = {"object": "error", "message": message, "type": "BadRequestError", "param": None, "code": 400}
     return Reply.of_json(400, content)
 

@@ -91,26 +91,26 @@ class Reference:
 
 
 def flat(status: HTTPStatus, message: str, code: str) -> Reply:
-    """Give the schema of 401, 404 and 429: error, message, status."""
+    """Return the schema of 401, 404 and 429: error, message, status."""
     content = {"error": status.phrase, "message": message, "status": int(status)}
     return Reply.of_json(status, content, {"x-ms-error-code": code})
 
 
 def unauthorized() -> Reply:
-    """Give UnauthorizedError."""
+    """Return UnauthorizedError."""
     reply = flat(HTTPStatus.UNAUTHORIZED, "Access token is missing or invalid", "unauthorized")
     reply.headers["www-authenticate"] = "Bearer"
     return reply
 
 
 def not_found(message: str) -> Reply:
-    """Give NotFoundError."""
+    """Return NotFoundError."""
     advice = "Check the documentation of the model to see which routes are available."
     return flat(HTTPStatus.NOT_FOUND, f"{message} {advice}", "not_found")
 
 
 def unprocessable(violation: body.Violation) -> Reply:
-    """Give UnprocessableContentError; the value is shown as it was written in JSON."""
+    """Return UnprocessableContentError; the value is shown as it was written in JSON."""
     value = violation.value if isinstance(violation.value, str) else json.dumps(violation.value)
     loc = [str(part) for part in violation.loc]
     content = {
@@ -124,7 +124,7 @@ def unprocessable(violation: body.Violation) -> Reply:
 
 
 def other(status: HTTPStatus, code: str, message: str, param: str | None) -> Reply:
-    """Give ContentFilterError, the schema of all other statuses."""
+    """Return ContentFilterError, the schema of all other statuses."""
     content = {"code": code, "error": status.phrase, "message": message, "param": param, "status": int(status)}
     return Reply.of_json(status, content, {"x-ms-error-code": code})
 

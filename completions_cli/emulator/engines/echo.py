@@ -101,7 +101,7 @@ class EchoEngine:
         return _Telling(index, _as_text(prompt) if call.echo else "", pieces, reason)
 
     def _prose(self, chance: random.Random, prompt: Prompt, length: int) -> list[str]:
-        """Give the first tokens of a text; a longer one begins with the same."""
+        """Return the first tokens of a text; a longer one begins with the same."""
         own = _WORD.findall(_as_text(prompt)[-_PROMPT_TAIL:])[-_PROMPT_WORDS:]
         pieces: list[str] = []
         while len(pieces) < length:

@@ -22,7 +22,7 @@ _FOLLOWED = "redirected=1"
 
 
 def answers() -> Iterator[Fault]:
-    """Give every fault of this file's kind."""
+    """Return every fault of this file's kind."""
     table = tomllib.loads(files(__package__).joinpath("answers.toml").read_text(encoding="utf-8"))
     for kind, entry in table.items():
         yield _from_table(kind, entry)

@@ -21,7 +21,7 @@ _AFTER = b'"}]}'
 
 
 def bodies() -> Iterator[Fault]:
-    """Give every fault of this file's kind."""
+    """Return every fault of this file's kind."""
     yield _changed("gzip", "a gzip body, asked for or not", _gzip)
     yield _changed("gzip-broken", "Content-Encoding gzip on a body that is not", _gzip_broken)
     yield _changed("gzip-bomb", "a gzip body that grows to many MiB", _gzip_bomb, 512.0)
@@ -76,7 +76,7 @@ def _gzip_broken(reply: AnyReply, _: float) -> AnyReply:
 
 
 def _parts(reply: AnyReply, mebibytes: float) -> Iterator[bytes]:
-    """Give a valid answer, or a stream of one event, with a text of that size."""
+    """Return a valid answer, or a stream of one event, with a text of that size."""
     streamed = isinstance(reply, StreamReply)
     yield (b"data: " if streamed else b"") + _BEFORE
     for _ in range(max(1, round(mebibytes))):

@@ -16,7 +16,7 @@ from completions_cli.errors import UsageError
 
 @functools.cache
 def catalogue() -> Mapping[str, Fault]:
-    """Give every fault by its kind, those that replace the answer first."""
+    """Return every fault by its kind, those that replace the answer first."""
     return {fault.kind: fault for faults in (answers, wires, bodies, documents, streams) for fault in faults()}
 
 
@@ -35,7 +35,7 @@ def found(spec: FaultSpec) -> Fault:
 
 
 def listing() -> list[str]:
-    """Give a line for each fault: its KIND, what it does, and which VALUE it takes, if any."""
+    """Return a line for each fault: its KIND, what it does, and which VALUE it takes, if any."""
     faults = catalogue().values()
     width = max(len(fault.kind) for fault in faults)
     return [f"{fault.kind:{width}}  {fault.summary}{_value(fault)}" for fault in faults]

@@ -17,7 +17,7 @@ _SURROGATES = "\ud83d\ude42 \ud83d alone "
 
 
 def documents() -> Iterator[Fault]:
-    """Give every fault of this file's kind."""
+    """Return every fault of this file's kind."""
     yield _whole("missing-choice", "the first of several choices is not there", _first_missing)
     yield _whole("shuffled-choices", "several choices stand in no order", _shuffled)
     yield _whole("repeated-choice", "the first choice is there twice", _repeated)
@@ -35,7 +35,7 @@ def documents() -> Iterator[Fault]:
 
 
 def choices_of(document: Document) -> list[Document]:
-    """Give the choices of a whole answer or a chunk; another fault may have left none."""
+    """Return the choices of a whole answer or a chunk; another fault may have left none."""
     return cast("list[Document]", document.get("choices", []))
 
 

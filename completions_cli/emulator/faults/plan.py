@@ -42,7 +42,7 @@ class Strikes:
         return any(strike.fault.plain for strike in self.strikes)
 
     def answer(self, head: Head) -> Reply | None:
-        """Give what the first of them puts in the answer's place."""
+        """Return what the first of them puts in the answer's place."""
         for strike in self.strikes:
             if strike.fault.answer and (reply := strike.fault.answer(head, strike.value)):
                 return reply

@@ -24,7 +24,7 @@ _WAIT = 3600.0
 
 
 def streams() -> Iterator[Fault]:
-    """Give every fault of this file's kind."""
+    """Return every fault of this file's kind."""
     yield _framed("stream-crlf", "lines end in CR LF", lambda block: block.replace(b"\n", b"\r\n"))
     yield _framed("stream-cr", "lines end in CR", lambda block: block.replace(b"\n", b"\r"))
     yield _framed("stream-no-space", "`data:` without a space", lambda block: block.replace(b"data: ", b"data:"))
@@ -94,7 +94,7 @@ def _erring(kind: str, summary: str, error: bytes) -> Fault:
 
 
 async def _beginning(events: Events) -> AsyncIterator[Event]:
-    """Give the first chunks, none of them a last one."""
+    """Return the first chunks, none of them a last one."""
     given = 0
     async for event in events:
         if given == _GOES_WRONG_AFTER or isinstance(event, bytes):

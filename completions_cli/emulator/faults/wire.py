@@ -17,7 +17,7 @@ _CHUNKS_BEFORE = 3
 
 
 def wires() -> Iterator[Fault]:
-    """Give every fault of this file's kind."""
+    """Return every fault of this file's kind."""
     yield _sent("reset", "the connection is reset before any byte of the answer", _reset)
     yield _sent("close", "the connection is closed before any byte of the answer", _close)
     yield _sent("reset-head", "the connection is reset inside the headers", _reset_head)
