@@ -5,10 +5,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli import typed_text
 from completions_cli.api import sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
-from completions_cli.commands import resolution
+from completions_cli.commands import resolution, typed_text
 from completions_cli.commands.options import (
     CommonOptions,
     ConnectionOptions,
@@ -16,9 +15,9 @@ from completions_cli.commands.options import (
     ParameterOptions,
     PromptOptions,
 )
+from completions_cli.commands.prompt_source import PromptFlags, PromptSource
 from completions_cli.errors import FailOnError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
-from completions_cli.prompt_source import PromptFlags, PromptSource
 from completions_cli.render import answer, usage
 from completions_cli.render.answer import AnswerOptions
 from completions_cli.render.spinner import Spinner

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from completions_cli import typed_text
+from completions_cli.commands import typed_text
 from completions_cli.errors import UsageError
 from completions_cli.settings.environment import without_secrets
 

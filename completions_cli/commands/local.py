@@ -51,7 +51,7 @@ def status(
     common: CommonOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Return whether the weights are there, verifying every byte of them."""
+    """Show whether the weights are there, verifying every byte of them."""
     streams: Streams = ctx.obj
     resolution.apply_common(common, streams)
     streams.wants_json = as_json

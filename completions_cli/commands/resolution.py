@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli import prompt_source, typed_text
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, parameters, wire
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
-from completions_cli.commands import values
+from completions_cli.commands import prompt_source, typed_text, values
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json

@@ -71,7 +71,7 @@ def _extra(item: str, read_text: Callable[[str], str]) -> tuple[list[str], Json]
         where, text = text[1:], read_text(text[1:])
     if not is_json:
         return path, text
-    from completions_cli.typed_text import parse_json
+    from completions_cli.commands.typed_text import parse_json
 
     return path, parse_json(text, where)
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
-from completions_cli import __version__
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster.inputs import Block
@@ -27,6 +26,7 @@ from completions_cli.batch.units import Packer
 from completions_cli.batch.usage_estimate import UsageEstimate
 from completions_cli.errors import ConfigError, OutputError
 from completions_cli.transport.asynchronous import AsyncTransport
+from completions_cli.version import __version__
 
 _RENEWAL_SECONDS = 30.0
 _RENEWAL_POLL = 0.2

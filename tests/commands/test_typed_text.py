@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completions_cli.commands.typed_text import parse_json, unescape
 from completions_cli.errors import UsageError
-from completions_cli.typed_text import parse_json, unescape
 
 
 @pytest.mark.parametrize(

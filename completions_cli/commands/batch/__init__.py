@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands.batch_options import ClusterOptions, PaceOptions, RowOptions, StopOptions
+from completions_cli.commands.batch.options import ClusterOptions, PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
@@ -37,21 +37,20 @@ def batch(
     The same command goes on where an earlier run ended, however it ended.
     `completions batch merge PART ... -o OUTPUT` joins the outputs of shards.
     """
-    from completions_cli.commands import batch_choices as choices  # help and tab completion go without them
-    from completions_cli.commands import batch_run
+    from completions_cli.commands.batch import choices, run  # help and tab completion go without them
 
     if source[0] == "merge":
-        from completions_cli.commands import batch_merge
+        from completions_cli.commands.batch import merge
 
-        batch_merge.run(ctx.obj, source[1:], rows, common)
+        merge.run(ctx.obj, source[1:], rows, common)
         return
     if len(source) > 1:
         raise UsageError(
             f"one INPUT at a time, not {len(source)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
         )
     if choices.is_on_ray(cluster):
-        from completions_cli.commands import batch_cluster
+        from completions_cli.commands.batch import cluster as on_ray
 
-        batch_cluster.run(ctx.obj, source[0], rows, pace, limits, params, connection, common, cluster)
+        on_ray.run(ctx.obj, source[0], rows, pace, limits, params, connection, common, cluster)
         return
-    batch_run.run(ctx.obj, source[0], rows, pace, limits, params, connection, common)
+    run.run(ctx.obj, source[0], rows, pace, limits, params, connection, common)

@@ -10,7 +10,7 @@ from completions_cli.errors import ExitCode, OutputError, RowsFailedError
 from completions_cli.streams import Streams
 
 
-def report(totals: Totals, ending: Ending | None) -> None:
+def raise_ending(totals: Totals, ending: Ending | None) -> None:
     """Raise what the exit code comes from; return when all rows are answered."""
     if ending is not None:
         if ending.error is not None:

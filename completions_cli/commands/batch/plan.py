@@ -11,8 +11,8 @@ from completions_cli.batch.plan import Plan
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.units import Packer
-from completions_cli.commands import batch_choices as choices
-from completions_cli.commands.batch_options import RowOptions
+from completions_cli.commands.batch import choices
+from completions_cli.commands.batch.options import RowOptions
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 

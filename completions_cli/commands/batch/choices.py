@@ -12,7 +12,7 @@ from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.source import Format, Source
 from completions_cli.batch.template import Template
-from completions_cli.commands.batch_options import ClusterOptions, RowOptions, StopOptions
+from completions_cli.commands.batch.options import ClusterOptions, RowOptions, StopOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.settings.resolve import Settings

@@ -2,9 +2,9 @@
 
 from completions_cli.batch import merging
 from completions_cli.batch.cluster import staging
-from completions_cli.commands import batch_choices as choices
 from completions_cli.commands import resolution
-from completions_cli.commands.batch_options import RowOptions
+from completions_cli.commands.batch import choices
+from completions_cli.commands.batch.options import RowOptions
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import UsageError
 from completions_cli.streams import Streams

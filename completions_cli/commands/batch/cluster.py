@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from completions_cli import __version__
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import environment, inputs
 from completions_cli.batch.cluster.coordinator import Limits
@@ -21,15 +20,16 @@ from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.client import configuration
-from completions_cli.commands import batch_choices as choices
-from completions_cli.commands import batch_report, resolution
-from completions_cli.commands.batch_options import ClusterOptions, PaceOptions, RowOptions, StopOptions
+from completions_cli.commands import resolution
+from completions_cli.commands.batch import choices, report
+from completions_cli.commands.batch.options import ClusterOptions, PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import BatchStoppedError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
+from completions_cli.version import __version__
 
 if TYPE_CHECKING:
     from completions_cli.batch.cluster.engine import Engine
@@ -51,7 +51,7 @@ def run(
     """Run `batch --engine ray`."""
     resolution.apply_common(common, streams)
     budget = choices.budget(limits)
-    batch_report.check_summary(rows.summary)
+    report.check_summary(rows.summary)
     asked = Limits(choices.concurrency(pace.concurrency), _MOST_IN_FLIGHT, pace.rpm, pace.tpm, budget)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
     resolution.warn(streams, settings)
@@ -80,8 +80,8 @@ def run(
         run = _Run(plan, output, budget, progress)
         totals, ending = run.run(engine.Engine, job, asked, signer, rows)
     progress.summary(totals, output.place, ending.reason if ending else None)
-    batch_report.write_summary(rows.summary, totals, streams)
-    batch_report.report(totals, ending)
+    report.write_summary(rows.summary, totals, streams)
+    report.raise_ending(totals, ending)
 
 
 def _check(path: str, rows: RowOptions, cluster: ClusterOptions, settings: Settings) -> None:

@@ -24,9 +24,9 @@ from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.client import configuration
-from completions_cli.commands import batch_choices as choices
-from completions_cli.commands import batch_plan, batch_process, batch_report, resolution
-from completions_cli.commands.batch_options import PaceOptions, RowOptions, StopOptions
+from completions_cli.commands import resolution
+from completions_cli.commands.batch import choices, plan, process, report
+from completions_cli.commands.batch.options import PaceOptions, RowOptions, StopOptions
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 from completions_cli.errors import UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
@@ -56,12 +56,12 @@ def run(
     resolution.apply_common(common, streams)
     in_flight = choices.concurrency(pace.concurrency)
     budget = choices.budget(limits)
-    batch_report.check_summary(rows.summary)
+    report.check_summary(rows.summary)
     choices.shard(rows.shard)
     settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
     resolution.warn(streams, settings)
     if rows.plan:
-        batch_plan.run(streams, path, rows, budget, settings)
+        plan.run(streams, path, rows, budget, settings)
         return
     output = choices.output(rows.output)
     with ExitStack() as stack:
@@ -70,7 +70,7 @@ def run(
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         space, source = _open(stack, streams, path, output, rows, settings)
         totals = Totals.after(space.recovered, budget.prices)
-        most = _LOCAL_CONCURRENCY if settings.is_local else batch_process.sockets(in_flight)
+        most = _LOCAL_CONCURRENCY if settings.is_local else process.sockets(in_flight)
         progress = Progress(streams)
         job = _Job(
             streams=streams,
@@ -91,8 +91,8 @@ def run(
         if rows.ordered and ending is None:
             ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
     progress.summary(totals, output, ending.reason if ending else None)
-    batch_report.write_summary(rows.summary, totals, streams)
-    batch_report.report(totals, ending)
+    report.write_summary(rows.summary, totals, streams)
+    report.raise_ending(totals, ending)
 
 
 def _open(
@@ -147,7 +147,7 @@ class _Job:
         """Run the event loop until the batch is done or stopped."""
         started = time.monotonic()
         try:
-            with asyncio.Runner(loop_factory=batch_process.event_loop) as loop:
+            with asyncio.Runner(loop_factory=process.event_loop) as loop:
                 return loop.run(self._run(service, credentials))
         finally:
             self.totals.seconds = time.monotonic() - started
@@ -175,7 +175,7 @@ class _Job:
         )
         showing = asyncio.create_task(self._show(runner))
         try:
-            with batch_process.signals(runner, self.progress.note):
+            with process.signals(runner, self.progress.note):
                 await runner.run()
         finally:
             showing.cancel()

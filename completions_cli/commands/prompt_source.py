@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
-from completions_cli.typed_text import argument, checked, decoded, parse_json
 
 
 @dataclass(frozen=True, slots=True)

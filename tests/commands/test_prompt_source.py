@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from completions_cli.api import wire
+from completions_cli.commands.prompt_source import PromptFlags, PromptSource
 from completions_cli.errors import UsageError
 from completions_cli.models import Prompt
-from completions_cli.prompt_source import PromptFlags, PromptSource
 
 
 class Stdin:
