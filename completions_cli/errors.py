@@ -121,6 +121,17 @@ class MalformedResponseError(CompletionsError):
     next_step = "Try again; -vv shows what came."
 
 
+class MisfitError(MalformedResponseError):
+    """The answer holds other choices than were asked for, so nobody can tell which prompt each one answers.
+
+    `retryable` is false when the server plainly does not do what was asked.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, retryable: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+
+
 class OutputError(CompletionsError):
     """The answer cannot be written where it should go."""
 

@@ -12,6 +12,8 @@ Json: TypeAlias = Any
 
 SUCCESS = range(200, 300)  # the statuses of answers to be read
 
+_MOST_CHOICES = 2**31  # nobody asks for more of one prompt, and more could not be reckoned with
+
 Prompt: TypeAlias = str | list[str] | list[int] | list[list[int]]
 
 
@@ -32,9 +34,34 @@ class CompletionRequest:
 
     @property
     def prompt_count(self) -> int:
-        """How many prompts the request carries, and so how many choices to expect."""
+        """How many prompts the request carries."""
         if isinstance(self.prompt, list) and self.prompt and not isinstance(self.prompt[0], int):
             return len(self.prompt)
+        return 1
+
+    @property
+    def choices_each(self) -> int:
+        """How many choices are asked for each prompt: the extra parameter `n`."""
+        return _amount(self.extra.get("n"))
+
+    @property
+    def choice_count(self) -> int:
+        """How many choices the answer should hold: choice i * n + j is the j-th of prompt i."""
+        return self.prompt_count * self.choices_each if self.extra else self.prompt_count
+
+    @property
+    def generation_count(self) -> int:
+        """How many texts the model is to write: of `best_of` for each prompt, `n` come back."""
+        if not self.extra:
+            return self.prompt_count
+        return self.prompt_count * max(self.choices_each, _amount(self.extra.get("best_of")))
+
+
+def _amount(value: Json) -> int:
+    """Read a number of choices as servers do, some of which take "2" and 2.0 for 2. What is none counts as one."""
+    try:
+        return max(1, min(int(value), _MOST_CHOICES))
+    except (TypeError, ValueError, OverflowError):
         return 1
 
 

@@ -13,14 +13,17 @@ _SANE = 2**53  # tokens
 
 
 class Whole(NamedTuple):
-    """A response object whose choices are objects with valid text, and its usage as it is understood."""
+    """A response object whose choices are objects with valid text, and its usage as it is understood.
+
+    Where the server did not number all that it put among the choices, they have no index of ours instead.
+    """
 
     response: Mapping[str, Json]
     usage: Usage | None
 
 
 def read(body: bytes, choices: int = 1) -> Whole:
-    """Read a body that is all there, a JSON document or an event stream, of so many choices.
+    """Read a body that is all there, a JSON document or an event stream, to a request for so many choices.
 
     Raises the errors of `ResponseReader`.
     """
@@ -54,18 +57,34 @@ def _any(body: bytes, choices: int) -> Whole:
     reader = ResponseReader(choices)
     chunks = [*reader.feed(body), *reader.close()]
     if len(chunks) == 1:
-        return Whole(_valid(chunks[0]), reader.usage)
+        response, is_sure = _valid(chunks[0]), len(chunks[0].deltas) == len(chunks[0].raw.get("choices") or ())
+    else:
+        response, is_sure = _assembled(chunks, reader.usage), all(map(_is_numbered, chunks))
+    if not is_sure:
+        response = {**response, "choices": [_unnumbered(choice) for choice in response["choices"]]}
+    return Whole(response, reader.usage)
+
+
+def _assembled(chunks: list[Chunk], usage: Usage | None) -> dict[str, Json]:
     assembler = Assembler()
     for chunk in chunks:
         assembler.add(chunk)
-    return Whole(assembler.response(reader.usage), reader.usage)
+    return assembler.response(usage)
 
 
 def _valid(chunk: Chunk) -> Mapping[str, Json]:
     """Leave out what are no choices, and give the others their texts in valid Unicode."""
-    choices = [choice for choice in chunk.raw["choices"] if isinstance(choice, dict)]
     texts = [delta.text for delta in chunk.deltas]
     return {
         **chunk.raw,
-        "choices": [{**choice, "text": text} for choice, text in zip(choices, texts, strict=True)],
+        "choices": [{**choice, "text": text} for choice, text in zip(chunk.choices, texts, strict=True)],
     }
+
+
+def _is_numbered(chunk: Chunk) -> bool:
+    """Return whether the server itself has numbered the choices of a chunk."""
+    return all(type(choice.get("index")) is int for choice in chunk.choices)
+
+
+def _unnumbered(choice: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {name: value for name, value in choice.items() if name != "index"}

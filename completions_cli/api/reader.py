@@ -6,7 +6,7 @@ from typing import TypeGuard
 
 from completions_cli.api import error_map, wire
 from completions_cli.api.sse import Event, EventDecoder
-from completions_cli.errors import MalformedResponseError
+from completions_cli.errors import MalformedResponseError, MisfitError
 from completions_cli.models import Chunk, Delta, Json, Usage
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -16,6 +16,7 @@ _EVENT_STREAM_STARTS = b"deir:"
 _MAX_COUNT = 2**63 - 1
 _WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
+_NOT_A_COMPLETION = "Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent."
 
 
 class ResponseReader:
@@ -152,7 +153,7 @@ class ResponseReader:
             value = _told_apart(value)
         chunk = self._chunk(value, text, whole=True)
         if not chunk.deltas:
-            raise _not_a_completion("the response holds no choices", text)
+            raise MisfitError(f"the response holds no choices: {text[:80]!r}", hint=_NOT_A_COMPLETION)
         yield chunk
         _raise_error_beside_choices(value)
 
@@ -245,7 +246,7 @@ def _cut_short(message: str) -> MalformedResponseError:
 def _not_a_completion(message: str, text: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{message}: {text[:80]!r}",
-        hint="Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent.",
+        hint=_NOT_A_COMPLETION,
     )
 
 

@@ -19,7 +19,7 @@ _UNAUTHORIZED = 401
 
 @dataclass(slots=True)
 class Reply:
-    """A whole answer: the response object with its choices in index order, and the answer it came in."""
+    """A whole answer: the response object with its choices as the server gave them, and the answer it came in."""
 
     response: Mapping[str, Json]
     usage: Usage | None
@@ -79,7 +79,7 @@ class Exchange:
             refusal = error_map.from_response(answer.status, answer.headers, answer.body, unix_time())
             raise Failure(self._masked(self._service.advised(refusal)), answer)
         try:
-            whole = document.read(answer.body, request.prompt_count)
+            whole = document.read(answer.body, request.choice_count)
         except CompletionsError as error:
             if isinstance(error, ServiceError):
                 error.retry_after = error.retry_after or retry.retry_after(answer.headers, "", unix_time())

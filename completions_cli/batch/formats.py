@@ -9,7 +9,7 @@ from completions_cli.api import wire
 from completions_cli.batch import encoding
 from completions_cli.batch.journal import Entry
 from completions_cli.batch.rows import Row
-from completions_cli.errors import CompletionsError, NetworkError, ServiceError
+from completions_cli.errors import CompletionsError, MisfitError, NetworkError, ServiceError
 from completions_cli.models import Json
 
 OutputFormat = Literal["native", "openai"]
@@ -61,7 +61,7 @@ def entry(text: bytes, output_format: OutputFormat) -> Entry | None:
 
 def is_retryable(error: CompletionsError) -> bool:
     """Return whether the same row may succeed another time."""
-    if isinstance(error, ServiceError | NetworkError):
+    if isinstance(error, ServiceError | NetworkError | MisfitError):
         return error.retryable
     return error.kind in _RETRYABLE_KINDS
 

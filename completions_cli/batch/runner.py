@@ -157,7 +157,7 @@ class Runner:
         if self._budget.is_limited and self._under_way and self._is_tight():
             return None  # what is under way may use up the rest
         try:
-            return self._backlog.take()
+            return self._settler.due(self._backlog.take())
         except CompletionsError as error:  # the input cannot be read any further
             self.stop(Ending("input", error))
             return None

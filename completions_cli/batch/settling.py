@@ -15,7 +15,7 @@ from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
 from completions_cli.batch.units import Packer, Unit
-from completions_cli.errors import BatchStoppedError, CompletionsError, MalformedResponseError, ServiceError
+from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitError, ServiceError
 
 _PROBES = 2  # requests under way while an outage is suspected
 _RESUME_HINT = "The same command goes on where this run stopped."
@@ -51,22 +51,29 @@ class Settler:
     triage: Triage
     parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
 
+    def due(self, unit: Unit | None) -> Unit | None:
+        """Take a unit whose turn it is; a pack that came too late is taken apart first."""
+        if unit is None or not self.packer.is_outdated(unit):
+            return unit
+        first, *others = self.packer.singles(unit)
+        self.backlog.first(*others)
+        return first
+
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
-        self._is_alive()
-        unit.latency = now - sent_at
-        unit.replies.append(reply)
-        unit.is_repeat = False
         self.totals.use(reply.usage)
-        self.packer.taken(unit)
-        if unit.is_answered:
-            self._share_out(unit, now=now, sent_at=sent_at)
+        problem = units.misfit(unit, reply)
+        if problem is None:
+            self._fits(unit, reply, now - sent_at)
         else:
-            self.backlog.first(unit)
+            self.failed(unit, problem, now=now, sent_at=sent_at)
         self._stop_when_spent()
 
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         """Record a failure."""
+        if isinstance(error, MisfitError) and len(unit.rows) > 1:
+            self.backlog.first(*self.packer.misfit(unit))
+            return
         unit.is_repeat = True
         unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries)
@@ -91,18 +98,18 @@ class Settler:
         elif parked:
             self.stop(self.triage.nothing_succeeds(parked[-1][1]))
 
-    def _share_out(self, unit: Unit, *, now: float, sent_at: float) -> None:
-        try:
-            found, missing = units.outcomes(unit)
-        except MalformedResponseError as error:
-            unit.replies.clear()
-            self.failed(unit, error, now=now, sent_at=sent_at)
-            return
-        for outcome in found:
-            self.record(outcome)
-        if missing:
-            parts = [[row] for row in missing] if len(missing) == len(unit.rows) else [missing]
-            self.backlog.first(*[self.packer.again(rows, unit) for rows in parts])
+    def _fits(self, unit: Unit, reply: Reply, latency: float) -> None:
+        """Record a reply that is what its request asked for."""
+        self._is_alive()
+        unit.latency = latency
+        unit.replies.append(reply)
+        unit.is_repeat = False
+        self.packer.taken(unit)
+        if unit.is_answered:
+            for outcome in units.outcomes(unit):
+                self.record(outcome)
+        else:
+            self.backlog.first(unit)
 
     def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError, now: float) -> None:
         kind, wait, ending = verdict

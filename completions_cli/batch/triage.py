@@ -11,6 +11,7 @@ from completions_cli.errors import (
     AuthError,
     BatchStoppedError,
     CompletionsError,
+    MisfitError,
     NetworkError,
     NotFoundError,
     RateLimitError,
@@ -56,6 +57,8 @@ class Triage:
             return self._throttled(error, asked, now)
         if is_retryable(error):
             return self._transient(error, asked, now=now, sent_at=sent_at, tries=tries)
+        if isinstance(error, MisfitError):
+            return Verdict("rejected")
         if isinstance(error, AuthError | NotFoundError | NetworkError) or not isinstance(error, ServiceError):
             return self._refused(error)
         return Verdict("rejected")

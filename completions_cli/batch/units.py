@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from completions_cli.api import choices as api_choices
 from completions_cli.api import sampling
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.rows import Defaults, Row
-from completions_cli.errors import MalformedResponseError
+from completions_cli.errors import MisfitError
 from completions_cli.models import CompletionRequest, Json
 
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
+_MISFIT_PACKS = 3  # after so many answers that fit no request, no more packs are made
+_MISFIT = "Nobody can tell which prompt they answer. -vv shows what came."
+_NO_N = "Leave out n; -n/--samples asks for several completions without it."
 
 
 @dataclass(slots=True)
@@ -53,6 +57,7 @@ class Packer:
         self.size = size
         self._packs_taken = 0
         self._packs_refused = 0
+        self._misfits = 0
 
     def units(self, rows: Iterable[Row]) -> Iterator[Unit]:
         """Yield the units of rows that can be asked, and each bad row as a unit without requests."""
@@ -85,6 +90,21 @@ class Packer:
         if self._packs_taken or self._packs_refused < _REFUSED_PACKS:
             return self.split(unit)
         self.size = 1
+        return self.singles(unit)
+
+    def misfit(self, unit: Unit) -> list[Unit]:
+        """Return what to ask instead of a pack that was not answered as asked; after three such packs none is made."""
+        self._misfits += 1
+        if self._misfits >= _MISFIT_PACKS:
+            self.size = 1
+        return self.singles(unit)
+
+    def is_outdated(self, unit: Unit) -> bool:
+        """Return whether a unit is a pack that was made before packs were given up."""
+        return self.size == 1 and len(unit.rows) > 1
+
+    def singles(self, unit: Unit) -> list[Unit]:
+        """Take a unit apart into its rows."""
         return [self.again([row], unit) for row in unit.rows]
 
     def split(self, unit: Unit, last_try: int = 0) -> list[Unit]:
@@ -115,52 +135,63 @@ class Packer:
         return sampling.expand(request, self._samples, streams_arrays=self._streams_arrays)
 
 
-def outcomes(unit: Unit) -> tuple[list[Outcome], list[Row]]:
-    """Share out the replies of an answered unit: the outcome of each row, and the rows that got none.
+def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
+    """Return what is wrong with the choices of a reply to a unit's next request; None when they are as asked for.
 
-    Raises MalformedResponseError when a row that was asked alone lacks choices.
+    Where all choices answer one and the same prompt, their number is enough.
     """
-    if len(unit.rows) == 1:
-        return [_alone(unit)], []
-    shared: dict[int, dict[int, Json]] = {}
-    for turn, reply in enumerate(unit.replies):
-        seen: set[int] = set()
-        for index, choice in _choices(reply):
-            # The same index twice: whose choices these are is anybody's guess.
-            if index in seen:
-                return [], list(unit.rows)
-            seen.add(index)
-            position, sample = (index, turn) if len(unit.replies) > 1 else divmod(index, unit.samples)
-            shared.setdefault(position, {})[sample] = choice
-    found, missing = [], []
-    for position, row in enumerate(unit.rows):
-        own = shared.get(position, {})
-        if len(own) < unit.samples:
-            missing.append(row)
-        else:
-            choices = [{**own[sample], "index": sample} for sample in sorted(own)]
-            found.append(_outcome(unit, row, choices, usage=None))
-    return found, missing
-
-
-def _alone(unit: Unit) -> Outcome:
-    turns = len(unit.replies)
-    reply = unit.replies[-1]
-    if turns == 1:
-        choices = reply.response["choices"]
-        usage = reply.response.get("usage")
+    request, choices = unit.request, reply.response["choices"]
+    if len(unit.rows) == 1 and _has_one_prompt(request):
+        problem = api_choices.miscount(len(choices), request.choice_count)
     else:
-        numbered = [
-            {**choice, "index": index * turns + turn}
-            for turn, answered in enumerate(unit.replies)
-            for index, choice in _choices(answered)
-        ]
-        choices = sorted(numbered, key=lambda choice: int(choice["index"]))
-        usage = _total([answered.response.get("usage") for answered in unit.replies])
-    expected = unit.requests[0].prompt_count * turns
-    if len(choices) < expected:
-        raise MalformedResponseError(f"the response holds {len(choices)} of {expected} choices")
-    return _outcome(unit, unit.rows[0], choices, usage)
+        problem = api_choices.misfit(choices, request.choice_count)
+    if problem is None:
+        return None
+    if request.choices_each > 1 and len(choices) == request.prompt_count:
+        return MisfitError(f"the server ignored n: {problem}", hint=_NO_N, retryable=False)
+    return MisfitError(problem, hint=_MISFIT)
+
+
+def outcomes(unit: Unit) -> list[Outcome]:
+    """Share out the replies of an answered unit, none of them a misfit: the outcome of each row."""
+    if len(unit.rows) == 1:
+        return [_outcome(unit, unit.rows[0], _numbered(unit), _usage(unit))]
+    each = unit.samples * unit.requests[0].choices_each
+    choices = _numbered(unit)
+    return [
+        _outcome(unit, row, _renumbered(choices[position * each : (position + 1) * each]), usage=None)
+        for position, row in enumerate(unit.rows)
+    ]
+
+
+def _numbered(unit: Unit) -> list[Json]:
+    """Return the choices of a unit, those of a prompt together; those of several requests take turns."""
+    turns = len(unit.replies)
+    if turns == 1:
+        return _renumbered(_sorted(unit.replies[0]))
+    by_turn = [_sorted(reply) for reply in unit.replies]
+    return _renumbered([choice for choices in zip(*by_turn, strict=True) for choice in choices])
+
+
+def _sorted(reply: Reply) -> list[Json]:
+    """Return the choices of a reply by their index, or as they came where they are not numbered."""
+    choices: list[Json] = reply.response["choices"]
+    numbers = [choice.get("index") for choice in choices]
+    if any(type(number) is not int for number in numbers) or len(set(numbers)) < len(numbers):
+        return choices
+    return sorted(choices, key=lambda choice: int(choice["index"]))
+
+
+def _renumbered(choices: list[Json]) -> list[Json]:
+    return [
+        choice if choice.get("index") is position else {**choice, "index": position}
+        for position, choice in enumerate(choices)
+    ]
+
+
+def _usage(unit: Unit) -> Json:
+    usages = [reply.response.get("usage") for reply in unit.replies]
+    return usages[0] if len(usages) == 1 else _total(usages)
 
 
 def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
@@ -176,17 +207,15 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
     )
 
 
-def _choices(reply: Reply) -> Iterator[tuple[int, dict[str, Json]]]:
-    for position, choice in enumerate(reply.response["choices"]):
-        if isinstance(choice, dict):
-            index = choice.get("index", position)
-            yield index if type(index) is int else position, choice
-
-
 def _total(usages: list[Json]) -> Json:
     counted: list[Mapping[str, Json]] = [usage for usage in usages if isinstance(usage, dict)]
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
     return {name: sum(usage.get(name) or 0 for usage in counted) for name in names} if counted else None
+
+
+def _has_one_prompt(request: CompletionRequest) -> bool:
+    """Return whether a request asks for one prompt only, be it several times."""
+    return request.prompt_count == 1 or all(prompt == request.prompt[0] for prompt in request.prompt or ())  # type: ignore[index] # an array
 
 
 def _is_packable(request: CompletionRequest) -> bool:

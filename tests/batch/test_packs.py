@@ -60,16 +60,16 @@ def test_only_rows_with_equal_parameters_are_packed(cli: Cli, emulator: Start, t
     assert {number: len(found) for number, found in texts(output).items()} == dict.fromkeys(range(9), 1) | {4: 0, 5: 2}
 
 
-@pytest.mark.parametrize("fault", ["missing-choice", "repeated-choice", "shuffled-choices"])
+@pytest.mark.parametrize("fault", ["missing-choice:x3", "repeated-choice:x3", "shuffled-choices:0.7"])
 def test_choices_find_their_rows_or_are_asked_again(
     fault: str, cli: Cli, emulator: Start, rows: Rows, tmp_path: Path
 ) -> None:
     batch(cli.service(emulator().url), rows(12), "-o", tmp_path / "right")
-    server = emulator("--fault", f"{fault}:0.7")
+    server = emulator("--fault", fault)
     assert batch(cli.service(server.url), rows(12), "-o", tmp_path / "out", "--pack", "4").code == 0
     first = {row: found[0] for row, found in texts(tmp_path / "out").items()}
     assert first == {row: found[0] for row, found in texts(tmp_path / "right").items()}
-    assert (len(prompts(server)) > 3) is (fault != "shuffled-choices")
+    assert (len(prompts(server)) > 3) is (fault != "shuffled-choices:0.7")
 
 
 def test_one_bad_prompt_of_a_pack_fails_alone(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
