@@ -1,16 +1,15 @@
 """Assembles the command and is its only error boundary: every failure becomes text on stderr and an exit code here."""
 
 import errno
-import importlib
 import itertools
 import os
 import signal
 import sys
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import typer
 
-from completions_cli.commands import help_pages
+from completions_cli.commands.lazy import LazyGroup
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
 from completions_cli.streams import Streams
 from completions_cli.version import __version__
@@ -32,31 +31,13 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _TypedError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
-class LazyGroup(help_pages.Group):
-    """Loads the module of a command when that command is called: the help and tab completion of names load none."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Name the commands, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return what is shown of a command; None when there is none of that name."""
-        return help_pages.Command(cmd_name, help=COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """Load the command that is called."""
-        name, shown, rest = super().resolve_command(ctx, args)
-        return name, shown and _load(args[0]), rest
-
-
-def _load(name: str) -> Any:
-    command = typer.main.get_command(importlib.import_module(f"completions_cli.commands.{name}").app)
-    command.name = name
-    return command
+class _Root(LazyGroup):
+    package: ClassVar = "completions_cli.commands"
+    summaries: ClassVar = COMMANDS
 
 
 app = typer.Typer(
-    cls=LazyGroup,
+    cls=_Root,
     name="completions",
     help="Text completions from Azure AI Foundry, at the command line.",
     pretty_exceptions_enable=False,

@@ -13,6 +13,7 @@ import typer
 
 from completions_cli.commands import help_pages
 from completions_cli.commands.examples import EXAMPLES
+from completions_cli.commands.lazy import load
 from completions_cli.errors import ExitCode
 from completions_cli.main import COMMANDS, app
 from completions_cli.version import __version__
@@ -61,6 +62,8 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
         yield from (".TP", rf"\fI{_text(argument.make_metavar(ctx=context))}\fR", _text(help_pages.meaning(argument)))
     yield from _panels(command, name, context, shown)
     yield from _examples(name)
+    for verb in getattr(command, "verbs", ()):
+        yield from _command(load(command.package, verb), f"{name} {verb}", context, shown)
 
 
 def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:

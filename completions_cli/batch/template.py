@@ -14,6 +14,7 @@ class Template:
     """A text with `{column}` in it; `{{` and `}}` stand for braces. Raises UsageError when it cannot be one."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self._parts: list[tuple[str, str | None]] = []  # literal text, then a column's name or None
         position = 0
         for found in _PIECE.finditer(text):

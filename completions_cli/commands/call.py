@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 from completions_cli.api import sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import resolution, typed_text
-from completions_cli.commands.options import (
-    CommonOptions,
-    ConnectionOptions,
-    OutputOptions,
-    ParameterOptions,
-    PromptOptions,
-)
-from completions_cli.commands.prompt_source import PromptFlags, PromptSource
+from completions_cli.commands.options import CallOptions, PromptOptions
+from completions_cli.commands.prompt_source import PromptSource
 from completions_cli.errors import FailOnError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
 from completions_cli.render import answer, usage
@@ -29,24 +23,14 @@ if TYPE_CHECKING:
     from completions_cli.client.caller import Caller
 
 
-def run(
-    streams: Streams,
-    prompt: str | None,
-    prompts: PromptOptions,
-    params: ParameterOptions,
-    connection: ConnectionOptions,
-    output: OutputOptions,
-    common: CommonOptions,
-    *,
-    streaming: bool,
-) -> None:
+def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
-    resolution.apply_common(common, streams)
+    prompts, output = options.prompts, options.output
     fail_on = _fail_on(output.fail_on, streams)
     separator = typed_text.argument(output.separator, "--separator", escapes=True)
-    source = _source(prompt, prompts, streams)
+    source = _source(prompts, streams)
     text, body = source.read(wire.prompt_from_json)
-    settings = resolution.settings(streams, common, params, connection, output.format, body, escapes=prompts.escapes)
+    settings = resolution.settings(streams, options, format=output.format, body=body, escapes=prompts.escapes)
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source)
     first = _request(text, settings, streaming=streaming)
@@ -54,7 +38,7 @@ def run(
     if output.dry_run or output.curl:
         _show_request(streams, settings, requests, as_curl=output.curl)
         return
-    options = AnswerOptions(
+    shape = AnswerOptions(
         format=settings.values["format"],
         streaming=streaming,
         final_newline=not output.no_newline,
@@ -68,7 +52,7 @@ def run(
         stack.callback(spinner.stop)
         caller = stack.enter_context(resolution.caller(settings, streams, spinner))
         destination = stack.enter_context(_destination(output.output, streams))
-        finished = _render(caller, requests, options, destination, spinner)
+        finished = _render(caller, requests, shape, destination, spinner)
     _tell(streams, finished, wanted=output.usage)
     matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
     if matched:
@@ -86,25 +70,11 @@ def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
     return frozenset(reasons)
 
 
-def _source(prompt: str | None, prompts: PromptOptions, streams: Streams) -> PromptSource:
+def _source(prompts: PromptOptions, streams: Streams) -> PromptSource:
     from completions_cli.commands import editor
 
-    flags = PromptFlags(
-        prompt=prompt,
-        files=prompts.file,
-        lines=prompts.lines,
-        null=prompts.null,
-        tokens=prompts.tokens,
-        prompt_json=prompts.prompt_json,
-        request=prompts.request,
-        edit=prompts.edit,
-        prepend=prompts.prepend,
-        append=prompts.append,
-        keep_newline=prompts.keep_newline,
-        escapes=prompts.escapes,
-    )
     return PromptSource(
-        flags,
+        prompts,
         streams.read_stdin,
         stdin_is_terminal=streams.stdin_is_terminal,
         edit=lambda text: editor.edit(text, streams.environ),

@@ -4,13 +4,12 @@ import ipaddress
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from completions_cli.commands import resolution
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions, verbose_option
@@ -41,7 +40,7 @@ def _complete_fault(incomplete: str) -> list[str]:
     return [kind for kind in catalogue() if kind.startswith(incomplete)]
 
 
-@dataclass(slots=True)
+@option_group
 class ListenOptions:
     """Where the emulator listens, and who may talk to it."""
 
@@ -71,7 +70,7 @@ class ListenOptions:
     ] = None
 
 
-@dataclass(slots=True)
+@option_group
 class PlayOptions:
     """What the emulator plays."""
 
@@ -113,7 +112,7 @@ class PlayOptions:
     ] = None
 
 
-@dataclass(slots=True)
+@option_group
 class TroubleOptions:
     """What goes wrong."""
 
@@ -164,14 +163,12 @@ class EmulatorCommonOptions(CommonOptions):
 )
 @with_options
 def emulator(
-    ctx: typer.Context, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: EmulatorCommonOptions
+    streams: Streams, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: EmulatorCommonOptions
 ) -> None:
     """Play the completions service on a local socket.
 
     The first line on stdout is the endpoint. Ctrl-C ends it.
     """
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     if trouble.list_faults:
         _print_faults(streams)
         return

@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("Once more what failed", "completions batch rows.jsonl -o answers.jsonl --retry-failed"),
     ),
+    "batch merge": (("Four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
     "config init": (
         ("Ask for all that is needed", "completions config init"),
         (

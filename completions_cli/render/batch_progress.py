@@ -1,11 +1,11 @@
 """How a batch is getting on: a bar on a terminal, a line every ten seconds elsewhere, and a summary at its end."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from completions_cli.batch.totals import Totals
 from completions_cli.streams import Streams, visible
 
 if TYPE_CHECKING:
@@ -20,67 +20,11 @@ _WIDEST = 100
 _SIGNALS = ("interrupt", "terminate")
 
 
-class Figures(Protocol):
-    """What is shown of a run's totals."""
-
-    @property
-    def resumed(self) -> int:
-        """Rows done by earlier runs."""
-
-    @property
-    def ok(self) -> int:
-        """Rows that succeeded."""
-
-    @property
-    def failed(self) -> Mapping[str, int]:
-        """Rows that failed, by kind."""
-
-    @property
-    def requests(self) -> int:
-        """Requests sent."""
-
-    @property
-    def retries(self) -> int:
-        """Requests that were sent again."""
-
-    @property
-    def throttled(self) -> int:
-        """Requests answered 429."""
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Tokens of prompts."""
-
-    @property
-    def completion_tokens(self) -> int:
-        """Tokens of completions."""
-
-    @property
-    def total_tokens(self) -> int:
-        """Tokens of both."""
-
-    @property
-    def seconds(self) -> float:
-        """How long the run took so far."""
-
-    @property
-    def rows(self) -> int:
-        """Rows that are done."""
-
-    @property
-    def new_rows(self) -> int:
-        """Rows that this run has done."""
-
-    @property
-    def cost(self) -> float | None:
-        """What the tokens cost."""
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A run at one moment. `share` is how much of it is done, 0 to 1; `total` how many rows it has, if known."""
 
-    totals: Figures
+    totals: Totals
     in_flight: int
     share: float
     total: int | None = None
@@ -128,7 +72,7 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def summary(self, totals: Figures, output: Path | str, stopped_by: str | None) -> None:
+    def summary(self, totals: Totals, output: Path | str, stopped_by: str | None) -> None:
         """Print how the run ended."""
         lines = summary(totals, output, stopped_by)
         if self._stderr.is_terminal and self._color and not self._stderr.quiet:
@@ -168,7 +112,7 @@ def line(snapshot: Snapshot, pace: Pace) -> str:
     return "batch: " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
-def summary(totals: Figures, output: Path | str, stopped_by: str | None) -> list[str]:
+def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[str]:
     """Make the lines that a run ends with."""
     seconds = max(totals.seconds, 1e-9)
     failed = sum(totals.failed.values())

@@ -15,11 +15,12 @@ from completions_cli.batch.cluster import inputs, parts
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.planning import Plan
-from completions_cli.batch.cluster.selection import Selection, part_rows
+from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import Fenced, LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.selection import Selection
 from completions_cli.batch.source import Identity, open_source
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.wall_clock import unix_time

@@ -2,9 +2,12 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
+
+import pytest
 
 from tests.batch.conftest import batch, records, row_numbers
 from tests.command import Cli
@@ -154,3 +157,24 @@ def test_the_summary_says_all(cli: Cli, emulator: Start, rows: Rows, output: Pat
     assert "--retry-failed" in result.stderr
     quiet = batch(cli, rows(50), "-o", output, "-q")
     assert (quiet.code, len(quiet.stderr.splitlines())) == (13, 2)
+
+
+def test_merge_has_its_own_help_and_options(cli: Cli, tmp_path: Path) -> None:
+    page = cli.run("batch", "merge", "--help").text
+    assert page.startswith("Usage: completions batch merge [OPTIONS] PART...\n")
+    assert "--overwrite" in page
+    assert "--pack" not in page
+    assert re.search(r"\n  merge +Join ", cli.run("batch", "--help").text)
+    assert batch(cli, "merge", tmp_path / "a.jsonl", "-o", tmp_path / "b", "--pack", "2").code == 2
+    result = batch(cli, "-o", tmp_path / "b", "merge", tmp_path / "a.jsonl")
+    assert (result.code, "merge comes before the options" in result.stderr) == (2, True)
+
+
+def test_a_file_called_merge_is_an_input_with_its_folder(
+    cli: Cli, emulator: Start, rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.service(emulator().url)
+    rows(2).rename(tmp_path / "merge")
+    monkeypatch.chdir(tmp_path)
+    assert batch(cli, "./merge", "--input-format", "jsonl", "-o", tmp_path / "out.jsonl").code == 0
+    assert row_numbers(tmp_path / "out.jsonl") == [0, 1]

@@ -42,6 +42,10 @@ def _pages(context: Any, words: list[str]) -> Iterator[tuple[str, str, bool]]:
     for name in command.list_commands(context) if is_group else ():
         below = command.resolve_command(context, [name])[1]
         yield from _pages(type(context)(below, info_name=name, parent=context), [*words, name])
+    for name in getattr(command, "verbs", ()):
+        yield from _pages(
+            command.make_context(words[-1], [name], context.parent, resilient_parsing=True), [*words, name]
+        )
 
 
 @pytest.fixture(scope="module")

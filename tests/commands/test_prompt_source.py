@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from completions_cli.api import wire
-from completions_cli.commands.prompt_source import PromptFlags, PromptSource
+from completions_cli.commands.options import PromptOptions
+from completions_cli.commands.prompt_source import PromptSource
 from completions_cli.errors import UsageError
 from completions_cli.models import Prompt
 
@@ -29,7 +30,7 @@ class Stdin:
 
 def read_all(stdin: Stdin | None = None, **flags: Any) -> tuple[Prompt | None, dict[str, Any]]:
     stdin = stdin or Stdin(is_terminal=True)
-    source = PromptSource(PromptFlags(**flags), stdin.read, stdin_is_terminal=stdin.is_terminal)
+    source = PromptSource(PromptOptions(**flags), stdin.read, stdin_is_terminal=stdin.is_terminal)
     found = source.read(wire.prompt_from_json)
     assert source.uses_stdin is (stdin.reads == 1)
     return found
@@ -77,7 +78,7 @@ def test_bytes_of_an_argument_arrive_unchanged(content: bytes) -> None:
 
 @given(content=CONTENTS)
 def test_bytes_of_stdin_arrive_unchanged_but_for_one_final_newline(content: bytes) -> None:
-    for flags in ({}, {"prompt": "-"}, {"files": ["-"]}):
+    for flags in ({}, {"prompt": "-"}, {"file": ["-"]}):
         assert arrives(read(Stdin(content), **flags)) == without_newline(content)
         assert arrives(read(Stdin(content), keep_newline=True, **flags)) == content
 
@@ -90,9 +91,9 @@ def test_bytes_of_files_arrive_unchanged_but_for_one_final_newline(
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_bytes(content)
     second.write_bytes(other)
-    assert arrives(read(files=[str(first)])) == without_newline(content)
-    assert arrives(read(files=[str(first)], keep_newline=True)) == content
-    both = read(files=[str(first), str(second)])
+    assert arrives(read(file=[str(first)])) == without_newline(content)
+    assert arrives(read(file=[str(first)], keep_newline=True)) == content
+    both = read(file=[str(first), str(second)])
     assert isinstance(both, list)
     assert [arrives(text) for text in both if isinstance(text, str)] == [
         without_newline(content),
@@ -209,7 +210,7 @@ def test_there_is_nothing_to_surround_in_a_request_without_a_prompt() -> None:
 
 SOURCES: dict[str, dict[str, Any]] = {
     "PROMPT": {"prompt": "a"},
-    "--file": {"files": ["f"]},
+    "--file": {"file": ["f"]},
     "--lines": {"lines": True},
     "--null": {"null": True},
     "--tokens": {"tokens": "[1]"},
@@ -233,8 +234,8 @@ def test_two_sources_are_one_too_many(first: str, second: str) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        {"files": ["-", "-"]},
-        {"files": ["-"], "append": "@-"},
+        {"file": ["-", "-"]},
+        {"file": ["-"], "append": "@-"},
         {"prompt": "-", "prepend": "@-"},
         {"append": "@-"},
         {"prompt": "a", "prepend": "@-", "append": "@-"},
@@ -256,8 +257,8 @@ def test_stdin_is_never_read_when_the_prompt_is_elsewhere(tmp_path: Path, *, is_
     for flags in (
         {"prompt": "a"},
         {"prompt": ""},
-        {"files": [str(file)]},
-        {"files": [str(file), str(file)]},
+        {"file": [str(file)]},
+        {"file": [str(file), str(file)]},
         {"tokens": "[1]"},
         {"prompt_json": '"a"'},
         {"request": '{"prompt":"a"}'},
@@ -272,7 +273,7 @@ def test_stdin_is_read_once_where_it_is_asked_for() -> None:
     for flags in (
         {},
         {"prompt": "-"},
-        {"files": ["-"]},
+        {"file": ["-"]},
         {"lines": True},
         {"null": True},
         {"prompt": "a", "append": "@-"},
@@ -297,14 +298,14 @@ def test_the_editors_text_is_a_file_like_any_other() -> None:
         asked.append(text)
         return "written\n"
 
-    source = PromptSource(PromptFlags(edit=True, append="!"), Stdin().read, stdin_is_terminal=True, edit=edit)
+    source = PromptSource(PromptOptions(edit=True, append="!"), Stdin().read, stdin_is_terminal=True, edit=edit)
     assert source.read(wire.prompt_from_json) == ("written!", {})
     assert asked == [""]
 
 
 @pytest.mark.parametrize("saved", ["", "\n"])
 def test_an_editor_that_saved_nothing_is_an_error(saved: str) -> None:
-    source = PromptSource(PromptFlags(edit=True), read_stdin=bytes, stdin_is_terminal=True, edit=lambda _: saved)
+    source = PromptSource(PromptOptions(edit=True), read_stdin=bytes, stdin_is_terminal=True, edit=lambda _: saved)
     with pytest.raises(UsageError, match="empty"):
         source.read(wire.prompt_from_json)
 
@@ -345,7 +346,7 @@ def test_input_that_is_not_utf8_is_refused_with_its_offset(
     wanted = f"is not UTF-8: byte {offset} is 0x{byte}"
     assert refused(Stdin(content)) == f"standard input {wanted}"
     assert refused(Stdin(content), lines=True) == f"standard input {wanted}"
-    assert refused(files=[str(file)]) == f"{file} {wanted}"
+    assert refused(file=[str(file)]) == f"{file} {wanted}"
     assert refused(prompt="a", append=f"@{file}") == f"{file} {wanted}"
     assert refused(prompt_json=f"@{file}") == f"{file} {wanted}"
 
@@ -362,14 +363,14 @@ def test_an_argument_that_is_not_utf8_is_refused_with_its_offset(argument: bytes
 
 @pytest.mark.parametrize("path", ["missing/file", "", "~no-such-user-here/x", "a\0b"])
 def test_a_file_that_cannot_be_read_is_an_error_naming_it(path: str) -> None:
-    assert f"{path} cannot be read: " in refused(files=[path])
+    assert f"{path} cannot be read: " in refused(file=[path])
     assert "cannot be read" in refused(prompt="a", append=f"@{path}")
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "f").write_text("home", encoding="utf-8")
-    assert read(files=["~/f"]) == "home"
+    assert read(file=["~/f"]) == "home"
 
 
 def test_escapes_are_decoded_where_wanted() -> None:
@@ -388,6 +389,6 @@ def test_escapes_are_not_looked_for_in_what_was_read(tmp_path: Path) -> None:
     file = tmp_path / "f"
     file.write_text(r"a\n", encoding="utf-8")
     assert read(Stdin(rb"\n"), escapes=True) == r"\n"
-    assert read(files=[str(file)], escapes=True) == r"a\n"
+    assert read(file=[str(file)], escapes=True) == r"a\n"
     assert read(prompt="", append=f"@{file}", escapes=True) == r"a\n"
     assert read(prompt_json=r'"\\n"', escapes=True) == r"\n"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from completions_cli.batch import rows
 from completions_cli.batch.cluster.parts import Kind
-from completions_cli.batch.cluster.selection import Selection
 from completions_cli.batch.cluster.storage import filesystem
 from completions_cli.batch.rows import Row
+from completions_cli.batch.selection import Selection
 from completions_cli.batch.source import SUFFIXES, Format, Identity, Source
 from completions_cli.batch.template import Template
 from completions_cli.errors import UsageError

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.parts import Entry
-from completions_cli.batch.cluster.selection import Selection
+from completions_cli.batch.selection import Selection
 from completions_cli.batch.template import Template
 
 

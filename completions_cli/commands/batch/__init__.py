@@ -1,56 +1,49 @@
 """`completions batch`: many requests from a file or a pipe, resumable."""
 
-from typing import Annotated
+from typing import ClassVar
 
 import typer
 
-from completions_cli.commands.batch.options import ClusterOptions, PaceOptions, RowOptions, StopOptions
-from completions_cli.commands.help_pages import Command
+from completions_cli.commands.batch.options import BatchOptions
+from completions_cli.commands.lazy import CommandWithVerbs
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
-from completions_cli.errors import UsageError
+from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(cls=Command)
+class _Command(CommandWithVerbs):
+    package: ClassVar = __name__
+    # Each is a module beside this one.
+    verbs: ClassVar = {
+        "merge": "Join the outputs of shards or of a cluster into one file.",
+    }
+
+
+@app.command(cls=_Command)
 @with_options
-def batch(
-    ctx: typer.Context,
-    rows: RowOptions,
-    pace: PaceOptions,
-    limits: StopOptions,
-    cluster: ClusterOptions,
-    params: ParameterOptions,
-    connection: ConnectionOptions,
-    common: CommonOptions,
-    source: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT",
-            help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.",
-        ),
-    ],
-) -> None:
+def batch(streams: Streams, options: BatchOptions) -> None:
     """Complete every row of INPUT and write the answers to a file, a line a row.
 
     The same command goes on where an earlier run ended, however it ended.
-    `completions batch merge PART ... -o OUTPUT` joins the outputs of shards.
     """
-    from completions_cli.commands.batch import choices, run  # help and tab completion go without them
+    # Help and tab completion go without them.
+    from completions_cli.commands import resolution
+    from completions_cli.commands.batch import choices, report
 
-    if source[0] == "merge":
-        from completions_cli.commands.batch import merge
+    chosen = choices.parse(options, verbs=_Command.verbs)
+    report.check_summary(chosen.summary)
+    settings = resolution.settings(streams, options)
+    resolution.warn(streams, settings)
+    if chosen.cluster is not None:
+        from completions_cli.commands.batch import cluster
 
-        merge.run(ctx.obj, source[1:], rows, common)
-        return
-    if len(source) > 1:
-        raise UsageError(
-            f"one INPUT at a time, not {len(source)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
-        )
-    if choices.is_on_ray(cluster):
-        from completions_cli.commands.batch import cluster as on_ray
+        cluster.run(streams, chosen, chosen.cluster, settings)
+    elif chosen.plan:
+        from completions_cli.commands.batch import plan
 
-        on_ray.run(ctx.obj, source[0], rows, pace, limits, params, connection, common, cluster)
-        return
-    run.run(ctx.obj, source[0], rows, pace, limits, params, connection, common)
+        plan.run(streams, chosen, settings)
+    else:
+        from completions_cli.commands.batch import run
+
+        run.run(streams, chosen, settings)

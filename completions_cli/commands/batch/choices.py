@@ -1,7 +1,8 @@
 """What was typed for a batch, checked and put into the words of the batch itself."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -10,9 +11,10 @@ from completions_cli.batch.budget import Budget, ErrorLimit, Prices
 from completions_cli.batch.cluster.parts import Kind, PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.run_file import RunFile
-from completions_cli.batch.source import Format, Source
+from completions_cli.batch.selection import Selection
+from completions_cli.batch.source import Format, Identity, Source
 from completions_cli.batch.template import Template
-from completions_cli.commands.batch.options import ClusterOptions, RowOptions, StopOptions
+from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.settings.resolve import Settings
@@ -28,35 +30,71 @@ _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterChoices:
+    """What was typed for a cluster, checked."""
+
+    address: str | None
+    parts: PartKind
+    input_format: Kind | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What was typed for a batch, checked. `cluster` is None where the work is done on this machine.
+
+    `output` is as it was typed: a file here, a folder on a cluster, and a plan needs none.
+    """
+
+    input: str
+    output: str | None
+    input_format: Format | None
+    output_format: OutputFormat | None
+    template: Template | None
+    samples: int
+    pack: int
+    selection: Selection
+    ordered: bool
+    retry_failed: bool
+    overwrite: bool
+    plan: bool
+    summary: str | None
+    in_flight: int | None
+    rpm: float | None
+    tpm: float | None
+    budget: Budget
+    cluster: ClusterChoices | None
+
+
+def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
+    """Check what was typed. `verbs` are the words that mean something else than INPUT. Raises UsageError."""
+    rows, pace = options.rows, options.pace
+    is_on_ray = _is_on_ray(options.cluster)
+    return Choices(
+        input=_input(options.source, verbs),
+        output=rows.output,
+        input_format=None if is_on_ray else _word("--input-format", rows.input_format, _FORMATS),
+        output_format=_word("--output-format", rows.output_format, _OUTPUT_FORMATS),
+        template=None if rows.template is None else Template(rows.template),
+        samples=rows.samples,
+        pack=rows.pack,
+        selection=Selection(*_shard(rows.shard), rows.limit),
+        ordered=rows.ordered,
+        retry_failed=rows.retry_failed,
+        overwrite=rows.overwrite,
+        plan=rows.plan,
+        summary=rows.summary,
+        in_flight=_in_flight(pace.concurrency),
+        rpm=pace.rpm,
+        tpm=pace.tpm,
+        budget=_budget(options.stop),
+        cluster=_cluster(options.cluster, rows) if is_on_ray else None,
+    )
+
+
 def retry_policy(settings: Settings) -> RetryPolicy:
     """Return how patient a batch is: more than a call that someone waits for."""
     return RetryPolicy(settings.values["retries"], settings.values["max_wait"], cap=_BACKOFF_CAP)
-
-
-def concurrency(text: str) -> int | None:
-    """Read -j; None is auto."""
-    if text == "auto":
-        return None
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_IN_FLIGHT:
-        raise UsageError(f"-j must be auto or a number from 1 to {_MOST_IN_FLIGHT}, not {text!r}")
-    return int(text)
-
-
-def input_format(text: str | None) -> Format | None:
-    """Read --input-format."""
-    return None if text is None else _one_of("--input-format", text, _FORMATS)
-
-
-def output_format(text: str | None, *, is_openai: bool) -> OutputFormat:
-    """Read --output-format; unsaid, the output is of the input's kind."""
-    if text is not None:
-        return _one_of("--output-format", text, _OUTPUT_FORMATS)
-    return "openai" if is_openai else "native"
-
-
-def template(text: str | None) -> Template | None:
-    """Read --template."""
-    return None if text is None else Template(text)
 
 
 def output(text: str | None) -> Path:
@@ -71,7 +109,77 @@ def output(text: str | None) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def shard(text: str | None) -> tuple[int, int]:
+def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
+    """Return the format of the lines out; unsaid, it is of the input's kind."""
+    return chosen.output_format or ("openai" if is_openai else "native")
+
+
+def run_file(chosen: Choices, settings: Settings, source: Source) -> RunFile:
+    """Describe the run: everything that decides what its rows are asked."""
+    return describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
+
+
+def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
+    """Describe the run on an input of this identity and kind."""
+    selection = chosen.selection
+    return RunFile(
+        identity,
+        _run_parameters(chosen, settings, kind),
+        output_format(chosen, is_openai=is_openai),
+        (selection.index, selection.count),
+    )
+
+
+def _run_parameters(chosen: Choices, settings: Settings, kind: str) -> dict[str, Json]:
+    """Collect what decides what rows are asked, their own words aside."""
+    return {
+        **settings.parameters,
+        **{f"extra {name}": value for name, value in settings.extra.items()},
+        "model": settings.values["model"],
+        "deployment": settings.values["deployment"],
+        "extra_parameters": settings.values["extra_parameters"],
+        "samples": chosen.samples,
+        "template": chosen.template and chosen.template.text,
+        "input_format": kind,
+    }
+
+
+def _input(words: list[str], verbs: Iterable[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    if words[0] in verbs:
+        raise UsageError(f"{words[0]} comes before the options", hint=f"completions batch {words[0]} --help")
+    raise UsageError(
+        f"one INPUT at a time, not {len(words)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
+    )
+
+
+def _is_on_ray(cluster: ClusterOptions) -> bool:
+    """Read --engine; options for a cluster go with it."""
+    is_on_ray = _word("--engine", cluster.engine, _ENGINES) == "ray"
+    if not is_on_ray and (cluster.address is not None or cluster.parts is not None):
+        raise UsageError("--address and --parts are for clusters", hint="Add --engine ray.")
+    return is_on_ray
+
+
+def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
+    return ClusterChoices(
+        address=cluster.address,
+        parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",
+        input_format=_word("--input-format", rows.input_format, _CLUSTER_FORMATS),
+    )
+
+
+def _in_flight(text: str) -> int | None:
+    """Read -j; None is auto."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_IN_FLIGHT:
+        raise UsageError(f"-j must be auto or a number from 1 to {_MOST_IN_FLIGHT}, not {text!r}")
+    return int(text)
+
+
+def _shard(text: str | None) -> tuple[int, int]:
     """Read --shard as (index, count); unsaid, everything is one shard."""
     if text is None:
         return 0, 1
@@ -83,23 +191,7 @@ def shard(text: str | None) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def wanted(rows: RowOptions, done: Callable[[int], bool]) -> Callable[[int], bool]:
-    """Make the test for the rows to be asked: of this shard, within the limit, not done."""
-    index, count = shard(rows.shard)
-    end = float("inf") if rows.limit is None else rows.limit * count + index
-    return lambda number: number % count == index and number < end and not done(number)
-
-
-def total_rows(rows: RowOptions, lines: int | None) -> int | None:
-    """Work out how many rows the run is about, given the lines of its input."""
-    if lines is None:
-        return None
-    index, count = shard(rows.shard)
-    own = max(0, -(-(lines - index) // count))
-    return own if rows.limit is None else min(own, rows.limit)
-
-
-def budget(stop: StopOptions) -> Budget:
+def _budget(stop: StopOptions) -> Budget:
     """Read the options on when to stop."""
     if stop.fail_fast and stop.max_errors is not None:
         raise UsageError("--fail-fast and --max-errors exclude each other", hint="--fail-fast is --max-errors 1.")
@@ -114,44 +206,6 @@ def budget(stop: StopOptions) -> Budget:
     return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
 
 
-def is_on_ray(cluster: ClusterOptions) -> bool:
-    """Read --engine; options for a cluster go with it."""
-    is_on_ray = _one_of("--engine", cluster.engine, _ENGINES) == "ray"
-    if not is_on_ray and (cluster.address is not None or cluster.parts is not None):
-        raise UsageError("--address and --parts are for clusters", hint="Add --engine ray.")
-    return is_on_ray
-
-
-def part_kind(text: str | None) -> PartKind:
-    """Read --parts."""
-    return "jsonl" if text is None else _one_of("--parts", text, _PART_KINDS)
-
-
-def cluster_input_format(text: str | None) -> Kind | None:
-    """Read --input-format, where tables may be Parquet too."""
-    return None if text is None else _one_of("--input-format", text, _CLUSTER_FORMATS)
-
-
-def run_file(rows: RowOptions, settings: Settings, source: Source) -> RunFile:
-    """Describe the run: everything that decides what its rows are asked."""
-    kind = output_format(rows.output_format, is_openai=source.is_openai())
-    return RunFile(source.identity(), run_parameters(rows, settings, source.kind), kind, shard(rows.shard))
-
-
-def run_parameters(rows: RowOptions, settings: Settings, input_format: str) -> dict[str, Json]:
-    """Collect what decides what rows are asked, their own words aside."""
-    return {
-        **settings.parameters,
-        **{f"extra {name}": value for name, value in settings.extra.items()},
-        "model": settings.values["model"],
-        "deployment": settings.values["deployment"],
-        "extra_parameters": settings.values["extra_parameters"],
-        "samples": rows.samples,
-        "template": rows.template,
-        "input_format": input_format,
-    }
-
-
 def _error_limit(text: str | None) -> ErrorLimit | None:
     if text is None:
         return None
@@ -161,7 +215,10 @@ def _error_limit(text: str | None) -> ErrorLimit | None:
     return ErrorLimit(count=int(found[1])) if found[1] else ErrorLimit(share=float(found[2]) / 100)
 
 
-def _one_of(name: str, text: str, words: tuple[_Word, ...]) -> _Word:
+def _word(name: str, text: str | None, words: tuple[_Word, ...]) -> _Word | None:
+    """Read an option that is one of some words, or was not given."""
+    if text is None:
+        return None
     for word in words:
         if word == text:
             return word

@@ -1,24 +1,45 @@
 """`completions batch merge`: outputs of shards joined into one."""
 
-from completions_cli.batch import merging
-from completions_cli.batch.cluster import staging
-from completions_cli.commands import resolution
-from completions_cli.commands.batch import choices
-from completions_cli.commands.batch.options import RowOptions
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands.help_pages import Command
+from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions
-from completions_cli.errors import UsageError
 from completions_cli.streams import Streams
 
+app = typer.Typer(add_completion=False)
 
-def run(streams: Streams, parts: list[str], rows: RowOptions, common: CommonOptions) -> None:
-    """Join `parts` into the output."""
-    resolution.apply_common(common, streams)
-    if not parts:
-        raise UsageError("merge what?", hint="completions batch merge PART… -o OUTPUT; a file of that name is ./merge.")
-    output = choices.output(rows.output)
-    if output.exists() and output.stat().st_size and not rows.overwrite:
+
+@option_group
+class MergeOptions:
+    """Everything that `batch merge` takes."""
+
+    parts: Annotated[
+        list[str], typer.Argument(metavar="PART...", help="Outputs of shards, or folders of a cluster's parts.")
+    ]
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the rows go.")] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output, if it exists.")] = False
+    common: CommonOptions
+
+
+@app.command(cls=Command)
+@with_options
+def merge(streams: Streams, options: MergeOptions) -> None:
+    """Join the outputs of shards or of a cluster into one file.
+
+    Rows are in input order, each once. An INPUT of that name is ./merge.
+    """
+    from completions_cli.batch import merging  # the help goes without them
+    from completions_cli.batch.cluster import staging
+    from completions_cli.commands.batch import choices
+    from completions_cli.errors import UsageError
+
+    output = choices.output(options.output)
+    if output.exists() and output.stat().st_size and not options.overwrite:
         raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or --overwrite.")
-    with staging.local(parts, output.parent) as paths:
+    with staging.local(options.parts, output.parent) as paths:
         done = merging.merge(paths, output)
     words = [f"{done.rows} rows, {done.failed} of them failed"]
     words += [f"{done.repeated} that were there twice"] if done.repeated else []

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands.option_groups import option_group
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 
 _rows = functools.partial(typer.Option, rich_help_panel="Rows and output")
 _pace = functools.partial(typer.Option, rich_help_panel="Pace")
@@ -99,3 +100,23 @@ class ClusterOptions:
         ),
     ] = None
     parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (default jsonl)")] = None
+
+
+@option_group
+class BatchOptions:
+    """Everything that `batch` takes."""
+
+    rows: RowOptions
+    pace: PaceOptions
+    stop: StopOptions
+    cluster: ClusterOptions
+    params: ParameterOptions
+    connection: ConnectionOptions
+    common: CommonOptions
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.",
+        ),
+    ]

@@ -12,36 +12,36 @@ from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.units import Packer
 from completions_cli.commands.batch import choices
-from completions_cli.commands.batch.options import RowOptions
+from completions_cli.commands.batch.choices import Choices
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
 
-def run(streams: Streams, path: str, rows: RowOptions, budget: Budget, settings: Settings) -> None:
+def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     """Print the plan."""
     source = sources.open_source(
-        path,
-        kind=choices.input_format(rows.input_format),
-        template=choices.template(rows.template),
+        chosen.input,
+        kind=chosen.input_format,
+        template=chosen.template,
         stdin=streams.open_stdin,
         spool_folder=None,
     )
-    done = _done(rows, lambda: choices.run_file(rows, settings, source))
+    done = _done(chosen, lambda: choices.run_file(chosen, settings, source))
     defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
-    packer = Packer(defaults, rows.samples, rows.pack)
-    found = plan.draw_up(source.rows(choices.wanted(rows, done.__contains__)), packer)
+    packer = Packer(defaults, chosen.samples, chosen.pack)
+    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and number not in done), packer)
     found.done = len(done)
     source.close()
-    text = "\n".join(_lines(found, budget)) + "\n"
+    text = "\n".join(_lines(found, chosen.budget)) + "\n"
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
-def _done(rows: RowOptions, describe: Callable[[], RunFile]) -> RowSet:
+def _done(chosen: Choices, describe: Callable[[], RunFile]) -> RowSet:
     """Look up which rows an output has already; it is only read. Raises UsageError when it is of another run."""
     done = RowSet()
-    if rows.output is None or rows.overwrite:
+    if chosen.output is None or chosen.overwrite:
         return done
-    path = choices.output(rows.output)
+    path = choices.output(chosen.output)
     known = run_file.read(run_file.path_beside(path))
     if known is None or not path.is_file():
         return done
@@ -50,7 +50,7 @@ def _done(rows: RowOptions, describe: Callable[[], RunFile]) -> RowSet:
     with path.open("rb") as lines:
         for line in lines:
             entry = read(line.rstrip(b"\n"))
-            if entry is not None and not (entry.failure and rows.retry_failed):
+            if entry is not None and not (entry.failure and chosen.retry_failed):
                 done.add(entry.row)
     return done
 

@@ -5,11 +5,13 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from completions_cli.batch.runner import Runner
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import UsageError
 
+_SIGNALS: dict[int, str] = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}  # and why the run then ends
 _DRAIN_SECONDS = 30
 _MOST_CONCURRENT = 1024
 _OTHER_FILES = 64
@@ -44,30 +46,73 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+class Stoppable(Protocol):
+    """A run that signals can end: `ending` is set once it has been stopped."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why it was stopped."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in progress."""
+
+    def stop(self, ending: Ending, /) -> None:
+        """Send nothing more; requests in progress may end."""
+
+
 @contextlib.contextmanager
-def signals(runner: Runner, note: Callable[[str], None]) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the run in order, the second at once."""
+def signals_in_loop(runner: Runner, note: Callable[[str], None]) -> Iterator[None]:
+    """Let the first signal end a run of the event loop in order, the second at once."""
     loop = asyncio.get_running_loop()
 
-    def received(name: str) -> None:
-        if runner.ending is not None:
-            runner.abort()
-            return
-        note(f"note: stopping; {runner.in_flight} requests under way have {_DRAIN_SECONDS} s to end (again: stop now)")
-        runner.stop(Ending(name))
-        loop.call_later(_DRAIN_SECONDS, runner.abort)
-
-    names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}
-    before = {number: signal.getsignal(number) for number in names}
-    for number, name in names.items():
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_, name=name: loop.call_soon_threadsafe(received, name))
+    def received(number: int) -> None:
+        if _is_first(number, runner, note):
+            loop.call_later(_DRAIN_SECONDS, runner.abort)
         else:
-            loop.add_signal_handler(number, received, name)
+            runner.abort()
+
+    with _restored():
+        for number in _SIGNALS:
+            if sys.platform == "win32":
+                signal.signal(number, lambda number, _: loop.call_soon_threadsafe(received, number))
+            else:
+                loop.add_signal_handler(number, received, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS if sys.platform != "win32" else ():
+                loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def signals(run: Stoppable, note: Callable[[str], None]) -> Iterator[None]:
+    """Let the first signal end a run in order; the second raises KeyboardInterrupt or SystemExit."""
+
+    def received(number: int, _: object) -> None:
+        if not _is_first(number, run, note):
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    with _restored():
+        for number in _SIGNALS:
+            signal.signal(number, received)
+        yield
+
+
+def _is_first(number: int, run: Stoppable, note: Callable[[str], None]) -> bool:
+    """Stop the run, unless it is stopping already."""
+    if run.ending is not None:
+        return False
+    note(f"note: stopping; {run.in_flight} requests under way have {_DRAIN_SECONDS} s to end (again: stop now)")
+    run.stop(Ending(_SIGNALS[number]))
+    return True
+
+
+@contextlib.contextmanager
+def _restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            if sys.platform != "win32":
-                loop.remove_signal_handler(number)
             signal.signal(number, handler)

@@ -25,9 +25,8 @@ from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.client import configuration
 from completions_cli.commands import resolution
-from completions_cli.commands.batch import choices, plan, process, report
-from completions_cli.commands.batch.options import PaceOptions, RowOptions, StopOptions
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+from completions_cli.commands.batch import choices, process, report
+from completions_cli.commands.batch.choices import Choices
 from completions_cli.errors import UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
@@ -42,70 +41,51 @@ if TYPE_CHECKING:
 _LOCAL_CONCURRENCY = 4
 
 
-def run(
-    streams: Streams,
-    path: str,
-    rows: RowOptions,
-    pace: PaceOptions,
-    limits: StopOptions,
-    params: ParameterOptions,
-    connection: ConnectionOptions,
-    common: CommonOptions,
-) -> None:
-    """Run `batch`."""
-    resolution.apply_common(common, streams)
-    in_flight = choices.concurrency(pace.concurrency)
-    budget = choices.budget(limits)
-    report.check_summary(rows.summary)
-    choices.shard(rows.shard)
-    settings = resolution.settings(streams, common, params, connection, None, {}, escapes=False)
-    resolution.warn(streams, settings)
-    if rows.plan:
-        plan.run(streams, path, rows, budget, settings)
-        return
-    output = choices.output(rows.output)
+def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
+    """Run `batch` on this machine."""
+    output = choices.output(chosen.output)
     with ExitStack() as stack:
         spinner = Spinner("waking the model", streams.stderr, color=streams.color(streams.stderr))
         # A missing key is found before anything is touched.
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
-        space, source = _open(stack, streams, path, output, rows, settings)
-        totals = Totals.after(space.recovered, budget.prices)
-        most = _LOCAL_CONCURRENCY if settings.is_local else process.sockets(in_flight)
+        space, source = _open(stack, streams, output, chosen, settings)
+        totals = Totals.after(space.recovered, chosen.budget.prices)
+        most = _LOCAL_CONCURRENCY if settings.is_local else process.sockets(chosen.in_flight)
         progress = Progress(streams)
         job = _Job(
             streams=streams,
             settings=settings,
-            rows=rows,
+            chosen=chosen,
             source=source,
             space=space,
             totals=totals,
-            pace=Pace(Concurrency(in_flight, most), pace.rpm, pace.tpm, time.monotonic()),
-            rules=Rules(
-                choices.retry_policy(settings),
-                budget,
-                space.run.output_format,
-            ),
+            pace=Pace(Concurrency(chosen.in_flight, most), chosen.rpm, chosen.tpm, time.monotonic()),
+            rules=Rules(choices.retry_policy(settings), chosen.budget, space.run.output_format),
             progress=progress,
         )
         ending = job.run(configuration.service(settings, endpoint), credentials)
-        if rows.ordered and ending is None:
+        if chosen.ordered and ending is None:
             ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
     progress.summary(totals, output, ending.reason if ending else None)
-    report.write_summary(rows.summary, totals, streams)
+    report.write_summary(chosen.summary, totals, streams)
     report.raise_ending(totals, ending)
 
 
 def _open(
-    stack: ExitStack, streams: Streams, path: str, output: Path, rows: RowOptions, settings: Settings
+    stack: ExitStack, streams: Streams, output: Path, chosen: Choices, settings: Settings
 ) -> tuple[Workspace, Source]:
     """Open input and output: recognised, locked and mended."""
-    template, kind = choices.template(rows.template), choices.input_format(rows.input_format)
+    path = chosen.input
     if path == "-" and streams.stdin_is_terminal:
         raise UsageError("no input", hint="Name a file, or pipe rows in.")
 
     def opened() -> Source:
         source = sources.open_source(
-            path, kind=kind, template=template, stdin=streams.open_stdin, spool_folder=output.parent
+            path,
+            kind=chosen.input_format,
+            template=chosen.template,
+            stdin=streams.open_stdin,
+            spool_folder=output.parent,
         )
         stack.callback(source.close)
         source.check()
@@ -121,9 +101,9 @@ def _open(
     space = workspace.prepare(
         output,
         lock,
-        lambda: choices.run_file(rows, settings, source),
-        overwrite=rows.overwrite,
-        retry_failed=rows.retry_failed,
+        lambda: choices.run_file(chosen, settings, source),
+        overwrite=chosen.overwrite,
+        retry_failed=chosen.retry_failed,
     )
     stack.callback(space.close)
     return space, source
@@ -135,7 +115,7 @@ class _Job:
 
     streams: Streams
     settings: Settings
-    rows: RowOptions
+    chosen: Choices
     source: Source
     space: Workspace
     totals: Totals
@@ -158,12 +138,11 @@ class _Job:
 
         settings = self.settings
         defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
-        packer = Packer(defaults, self.rows.samples, self.rows.pack, streams_arrays=settings.is_local)
-        done = self.space.recovered.done
-        wanted = choices.wanted(self.rows, done.__contains__)
+        packer = Packer(defaults, self.chosen.samples, self.chosen.pack, streams_arrays=settings.is_local)
+        done, selection = self.space.recovered.done, self.chosen.selection
         transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
         runner = Runner(
-            packer.units(self.source.rows(wanted)),
+            packer.units(self.source.rows(lambda number: number in selection and number not in done)),
             Tools(
                 Exchange(service, credentials, transport),
                 Gate(self.pace, time.monotonic),
@@ -175,7 +154,7 @@ class _Job:
         )
         showing = asyncio.create_task(self._show(runner))
         try:
-            with process.signals(runner, self.progress.note):
+            with process.signals_in_loop(runner, self.progress.note):
                 await runner.run()
         finally:
             showing.cancel()
@@ -185,7 +164,8 @@ class _Job:
 
     async def _show(self, runner: Runner) -> None:
         started = time.monotonic()
-        total = choices.total_rows(self.rows, self.source.lines)
+        lines = self.source.lines
+        total = None if lines is None else self.chosen.selection.among(0, lines)
         while True:
             await asyncio.sleep(self.progress.interval)
             totals = self.totals

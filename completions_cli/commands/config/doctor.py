@@ -12,7 +12,7 @@ from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
@@ -44,17 +44,15 @@ def failed(check: str, error: CompletionsError) -> Finding:
 
 @with_options
 def doctor(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
+    *,
     probe: Annotated[bool, typer.Option("--probe", help="Send a request for one token, too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOptions,
 ) -> None:
     """Check the configuration, the way to the endpoint and the key; exits with the code of what is wrong."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
-    streams.wants_json = json
     findings = list(_findings(common, streams, probe=probe))
-    _show(findings, streams, as_json=json)
+    _show(findings, streams, as_json=as_json.json)
     wrong = next((finding.error for finding in findings if finding.error is not None), None)
     if wrong is not None:
         raise wrong

@@ -37,10 +37,8 @@ Key = Annotated[
 
 
 @with_options
-def get(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
+def get(streams: Streams, common: CommonOptions, key: Key) -> None:
     """Print the value that the file has for a key: text as it is, lists and tables as JSON."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     file = resolution.read_profile_file(common, streams)
     path = _path(key, common, streams, file)
     if path[0] == "profiles" and len(path) > 1:
@@ -56,24 +54,20 @@ def get(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
 
 @with_options
 def set_(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
     key: Key,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Lists and tables as JSON.")],
 ) -> None:
     """Set a key in the file. Secrets do not go here: see `config key set`."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
         _set(edit, path, key_path.value(path, value))
 
 
 @with_options
-def unset(ctx: typer.Context, common: CommonOptions, key: Key) -> None:
+def unset(streams: Streams, common: CommonOptions, key: Key) -> None:
     """Remove a key from the file."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
         if key_path.holds_profiles(path):

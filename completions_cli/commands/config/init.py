@@ -16,7 +16,7 @@ from completions_cli.commands import resolution
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config import key
 from completions_cli.commands.config.asking import Questions
-from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.settings import endpoint_kind, profile_file
@@ -42,27 +42,28 @@ class Answers:
     scope: str | None = None
 
 
-@with_options
-def init(
-    ctx: typer.Context,
-    common: CommonOptions,
+@option_group
+class InitOptions:
+    """The answers, as options."""
+
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", metavar="URL", help="The endpoint, as the portal shows it.")
-    ] = None,
-    api_version: Annotated[str | None, typer.Option("--api-version", metavar="V", help="none sends none.")] = None,
-    deployment: Annotated[str | None, typer.Option("--deployment", "-d", metavar="NAME", help="Deployment.")] = None,
-    auth: Annotated[str | None, typer.Option("--auth", metavar="KIND", help="key, entra or none.")] = None,
-    tenant_id: Annotated[str | None, typer.Option("--tenant-id", metavar="ID", help="OAuth2: the tenant.")] = None,
-    client_id: Annotated[str | None, typer.Option("--client-id", metavar="ID", help="OAuth2: the client.")] = None,
-    scope: Annotated[str | None, typer.Option("--scope", metavar="URL", help="OAuth2: the scope.")] = None,
-) -> None:
+    ] = None
+    api_version: Annotated[str | None, typer.Option("--api-version", metavar="V", help="none sends none.")] = None
+    deployment: Annotated[str | None, typer.Option("--deployment", "-d", metavar="NAME", help="Deployment.")] = None
+    auth: Annotated[str | None, typer.Option("--auth", metavar="KIND", help="key, entra or none.")] = None
+    tenant_id: Annotated[str | None, typer.Option("--tenant-id", metavar="ID", help="OAuth2: the tenant.")] = None
+    client_id: Annotated[str | None, typer.Option("--client-id", metavar="ID", help="OAuth2: the client.")] = None
+    scope: Annotated[str | None, typer.Option("--scope", metavar="URL", help="OAuth2: the scope.")] = None
+
+
+@with_options
+def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
     """Make a profile: asks on a terminal, takes options in a script. The first one becomes the default."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
-    typed = Answers(common.profile or _FIRST, endpoint, api_version, deployment, auth, tenant_id, client_id, scope)
+    typed = Answers(common.profile or _FIRST, **vars(options))
     questions = Questions(streams)
-    asks = endpoint is None and questions.can_ask
-    if endpoint is None and not asks:
+    asks = typed.endpoint is None and questions.can_ask
+    if typed.endpoint is None and not asks:
         raise UsageError(
             "there is no terminal to ask on, and no --endpoint",
             hint="As in: completions config init -p NAME --endpoint URL [--auth key|entra|none]",

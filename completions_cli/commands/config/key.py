@@ -17,7 +17,7 @@ from completions_cli.commands import resolution
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
@@ -30,12 +30,11 @@ app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of 
 @app.command(name="set", cls=Command)
 @with_options
 def set_(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
 ) -> None:
     """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
-    streams: Streams = ctx.obj
     settings, entry = _settings(common, streams)
     if settings.endpoint is not None:
         refuse_plain_http(settings.endpoint)
@@ -44,9 +43,8 @@ def set_(
 
 @app.command(cls=Command)
 @with_options
-def delete(ctx: typer.Context, common: CommonOptions) -> None:
+def delete(streams: Streams, common: CommonOptions) -> None:
     """Delete the key of a profile from the keyring."""
-    streams: Streams = ctx.obj
     _, entry = _settings(common, streams)
     keyring = KeyringStore(streams.environ)
     keyring.delete(entry_of(str(entry.value)))
@@ -58,17 +56,15 @@ def delete(ctx: typer.Context, common: CommonOptions) -> None:
 @app.command(cls=Command)
 @with_options
 def status(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOptions,
 ) -> None:
     """Show where a key for the endpoint is looked for, and what is there. Exit code 3 when there is none."""
-    streams: Streams = ctx.obj
-    streams.wants_json = json
     settings, _ = _settings(common, streams)
     keyring = KeyringStore(streams.environ)
     found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]
-    if json:
+    if as_json.json:
         rows = [{"source": each.source.name, "state": each.state, "note": each.note or None} for each in found]
         streams.stdout.json_line(wire.dumps(rows))
     else:
@@ -118,7 +114,6 @@ def forget(profile: str, values: Mapping[str, Json], streams: Streams) -> None:
 
 def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySource]:
     """Resolve the endpoint that a key is for, and its entry in the keyring."""
-    resolution.apply_common(common, streams)
     settings = resolve(Flags(profile=common.profile), streams.environ, resolution.read_profile_file(common, streams))
     entry = next((source for source in settings.key_sources if source.kind == "keyring"), None)
     if settings.endpoint is None:

@@ -10,7 +10,7 @@ from completions_cli.commands import editor, resolution, values
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, OutputError
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file
@@ -26,14 +26,11 @@ ProfileName = Annotated[
 
 @with_options
 def list_(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOptions,
 ) -> None:
     """List the profiles: name, endpoint, how they sign in, which is the default."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
-    streams.wants_json = json
     file = resolution.read_profile_file(common, streams)
     profiles = {**file.profiles, BUILT_IN: {"endpoint": "built in", "auth": "none", **file.profiles.get(BUILT_IN, {})}}
     rows = [
@@ -45,7 +42,7 @@ def list_(
         }
         for name, profile in profiles.items()
     ]
-    if json:
+    if as_json.json:
         streams.stdout.json_line(wire.dumps(rows))
         return
     cells = [[row["name"], row["endpoint"] or "", row["auth"], "default" if row["default"] else ""] for row in rows]
@@ -53,10 +50,8 @@ def list_(
 
 
 @with_options
-def use(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None:
+def use(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
     """Make a profile the default."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     with files.edited(common, streams) as edit:
         files.must_have(edit.before, name)
         edit.set(("default_profile",), name)
@@ -64,12 +59,10 @@ def use(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None:
 
 
 @with_options
-def remove(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None:
+def remove(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
     """Remove a profile, and its key from the keyring."""
     from completions_cli.commands.config import key
 
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     with files.edited(common, streams) as edit:
         if name not in edit.before.profiles:
             files.must_have(edit.before, name)
@@ -87,19 +80,15 @@ def remove(ctx: typer.Context, common: CommonOptions, name: ProfileName) -> None
 
 
 @with_options
-def path(ctx: typer.Context, common: CommonOptions) -> None:
+def path(streams: Streams, common: CommonOptions) -> None:
     """Print the name of the profile file, whether it exists or not."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     name, _ = resolution.profile_path(common, streams)
     streams.stdout.line(str(name))
 
 
 @with_options
-def edit(ctx: typer.Context, common: CommonOptions) -> None:
+def edit(streams: Streams, common: CommonOptions) -> None:
     """Open the profile file in $VISUAL or $EDITOR; it is only replaced by one that is valid."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
     place, _ = resolution.profile_path(common, streams)
     before = profile_file.read_text(place)
     text = _edited(before or _EMPTY, place, streams)

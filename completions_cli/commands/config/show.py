@@ -14,7 +14,7 @@ from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.commands import resolution, values
 from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
@@ -25,8 +25,9 @@ from completions_cli.streams import Streams
 
 @with_options
 def show(
-    ctx: typer.Context,
+    streams: Streams,
     common: CommonOptions,
+    *,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -36,12 +37,9 @@ def show(
         ),
     ] = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOptions,
 ) -> None:
     """Show the settings that a call would use. Keys are present or absent, nothing more."""
-    streams: Streams = ctx.obj
-    resolution.apply_common(common, streams)
-    streams.wants_json = json
     if name is not None and common.profile not in (None, name):
         raise UsageError(f"two profiles are named: {name} and {common.profile}", hint="Leave one of them out.")
     file = resolution.read_profile_file(common, streams)
@@ -50,7 +48,7 @@ def show(
         missing = no_endpoint(settings.profile)
         streams.stderr.note(f"note: {missing.message}. {missing.hint}")
     rows = list(_rows(settings, streams))
-    if json:
+    if as_json.json:
         shown = {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
         streams.stdout.json_line(wire.dumps(shown))
         return
