@@ -3,20 +3,17 @@
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
+from completions_cli.api import urls
+from completions_cli.api.urls import Url, UrlError
 from completions_cli.errors import ConfigError
 
 DEFAULT_API_VERSION = "2024-04-01-preview"
 NO_API_VERSION = "none"
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-# A name whose last part is a number would be taken for an IPv4 address.
-_HOST_NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\.?$)[a-z0-9_-]{1,63}\.?")
-# What may stand unescaped in a path or a query; the percent sign because escapes are kept.
-_SAFE = "/%:@!$&'()*+,;=~-._?"
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_HOST = re.compile(r"\[(?P<address>[^\]]*)\]|(?P<name>[^:/?#]*)")
 _HINT = "Give the endpoint as the portal shows it, as in https://NAME.REGION.models.ai.azure.com."
 
 
@@ -27,12 +24,18 @@ class Endpoint:
     url: str
     origin: str
     host: str
+    port: int
     is_loopback: bool
 
     @property
     def is_encrypted(self) -> bool:
         """True for https."""
         return self.origin.startswith("https:")
+
+    @property
+    def path(self) -> str:
+        """The path with the query."""
+        return self.url.removeprefix(self.origin)
 
 
 def resolve(text: str, api_version: str | None = None) -> Endpoint:
@@ -43,17 +46,27 @@ def resolve(text: str, api_version: str | None = None) -> Endpoint:
     reference's, unless the URL has one or is an OpenAI-style `/v1`; "none" sends none.
     Raises ConfigError.
     """
-    parts = _split(text.strip())
-    host = _host(parts)
-    origin = _origin(parts)
-    path = _completions_path(parts.path)
-    query = _query(parts.query, path, api_version)
-    return Endpoint(url=origin + path + query, origin=origin, host=host, is_loopback=is_loopback(host))
+    pasted = parse(text)
+    path = _completions_path(pasted.path)
+    url = Url(pasted.origin, path, _query(pasted.query, path, api_version))
+    host = pasted.origin.host
+    return Endpoint(str(url), str(pasted.origin), host, pasted.origin.port, is_loopback(host))
 
 
 def origin(text: str) -> str:
-    """Name the origin of an endpoint: scheme://host[:port], the default port left out."""
-    return _origin(_split(text.strip()))
+    """Return the origin of an endpoint: scheme://host[:port], the default port left out."""
+    return str(parse(text).origin)
+
+
+def parse(text: str) -> Url:
+    """Read an endpoint's URL, whose scheme may be left out. Raises ConfigError, which repeats no password."""
+    text = text.strip()
+    if "@" in re.split("[/?#]", _SCHEME.sub("", text), maxsplit=1)[0]:
+        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
+    try:
+        return urls.parse(text if _SCHEME.match(text) else _scheme_of(text) + text)
+    except UrlError as error:
+        raise ConfigError(f"endpoint {error}", hint=_HINT) from None
 
 
 def is_loopback(host: str) -> bool:
@@ -69,48 +82,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split(text: str) -> SplitResult:
-    if "@" in re.split("[/?#]", _SCHEME.sub("", text), maxsplit=1)[0]:
-        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
-    if _NOT_IN_URLS.search(text) or not text:
-        raise ConfigError(f"endpoint is not a URL: {text!r}", hint=_HINT)
-    try:
-        if not _SCHEME.match(text):
-            bare = urlsplit("//" + text)
-            text = ("http://" if is_loopback(bare.hostname or "") else "https://") + text
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise ConfigError(f"endpoint is not a URL: {text!r} ({error})", hint=_HINT) from error
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ConfigError(f"endpoint has the scheme {parts.scheme!r}; only https and http will do", hint=_HINT)
-    if not parts.hostname:
-        raise ConfigError(f"endpoint names no host: {text!r}", hint=_HINT)
-    return parts
-
-
-def _origin(parts: SplitResult) -> str:
-    host = _host(parts)
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
-
-
-def _host(parts: SplitResult) -> str:
-    """Return the host as sent on the wire. Names that no resolver would take are refused here, with a reason."""
-    named = parts.hostname or ""
-    try:
-        host = named if named.isascii() else named.encode("idna").decode().lower()
-        is_valid = bool(_HOST_NAME.fullmatch(host) or ipaddress.ip_address(host))
-    except ValueError:
-        is_valid = False
-    if not is_valid or "%" in host or host in _DEFAULT_PORTS:  # `https:/name` would be a host called https
-        raise ConfigError(f"endpoint has an impossible host name: {named!r}", hint=_HINT)
-    return host
+def _scheme_of(bare: str) -> str:
+    """Return the scheme of an endpoint that is pasted without one: https, and http on loopback."""
+    found = _HOST.match(bare)
+    host = (found["address"] or found["name"]) if found else ""
+    return "http://" if is_loopback(host.lower()) else "https://"
 
 
 def _completions_path(path: str) -> str:
-    path = quote(path, safe=_SAFE).rstrip("/")
+    path = path.rstrip("/")
     for pasted in ("/chat/completions", "/completions", "/score"):
         if path.endswith(pasted):
             path = path.removesuffix(pasted)
@@ -119,10 +99,10 @@ def _completions_path(path: str) -> str:
 
 
 def _query(query: str, path: str, api_version: str | None) -> str:
-    items = [quote(item, safe=_SAFE) for item in query.split("&") if item]
+    items = [item for item in query.split("&") if item]
     others = [item for item in items if unquote(item.partition("=")[0]).lower() != "api-version"]
     if api_version is not None:
         items = others + ([] if api_version == NO_API_VERSION else [f"api-version={quote(api_version, safe='')}"])
     elif len(items) == len(others) and not path.endswith("/v1/completions"):
         items.append(f"api-version={DEFAULT_API_VERSION}")
-    return "?" + "&".join(items) if items else ""
+    return "&".join(items)

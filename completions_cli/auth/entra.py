@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import error_map, masking
+from completions_cli.api import error_map, masking, urls
 from completions_cli.api.headers import mask
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token, TokenCache
@@ -240,20 +240,17 @@ def check_tenant(tenant: str) -> None:
 def check_authority(authority: str) -> str:
     """Return the authority's URL without a trailing slash. Raises ConfigError when secrets must not go there."""
     try:
-        origin = endpoints.origin(authority)
-        target = endpoints.resolve(authority)
+        url = endpoints.parse(authority)
     except ConfigError as error:
+        shown = urls.shown(authority)
+        raise ConfigError(f"the authority {shown!r} is not a URL", hint=f"As in {AUTHORITY}, the default.") from error
+    if url.origin.scheme != "https" and not endpoints.is_loopback(url.origin.host):
         raise ConfigError(
-            f"the authority {authority!r} is not a URL", hint=f"As in {AUTHORITY}, which is the default."
-        ) from error
-    if not target.is_encrypted and not target.is_loopback:
-        raise ConfigError(
-            f"the client secret is not sent over unencrypted http to {target.host}", hint="Use an https authority."
+            f"the client secret is not sent over unencrypted http to {url.origin.host}", hint="Use an https authority."
         )
     if "?" in authority or "#" in authority:
         raise ConfigError(f"the authority {authority!r} has more than a host and a path", hint=f"As in {AUTHORITY}.")
-    path = authority.partition("://")[2].partition("/")[2] if "://" in authority else authority.partition("/")[2]
-    return f"{origin}/{path}".rstrip("/")
+    return str(url).rstrip("/")
 
 
 def _body(answer: Response) -> bytes:

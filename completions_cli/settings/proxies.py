@@ -3,14 +3,13 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
+from completions_cli.api import urls
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.urls import UrlError
 from completions_cli.errors import ConfigError
 
-_USER = re.compile(r"^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _WITH_PORT = re.compile(r"(?P<host>\[.*\]|[^:]*):(?P<port>[0-9]{1,5})")
-_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def from_environ(endpoint: Endpoint, environ: Mapping[str, str]) -> tuple[str, str] | None:
@@ -26,30 +25,25 @@ def from_environ(endpoint: Endpoint, environ: Mapping[str, str]) -> tuple[str, s
 
 def checked(proxy: str, source: str) -> str:
     """Complete and check a proxy's URL. Raises ConfigError that does not repeat it: it may hold a password."""
-    url = proxy if "://" in proxy else f"http://{proxy}"
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+        urls.parse_proxy(proxy)
+    except UrlError as error:
         raise ConfigError(
-            f"the proxy from {source} is not a URL that can be used",
+            f"the proxy from {source} {error}",
             hint="Write it as http://HOST:PORT; https, socks5 and socks5h are known too.",
-        )
-    return url
+        ) from None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def masked(proxy: str) -> str:
     """Hide the user name and password of a proxy's URL."""
-    return _USER.sub(r"\1****@", proxy)
+    return urls.shown(proxy)
 
 
 def _is_excluded(endpoint: Endpoint, no_proxy: str) -> bool:
     if endpoint.is_loopback:
         return True
-    port = urlsplit(endpoint.origin).port or (443 if endpoint.is_encrypted else 80)
-    return any(_matches(entry, endpoint.host, port) for entry in no_proxy.lower().replace(",", " ").split())
+    return any(_matches(entry, endpoint.host, endpoint.port) for entry in no_proxy.lower().replace(",", " ").split())
 
 
 def _matches(entry: str, host: str, port: int) -> bool:

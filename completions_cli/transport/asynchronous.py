@@ -15,11 +15,11 @@ from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
-from completions_cli.api import error_map
+from completions_cli.api import error_map, urls
 from completions_cli.api.reader import MAX_BODY_BYTES
 from completions_cli.errors import MalformedResponseError
 from completions_cli.models import SUCCESS, HttpRequest
-from completions_cli.transport import breakage, redirects, reports, reqwest
+from completions_cli.transport import breakage, redirects, reqwest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 
@@ -33,6 +33,11 @@ class Answer:
         self._inner = inner
         self.status: int = inner.status
         self.body = body
+
+    @property
+    def is_redirect(self) -> bool:
+        """True when another place is to be asked instead."""
+        return self.status in redirects.STATUSES
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -112,26 +117,23 @@ class AsyncTransport:
         NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
         """
         answer = await self._exchange(request)
-        if answer.status not in redirects.STATUSES:
+        redirected = redirects.followed(request, answer.status, answer.headers) if answer.is_redirect else None
+        if redirected is None:
             return answer
-        target = redirects.target(request.url, answer.status, answer.headers) or ""
-        answer = await self._exchange(HttpRequest(target, request.headers, request.body, request.secret_headers))
-        if answer.status in redirects.STATUSES:
-            raise reports.redirect(redirects.absolute(target, answer.header("location") or ""))
+        answer = await self._exchange(redirected)
+        redirects.refuse(redirected, answer.status, answer.headers)
         return answer
 
     @asynccontextmanager
     async def open(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
         """Send a request; the answer's body is read within the `async with` block. Otherwise as `send`."""
         async with self._opened(request, patience) as response:
-            target = redirects.target(request.url, response.status, response.headers)
-            if target is None:
+            redirected = redirects.followed(request, response.status, response.headers)
+            if redirected is None:
                 yield response
                 return
-        redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
         async with self._opened(redirected, patience) as response:
-            if response.status in redirects.STATUSES:
-                raise reports.redirect(redirects.absolute(target, response.headers.get("location", "")))
+            redirects.refuse(redirected, response.status, response.headers)
             yield response
 
     @asynccontextmanager
@@ -158,7 +160,7 @@ class AsyncTransport:
 
     def _post(self, request: HttpRequest) -> RequestBuilder:
         client = self._client or self._start(request.url)
-        url = self._url if request.url == self._url_text else request.url
+        url = self._url if request.url == self._url_text else reqwest.url(urls.parse(request.url))
         # None of the body is read along with the head: were it broken, the status would be lost, and the first
         # pieces of a stream would wait for 64 KB.
         return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
@@ -184,8 +186,9 @@ class AsyncTransport:
         return Answer(inner, body)
 
     def _start(self, url: str) -> Client:
-        self._client = reqwest.client(self._connection, url)
-        self._url_text, self._url = url, Url(url)
+        parsed = urls.parse(url)
+        self._client = reqwest.client(self._connection, parsed)
+        self._url_text, self._url = url, reqwest.url(parsed)
         return self._client
 
     async def _body(self, inner: Response) -> bytes:

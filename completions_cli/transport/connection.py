@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from completions_cli.api import urls
+from completions_cli.api.urls import Proxy
 from completions_cli.models import HttpRequest
 
 
@@ -17,6 +19,11 @@ class Connection:
     proxy: str | None = None
     ca_bundle: str | None = None
     ca_source: str = "ca_bundle"
+
+    @property
+    def proxy_url(self) -> Proxy | None:
+        """The proxy in its parts."""
+        return None if self.proxy is None else urls.parse_proxy(self.proxy)
 
 
 class Trace(Protocol):

@@ -47,7 +47,8 @@ class PatientStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Shake hands, within the exchange's patience."""
-        return PatientStream(self._inner.start_tls(ssl_context, server_hostname, self._wait(timeout)), self._current)
+        name = server_hostname and server_hostname.strip("[]")  # as they are written for a proxy
+        return PatientStream(self._inner.start_tls(ssl_context, name, self._wait(timeout)), self._current)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's own signature
         """Pass on what httpcore asks of the socket."""
@@ -96,7 +97,7 @@ def look_up(host: str, port: int, timeout: float | None) -> list[str]:
 
     def ask() -> None:
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             failure.append(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "bad name"))
         else:

@@ -1,12 +1,14 @@
 """httpx's transport over a httpcore pool of ours, whose sockets obey the patience of each exchange."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpcore
 import httpx
 
+from completions_cli.api import urls
+from completions_cli.api.urls import Origin, Proxy, Url
 from completions_cli.errors import ConfigError
 from completions_cli.transport import tls
 from completions_cli.transport.connection import Connection
@@ -18,22 +20,30 @@ _LIMITS: dict[str, Any] = {"max_connections": None, "keepalive_expiry": 4}
 
 
 class PoolTransport(httpx.BaseTransport):
-    """Lets httpcore's exceptions through as they are: `failures` tells them apart better than httpx does."""
+    """Lets httpcore's exceptions through as they are: `failures` tells them apart better than httpx does.
 
-    def __init__(self, connection: Connection, url: str, backend: PatientBackend) -> None:
+    It is used without httpx's client, which reads every Location on its own, whether it is to be followed or not.
+    """
+
+    def __init__(self, connection: Connection, url: Url, backend: PatientBackend) -> None:
         self._pool = _pool(connection, url, backend)
+        self._has_http_proxy = isinstance(self._pool, httpcore.HTTPProxy)
+        self._timeout = httpx.Timeout(None, connect=connection.connect_timeout).as_dict()
+
+    def request(self, url: Url, headers: Mapping[str, str], body: bytes) -> httpx.Request:
+        """Build a request that goes where `url` says, whatever httpx reads in its text."""
+        named = {"host": url.origin.authority, **headers}
+        return httpx.Request(
+            "POST", str(url), headers=named, content=body, extensions={"url": url, "timeout": self._timeout}
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Exchange a request for the head of its answer."""
+        url: Url = request.extensions["url"]
         answer = self._pool.handle_request(
             httpcore.Request(
                 method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
+                url=_target(url.origin, url.target, bracketed=self._has_http_proxy),
                 headers=request.headers.raw,
                 content=request.stream,
                 extensions=request.extensions,
@@ -57,29 +67,29 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-def _pool(connection: Connection, url: str, backend: PatientBackend) -> httpcore.ConnectionPool:
-    needs_tls = url.startswith("https:") or (connection.proxy or "").startswith("https:")
+def _pool(connection: Connection, url: Url, backend: PatientBackend) -> httpcore.ConnectionPool:
+    proxy = connection.proxy_url
+    needs_tls = "https" in (url.origin.scheme, proxy and proxy.origin.scheme)
     context: ssl.SSLContext | None = tls.context(connection.ca_bundle, connection.ca_source) if needs_tls else None
-    if connection.proxy is None:
+    if proxy is None:
         return httpcore.ConnectionPool(ssl_context=context, network_backend=backend, **_LIMITS)
-    proxy = httpx.Proxy(connection.proxy)
-    if proxy.url.scheme in ("socks5", "socks5h"):
+    if proxy.origin.scheme in ("socks5", "socks5h"):
         return _socks_pool(proxy, context, backend)
     return httpcore.HTTPProxy(
-        proxy_url=str(proxy.url),
-        proxy_auth=proxy.raw_auth,
+        proxy_url=_target(proxy.origin, "/"),
+        proxy_auth=_auth(proxy),
         ssl_context=context,
-        proxy_ssl_context=context if proxy.url.scheme == "https" else None,
+        proxy_ssl_context=context if proxy.origin.scheme == "https" else None,
         network_backend=backend,
         **_LIMITS,
     )
 
 
-def _socks_pool(proxy: httpx.Proxy, context: ssl.SSLContext | None, backend: PatientBackend) -> httpcore.ConnectionPool:
+def _socks_pool(proxy: Proxy, context: ssl.SSLContext | None, backend: PatientBackend) -> httpcore.ConnectionPool:
     try:
         return httpcore.SOCKSProxy(
-            proxy_url=str(proxy.url),
-            proxy_auth=proxy.raw_auth,
+            proxy_url=_target(proxy.origin, "/"),
+            proxy_auth=_auth(proxy),
             ssl_context=context,
             network_backend=backend,
             **_LIMITS,
@@ -88,3 +98,14 @@ def _socks_pool(proxy: httpx.Proxy, context: ssl.SSLContext | None, backend: Pat
         raise ConfigError(
             "the proxy is a SOCKS proxy, which needs the package socksio", hint="pip install socksio"
         ) from error
+
+
+def _target(origin: Origin, target: str, *, bracketed: bool = False) -> httpcore.URL:
+    """Return a URL in pieces. httpcore writes the host for a proxy as it is, so that IPv6 needs its brackets there."""
+    host = urls.bracketed(origin.host) if bracketed else origin.host
+    port = None if origin.has_default_port else origin.port
+    return httpcore.URL(scheme=origin.scheme.encode(), host=host.encode(), port=port, target=target.encode())
+
+
+def _auth(proxy: Proxy) -> tuple[bytes, bytes] | None:
+    return None if proxy.user is None else (proxy.user.encode(), proxy.password.encode())

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.transport import failures, network, tls
@@ -22,7 +21,7 @@ class Handshake:
 def addresses(endpoint: Endpoint, connection: Connection) -> list[str]:
     """Resolve the host's name. Raises NetworkError."""
     with _bounded(connection) as patience:
-        return network.look_up(endpoint.host, _port(endpoint), patience.remaining(connection.connect_timeout))
+        return network.look_up(endpoint.host, endpoint.port, patience.remaining(connection.connect_timeout))
 
 
 def handshake(endpoint: Endpoint, connection: Connection) -> Handshake:
@@ -30,7 +29,7 @@ def handshake(endpoint: Endpoint, connection: Connection) -> Handshake:
     current = network.CurrentExchange()
     with _bounded(connection) as patience:
         current.patience = patience
-        stream = network.PatientBackend(current).connect_tcp(endpoint.host, _port(endpoint), connection.connect_timeout)
+        stream = network.PatientBackend(current).connect_tcp(endpoint.host, endpoint.port, connection.connect_timeout)
         try:
             if not endpoint.is_encrypted:
                 return Handshake()
@@ -48,7 +47,3 @@ def _bounded(connection: Connection) -> Iterator[Patience]:
     patience = Patience(connection.connect_timeout, connection.deadline)
     with failures.mapped(patience, answering=False):
         yield patience
-
-
-def _port(endpoint: Endpoint) -> int:
-    return urlsplit(endpoint.origin).port or (443 if endpoint.is_encrypted else 80)

@@ -1,37 +1,42 @@
 """Where a redirect may lead: to the same origin, with the same method, once."""
 
 from collections.abc import Mapping
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from dataclasses import replace
 
-from completions_cli.api import endpoint
-from completions_cli.errors import CompletionsError
+from completions_cli.api import urls
+from completions_cli.api.urls import Url, UrlError
+from completions_cli.models import HttpRequest
 from completions_cli.transport import reports
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 
 
-def target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
-    """Return the URL to ask instead of `url`, None when the answer is no redirect.
+def followed(request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
+    """Return the request to send instead of `request`, None when the answer is no redirect.
 
     Raises NetworkError for a redirect that is not followed: what leads elsewhere would take the key along.
     """
     if status not in STATUSES:
         return None
-    location = headers.get("location", "")
-    try:
-        joined = urlunsplit(urlsplit(urljoin(url, location))._replace(fragment=""))
-        same = status in _KEEPS_METHOD and endpoint.origin(joined) == endpoint.origin(url)
-    except (ValueError, CompletionsError):
-        same = False
-    if not same or not location:
-        raise reports.redirect(absolute(url, location))
-    return joined
+    asked = urls.parse(request.url)
+    target = _target(asked, headers.get("location"))
+    if isinstance(target, str) or status not in _KEEPS_METHOD or target.origin != asked.origin:
+        raise reports.redirect(str(target))
+    return replace(request, url=str(target))
 
 
-def absolute(url: str, location: str) -> str:
-    """Name the place that `location` means, as far as it means one; it may be relative to `url`."""
+def refuse(request: HttpRequest, status: int, headers: Mapping[str, str]) -> None:
+    """Raise NetworkError for a second redirect, wherever it leads."""
+    if status in STATUSES:
+        raise reports.redirect(str(_target(urls.parse(request.url), headers.get("location"))))
+
+
+def _target(asked: Url, location: str | None) -> Url | str:
+    """Return where a Location leads, as text where it is no URL. The asynchronous library hides what is not ASCII."""
+    if not location:
+        return "nowhere" if location == "" else "an address that is missing or not ASCII"
     try:
-        return urljoin(url, location) if location else ""
-    except ValueError:
-        return location
+        return asked.joined(location)
+    except UrlError:
+        return urls.shown(location)

@@ -84,7 +84,7 @@ def undecodable() -> MalformedResponseError:
 def redirect(location: str) -> NetworkError:
     """Make the error for a redirect that is not followed."""
     return NetworkError(
-        f"the server redirects to {location or 'nowhere'}, which is not followed",
+        f"the server redirects to {location}, which is not followed",
         hint="Nothing is sent to another origin. If that address is right, use it as --endpoint.",
     )
 

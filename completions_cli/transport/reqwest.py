@@ -6,19 +6,28 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
-from completions_cli.transport import tls
+from completions_cli.api.urls import Proxy, Url
+from completions_cli.transport import reports, tls
 from completions_cli.transport.connection import Connection
 
 # Servers close idle connections after 5 s (uvicorn) or later; one taken up again too late fails its request.
 _IDLE_SECONDS = 4
 
 
-def client(connection: Connection, url: str) -> Client:
+def url(ours: Url) -> LibraryUrl:
+    """Return a URL as the library has it. Raises NetworkError should it read another one in it."""
+    theirs = LibraryUrl(str(ours))
+    if str(theirs) != str(ours):
+        raise reports.unsendable()
+    return theirs
+
+
+def client(connection: Connection, url: Url) -> Client:
     """Build a client for `url`. Raises ConfigError when the CA file cannot be read."""
     builder = (
         ClientBuilder()
@@ -35,21 +44,19 @@ def client(connection: Connection, url: str) -> Client:
         builder = builder.connect_timeout(dt.timedelta(seconds=connection.connect_timeout))
     if connection.timeout is not None:
         builder = builder.read_timeout(dt.timedelta(seconds=connection.timeout))
-    if connection.proxy is not None:
-        builder = builder.proxy(_proxy(connection.proxy))
-    if not (url.startswith("https:") or (connection.proxy or "").startswith("https:")):
+    proxy = connection.proxy_url
+    if proxy is not None:
+        builder = builder.proxy(_proxy(proxy))
+    if "https" not in (url.origin.scheme, proxy and proxy.origin.scheme):
         return builder.build()
     return _build_with_roots(builder, connection)
 
 
-def _proxy(url: str) -> ProxyBuilder:
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
-    proxy = ProxyBuilder.all(f"{parts.scheme}://{host}{port}")
-    if parts.username is not None:
-        proxy = proxy.basic_auth(unquote(parts.username), unquote(parts.password or ""))
-    return proxy
+def _proxy(proxy: Proxy) -> ProxyBuilder:
+    # With socks5 the library would resolve names itself, from where the proxy stands they may mean something else.
+    scheme = "socks5h" if proxy.origin.scheme == "socks5" else proxy.origin.scheme
+    builder = ProxyBuilder.all(f"{scheme}://{proxy.origin.host_and_port}")
+    return builder if proxy.user is None else builder.basic_auth(proxy.user, proxy.password)
 
 
 def _build_with_roots(builder: ClientBuilder, connection: Connection) -> Client:

@@ -9,11 +9,14 @@ from typing import Self
 
 import httpx
 
+from completions_cli.api import urls
+from completions_cli.api.urls import Url
 from completions_cli.models import HttpRequest
-from completions_cli.transport import decompression, failures, pool, redirects, reports
+from completions_cli.transport import decompression, failures, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.network import CurrentExchange, PatientBackend
 from completions_cli.transport.patience import Patience
+from completions_cli.transport.pool import PoolTransport
 
 
 class Response:
@@ -21,7 +24,7 @@ class Response:
 
     def __init__(self, inner: httpx.Response, patience: Patience, trace: Trace | None = None) -> None:
         self.status: int = inner.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in inner.headers.items()}
+        self.headers: Mapping[str, str] = _headers(inner)
         self._inner = inner
         self._patience = patience
         self._trace = trace
@@ -52,7 +55,7 @@ class SyncTransport:
         self._connection = connection
         self._trace = trace
         self._current = CurrentExchange()
-        self._client: httpx.Client | None = None
+        self._pool: PoolTransport | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +65,9 @@ class SyncTransport:
 
     def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
     @contextmanager
     def send(self, request: HttpRequest, patience: Patience) -> Iterator[Response]:
@@ -73,15 +76,12 @@ class SyncTransport:
         A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
         """
         with self._exchange(request, patience) as response:
-            target = redirects.target(request.url, response.status, response.headers)
-            if target is None:
+            redirected = redirects.followed(request, response.status, response.headers)
+            if redirected is None:
                 yield response
                 return
-        redirected = HttpRequest(target, request.headers, request.body, request.secret_headers)
         with self._exchange(redirected, patience) as response:
-            if response.status in redirects.STATUSES:
-                location = response.headers.get("location", "")
-                raise reports.redirect(redirects.absolute(target, location))
+            redirects.refuse(redirected, response.status, response.headers)
             yield response
 
     @contextmanager
@@ -90,10 +90,11 @@ class SyncTransport:
         patience.heard()
         if self._trace is not None:
             self._trace.request(request)
-        client = self._client or self._start(request.url)
-        outgoing = httpx.Request("POST", request.url, headers=dict(request.headers), content=request.body)
+        url = urls.parse(request.url)
+        pool = self._pool or self._start(url)
+        outgoing = pool.request(url, request.headers, request.body)
         with failures.mapped(patience, answering=False, proxied=self._connection.proxy is not None):
-            inner = client.send(outgoing, stream=True)
+            inner = pool.handle_request(outgoing)
         try:
             response = Response(inner, patience, self._trace)
             patience.heard()
@@ -105,15 +106,21 @@ class SyncTransport:
                 self._trace.body(b"")
             inner.close()
 
-    def _start(self, url: str) -> httpx.Client:
+    def _start(self, url: Url) -> PoolTransport:
         with self._starting:
-            if self._client is None:
-                # trust_env=False: proxies and CA files of the environment were read by `settings`.
-                client = httpx.Client(
-                    transport=pool.PoolTransport(self._connection, url, PatientBackend(self._current)),
-                    trust_env=False,
-                    timeout=httpx.Timeout(None, connect=self._connection.connect_timeout),
-                )
-                client.headers.clear()
-                self._client = client
-            return self._client
+            if self._pool is None:
+                self._pool = PoolTransport(self._connection, url, PatientBackend(self._current))
+            return self._pool
+
+
+def _headers(inner: httpx.Response) -> dict[str, str]:
+    """Return the headers, values of one name joined. Each is UTF-8 or, for want of anything better, Latin-1."""
+    found: dict[str, str] = {}
+    for raw_name, raw in inner.headers.raw:
+        name = raw_name.decode("latin-1").lower()
+        try:
+            value = raw.decode()
+        except UnicodeDecodeError:
+            value = raw.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

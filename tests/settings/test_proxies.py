@@ -87,7 +87,7 @@ def test_a_proxy_is_a_url_or_a_host(given: str, checked: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "http://", "ftp://p:21", "socks4://p", "socks://p", "p:0", "p:65536", "p:port", "http://[::1", "u:canary@",
+    ["", "http://", "ftp://p:21", "socks4://p", "p:0", "p:65536", "p:port", "http://[::1", "u:canary@",
      "u:canary@p:port"],
 )  # fmt: skip
 def test_what_is_no_proxy_is_refused_without_repeating_it(given: str) -> None:

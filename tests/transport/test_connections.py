@@ -146,6 +146,38 @@ def test_no_redirect_leads_to_another_origin(
         assert targets[where] in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [("https://straße.test", "xn--strae-oqa.test"), ("https://STRASSE.test:8443", "strasse.test")],
+)
+def test_a_name_that_is_not_ascii_is_looked_for_under_one_name(typed: str, sent: str, cli: Cli, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.txt"
+    rows.write_text("P\n", encoding="utf-8")
+    with proxy(1, refuse=True) as gate:
+        cli.service(typed).env["HTTPS_PROXY"] = f"http://127.0.0.1:{gate.port}"
+        cli.run("complete", "P", "--retries", "0")
+        cli.run("batch", str(rows), "-o", str(tmp_path / "out.jsonl"), "--retries", "0")
+        shown = cli.run("config", "show")
+    port = 8443 if "8443" in typed else 443
+    assert {head.split(b"\r\n")[0] for head in gate.requests} == {f"CONNECT {sent}:{port} HTTP/1.1".encode()}
+    assert f"https://{sent}" in shown.text
+
+
+@pytest.mark.parametrize("location", ["/\x01", "https:x", "http://[::1", "/a\tb", "\\\\other.test", "javascript:x"])
+def test_a_location_that_is_no_url_is_a_network_error(location: str, cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b"", "307 X", [f"location: {location}"])])
+    result = cli.service(scripted_server.url).run("complete", "P")
+    assert (result.code, len(scripted_server.requests)) == (10, 1)
+    assert "redirects to" in result.stderr
+
+
+def test_a_password_in_an_endpoint_is_not_shown(cli: Cli) -> None:
+    for command in ("complete", "stream", "batch"):
+        args = ["-", "-o", str(cli.home / "out.jsonl")] if command == "batch" else ["P"]
+        result = cli.run(command, *args, "--endpoint", "https://me:hunter2@service.test")
+        assert (result.code, "hunter2" in result.stderr) == (3, False)
+
+
 def test_profile_secrets_stay_with_their_own_server(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
     cli.profile(

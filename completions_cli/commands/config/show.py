@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import typer
 
@@ -83,7 +83,7 @@ def _api_version(settings: Settings) -> tuple[str | None, str]:
     """Tell which version is sent where no setting names one: the endpoint's own, the default, or none."""
     if settings.endpoint is None:
         return None if settings.is_local else DEFAULT_API_VERSION, "default"
-    sent = {name.lower(): value for name, value in parse_qsl(urlsplit(settings.endpoint.url).query)}
+    sent = {name.lower(): value for name, value in parse_qsl(settings.endpoint.path.partition("?")[2])}
     is_own = "api-version=" in (settings.values["endpoint"] or "").lower()
     return sent.get("api-version"), settings.sources["endpoint"] if is_own else "default"
 
