@@ -1,24 +1,18 @@
-"""Outcomes as lines of OUTPUT, and back: our own records, or those of the OpenAI batch format."""
+"""Outcomes as lines of OUTPUT: our own records, or those of the OpenAI batch format. `entry` reads them back."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from completions_cli.api import wire
 from completions_cli.batch import encoding
-from completions_cli.batch.journal import Entry
 from completions_cli.batch.rows import Row
 from completions_cli.errors import CompletionsError, MisfitError, NetworkError, ServiceError
 from completions_cli.models import Json
 
 OutputFormat = Literal["native", "openai"]
 
-_NATIVE_ROW = b'"row":'
-_DIGITS = re.compile(rb"\d+")
-_OPENAI_ROW = re.compile(rb'\{"id":"batch_req_(\d+)"')
-_NO_ERROR = b',"error":null}'
-_RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
+# Failures that another try may mend; of a network error its own `retryable` tells.
+RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
 
 
 @dataclass(slots=True)
@@ -44,26 +38,11 @@ def line(outcome: Outcome, output_format: OutputFormat) -> bytes:
     return encoding.dumps(record) + b"\n"
 
 
-def entry(text: bytes, output_format: OutputFormat) -> Entry | None:
-    """Read back what the journal needs to know of a line; None when it is none of ours."""
-    number = _openai_number(text) if output_format == "openai" else _native_number(text)
-    if number is None:
-        return None
-    if text.endswith(_NO_ERROR):
-        return Entry(number, None)
-    try:
-        record = wire.loads(text.decode())
-        error = record["error"]
-        return Entry(number, str(error["code"] if output_format == "openai" else error["kind"]) if error else None)
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
 def is_retryable(error: CompletionsError) -> bool:
     """Return whether the same row may succeed another time."""
     if isinstance(error, ServiceError | NetworkError | MisfitError):
         return error.retryable
-    return error.kind in _RETRYABLE_KINDS
+    return error.kind in RETRYABLE_KINDS
 
 
 def _native(outcome: Outcome) -> dict[str, Json]:
@@ -81,7 +60,6 @@ def _native(outcome: Outcome) -> dict[str, Json]:
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),
         "metadata": row.metadata,
-        # Last, and nothing after it: `entry` looks for it at the end of the line.
         "error": _error(outcome.error) if outcome.error else None,
     }
 
@@ -112,15 +90,3 @@ def _openai(outcome: Outcome) -> dict[str, Json]:
         "response": response,
         "error": {"code": error.kind, "message": error.message} if error else None,
     }
-
-
-def _native_number(text: bytes) -> int | None:
-    # Within a string the quotes would be escaped, so the first such name is the record's own.
-    at = text.find(_NATIVE_ROW) if text.startswith(b'{"id":') and text.endswith(b"}") else -1
-    found = _DIGITS.match(text, at + len(_NATIVE_ROW)) if at >= 0 else None
-    return int(found[0]) if found else None
-
-
-def _openai_number(text: bytes) -> int | None:
-    found = _OPENAI_ROW.match(text) if text.endswith(b"}") else None
-    return int(found[1]) if found else None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from completions_cli.batch import formats, ordering, run_file
+from completions_cli.batch import entry, ordering, run_file
 from completions_cli.batch.cluster.parts import RUN
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.ordering import Arranged
@@ -33,7 +33,7 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
     kinds = [run.output_format if run else _sniff(file) for file, run in zip(files, runs, strict=True)]
     if len(set(kinds)) > 1:
         raise UsageError("the parts are of different output formats", hint="Some are native, some OpenAI's.")
-    done = ordering.arrange(files, [partial(formats.entry, output_format=kind) for kind in kinds], output)
+    done = ordering.arrange(files, [partial(entry.read, output_format=kind) for kind in kinds], output)
     if known and len(known) == len(files):
         replace(known[0], shard=(0, 1)).write(run_file.path_beside(output))
     return done
@@ -67,8 +67,8 @@ def _sniff(file: Path) -> OutputFormat:
     """Tell an output's format by its first line."""
     with file.open("rb") as lines:
         first = lines.readline().rstrip(b"\n")
-    if not first or formats.entry(first, "native") is not None:
+    if not first or entry.read(first, "native") is not None:
         return "native"
-    if formats.entry(first, "openai") is not None:
+    if entry.read(first, "openai") is not None:
         return "openai"
     raise UsageError(f"{file} is not the output of a batch")

@@ -1,23 +1,17 @@
-"""Lines of one or more outputs in the order of their rows, each row once, in memory that does not grow with them.
+"""Lines of one or more outputs in the order of their rows, each row once, in memory that does not grow with them."""
 
-Where each row's line stands is kept in a file of its own, 16 bytes a row.
-"""
-
-import struct
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self
 
 from completions_cli.atomic import AtomicFile
-from completions_cli.batch.journal import EntryReader
+from completions_cli.batch import output_lines
+from completions_cli.batch.line_index import LineIndex, Place
+from completions_cli.batch.output_lines import EntryReader
 from completions_cli.errors import OutputError
 
-_PLACE = struct.Struct("<qq")  # which file and failed or not, offset + 1; zeros: no such row
 _MOST_OPEN = 200
-_CHUNK = 4096 * _PLACE.size
 
 
 @dataclass(slots=True)
@@ -36,36 +30,50 @@ class Arranged:
         return self.last + 1 - self.rows
 
 
-def sort_in_place(path: Path, read: EntryReader) -> None:
+def sort_in_place(path: Path, reader: EntryReader) -> None:
     """Put an output into the order of its rows; one that is in order is left alone. Raises OutputError."""
-    if not _is_sorted(path, read):
-        arrange([path], [read], path)
+    if not _is_sorted(path, reader):
+        arrange([path], [reader], path)
 
 
 def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], output: Path) -> Arranged:
-    """Write the lines of all parts to `output`, atomically. Of a row that is there twice, success counts.
+    """Write the lines of all parts to `output`, atomically. Of a row that is there twice, an answer counts.
 
-    Raises OutputError when the output, or the place for temporary files beside it, cannot be written.
+    Raises UsageError for a line that is none of a batch, OutputError when the output, or a temporary file beside
+    it, cannot be written.
     """
     done = Arranged()
     try:
-        with ExitStack() as stack:
-            files = stack.enter_context(_Files(parts))
-            index = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile(buffering=0, dir=output.parent)))
-            for number, read in enumerate(readers):
-                _index(index, number, files[number], read, done)
-            copy = AtomicFile(output)
-            try:
-                for number, offset in _places(index):
-                    files[number].seek(offset)
-                    copy.write(files[number].readline())
-            except BaseException:
-                copy.discard()
-                raise
-            copy.commit()
+        with LineIndex(output.parent) as index, _Files(parts) as files:
+            for number, (part, reader) in enumerate(zip(parts, readers, strict=True)):
+                index.add(_places(part, reader, number, done))
+            lines = done.rows
+            done.rows, done.failed, done.last = index.summary()
+            done.repeated = lines - done.rows
+            _copy(index, files, output)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", hint="Is there room for a copy?") from error
     return done
+
+
+def _places(part: Path, reader: EntryReader, number: int, done: Arranged) -> Iterator[Place]:
+    for line in output_lines.read(part, reader):
+        done.torn += line.is_damage
+        if line.entry is not None:
+            done.rows += 1
+            yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
+
+
+def _copy(index: LineIndex, files: "_Files", output: Path) -> None:
+    copy = AtomicFile(output)
+    try:
+        for number, offset in index.in_order():
+            files[number].seek(offset)
+            copy.write(files[number].readline().rstrip(b"\0\n") + b"\n")
+    except BaseException:
+        copy.discard()
+        raise
+    copy.commit()
 
 
 class _Files:
@@ -92,52 +100,10 @@ class _Files:
         return file
 
 
-def _index(index: BinaryIO, number: int, file: BinaryIO, read: EntryReader, done: Arranged) -> None:
-    offset = 0
-    for line in file:
-        entry = read(line[:-1]) if line.endswith(b"\n") else None
-        if entry is None:
-            done.torn += 1
-        else:
-            failed = entry.failure is not None
-            done.last = max(done.last, entry.row)
-            known = _place(index, entry.row)
-            if known is None:
-                done.rows += 1
-                done.failed += failed
-            else:
-                done.repeated += 1
-            known_failed = known is not None and known[0] & 1
-            if known is None or (known_failed and not failed):
-                done.failed -= bool(known_failed)
-                index.seek(entry.row * _PLACE.size)
-                index.write(_PLACE.pack(number << 1 | failed, offset + 1))
-        offset += len(line)
-
-
-def _place(index: BinaryIO, row: int) -> tuple[int, int] | None:
-    index.seek(row * _PLACE.size)
-    found = index.read(_PLACE.size)
-    if len(found) < _PLACE.size:
-        return None
-    file, offset = _PLACE.unpack(found)
-    return (file, offset) if offset else None
-
-
-def _places(index: BinaryIO) -> Iterator[tuple[int, int]]:
-    index.seek(0)
-    while chunk := index.read(_CHUNK):
-        for file, offset in _PLACE.iter_unpack(chunk):
-            if offset:
-                yield file >> 1, offset - 1
-
-
-def _is_sorted(path: Path, read: EntryReader) -> bool:
+def _is_sorted(path: Path, reader: EntryReader) -> bool:
     last = -1
-    with path.open("rb") as file:
-        for line in file:
-            entry = read(line[:-1])
-            if entry is None or entry.row <= last:
-                return False
-            last = entry.row
+    for line in output_lines.read(path, reader):
+        if line.entry is None or line.entry.row <= last:
+            return False
+        last = line.entry.row
     return True

@@ -20,12 +20,16 @@ _REFUSED = "--overwrite starts anew; or choose another OUTPUT."
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """The input and everything that decides what its rows are asked. `shard` is (index, count)."""
+    """The input and everything that decides what its rows are asked.
+
+    `shard` is (index, count); `rows` is how many rows the input has at most, None where nobody counted.
+    """
 
     input: Identity
     parameters: Mapping[str, Json]
     output_format: OutputFormat
     shard: tuple[int, int]
+    rows: int | None = None
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
@@ -73,6 +77,7 @@ def parse(text: bytes) -> RunFile | None:
             parameters=fields["parameters"],
             output_format=fields["output_format"],
             shard=(fields["shard"][0], fields["shard"][1]),
+            rows=fields.get("rows"),
         )
     except (ValueError, KeyError, TypeError, IndexError):
         return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.formats import Outcome
-from completions_cli.batch.journal import Recovered
+from completions_cli.batch.recovery import Recovered
 from completions_cli.models import Json, Usage
 
 _SUMS = (
@@ -25,6 +25,7 @@ class Totals:
     """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run."""
 
     resumed: int = 0
+    replaced: int = 0
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     new_failures: int = 0
@@ -40,11 +41,14 @@ class Totals:
     seconds: float = 0.0
     stopped_by: str | None = None
     prices: Prices | None = None
+    before: Recovered | None = None
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
-        """Go on from what an earlier run left."""
-        return cls(resumed=len(recovered.done), ok=recovered.ok, failed=Counter(recovered.failed), prices=prices)
+        """Begin with what earlier runs left."""
+        return cls(
+            resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, before=recovered
+        )
 
     @property
     def rows(self) -> int:
@@ -67,7 +71,13 @@ class Totals:
         return self.prompt_tokens + self.completion_tokens
 
     def count(self, outcome: Outcome) -> None:
-        """Count a row that is done."""
+        """Count a row that is done. A failure of an earlier run no longer counts once its row was asked again."""
+        replaced = self.before.forget_failure(outcome.row.number) if self.before else None
+        if replaced is not None:
+            self.resumed -= 1
+            self.replaced += 1
+            self.failed[replaced] -= 1
+            self.failed += Counter()  # without kinds that no row is left of
         if outcome.error is not None:
             self.failed[outcome.error.kind] += 1
             self.new_failures += 1

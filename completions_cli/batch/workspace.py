@@ -1,16 +1,18 @@
-"""OUTPUT and what lies beside it: locked, recognised as ours, and mended before a run goes on."""
+"""OUTPUT and what lies beside it: locked, recognised as ours, and mended before a run resumes."""
 
 import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from completions_cli.batch import formats, journal, run_file
-from completions_cli.batch.journal import Journal, Recovered
+from completions_cli.batch import entry, ordering, recovery, run_file
+from completions_cli.batch.journal import Journal
+from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import OutputError, UsageError
 
@@ -24,6 +26,17 @@ class Workspace:
     recovered: Recovered
     journal: Journal
     lock: FileLock
+
+    def tidy(self, *, replaced: bool, ordered: bool) -> None:
+        """Leave one line a row where failures were `replaced`, in the order of the rows if `ordered`.
+
+        Raises OutputError.
+        """
+        reader = partial(entry.read, output_format=self.run.output_format)
+        if ordered:
+            ordering.sort_in_place(self.path, reader)
+        elif replaced:
+            recovery.rewrite(self.path, reader)
 
     def close(self) -> None:
         """Close the journal and let go of the lock."""
@@ -52,12 +65,10 @@ def locked(output: Path) -> FileLock:
     return lock
 
 
-def prepare(
-    output: Path, lock: FileLock, describe: Callable[[], RunFile], *, overwrite: bool, retry_failed: bool
-) -> Workspace:
-    """Make OUTPUT ready to be gone on with, or begun. `describe` says what is to be run.
+def prepare(output: Path, lock: FileLock, describe: Callable[[], RunFile], *, overwrite: bool) -> Workspace:
+    """Make OUTPUT ready for a run: begun, or resumed. `describe` says what is to be run.
 
-    Raises UsageError when it belongs to another run or to nobody we know.
+    Raises UsageError when it belongs to another run or holds lines that are none of a batch.
     """
     beside = run_file.path_beside(output)
     has_lines = output.exists() and output.stat().st_size > 0
@@ -75,8 +86,8 @@ def prepare(
         if has_lines:
             _empty(output)
         now.write(beside)
-    kind = now.output_format
-    recovered = journal.recover(output, lambda line: formats.entry(line, kind), keep_failed=not retry_failed)
+    reader = partial(entry.read, output_format=now.output_format)
+    recovered = recovery.recover(output, reader, row_total=now.rows)
     return Workspace(output, now, recovered, Journal(output), lock)
 
 

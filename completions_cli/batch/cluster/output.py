@@ -18,7 +18,6 @@ from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.parts import RUN, Entry, PartKind
 from completions_cli.batch.cluster.storage import EPOCH, is_remote, open_folder
-from completions_cli.batch.journal import Recovered
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.wall_clock import unix_time
@@ -91,12 +90,9 @@ class Output:
         self._folder.put(RUN, run.as_bytes())
         self._recover(run)
 
-    def recovered(self, *, keep_failed: bool) -> Recovered:
-        """Sum up what is there."""
-        found = Recovered(ok=sum(entry.ok for entry in self.entries.values()))
-        for entry in self.entries.values() if keep_failed else ():
-            found.failed.update(entry.failed)
-        return found
+    def kept(self, *, keep_failed: bool) -> int:
+        """Count the rows that are there and stay."""
+        return sum(entry.rows if keep_failed else entry.ok for entry in self.entries.values())
 
     def record(self, part: int, entry: Entry) -> None:
         """Record a part that was written."""

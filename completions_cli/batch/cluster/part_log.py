@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-from completions_cli.batch import formats
+from completions_cli.batch import entry
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.parts import Entry, PartKind
 from completions_cli.batch.cluster.storage import Folder
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.journal import RowSet
+from completions_cli.batch.row_set import RowSet
 
 _COMMIT_SECONDS = 10.0  # what is answered is lost to a crash for so long
 _BYTES_A_SECOND = 4e6  # a large part is committed less often
@@ -64,10 +64,10 @@ class PartLog:
         return parts.entry(content, lines, self._format)
 
     def _row(self, line: bytes) -> int:
-        found = formats.entry(line, self._format)
+        found = entry.read(line, self._format)
         return found.row if found else self._base
 
     def _keep(self, line: bytes, *, keep_failed: bool) -> None:
-        found = formats.entry(line, self._format)
+        found = entry.read(line, self._format)
         if found is not None and (keep_failed or not found.failure) and self.done.add(found.row - self._base):
             self._lines.append(line)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from completions_cli.api import wire
-from completions_cli.batch import encoding, formats
+from completions_cli.batch import encoding
+from completions_cli.batch import entry as entries
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.source import Format
 from completions_cli.models import Json
@@ -54,7 +55,7 @@ def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat) -
     """Count a part's lines."""
     ok, failed = 0, Counter[str]()
     for line in lines:
-        found = formats.entry(line, output_format)
+        found = entries.read(line, output_format)
         if found is None or found.failure is None:
             ok += 1
         else:

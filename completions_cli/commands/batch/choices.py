@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -116,7 +116,8 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
 
 def run_file(chosen: Choices, settings: Settings, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
-    return describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
+    described = describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
+    return replace(described, rows=source.lines)
 
 
 def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:

@@ -120,8 +120,7 @@ class _Run:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, started = self.chosen, time.monotonic()
         parts = self.plan.open_parts(self.output.entries, retry_failed=chosen.retry_failed)
-        found = self.output.recovered(keep_failed=not chosen.retry_failed)
-        before = Totals(resumed=found.ok + found.failed.total())
+        before = Totals(resumed=self.output.kept(keep_failed=not chosen.retry_failed))
         if not parts:
             return self._nothing(before), None
         stretches = list(self.plan.stretches(parts, chosen.template))

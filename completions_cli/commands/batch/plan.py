@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from completions_cli.batch import formats, plan, run_file
+from completions_cli.batch import entry, plan, recovery, run_file
 from completions_cli.batch import source as sources
 from completions_cli.batch.budget import Budget
-from completions_cli.batch.journal import RowSet
 from completions_cli.batch.plan import Plan
+from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.units import Packer
@@ -29,30 +29,27 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     done = _done(chosen, lambda: choices.run_file(chosen, settings, source))
     defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
     packer = Packer(defaults, chosen.samples, chosen.pack)
-    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and number not in done), packer)
-    found.done = len(done)
+    settled = done.answered if chosen.retry_failed else done.done
+    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and number not in settled), packer)
+    found.done = len(settled)
     source.close()
     text = "\n".join(_lines(found, chosen.budget)) + "\n"
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
-def _done(chosen: Choices, describe: Callable[[], RunFile]) -> RowSet:
+def _done(chosen: Choices, describe: Callable[[], RunFile]) -> Recovered:
     """Look up which rows an output has already; it is only read. Raises UsageError when it is of another run."""
-    done = RowSet()
+    nothing = Recovered()
     if chosen.output is None or chosen.overwrite:
-        return done
+        return nothing
     path = choices.output(chosen.output)
     known = run_file.read(run_file.path_beside(path))
     if known is None or not path.is_file():
-        return done
-    describe().check(known, path)
-    read = partial(formats.entry, output_format=known.output_format)
-    with path.open("rb") as lines:
-        for line in lines:
-            entry = read(line.rstrip(b"\n"))
-            if entry is not None and not (entry.failure and chosen.retry_failed):
-                done.add(entry.row)
-    return done
+        return nothing
+    now = describe()
+    now.check(known, path)
+    reader = partial(entry.read, output_format=known.output_format)
+    return recovery.scan(path, reader, row_total=now.rows).found
 
 
 def _lines(found: Plan, budget: Budget) -> list[str]:

@@ -5,12 +5,11 @@ import contextlib
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli.batch import formats, ordering, workspace
 from completions_cli.batch import source as sources
+from completions_cli.batch import workspace
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.gate import Gate
 from completions_cli.batch.pacing.concurrency import Concurrency
@@ -64,8 +63,7 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
             progress=progress,
         )
         ending = job.run(configuration.service(settings, endpoint), credentials)
-        if chosen.ordered and ending is None:
-            ordering.sort_in_place(output, partial(formats.entry, output_format=space.run.output_format))
+        space.tidy(replaced=totals.replaced > 0, ordered=chosen.ordered and ending is None)
     progress.summary(totals, output, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams)
     report.raise_ending(totals, ending)
@@ -103,8 +101,9 @@ def _open(
         lock,
         lambda: choices.run_file(chosen, settings, source),
         overwrite=chosen.overwrite,
-        retry_failed=chosen.retry_failed,
     )
+    for note in space.recovered.notes(output):
+        streams.stderr.note(f"note: {note}")
     stack.callback(space.close)
     return space, source
 
@@ -139,10 +138,11 @@ class _Job:
         settings = self.settings
         defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
         packer = Packer(defaults, self.chosen.samples, self.chosen.pack, streams_arrays=settings.is_local)
-        done, selection = self.space.recovered.done, self.chosen.selection
+        recovered, selection = self.space.recovered, self.chosen.selection
+        settled = recovered.answered if self.chosen.retry_failed else recovered.done
         transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
         runner = Runner(
-            packer.units(self.source.rows(lambda number: number in selection and number not in done)),
+            packer.units(self.source.rows(lambda number: number in selection and number not in settled)),
             Tools(
                 Exchange(service, credentials, transport),
                 Gate(self.pace, time.monotonic),

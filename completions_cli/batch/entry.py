@@ -1,0 +1,110 @@
+"""A line of OUTPUT read back, whoever rewrote it: which row it is of, and how that row ended."""
+
+import json
+import re
+from typing import NamedTuple
+
+import orjson
+
+from completions_cli.batch.formats import RETRYABLE_KINDS, OutputFormat
+from completions_cli.models import Json
+
+MAX_ROW = 2**53 - 1  # beyond it JSON numbers of other tools are not exact
+_BOM = b"\xef\xbb\xbf"
+_OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
+_UNKNOWN = "unknown"
+_RETRYABLE = (*RETRYABLE_KINDS, "network")
+
+
+class Entry(NamedTuple):
+    """How a row ended: the kind of its failure, or None, and what its line says beside.
+
+    `is_retryable` says of a failure that the same row may succeed another time.
+    """
+
+    row: int
+    failure: str | None = None
+    is_retryable: bool = False
+    message: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+
+
+def read(line: bytes, output_format: OutputFormat) -> Entry | None:
+    """Return the entry of a line, with or without its end; None for what names no row.
+
+    The order of the keys, white space and keys that other tools added do not matter.
+    """
+    record = _parsed(line)
+    if not isinstance(record, dict):
+        return None
+    return _openai(record) if output_format == "openai" else _native(record)
+
+
+def is_json(line: bytes) -> bool:
+    """Return whether a line is one whole JSON value."""
+    return _parsed(line) is not None
+
+
+def without_bom(line: bytes) -> bytes:
+    """Return the first line of a file without the mark that some editors put there."""
+    return line.removeprefix(_BOM)
+
+
+def _parsed(line: bytes) -> Json:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        pass  # NaN, halves of surrogate pairs, great depth: other writers know them
+    try:
+        return json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _native(record: dict[str, Json]) -> Entry | None:
+    row = _row_number(record.get("row"))
+    if row is None:
+        return None
+    error = record.get("error")
+    if not error:
+        return Entry(row, model=_text(record.get("model")), finish_reason=_finish_reason(record))
+    said = error if isinstance(error, dict) else {"message": error}
+    kind = _text(said.get("kind")) or _UNKNOWN
+    retryable = said.get("retryable")
+    is_retryable = retryable if isinstance(retryable, bool) else kind in _RETRYABLE
+    return Entry(row, kind, is_retryable, _text(said.get("message")))
+
+
+def _openai(record: dict[str, Json]) -> Entry | None:
+    found = _OPENAI_ID.fullmatch(_text(record.get("id")) or "")
+    if found is None:
+        return None
+    row = int(found[1])
+    error = record.get("error")
+    response = record.get("response")
+    if error:
+        said = error if isinstance(error, dict) else {"message": error}
+        kind = _text(said.get("code")) or _UNKNOWN
+        return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
+    body = response.get("body") if isinstance(response, dict) else None
+    body = body if isinstance(body, dict) else {}
+    return Entry(row, model=_text(body.get("model")), finish_reason=_finish_reason(body))
+
+
+def _row_number(value: Json) -> int | None:
+    """Return a row's number; tables that other tools made may have turned 3 into 3.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MAX_ROW else None
+
+
+def _finish_reason(record: dict[str, Json]) -> str | None:
+    choices = record.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    reason = first.get("finish_reason") if isinstance(first, dict) else None
+    return _text(reason) or _text(record.get("finish_reason"))
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None

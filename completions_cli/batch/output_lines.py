@@ -1,0 +1,89 @@
+"""The lines of an output, whoever rewrote it: of a row, blank, or what a crash left. Anything else is refused."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from completions_cli.batch import entry as entries
+from completions_cli.batch.entry import Entry
+from completions_cli.errors import UsageError
+
+# Reads a line, with or without its end, as an entry; None when it is not one.
+EntryReader = Callable[[bytes], Entry | None]
+
+_LONGEST = 1 << 30
+_ZEROS = re.compile(rb"\0{16}")  # UTF-16 and UTF-32 have fewer in a row
+_SHOWN = 40
+
+
+class OutputLine(NamedTuple):
+    """A line by its number from 1 and its offset in bytes; `stop` is the offset after it.
+
+    `content` is without mark, zeros and LF at its ends. `entry` is None for a blank line and for damage.
+    """
+
+    number: int
+    offset: int
+    stop: int
+    content: bytes
+    entry: Entry | None
+    is_damage: bool
+    has_end: bool
+
+
+def read(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Iterator[OutputLine]:
+    """Yield the lines of an output.
+
+    Raises UsageError for a line that somebody wrote and that is none of a batch, or of a row that the input of
+    `row_total` rows has not; OSError when the file cannot be read.
+    """
+    offset = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(iter(partial(file.readline, _LONGEST), b""), 1):
+            line = _line(number, offset, raw, reader)
+            offset += len(raw)
+            if line.entry is None:
+                if line.is_damage and not _is_of_a_crash(line, raw):
+                    raise _foreign(path, line)
+            elif row_total is not None and line.entry.row >= row_total:
+                raise _beyond(path, line.number, line.entry.row, row_total)
+            yield line
+
+
+def _line(number: int, offset: int, raw: bytes, reader: EntryReader) -> OutputLine:
+    has_end = raw.endswith(b"\n")
+    written = raw if has_end else raw.rstrip(b"\0")
+    content = written[:-1] if has_end else written
+    if number == 1:
+        content = entries.without_bom(content)
+    stop = offset + len(written)
+    entry = reader(content)
+    is_blank = bool(written) and not content.strip()
+    return OutputLine(
+        number, stop - has_end - len(content), stop, content, entry, entry is None and not is_blank, has_end
+    )
+
+
+def _is_of_a_crash(line: OutputLine, raw: bytes) -> bool:
+    """Return whether a crash may have left this: zeros in place of blocks, or an object that lacks its end."""
+    rest = line.content.strip(b"\0 \t\r\n")
+    is_torn = not line.has_end and rest.startswith(b"{") and not entries.is_json(rest)
+    return is_torn or not rest or _ZEROS.search(raw) is not None
+
+
+def _foreign(path: Path, line: OutputLine) -> UsageError:
+    shown = line.content.strip()[:_SHOWN].decode("utf-8", "replace")
+    return UsageError(
+        f"line {line.number} of {path} is no line of a batch: {shown}",
+        hint="Nothing was changed. Each line must be a JSON object that names its row. "
+        "Remove that line, or choose another OUTPUT.",
+    )
+
+
+def _beyond(path: Path, number: int, row: int, row_total: int) -> UsageError:
+    return UsageError(
+        f"line {number} of {path} is of row {row}, but the input has {row_total} rows, numbered from 0",
+        hint="Nothing was changed. Remove that line, or choose another OUTPUT.",
+    )

@@ -1,0 +1,171 @@
+"""What OUTPUT holds when a run begins, whatever ended the last one and whoever rewrote the file since.
+
+Nothing that is not understood is removed: a whole line that is none of a batch stops the run before anything is
+touched. What goes is what a crash leaves (a last line without its end, blocks of zeros after a power cut) and lines
+of a row that has another line which counts.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch import output_lines
+from completions_cli.batch.entry import Entry
+from completions_cli.batch.line_index import LineIndex, Place
+from completions_cli.batch.output_lines import EntryReader
+from completions_cli.batch.row_set import RowSet
+from completions_cli.errors import OutputError
+
+_MOST_KINDS = 64
+
+
+@dataclass(slots=True)
+class Recovered:
+    """The rows that an output holds, and what was found that a run does not leave.
+
+    `torn` counts bytes of an end that is not whole, `damaged` lines with zeros in them, `repeated` lines of a row
+    that has another line.
+    """
+
+    done: RowSet = field(default_factory=RowSet)
+    answered: RowSet = field(default_factory=RowSet)
+    retryable: RowSet = field(default_factory=RowSet)
+    failures: dict[str, RowSet] = field(default_factory=dict)
+    models: Counter[str] = field(default_factory=Counter)
+    finish_reasons: Counter[str] = field(default_factory=Counter)
+    torn: int = 0
+    damaged: int = 0
+    repeated: int = 0
+
+    @property
+    def ok(self) -> int:
+        """How many rows are answered."""
+        return len(self.answered)
+
+    @property
+    def failed(self) -> Counter[str]:
+        """How many rows failed, by kind."""
+        return Counter({kind: len(rows) for kind, rows in self.failures.items() if rows})
+
+    def record(self, entry: Entry) -> None:
+        """Record a line. An answer counts before any failure, a later failure before an earlier one."""
+        self.repeated += not self.done.add(entry.row)
+        if entry.row in self.answered:
+            return
+        self.forget_failure(entry.row)
+        if entry.failure is None:
+            self.answered.add(entry.row)
+            self.models[entry.model or "unknown"] += 1
+            self.finish_reasons[entry.finish_reason or "unknown"] += 1
+            return
+        is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
+        self.failures.setdefault(entry.failure if is_known else "other", RowSet()).add(entry.row)
+        if entry.is_retryable:
+            self.retryable.add(entry.row)
+
+    def forget_failure(self, row: int) -> str | None:
+        """Take back that a row failed; return the kind of its failure, or None when it had none."""
+        self.retryable.discard(row)
+        return next((kind for kind, rows in self.failures.items() if rows.discard(row)), None)
+
+    def notes(self, output: Path) -> list[str]:
+        """Return what the user should know of the mending of an output."""
+        found = []
+        if self.torn:
+            found.append(f"the last line of {output} was torn: {self.torn} bytes were dropped")
+        if self.damaged:
+            found.append(f"{self.damaged} lines of {output} that a power cut had filled with zeros were dropped")
+        if self.repeated:
+            found.append(f"{self.repeated} lines of {output} were of rows that have another line: one each was kept")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a look at an output found: the offset up to which it is whole, and what it takes to mend it."""
+
+    found: Recovered
+    stop: int
+    has_end: bool
+
+    @property
+    def needs_rewriting(self) -> bool:
+        """Return whether lines amid it have to go."""
+        return bool(self.found.damaged or self.found.repeated)
+
+
+def recover(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Recovered:
+    """Read an output and mend it: afterwards it holds whole lines, one a row.
+
+    Raises UsageError, with nothing touched, as `output_lines.read` does; OutputError when it cannot be mended.
+    """
+    if not path.exists():
+        return Recovered()
+    try:
+        seen = scan(path, reader, row_total=row_total)
+        if seen.needs_rewriting:
+            rewrite(path, reader)
+        elif not seen.has_end or seen.found.torn:
+            _trim(path, seen)
+    except OSError as error:
+        raise _failure(path, error) from error
+    return seen.found
+
+
+def scan(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Scan:
+    """Read an output without touching it. Raises UsageError and OSError as `output_lines.read` does."""
+    found = Recovered()
+    stop = damaged = 0
+    has_end = True
+    for line in output_lines.read(path, reader, row_total=row_total):
+        if line.is_damage:
+            damaged += 1
+            continue
+        if line.entry is not None:
+            found.record(line.entry)
+        found.damaged += damaged
+        stop, has_end, damaged = line.stop, line.has_end, 0
+    found.torn = path.stat().st_size - stop
+    return Scan(found, stop, has_end)
+
+
+def rewrite(path: Path, reader: EntryReader) -> None:
+    """Replace an output by a copy with one line a row, in the order in which they stand. Raises OutputError."""
+    with LineIndex(path.parent) as index:
+        index.add(place for place, _ in placed(path, reader))
+        copy = AtomicFile(path)
+        try:
+            for place, content in placed(path, reader):
+                if index.counts(place):
+                    copy.write(content + b"\n")
+        except BaseException:
+            copy.discard()
+            raise
+        copy.commit()
+
+
+def placed(path: Path, reader: EntryReader, number: int = 0) -> Iterator[tuple[Place, bytes]]:
+    """Yield place and content of each line of a row. `number` is that of the file."""
+    for line in output_lines.read(path, reader):
+        if line.entry is not None:
+            yield Place(line.entry.row, line.entry.failure is not None, number, line.offset), line.content
+
+
+def _trim(path: Path, seen: Scan) -> None:
+    with path.open("r+b") as file:
+        file.truncate(seen.stop)
+        if not seen.has_end:
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+            file.flush()
+        os.fsync(file.fileno())
+
+
+def _failure(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written: {error.strerror}",
+        hint="Make room or choose another place; the same command then resumes this run.",
+    )

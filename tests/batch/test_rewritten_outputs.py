@@ -1,0 +1,105 @@
+"""OUTPUT after other tools rewrote it: what is answered stays, what was removed is asked again, and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.batch.conftest import batch, records
+from tests.command import Cli
+from tests.emulator_process import EmulatorProcess
+
+Start = Callable[..., EmulatorProcess]
+Rows = Callable[[int], Path]
+Lines = list[dict[str, Any]]
+
+
+def _dumped(lines: Lines, **options: Any) -> bytes:
+    return "".join(json.dumps(line, **options) + "\n" for line in lines).encode()
+
+
+def _pandas(lines: Lines) -> bytes:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    text: str = pandas.DataFrame(lines).to_json(orient="records", lines=True)
+    return text.encode()
+
+
+REWRITERS: dict[str, Callable[[Lines], bytes]] = {
+    "jq -cS .": lambda lines: _dumped(lines, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+    "json.dumps": _dumped,
+    "pandas": _pandas,
+    "CRLF": lambda lines: _dumped(lines, separators=(",", ":")).replace(b"\n", b"\r\n"),
+    "a BOM": lambda lines: b"\xef\xbb\xbf" + _dumped(lines),
+    "blank lines": lambda lines: _dumped(lines).replace(b"\n", b"\n\n  \n"),
+    "another order": lambda lines: _dumped(lines[::-1]),
+    "no last LF": lambda lines: _dumped(lines).removesuffix(b"\n"),
+    "all at once": lambda lines: b"\xef\xbb\xbf" + _dumped(lines[::-1]).replace(b"\n", b"\r\n\r\n")[:-4],
+}
+
+
+@pytest.mark.parametrize("rewriter", REWRITERS)
+@pytest.mark.parametrize("kind", ["native", "openai"])
+def test_only_what_was_removed_is_asked(
+    rewriter: str, kind: str, cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    server = emulator()
+    cli.service(server.url)
+    args = (rows(12), "-o", output, "--output-format", kind)
+    assert batch(cli, *args).code == 0
+    kept = [line for number, line in enumerate(records(output)) if number not in {0, 5, 11}]
+    output.write_bytes(REWRITERS[rewriter](kept))
+    result = batch(cli, *args)
+    assert result.code == 0, result.stderr
+    assert len(server.log()) == 12 + 3
+    text = output.read_text(encoding="utf-8-sig")
+    found = [json.loads(line) for line in text.split("\n") if line.strip()]
+    names = [line["id"] for line in found]
+    assert len(set(names)) == len(names) == 12
+    assert [line for line in kept if line not in found] == []
+    assert "note" not in result.stderr
+
+
+@pytest.mark.parametrize("foreign", [b"a note to myself\n", b'{"a": 1}\n', b"[\n", b'{"row": 12}\n', b'{"row": -1}\n'])
+def test_a_line_that_is_not_understood_stops_the_run(
+    foreign: bytes, cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    server = emulator()
+    cli.service(server.url)
+    args = (rows(12), "-o", output)
+    assert batch(cli, *args, "--limit", "4").code == 0
+    lines = output.read_bytes().splitlines(keepends=True)
+    output.write_bytes(b"".join([*lines[:2], foreign, *lines[2:]]) + b'{"torn')
+    before = {path: path.read_bytes() for path in output.parent.glob("out*")}
+    for extra in ((), ("--retry-failed",), ("--ordered",), ("--plan",)):
+        result = batch(cli, *args, *extra)
+        assert (result.code, f"line 3 of {output}" in result.stderr) == (2, True), result.stderr
+    assert {path: path.read_bytes() for path in output.parent.glob("out*")} == before
+    assert len(server.log()) == 4
+
+
+def test_a_failure_is_replaced_when_its_row_was_asked_again(
+    cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    args = (rows(20), "-o", output)
+    assert batch(cli.service(emulator("--fault", "422").url), *args, "--max-errors", "1000").code == 13
+    before = records(output)
+    cli.service("http://127.0.0.1:1")  # nobody is there
+    gone = batch(cli, *args, "--retry-failed", "--retries", "0", "--connect-timeout", "1")
+    assert (gone.code != 0, records(output)) == (True, before)
+    server = emulator()
+    cli.service(server.url)
+    part = batch(cli, *args, "--retry-failed", "--limit", "5", "--summary", "-")
+    assert part.code == 13, part.stderr
+    assert [line["row"] for line in records(output) if line["error"] is None] == list(range(5))
+    assert _failed(output) == set(range(5, 20))
+    assert (part.json()["failed"], part.json()["ok"]) == ({"rejected": 15}, 5)
+    assert batch(cli, *args).code == 13
+    assert len(server.log()) == 5
+    whole = batch(cli, *args, "--retry-failed")
+    assert (whole.code, len(records(output)), _failed(output), len(server.log())) == (0, 20, set(), 20)
+
+
+def _failed(output: Path) -> set[int]:
+    return {line["row"] for line in records(output) if line["error"]}
