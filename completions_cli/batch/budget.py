@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 _SHARE_COUNTS_FROM = 50  # rows
-_BEFORE_ANSWERS = 4  # requests that may be under way when nobody knows yet what one uses
+_BEFORE_ANSWERS = 4  # texts that may be under way when nobody knows yet what one uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Budget:
         return "max_cost" if self.cost is not None and cost is not None and cost >= self.cost else None
 
     def is_tight(self, tokens: int, cost: float | None, answers: int, under_way: int) -> bool:
-        """Return whether the requests under way may be all that the budget is good for, going by those answered."""
+        """Return whether the texts under way may be all that the budget is good for, going by those that came."""
         if under_way >= max(_BEFORE_ANSWERS, answers):
             return True  # a few answers say little about many
         if not answers:

@@ -57,6 +57,7 @@ class Runner:
         self._backlog = Backlog(work, tools.clock)
         self._estimate = tools.estimate or UsageEstimate()
         self._under_way = 0
+        self._texts_under_way = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
@@ -129,11 +130,14 @@ class Runner:
     async def _labour(self) -> None:
         while (unit := self._take() or await self._wait_for_unit()) is not None:
             if unit.requests:
+                texts = unit.request.generation_count
                 self._under_way += 1
+                self._texts_under_way += texts
                 try:
                     await self._ask(unit)
                 finally:
                     self._under_way -= 1
+                    self._texts_under_way -= texts
                     self._backlog.wake()
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._hire()
@@ -164,7 +168,7 @@ class Runner:
 
     def _is_tight(self) -> bool:
         totals = self.totals
-        return self._budget.is_tight(totals.total_tokens, totals.cost, totals.answers, self._under_way)
+        return self._budget.is_tight(totals.total_tokens, totals.cost, totals.texts, self._texts_under_way)
 
     # One request
 

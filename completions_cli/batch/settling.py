@@ -61,7 +61,7 @@ class Settler:
 
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
-        self.totals.use(reply.usage)
+        self.totals.use(reply.usage, unit.request.generation_count)
         problem = units.misfit(unit, reply)
         if problem is None:
             self._fits(unit, reply, now - sent_at)

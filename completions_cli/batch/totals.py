@@ -12,6 +12,7 @@ _SUMS = (
     "new_failures",
     "requests",
     "answers",
+    "texts",
     "retries",
     "throttled",
     "prompt_tokens",
@@ -32,6 +33,7 @@ class Totals:
     last_error: str | None = None
     requests: int = 0
     answers: int = 0
+    texts: int = 0
     retries: int = 0
     throttled: int = 0
     prompt_tokens: int = 0
@@ -87,9 +89,10 @@ class Totals:
         reason = outcome.choices[0].get("finish_reason") if outcome.choices else None
         self.finish_reasons[reason if isinstance(reason, str) else "unknown"] += 1
 
-    def use(self, usage: Usage | None) -> None:
-        """Add up what an answer used."""
+    def use(self, usage: Usage | None, texts: int = 1) -> None:
+        """Add up what an answer of so many texts used."""
         self.answers += 1
+        self.texts += texts
         if usage is not None:
             prompt = usage.prompt_tokens or 0
             completion = usage.completion_tokens

@@ -8,7 +8,7 @@ _WEIGHT = 0.05  # of the newest answer in the running means
 
 
 class UsageEstimate:
-    """Learns bytes a prompt token and tokens a completion."""
+    """Learns bytes a prompt token and tokens a text; `n` and `best_of` ask for several texts a prompt."""
 
     def __init__(self) -> None:
         self._bytes_a_token = _BYTES_A_TOKEN
@@ -19,20 +19,20 @@ class UsageEstimate:
         prompt, most = self.split(request)
         if self._completion is None:
             return prompt + most, prompt + most
-        return prompt + min(self._completion * request.prompt_count, most), prompt + most
+        return prompt + min(self._completion * request.generation_count, most), prompt + most
 
     def split(self, request: CompletionRequest) -> tuple[float, float]:
         """Guess the tokens of a request: those of its prompts, and those of its completions at worst."""
         allowed = request.parameters.get("max_tokens")
         most = float(allowed) if isinstance(allowed, int) else max(_UNSAID, self._completion or 0.0)
-        return self._prompt(request.prompt), most * request.prompt_count
+        return self._prompt(request.prompt), most * request.generation_count
 
     def learn(self, request: CompletionRequest, usage: Usage | None) -> float | None:
         """Record the tokens an answer used and return their total, None when it does not say."""
         if usage is None:
             return None
         if usage.completion_tokens is not None:
-            each = usage.completion_tokens / request.prompt_count
+            each = usage.completion_tokens / request.generation_count
             known = self._completion
             self._completion = each if known is None else known + (each - known) * _WEIGHT
         if usage.prompt_tokens:
