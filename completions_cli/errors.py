@@ -23,8 +23,8 @@ class ExitCode(IntEnum):
     BUG = 1, "a bug of ours"
     USAGE = 2, "usage or unreadable input"
     CONFIG = 3, "configuration, or no key"
-    AUTH = 4, "401, 403"
-    NOT_FOUND = 5, "404, 405, 424: no such route, model or deployment"
+    AUTH = 4, "401, 402, 403"
+    NOT_FOUND = 5, "404, 405, 410, 424: no such route, model or deployment"
     REJECTED = 6, "400, 413, 422: request rejected"
     CONTENT_FILTER = 7, "content filter refused the prompt"
     RATE_LIMITED = 8, "429 after the retries, or the wait asked for is over --max-wait"
@@ -176,7 +176,8 @@ class ServiceError(CompletionsError):
 
     `status` is the HTTP status (for an error inside a 200 stream: the one its code stands for),
     `code` the server's own word, `loc` the path of the offending parameter, `retry_after` the
-    wait in seconds the server asked for, `detail` the part of the body after its JSON.
+    wait in seconds the server asked for, `detail` the part of the body after its JSON, `model_status` the
+    status that the model behind a managed endpoint gave, where the endpoint tells it apart from its own.
     """
 
     exit_code = ExitCode.REJECTED
@@ -196,6 +197,7 @@ class ServiceError(CompletionsError):
         retry_after: float | None = None,
         retryable: bool = False,
         detail: str | None = None,
+        model_status: int | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
@@ -206,20 +208,28 @@ class ServiceError(CompletionsError):
         self.retry_after = retry_after
         self.retryable = retryable
         self.detail = detail
+        self.model_status = model_status
 
 
 class AuthError(ServiceError):
-    """401 or 403: the key or token was refused."""
+    """401, 402 or 403: the key or token was refused, or its owner has to pay first."""
 
     exit_code = ExitCode.AUTH
     kind = "auth"
 
 
 class NotFoundError(ServiceError):
-    """404, 405 or 424: no such route, model or deployment."""
+    """404, 405, 410 or 424: no such route, model or deployment."""
 
     exit_code = ExitCode.NOT_FOUND
     kind = "not_found"
+
+
+class ProxyRefusedError(ServiceError):
+    """407: a proxy on the way wants to know who is asking."""
+
+    exit_code = ExitCode.NETWORK
+    kind = "network"
 
 
 class RejectedError(ServiceError):

@@ -17,6 +17,7 @@ MAX_MESSAGE = 600
 _FILTER_WORDS = ("content management policy", "content safety")
 # Endpoints behind Azure Machine Learning add this to the body, or send nothing else.
 _HELP_TEXT = "Please check this guide to understand why this error code might have been returned"
+_NO_MONEY = re.compile(r"insufficient\W+(quota|balance|credit|fund)|plan and billing", re.IGNORECASE)
 _HTML = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
 # A page that says more than this before it says what is wrong does not say it.
 _MAX_HTML = 64 * 1024
@@ -35,6 +36,7 @@ class ErrorBody:
     status: int | None = None
     prose: str | None = None  # what follows the JSON
     is_content_filter: bool = False
+    is_quota: bool = False  # money or credits are used up, which no wait of ours mends
 
 
 def read(body: bytes) -> ErrorBody:
@@ -96,6 +98,7 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
             *(part.get(name) for name in ("status", "statusCode", "code", "type") for part in (inner, value))
         ),
         is_content_filter=_is_content_filter(inner, value, words),
+        is_quota=_is_quota(inner, value, words),
     )
 
 
@@ -132,6 +135,13 @@ def _is_content_filter(inner: dict[str, Json], outer: dict[str, Json], message: 
     if "content_filter" in (inner.get("code"), outer.get("code")):
         return True
     return _has_filter_words(message)
+
+
+def _is_quota(inner: dict[str, Json], outer: dict[str, Json], message: str) -> bool:
+    named = [part.get(name) for part in (inner, outer) for name in ("code", "type")]
+    return any("insufficient" in name.lower() for name in named if isinstance(name, str)) or bool(
+        _NO_MONEY.search(message)
+    )
 
 
 def _has_filter_words(message: str) -> bool:

@@ -8,6 +8,7 @@ from completions_cli.errors import (
     AuthError,
     ContentFilterError,
     NotFoundError,
+    ProxyRefusedError,
     RateLimitError,
     RejectedError,
     ServerError,
@@ -22,20 +23,26 @@ REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-m
 _SERVERS_FAULT = 500  # and all statuses above
 _CLASSES: dict[int, type[ServiceError]] = {
     401: AuthError,
+    402: AuthError,
     403: AuthError,
     404: NotFoundError,
     405: NotFoundError,
+    407: ProxyRefusedError,
     408: ServiceTimeoutError,
+    410: NotFoundError,
     424: NotFoundError,
     429: RateLimitError,
 }
 _PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",
+    402: "Payment Required",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    407: "Proxy Authentication Required",
     408: "Request Timeout",
+    410: "Gone",
     413: "Content Too Large",
     422: "Unprocessable Content",
     424: "Failed Dependency",
@@ -60,7 +67,8 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
         said=said,
         request_id=request_id(headers),
         retry_after=retry.retry_after(headers, said.message, now),
-        retryable=retry.is_retryable(status, headers),
+        retryable=retry.is_retryable(status, headers) and not said.is_quota,
+        model_status=_number(headers.get("ms-azureml-model-error-statuscode", "")),
     )
 
 
@@ -75,7 +83,7 @@ def from_event(value: Json, text: str) -> ServiceError:
         said=said,
         request_id=None,
         retry_after=retry.retry_after({}, said.message, 0.0),
-        retryable=status in retry.RETRYABLE_STATUSES,
+        retryable=status in retry.RETRYABLE_STATUSES and not said.is_quota,
     )
 
 
@@ -100,6 +108,7 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
     request_id: str | None,
     retry_after: float | None,
     retryable: bool,
+    model_status: int | None = None,
 ) -> ServiceError:
     return _class_of(status, said)(
         message if len(message) <= error_body.MAX_MESSAGE else message[: error_body.MAX_MESSAGE] + "…",
@@ -111,7 +120,12 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
         retry_after=retry_after,
         retryable=retryable,
         detail=said.prose,
+        model_status=model_status,
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text[:9]) if text.isascii() and text.isdigit() else None
 
 
 def _class_of(status: int, said: ErrorBody) -> type[ServiceError]:

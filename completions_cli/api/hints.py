@@ -36,6 +36,8 @@ def hint(error: ServiceError, context: HintContext) -> str:
         for words, advice in _BY_WORDS:
             if any(word in message or word == (error.code or "").lower() for word in words):
                 return advice(context)
+    if isinstance(error, RateLimitError) and not error.retryable:
+        return _BILLING
     if error.status == FAILED_DEPENDENCY and "not found" not in error.message.lower():
         return _model_failed(error)
     for kind, advice in _BY_CLASS:
@@ -93,7 +95,12 @@ _ONE_TEXT = (
 )
 _REWORD = "Reword the prompt; the service's content filter refused it."
 
+_BILLING = "The account has no quota or credit left: see its plan and billing. Waiting does not help."
+
 _BY_STATUS = {
+    402: _BILLING,
+    407: "Check the proxy's user name and password: --proxy, HTTPS_PROXY or HTTP_PROXY.",
+    410: "The model or deployment is retired: name another with -m or --deployment, or another endpoint.",
     413: _SHORTEN,
     431: "The headers are too large or too many; send fewer with -H.",
 }

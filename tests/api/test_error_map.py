@@ -38,7 +38,7 @@ def test_every_dialect_becomes_one_error(row: Row) -> None:
 @pytest.mark.parametrize(
     ("status", "exit_code"),
     [
-        (400, 6), (401, 4), (402, 6), (403, 4), (404, 5), (405, 5), (408, 11), (409, 6), (410, 6), (413, 6), (418, 6),
+        (400, 6), (401, 4), (402, 4), (403, 4), (404, 5), (405, 5), (407, 10), (408, 11), (409, 6), (410, 5), (413, 6), (418, 6),
         (422, 6), (424, 5), (429, 8), (431, 6), (500, 9), (501, 9), (502, 9), (503, 9), (504, 9), (599, 9), (101, 6),
         (304, 6),
     ],
@@ -182,7 +182,7 @@ EVENTS: list[tuple[str, type[ServiceError], int, str | None, float | None, bool]
     ('{"error":{"message":"m","code":429}}', RateLimitError, 429, "429", None, True),
     ('{"error":{"message":"m","type":"invalid_request_error","code":null}}', RejectedError, 400, None, None, False),
     ('{"error":{"message":"m","code":"rate_limit_exceeded"}}', RateLimitError, 429, "rate_limit_exceeded", None, True),
-    ('{"error":{"message":"m","code":"insufficient_quota"}}', RateLimitError, 429, "insufficient_quota", None, True),
+    ('{"error":{"message":"m","code":"insufficient_quota"}}', RateLimitError, 429, "insufficient_quota", None, False),
     ('{"error":{"message":"m","code":"invalid_api_key"}}', AuthError, 401, "invalid_api_key", None, False),
     ('{"error":{"message":"m","code":"model_not_found"}}', NotFoundError, 404, "model_not_found", None, False),
     ('{"error":{"message":"m","code":"content_filter"}}', ContentFilterError, 400, "content_filter", None, False),
