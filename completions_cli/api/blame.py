@@ -7,7 +7,6 @@ from completions_cli.errors import (
     AuthError,
     ContentFilterError,
     MisfitError,
-    NetworkError,
     NotFoundError,
     ProxyRefusedError,
     RateLimitError,
@@ -17,6 +16,7 @@ from completions_cli.errors import (
 
 Blamed = Literal["run", "model", "row"]
 
+_OF_ALL_REQUESTS = (AuthError, NotFoundError, ProxyRefusedError, RateLimitError)
 _FAILED_DEPENDENCY = 424
 _NO_SUCH_MODEL = (404, 410)
 _NO_ROUTE = (404, 405)
@@ -53,17 +53,13 @@ def blamed(error: Exception) -> Blamed:
     """
     if isinstance(error, ContentFilterError | MisfitError):
         return "row"
-    if isinstance(error, NetworkError):
-        return "run"
     if not isinstance(error, ServiceError):
         return "run"
     if error.status == _FAILED_DEPENDENCY:
         return "run" if error.model_status in (None, *_NO_ROUTE) else "row"
     if is_about_model(error):
         return "model"
-    if isinstance(error, AuthError | NotFoundError | ProxyRefusedError | RateLimitError):
-        return "run"
-    return "row"
+    return "run" if isinstance(error, _OF_ALL_REQUESTS) else "row"
 
 
 def is_about_model(error: ServiceError) -> bool:
