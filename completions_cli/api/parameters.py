@@ -1,8 +1,10 @@
 """The request parameters of the API reference: one table that flags, profiles and rows are checked against."""
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from completions_cli.errors import UsageError
 from completions_cli.models import Json
 
 # The reference's default. Sent explicitly because servers disagree about theirs (16 is common).
@@ -51,6 +53,38 @@ PARAMETERS = {
         Parameter("top_p", "number", 0, 1),
     )
 }
+
+# Fields that this client sets by means of its own; anything else in a body is an extra parameter.
+DOCUMENTED = frozenset({"prompt", "stream", "model", *PARAMETERS})
+
+
+class Fields(NamedTuple):
+    """The fields of a request body, by what they are to the API reference."""
+
+    parameters: dict[str, Json]
+    extra: dict[str, Json]
+    model: str | None
+
+
+def split(body: Mapping[str, Json], own: Container[str] = DOCUMENTED) -> Fields:
+    """Return the fields of a body sorted; null means absent, and what is not `own` is extra.
+
+    Raises UsageError for a value of the wrong type.
+    """
+    parameters: dict[str, Json] = {}
+    extra: dict[str, Json] = {}
+    for name, value in body.items():
+        if name not in own:
+            extra[name] = value
+        elif name in PARAMETERS and value is not None:
+            wrong = PARAMETERS[name].type_error(value)
+            if wrong:
+                raise UsageError(f"{name} must be {wrong}")
+            parameters[name] = value
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise UsageError("model must be a string")
+    return Fields(parameters, extra, model)
 
 
 def warnings(parameters: dict[str, Json]) -> list[str]:

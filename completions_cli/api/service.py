@@ -20,18 +20,16 @@ class Service:
     profile: str | None = None
     auth: str = "key"
 
-    def http_request(self, request: CompletionRequest) -> HttpRequest:
-        """Build a request as it would be sent, authentication left out."""
+    def labels(self, request: CompletionRequest) -> dict[str, str]:
+        """Return the headers of a request, authentication and its id left out."""
+        return headers.build(
+            request, deployment=self.deployment, extra_parameters=self.extra_parameters, custom=self.headers
+        )
+
+    def unsigned(self, request: CompletionRequest) -> HttpRequest:
+        """Build a request as it would be sent, authentication and its id left out."""
         return HttpRequest(
-            url=self.endpoint.url,
-            headers=headers.build(
-                request,
-                deployment=self.deployment,
-                extra_parameters=self.extra_parameters,
-                custom=self.headers,
-            ),
-            body=wire.encode(wire.body(request)),
-            secret_headers=self.secret_headers,
+            self.endpoint.url, self.labels(request), wire.encode(wire.body(request)), self.secret_headers
         )
 
     def advised(self, error: CompletionsError) -> CompletionsError:

@@ -8,9 +8,6 @@ from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 
-# Fields that this client sets by means of its own; anything else in a body is an extra parameter.
-DOCUMENTED = frozenset({"prompt", "stream", "model", *PARAMETERS})
-
 
 def body(request: CompletionRequest) -> dict[str, Json]:
     """Build the request body: only what is set, in the order of the reference's sample."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from completions_cli.api import wire
-from completions_cli.api.parameters import PARAMETERS
+from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.batch.template import Template
 from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
@@ -12,7 +12,7 @@ from completions_cli.models import CompletionRequest, Json, Prompt
 # A row larger than this is an error line: no service takes it, and memory must not follow the input.
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
-_OWN = frozenset({"id", "prompt", "metadata", "model", "stream", *PARAMETERS})
+_OWN = DOCUMENTED | {"id", "metadata"}
 _NOTHING: Mapping[str, Json] = {}
 
 
@@ -144,7 +144,7 @@ def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
         raise UsageError(_no_prompt(body, " in body"))
     row = Row(number, id=_scalar(value["custom_id"]), prompt=wire.prompt_from_json(body["prompt"]))
     # Within a body, `id` and `metadata` are parameters like any other.
-    _add_fields(row, body, own=_OWN - {"id", "metadata"})
+    _add_fields(row, body, own=DOCUMENTED)
     return row
 
 
@@ -154,20 +154,8 @@ def _no_prompt(fields: Mapping[str, Json], where: str = "") -> str:
 
 def _add_fields(row: Row, fields: Mapping[str, Json], own: frozenset[str] = _OWN) -> None:
     """Sort the fields of a record. Null means that it says nothing."""
-    parameters: dict[str, Json] = {}
-    extra: dict[str, Json] = {}
-    for name, value in fields.items():
-        if name not in own:
-            extra[name] = value
-        elif name in PARAMETERS and value is not None:
-            wrong = PARAMETERS[name].type_error(value)
-            if wrong:
-                raise UsageError(f"{name} must be {wrong}")
-            parameters[name] = value
-    model = fields.get("model")
-    if model is not None and not isinstance(model, str):
-        raise UsageError("model must be a string")
-    row.parameters, row.extra, row.model = parameters or _NOTHING, extra or _NOTHING, model
+    parameters, extra, row.model = split(fields, own)
+    row.parameters, row.extra = parameters or _NOTHING, extra or _NOTHING
 
 
 def _parameter_cell(name: str, cell: Json) -> Json:

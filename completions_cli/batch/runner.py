@@ -196,7 +196,7 @@ class Runner:
         now, pace = self._clock(), self._gate.pace
         used = self._estimate.learn(unit.request, reply.usage)
         pace.answered(now, ticket, used)
-        pace.read(now, ticket, reply.answer.header)
+        pace.read(now, ticket, reply.head.headers.get)
         self._settler.answered(unit, reply, now=now, sent_at=ticket.sent_at)
 
     def _failed(self, unit: Unit, failure: Failure, ticket: Ticket) -> None:
@@ -211,8 +211,8 @@ class Runner:
             pace.failed(now, ticket, overloaded=slow or isinstance(error, RequestTimeoutError))
             if asked is not None:
                 pace.pause(now + asked)
-        if failure.answer is not None:
-            pace.read(now, ticket, failure.answer.header)
+        if failure.head is not None:
+            pace.read(now, ticket, failure.head.headers.get)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)
         self._settler.failed(unit, error, now=now, sent_at=ticket.sent_at)
 

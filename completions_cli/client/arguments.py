@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypedDict, cast
 
 from completions_cli.api import headers, sampling, wire
-from completions_cli.api.parameters import PARAMETERS
+from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.auth.given_credential import TokenCredential
 from completions_cli.client.attempts import Wait
 from completions_cli.errors import UsageError
@@ -136,22 +136,14 @@ def _unset(settings: Settings, names: Collection[str]) -> Collection[str]:
 
 def _parameters(settings: Settings, unset: Collection[str], options: CompletionOptions) -> dict[str, Json]:
     given = cast("Mapping[str, Json]", options)
-    found = {name: value for name, value in settings.parameters.items() if name not in unset}
-    for name, parameter in PARAMETERS.items():
-        value = given.get(name)
-        if value is None:
-            continue
-        value = list(value) if isinstance(value, tuple) else value
-        wrong = parameter.type_error(value)
-        if wrong:
-            raise UsageError(f"{name} must be {wrong}")
-        found[name] = value
-    return found
+    kept = {name: value for name, value in settings.parameters.items() if name not in unset}
+    typed = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    return kept | split({name: typed[name] for name in PARAMETERS if name in typed}).parameters
 
 
 def _extra(settings: Settings, unset: Collection[str], extra: Mapping[str, Json]) -> dict[str, Json]:
     for name in extra:
-        if name in wire.DOCUMENTED:
+        if name in DOCUMENTED:
             raise UsageError(f"{name} is no extra parameter", hint=f"Give it as an argument of its own: {name}=…")
     return {name: value for name, value in settings.extra.items() if name not in unset} | {**extra}
 

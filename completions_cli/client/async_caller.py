@@ -7,13 +7,13 @@ from contextlib import aclosing, suppress
 from completions_cli.api import sampling
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
+from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
-from completions_cli.auth.signer import Signer
 from completions_cli.client.attempts import Attempts, Wait
-from completions_cli.client.incoming import Incoming, Refusal
+from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
-from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, HttpRequest
+from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
@@ -32,7 +32,7 @@ class AsyncCaller:
     ) -> None:
         self._service = service
         self._outgoing = Outgoing(service)
-        self._signer = Signer(credentials)
+        self._credentials = AsyncCredentials(credentials)
         self._connection = connection
         self._policy = policy
         self._on_wait = on_wait
@@ -59,21 +59,20 @@ class AsyncCaller:
         yield sampling.merge(ends)
 
     async def _answer(self, request: CompletionRequest, patience: Patience) -> AsyncGenerator[Chunk | Finished]:
-        unsigned = self._service.http_request(request)
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
             incoming = Incoming(request, attempts.number)
-            signing = await self._signer.headers()
+            signing = await self._credentials.headers()
             try:
-                signed = self._outgoing.signed(unsigned, signing)
+                signed = self._outgoing.request(request, signing)
                 async with aclosing(self._attempt(signed, incoming, patience)) as events:
                     async for event in events:
                         yield event
             except (ServiceError, NetworkError) as error:
                 if incoming.has_text:
                     raise attempts.last(error) from None
-                if attempts.wants_renewal(error) and await self._signer.renew(signing):
+                if attempts.wants_renewal(error) and await self._credentials.renew(signing):
                     continue
                 await self._wait(attempts.wait_after(error, patience.remaining_in_all()))
             else:
@@ -83,21 +82,23 @@ class AsyncCaller:
         self, signed: HttpRequest, incoming: Incoming, patience: Patience
     ) -> AsyncGenerator[Chunk | Finished]:
         async with self._transport.open(signed, patience) as response:
-            if response.status not in SUCCESS:
-                raise await self._failure(response)
+            head = Head(response.status, response.headers)
+            if not head.is_success:
+                raise await self._failure(head, response)
+            incoming.begin(head)
             async for part in response.body():
                 for chunk in incoming.feed(part):
                     yield chunk
                 if incoming.is_done:
                     break
-                if incoming.is_sound:
+                if incoming.made_progress:
                     response.heard()
             for chunk in incoming.close():
                 yield chunk
-            yield incoming.finished(response.headers)
+            yield incoming.finished()
 
-    async def _failure(self, response: AsyncResponse) -> ServiceError:
-        refusal = Refusal(response.status, response.headers)
+    async def _failure(self, head: Head, response: AsyncResponse) -> ServiceError:
+        refusal = Refusal(head)
         with suppress(CompletionsError):
             async for part in response.body():
                 response.heard()

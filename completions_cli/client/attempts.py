@@ -50,18 +50,18 @@ class Attempts:
         """
         if not error.retryable or self.number > self._policy.retries:
             raise self._service.advised(error) from None
-        asked = error.retry_after if isinstance(error, ServiceError) else None
-        seconds = self._policy.backoff(self.number - 1, self._chance()) if asked is None else asked
+        retry_after = error.retry_after if isinstance(error, ServiceError) else None
+        seconds = self._policy.backoff(self.number - 1, self._chance()) if retry_after is None else retry_after
         if seconds > self._policy.max_wait:
-            raise self._too_long(error, asked) from None
+            raise self._too_long(error, retry_after) from None
         if left is not None and seconds >= left:
             raise self._service.advised(error) from None
         return Wait(error, seconds, self.number + 1, self._policy.retries + 1)
 
-    def _too_long(self, error: ServiceError | NetworkError, asked: float | None) -> CompletionsError:
+    def _too_long(self, error: ServiceError | NetworkError, retry_after: float | None) -> CompletionsError:
         limit = f"--max-wait {self._policy.max_wait:g}"
-        if asked is None:
+        if retry_after is None:
             error.hint = error.hint or f"Another attempt has to wait, and {limit} does not allow it: try again later."
         else:
-            error.hint = f"The server asks to wait {asked:g} s, over {limit}: try again then, or allow the wait."
+            error.hint = f"The server asks to wait {retry_after:g} s, over {limit}: try again then, or allow the wait."
         return error

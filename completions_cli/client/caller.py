@@ -11,10 +11,10 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
-from completions_cli.client.incoming import Incoming, Refusal
+from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.errors import CompletionsError, NetworkError, ServiceError
-from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, HttpRequest
+from completions_cli.models import Chunk, CompletionRequest, Finished
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
@@ -77,13 +77,12 @@ class Caller:
             raise self._outgoing.masked(error) from None
 
     def _answer(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
-        unsigned = self._service.http_request(request)
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
             incoming = Incoming(request, attempts.number)
             try:
-                yield from self._attempt(unsigned, incoming, patience)
+                yield from self._attempt(request, incoming, patience)
             except (ServiceError, NetworkError) as error:
                 if incoming.has_text:
                     raise attempts.last(error) from None
@@ -93,22 +92,26 @@ class Caller:
             else:
                 return
 
-    def _attempt(self, unsigned: HttpRequest, incoming: Incoming, patience: Patience) -> Iterator[Chunk | Finished]:
-        signed = self._outgoing.signed(unsigned, self._credentials.headers())
+    def _attempt(
+        self, request: CompletionRequest, incoming: Incoming, patience: Patience
+    ) -> Iterator[Chunk | Finished]:
+        signed = self._outgoing.request(request, self._credentials.headers())
         with self._transport.send(signed, patience) as response:
-            if response.status not in SUCCESS:
-                raise self._failure(response)
+            head = Head(response.status, response.headers)
+            if not head.is_success:
+                raise self._failure(head, response)
+            incoming.begin(head)
             for part in response.body():
                 yield from incoming.feed(part)
                 if incoming.is_done:
                     break
-                if incoming.is_sound:
+                if incoming.made_progress:
                     response.heard()
             yield from incoming.close()
-            yield incoming.finished(response.headers)
+            yield incoming.finished()
 
-    def _failure(self, response: Response) -> ServiceError:
-        refusal = Refusal(response.status, response.headers)
+    def _failure(self, head: Head, response: Response) -> ServiceError:
+        refusal = Refusal(head)
         with contextlib.suppress(CompletionsError):
             for part in response.body():
                 response.heard()

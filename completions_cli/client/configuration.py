@@ -90,12 +90,12 @@ def _configuration(settings: Settings, environ: Mapping[str, str], proof: Proof)
     from completions_cli.auth import sign_in
 
     engine = ExitStack()
-    way = connection(settings)
+    reached = connection(settings)
     if settings.endpoint is None:
         from completions_cli.local import embedded
 
         endpoint, credentials = engine.enter_context(embedded.endpoint(settings.values["model_path"]))
     else:
         endpoint = settings.endpoint
-        credentials = sign_in.credentials(settings, environ, way, proof=proof)
-    return Configuration(settings, service(settings, endpoint), credentials, way, policy(settings), engine)
+        credentials = sign_in.credentials(settings, environ, reached, proof=proof)
+    return Configuration(settings, service(settings, endpoint), credentials, reached, policy(settings), engine)

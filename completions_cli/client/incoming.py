@@ -3,11 +3,52 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from completions_cli.api import error_map
+from completions_cli.api import document, error_map, retry
+from completions_cli.api.document import Whole
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import MalformedResponseError, ServiceError
-from completions_cli.models import Chunk, CompletionRequest, Finished
+from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
 from completions_cli.wall_clock import unix_time
+
+
+class Head:
+    """The head of an answer: its status, and what its headers say beside the body. Their names are lower case."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        self.headers = headers
+
+    @property
+    def is_success(self) -> bool:
+        """Whether a completion follows; an error otherwise."""
+        return self.status in SUCCESS
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which the service knows this exchange."""
+        return error_map.request_id(self.headers)
+
+    def read(self, body: bytes, choices: int) -> Whole:
+        """Read a body that is all there. Raises the error that it is, or those of `ResponseReader`."""
+        if not self.is_success:
+            raise self.refusal(body)
+        try:
+            return document.read(body, choices)
+        except ServiceError as error:
+            self.complete(error)
+            raise
+
+    def refusal(self, body: bytes) -> ServiceError:
+        """Make the error of a body, though it may have broken off: the status says enough."""
+        return error_map.from_response(self.status, self.headers, body, unix_time())
+
+    def complete(self, error: ServiceError) -> None:
+        """Add to an error inside a successful answer what only the headers say."""
+        if error.retry_after is None:
+            error.retry_after = retry.retry_after(self.headers, "", unix_time())
+        error.request_id = error.request_id or self.request_id
 
 
 class Incoming:
@@ -17,9 +58,10 @@ class Incoming:
         self, request: CompletionRequest, attempt: int = 1, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.has_text = False  # of an answer that has begun to show, nothing may be tried again
-        self.is_sound = False  # whether the last bytes were worth waiting for: comments are not
-        self._asked = request.prompt_count
-        self._reader = ResponseReader(self._asked)
+        self.made_progress = False  # whether the last bytes were worth waiting for: comments are not
+        self._expected_choices = request.prompt_count
+        self._reader = ResponseReader(self._expected_choices)
+        self._head = Head(200, {})
         self._attempt = attempt
         self._clock = clock
         self._started = clock()
@@ -30,55 +72,62 @@ class Incoming:
         """True when nothing that follows matters."""
         return self._reader.done
 
+    def begin(self, head: Head) -> None:
+        """Take the head of an answer whose body is going to be read."""
+        self._head = head
+
     def feed(self, received: bytes) -> Iterator[Chunk]:
         """Take the next bytes and yield the chunks they complete. Raises what `ResponseReader` raises."""
-        self.is_sound = self._reader.is_document
+        self.made_progress = self._reader.is_document
         return self._noted(self._reader.feed(received))
 
     def close(self) -> Iterator[Chunk]:
         """End the body: check that all of it came, and yield what only its end completes."""
         yield from self._noted(self._reader.close())
         came = len(self._reader.finish_reasons)
-        if came < self._asked:
+        if came < self._expected_choices:
             raise MalformedResponseError(
-                f"only {came} of {self._asked} choices came",
+                f"only {came} of {self._expected_choices} choices came",
                 hint="Does this server take arrays of prompts? Try one at a time.",
             )
 
-    def finished(self, headers: Mapping[str, str]) -> Finished:
-        """Return how the answer with these headers finished."""
+    def finished(self) -> Finished:
+        """Return how the answer finished."""
         all_at_once = self._reader.is_document
         return Finished(
             finish_reasons=self._reader.finish_reasons,
             usage=self._reader.usage,
-            request_id=error_map.request_id(headers),
+            request_id=self._head.request_id,
             latency=self._clock() - self._started,
             first_token=None if all_at_once else self._first_token,
             attempts=self._attempt,
         )
 
     def _noted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        for chunk in chunks:
-            self.is_sound = True
-            if not self.has_text and any(delta.text or delta.finish_reason for delta in chunk.deltas):
-                self.has_text = True
-                self._first_token = self._clock() - self._started
-            yield chunk
+        try:
+            for chunk in chunks:
+                self.made_progress = True
+                if not self.has_text and any(delta.text or delta.finish_reason for delta in chunk.deltas):
+                    self.has_text = True
+                    self._first_token = self._clock() - self._started
+                yield chunk
+        except ServiceError as error:
+            self._head.complete(error)
+            raise
 
 
 class Refusal:
     """Reads the body of an error, as much of it as is of use."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
-        self._status = status
-        self._headers = headers
+    def __init__(self, head: Head) -> None:
+        self._head = head
         self._body = bytearray()
 
     def feed(self, received: bytes) -> bool:
-        """Take the next bytes; tell whether more of them are of use."""
+        """Take the next bytes; return whether more of them are of use."""
         self._body += received
         return len(self._body) <= error_map.MAX_ERROR_BYTES
 
     def error(self) -> ServiceError:
-        """Make the error of what has come, though it may have broken off: the status says enough."""
-        return error_map.from_response(self._status, self._headers, bytes(self._body), unix_time())
+        """Make the error of what has come."""
+        return self._head.refusal(bytes(self._body))

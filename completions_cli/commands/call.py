@@ -109,7 +109,7 @@ def _show_request(streams: Streams, settings: Settings, requests: list[Completio
             hint="Use --dry-run to see the request.",
         )
     for number, item in enumerate(requests):
-        outgoing = resolution.unsent(settings, item)
+        outgoing = resolution.preview(settings, item)
         text = (
             shown.curl(outgoing, proxy=settings.values["proxy"], ca_bundle=settings.values["ca_bundle"])
             if as_curl

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import headers, parameters, wire
+from completions_cli.api import headers, parameters
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
@@ -57,19 +57,18 @@ def settings(
     params, connection = options.params, options.connection
     typed = {name: value for name, value in vars(connection).items() if name in SETTINGS}
     typed |= {"extra_parameters": params.extra_parameters, "format": format}
-    body_parameters, body_extra, model = _split_body(body)
-    if model is not None and typed["model"] is None:
-        typed["model"] = model
-    documented = wire.DOCUMENTED
+    fields = _split_body(body)
+    if fields.model is not None and typed["model"] is None:
+        typed["model"] = fields.model
     flags = Flags(
         profile=options.common.profile,
         settings={name: value for name, value in typed.items() if value is not None},
         parameters=_parameters(params, escapes=escapes),
-        extra=values.extras(params.extra, documented, prompt_source.read_text),
+        extra=values.extras(params.extra, parameters.DOCUMENTED, prompt_source.read_text),
         headers=dict(headers.parse(line) for line in connection.header),
         unset=frozenset(params.unset),
-        body=body_parameters,
-        body_extra=body_extra,
+        body=fields.parameters,
+        body_extra=fields.extra,
     )
     return resolve(flags, streams.environ, read_profile_file(options.common, streams))
 
@@ -95,32 +94,17 @@ def _parameters(params: ParameterOptions, *, escapes: bool) -> dict[str, Json]:
     return found
 
 
-def _split_body(body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Json], str | None]:
-    """Sort the fields of a body; null means absent. Raises UsageError for a wrong type."""
-    known: dict[str, Json] = {}
-    extra: dict[str, Json] = {}
-    for name, value in body.items():
-        if name in PARAMETERS:
-            if value is None:
-                continue
-            wrong = PARAMETERS[name].type_error(value)
-            if wrong:
-                raise UsageError(
-                    f"--request: {name} must be {wrong}", hint="Correct the body, or leave that field out."
-                )
-            known[name] = value
-        elif name not in wire.DOCUMENTED:
-            extra[name] = value
-    model = body.get("model")
-    if model is not None and not isinstance(model, str):
-        raise UsageError("--request: model must be a string", hint="Correct the body, or use -m NAME.")
-    return known, extra, model
+def _split_body(body: Mapping[str, Json]) -> parameters.Fields:
+    try:
+        return parameters.split(body)
+    except UsageError as error:
+        raise UsageError(f"--request: {error.message}", hint="Correct the body, or leave that field out.") from None
 
 
-def unsent(settings: Settings, request: CompletionRequest) -> HttpRequest:
+def preview(settings: Settings, request: CompletionRequest) -> HttpRequest:
     """Build the request as it would be sent, with stand-ins for what is only known when it is."""
     endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:0/v1")
-    outgoing = configuration.service(settings, endpoint).http_request(request)
+    outgoing = configuration.service(settings, endpoint).unsigned(request)
     if settings.is_local:  # its port is free until the model runs
         outgoing = replace(outgoing, url=outgoing.url.replace(":0/", ":PORT/", 1))
     if settings.values["auth"] == "none" and not settings.is_local:

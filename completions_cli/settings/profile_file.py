@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from completions_cli.api import headers, wire
-from completions_cli.api.parameters import PARAMETERS
+from completions_cli.api import headers
+from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
 from completions_cli.errors import ConfigError
 from completions_cli.models import Json
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
@@ -212,7 +212,7 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
         return f"{name} must be {wrong}" if wrong else None
     if kind == "headers":
         return headers.error(name, value)
-    if name in wire.DOCUMENTED:
+    if name in DOCUMENTED:
         return f"{name} is no extra parameter" + ("; it belongs into params" if name in PARAMETERS else "")
     return None if _is_json(value) else f"{name} must be something that JSON can hold, nested {_DEEPEST} deep at most"
 

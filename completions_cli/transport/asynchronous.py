@@ -1,13 +1,12 @@
 """Many requests in flight over pyreqwest: what batches and the asynchronous Python client use."""
 
 import asyncio
-import contextlib
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, overload
 
 from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
@@ -23,15 +22,53 @@ from completions_cli.transport import breakage, redirects, reqwest
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 
+_Default = TypeVar("_Default")
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer, names in lower case, fetched from the library when asked for: most are never.
+
+    A value that is no ASCII counts as absent: the library cannot give it.
+    """
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Response) -> None:
+        self._inner = inner
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in dict.fromkeys(map(str.lower, self._inner.headers)) if self.get(name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: _Default) -> str | _Default: ...
+    def get(self, name: str, /, default: _Default | None = None) -> str | _Default | None:
+        """Return one header."""
+        try:
+            value = self._inner.get_header(name)
+        except ValueError:
+            return default
+        return default if value is None else value
+
 
 class Answer:
-    """A whole answer. Header names are lower case; `headers` costs something, `header` next to nothing."""
+    """A whole answer."""
 
-    __slots__ = ("_inner", "body", "status")
+    __slots__ = ("body", "headers", "status")
 
     def __init__(self, inner: Response, body: bytes) -> None:
-        self._inner = inner
         self.status: int = inner.status
+        self.headers = Headers(inner)
         self.body = body
 
     @property
@@ -39,25 +76,13 @@ class Answer:
         """True when another place is to be asked instead."""
         return self.status in redirects.STATUSES
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """All headers."""
-        return _headers(self._inner)
-
-    def header(self, name: str) -> str | None:
-        """One header. A value that is no ASCII counts as absent: the library cannot give it."""
-        try:
-            return self._inner.get_header(name)
-        except ValueError:
-            return None
-
 
 class AsyncResponse:
     """An answer whose body is still to come. Header names are lower case."""
 
     def __init__(self, inner: Response, connection: Connection, patience: Patience) -> None:
         self.status: int = inner.status
-        self.headers: Mapping[str, str] = _headers(inner)
+        self.headers = Headers(inner)
         self._inner = inner
         self._connection = connection
         self._patience = patience
@@ -154,7 +179,7 @@ class AsyncTransport:
                 raise breakage.mapped(error, self._connection, elapsed, answering=False) from None
             patience.heard()
             if self._trace is not None:
-                self._trace.response(inner.version, inner.status, "", _headers(inner))
+                self._trace.response(inner.version, inner.status, "", Headers(inner))
                 stack.callback(self._trace.body, b"")
             yield AsyncResponse(inner, self._connection, patience)
 
@@ -177,7 +202,7 @@ class AsyncTransport:
             async with builder.build_streamed() as inner:
                 answering = True
                 if self._trace is not None:
-                    self._trace.response(inner.version, inner.status, "", _headers(inner))
+                    self._trace.response(inner.version, inner.status, "", Headers(inner))
                 body = await (self._body(inner) if inner.status in SUCCESS else self._error_body(inner))
         except (PyreqwestError, ValueError) as error:
             raise breakage.mapped(error, self._connection, time.monotonic() - started, answering=answering) from None
@@ -219,12 +244,3 @@ class AsyncTransport:
         except PyreqwestError:
             pass
         return b"".join(parts)
-
-
-def _headers(inner: Response) -> dict[str, str]:
-    received = inner.headers
-    found = {}
-    for name in received:
-        with contextlib.suppress(ValueError):  # as in `Answer.header`
-            found[name.lower()] = received[name]
-    return found

@@ -10,11 +10,10 @@ from completions_cli.auth.credentials import Credentials
 _HEADERS_LAST = 20.0
 
 
-class Signer:
-    """Has headers made away from the loop, for a token may have to be fetched; renews them once for all requests."""
+class AsyncCredentials:
+    """Credentials, awaited: headers are made away from the loop, and renewed once for all requests."""
 
     def __init__(self, credentials: Credentials) -> None:
-        self.secrets: set[str] = set()  # what went out in headers, lest an error quote it back
         self._credentials = credentials
         self._headers: Mapping[str, str] | None = None
         self._made_at = 0.0
@@ -31,7 +30,6 @@ class Signer:
             if found is None:
                 found = self._headers = await asyncio.to_thread(self._credentials.headers)
                 self._made_at = time.monotonic()
-                self.secrets |= {value.removeprefix("Bearer ") for value in found.values()}
         return found
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
