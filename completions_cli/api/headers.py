@@ -9,7 +9,10 @@ from completions_cli.version import __version__
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
-_SENSITIVE = re.compile(r"key|token|secret|auth|cookie|passw|credential|signature|session", re.IGNORECASE)
+_SENSITIVE = re.compile(
+    r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\bsas\b",
+    re.IGNORECASE,
+)
 MASK = "****"
 # Anything shorter would black out innocent words.
 _SHORTEST_SECRET = 8

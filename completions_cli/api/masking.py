@@ -18,6 +18,7 @@ def masked(error: _Error, secrets: Collection[str]) -> _Error:
         text = getattr(error, name, None)
         if isinstance(text, str):
             setattr(error, name, headers.mask(text, secrets))
+    error.args = (error.message,)  # which `repr` shows
     if isinstance(error, ServiceError):
         error.loc = tuple(headers.mask(part, secrets) for part in error.loc)
     return error

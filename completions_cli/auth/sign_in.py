@@ -34,7 +34,7 @@ def credentials(
     Without a `proof` at hand, the places that the settings allow are looked through for a key or a client secret.
     """
     kind = settings.values["auth"]
-    if kind == "none" or settings.endpoint is None:
+    if kind == "none" or settings.endpoint is None or settings.is_signed_by_headers:
         return NoCredentials()
     refuse_plain_http(settings.endpoint)
     store = KeyringStore(environ)

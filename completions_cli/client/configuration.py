@@ -68,7 +68,7 @@ def explicit(flags: Flags, proof: Proof) -> Configuration:
 
 
 def _require_proof(settings: Settings, proof: Proof) -> None:
-    if proof.secret or proof.credential:
+    if proof.secret or proof.credential or settings.is_signed_by_headers:
         return
     chosen = settings.values
     if chosen["auth"] == "key":

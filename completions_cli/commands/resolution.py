@@ -107,7 +107,7 @@ def preview(settings: Settings, request: CompletionRequest) -> HttpRequest:
     outgoing = configuration.service(settings, endpoint).unsigned(request)
     if settings.is_local:  # its port is free until the model runs
         outgoing = replace(outgoing, url=outgoing.url.replace(":0/", ":PORT/", 1))
-    if settings.values["auth"] == "none" and not settings.is_local:
+    if (settings.values["auth"] == "none" or settings.is_signed_by_headers) and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})
     return replace(outgoing, headers={**outgoing.headers, **stand_in})

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.headers import is_sensitive
 from completions_cli.api.parameters import DEFAULT_MAX_TOKENS, PARAMETERS
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
@@ -74,6 +75,11 @@ class Settings:
         """True when the embedded model is to answer."""
         return self.sources["endpoint"] == _EMBEDDED
 
+    @property
+    def is_signed_by_headers(self) -> bool:
+        """True when a header of the user's own takes the place of the key, which is neither sent nor looked for."""
+        return "authorization" in self.headers or ("api-key" in self.headers and self.values["auth"] == "key")
+
 
 def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, needs_endpoint: bool = True) -> Settings:
     """Work out the settings of one call. Raises ConfigError, or UsageError for a flag."""
@@ -93,14 +99,17 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
     if not is_own and sources["scope"] == layers.profile_source:
         values["scope"], sources["scope"] = None, "default"
     profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
+    all_headers = {**profile_headers, **flags.headers}
     return Settings(
         profile=name,
         endpoint=target,
         values=values,
         parameters=_parameters(flags, profile, layers.profile_source, sources),
         extra=_extra(flags, profile),
-        headers={**profile_headers, **flags.headers},
-        secret_headers=frozenset(profile_headers.keys() - flags.headers.keys()),
+        headers=all_headers,
+        secret_headers=frozenset(
+            header for header in all_headers if header not in flags.headers or is_sensitive(header)
+        ),
         key_sources=_key_sources(name, profile, target, environ, is_own=is_own) if target else (),
         sources=sources,
     )
