@@ -52,6 +52,12 @@ _PHRASES = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    520: "Web Server Returned an Unknown Error",
+    521: "Web Server Is Down",
+    522: "Connection Timed Out",
+    523: "Origin Is Unreachable",
+    524: "A Timeout Occurred",
+    529: "Site Is Overloaded",
 }
 
 
@@ -110,7 +116,8 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
     retryable: bool,
     model_status: int | None = None,
 ) -> ServiceError:
-    return _class_of(status, said)(
+    passes = status == retry.FAILED_DEPENDENCY and model_status in retry.RETRYABLE_STATUSES
+    return _class_of(model_status if passes and model_status else status, said)(
         message if len(message) <= error_body.MAX_MESSAGE else message[: error_body.MAX_MESSAGE] + "…",
         status=status,
         code=code,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 FAILED_DEPENDENCY = 424
-RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+# 520 to 524 are Cloudflare's for what is behind it, 529 is said by services that are overloaded.
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 525), 529})
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?", re.ASCII | re.IGNORECASE)
 # "Try again in 2 seconds", "Please retry after 86400 seconds", "Please try again in 1m30.5s".

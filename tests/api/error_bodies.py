@@ -460,7 +460,7 @@ DIALECTS = {
     "424 model's 429": Row(
         424,
         "model is busy\n" + HELP,
-        NotFoundError,
+        RateLimitError,
         "model is busy",
         "not ready",
         retryable=True,

@@ -49,6 +49,16 @@ def test_the_status_decides_the_exit_code(status: int, exit_code: int) -> None:
     assert error.message
 
 
+@pytest.mark.parametrize(
+    ("model_status", "exit_code"),
+    [(408, 11), (429, 8), (500, 9), (503, 9), (524, 9), (529, 9), (400, 5), (401, 5), (404, 5), (422, 5), (501, 5)],
+)
+def test_a_424_ends_as_the_status_of_its_model_where_that_may_pass(model_status: int, exit_code: int) -> None:
+    headers = {"ms-azureml-model-error-statuscode": str(model_status)}
+    error = error_map.from_response(424, headers, b'{"detail":"m"}', 0.0)
+    assert (int(error.exit_code), error.status, error.model_status) == (exit_code, 424, model_status)
+
+
 @pytest.mark.parametrize("status", [401, 404, 408, 429, 500, 503])
 def test_words_about_content_do_not_hide_what_the_status_says(status: int) -> None:
     body = b'{"error":{"code":"content_filter","message":"the content safety service is busy"}}'

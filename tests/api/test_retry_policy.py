@@ -157,12 +157,14 @@ def test_any_value_is_a_wait_or_none(value: str) -> None:
     assert found is None or 0 <= found < math.inf
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529])
 def test_what_may_be_different_next_time_is_retried(status: int) -> None:
     assert retry.is_retryable(status, {})
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 422, 424, 431, 501, 505, 200, 307])
+@pytest.mark.parametrize(
+    "status", [400, 401, 402, 403, 404, 405, 407, 409, 410, 413, 422, 424, 431, 501, 505, 519, 525, 526, 530, 200, 307]
+)
 def test_nothing_else_is_retried(status: int) -> None:
     assert not retry.is_retryable(status, {})
     assert not retry.is_retryable(status, {"retry-after": "1"})
@@ -170,7 +172,7 @@ def test_nothing_else_is_retried(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("model_status", "retryable"),
-    [("408", True), ("429", True), ("500", True), ("502", True), ("503", True), ("504", True)]
+    [("408", True), ("429", True), ("500", True), ("502", True), ("503", True), ("504", True), ("524", True)]
     + [(word, False) for word in ("400", "401", "404", "422", "501", "", "abc", "-429", "4290", "٤٢٩", "9" * 5000)],
 )
 def test_a_424_is_retried_as_its_models_status_says(model_status: str, *, retryable: bool) -> None:
