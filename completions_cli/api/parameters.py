@@ -1,5 +1,6 @@
 """The request parameters of the API reference: one table that flags, profiles and rows are checked against."""
 
+import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ from completions_cli.models import Json
 
 # The reference's default. Sent explicitly because servers disagree about theirs (16 is common).
 DEFAULT_MAX_TOKENS = 256
+_MOST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def _is_integer(value: Json) -> bool:
 
 
 def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether it is a number that JSON has, too: NaN is within no bounds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_MOST <= value <= _MOST
 
 
 def _is_stop(value: Json) -> bool:

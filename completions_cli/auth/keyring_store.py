@@ -6,6 +6,7 @@ and whatever goes wrong there is one error: no usable keyring.
 """
 
 import queue
+import shlex
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -23,10 +24,6 @@ _PART = 1200
 _HEAD = "parts"
 _MOST_PARTS = 100
 
-NO_KEYRING_HINT = (
-    "Put the key into the variable COMPLETIONS_API_KEY, the name of a file that holds it "
-    "into COMPLETIONS_API_KEY_FILE, or a key_command into the profile."
-)
 _REASONS = {
     "KeyringLocked": "it is locked",
     "InitError": "it cannot be opened",
@@ -37,11 +34,20 @@ _REASONS = {
 _T = TypeVar("_T")
 
 
+def no_keyring_hint(profile: str | None) -> str:
+    """Return what to do without a keyring: two variables, or a file for the key of a profile."""
+    name = "NAME" if profile is None else shlex.quote(profile)
+    return (
+        "Put the key into the variable COMPLETIONS_API_KEY, the name of a file that holds it into "
+        f"COMPLETIONS_API_KEY_FILE, or run: completions config key set -p {name} --to-file"
+    )
+
+
 class NoKeyringError(ConfigError):
     """There is no keyring that could be used; `reason` says why, without the hint."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no usable keyring: {reason}", hint=NO_KEYRING_HINT)
+        super().__init__(f"no usable keyring: {reason}", hint=no_keyring_hint(None))
         self.reason = reason
 
 
@@ -106,8 +112,9 @@ def _backend() -> "KeyringBackend":
 
     found = _secure(keyring.get_keyring())
     if found is None:
-        name = type(keyring.get_keyring())
-        raise NoKeyringError(f"{name.__module__}.{name.__qualname__} keeps no secrets safely")
+        module = type(keyring.get_keyring()).__module__
+        is_none = module in ("keyring.backends.fail", "keyring.backends.null", "keyring.backends.chainer")
+        raise NoKeyringError("there is none on this machine" if is_none else "the one set up keeps keys in plain text")
     return found
 
 

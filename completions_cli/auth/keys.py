@@ -1,12 +1,14 @@
 """Looks for a key in the places that the settings allow, in their order."""
 
+import os
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from completions_cli.auth.keyring_store import NO_KEYRING_HINT, KeyringStore, NoKeyringError
+from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError, no_keyring_hint
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
 from completions_cli.settings.resolve import KeySource
@@ -24,8 +26,13 @@ class SourceStatus:
     note: str = ""
 
 
-def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: KeyringStore) -> Secret:
-    """Return the first key there is. Raises ConfigError when there is none, or one that cannot be one."""
+def find(
+    sources: Iterable[KeySource], environ: Mapping[str, str], store: KeyringStore, withheld: str | None = None
+) -> Secret:
+    """Return the first key there is. Raises ConfigError when there is none, or one that cannot be one.
+
+    `withheld` names a variable whose key belongs to another endpoint; the error says so.
+    """
     trouble: NoKeyringError | None = None
     sources = tuple(sources)
     for source in sources:
@@ -36,22 +43,31 @@ def find(sources: Iterable[KeySource], environ: Mapping[str, str], store: Keyrin
             continue
         if key is not None:
             return key
-    raise missing("key", sources, trouble.reason if trouble else None)
+    raise missing("key", sources, trouble.reason if trouble else None, withheld)
 
 
-def missing(what: str, sources: Iterable[KeySource], trouble: str | None) -> ConfigError:
+def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withheld: str | None = None) -> ConfigError:
     """Make the error for a key that is nowhere, with what will help. `trouble` is what ails the keyring."""
+    sources = tuple(sources)
     keyring = next((source for source in sources if source.kind == "keyring"), None)
     message = f"no {what} for {keyring.value if keyring else 'this endpoint'}"
+    if withheld is not None:
+        message += f"; {withheld} is for the endpoint in COMPLETIONS_ENDPOINT, which is another"
+        return ConfigError(
+            message, hint=f"Run: {_store(keyring, to_file=trouble is not None)}; or unset COMPLETIONS_ENDPOINT."
+        )
     if trouble is not None:
-        return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=NO_KEYRING_HINT)
+        hint = no_keyring_hint(str(keyring.value).rpartition("@")[0] if keyring and keyring.is_own else None)
+        return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=hint)
     return ConfigError(message, hint=f"Run: {_store(keyring)}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
 
 
-def _store(keyring: KeySource | None) -> str:
+def _store(keyring: KeySource | None, *, to_file: bool = False) -> str:
     """Write the command that stores the key that is missing."""
     if keyring is None:
         return "completions config key set -p NAME"
+    if to_file and keyring.is_own:
+        return f"completions config key set -p {shlex.quote(str(keyring.value).rpartition('@')[0])} --to-file"
     profile, _, origin = str(keyring.value).rpartition("@")
     elsewhere = "" if keyring.is_own else f"COMPLETIONS_ENDPOINT={shlex.quote(origin)} "
     return f"{elsewhere}completions config key set -p {shlex.quote(profile)}"
@@ -74,7 +90,7 @@ def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) ->
     if source.kind == "variable":
         text: str | None = environ[str(source.value)]
     elif source.kind == "file":
-        text = _file(str(source.value), source.name)
+        text = _file(str(source.value), source.name, is_private=source.is_private)
     elif source.kind == "command":
         from completions_cli.auth import key_command
 
@@ -84,12 +100,29 @@ def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) ->
     return None if text is None else Secret.checked(text, source.name)
 
 
-def _file(path: str, name: str) -> str:
+def _file(path: str, name: str, *, is_private: bool = False) -> str:
     try:
         with Path(path).expanduser().open("rb") as file:
+            if is_private:
+                _refuse_shared(os.fstat(file.fileno()), path)
             return file.read(_MOST_BYTES).decode("utf-8-sig")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
         reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
         raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error
     except ValueError as error:
         raise ConfigError(f"the key file {path} ({name}) is not text", hint=f"Check {name}.") from error
+
+
+def _refuse_shared(found: os.stat_result, path: str) -> None:
+    """Refuse a file that others own or may read; on Windows its folder decides that."""
+    if sys.platform == "win32":
+        return
+    if found.st_uid != os.geteuid():
+        raise ConfigError(
+            f"the key file {path} belongs to another user", hint="Make one of your own, readable by you alone."
+        )
+    if found.st_mode & 0o077:
+        raise ConfigError(
+            f"the key file {path} can be read or written by others (mode {found.st_mode & 0o777:o})",
+            hint=f"Run: chmod 600 {shlex.quote(path)}",
+        )

@@ -40,7 +40,7 @@ def credentials(
     store = KeyringStore(environ)
 
     def secret() -> Secret:
-        return proof.secret or keys.find(settings.key_sources, environ, store)
+        return proof.secret or keys.find(settings.key_sources, environ, store, settings.withheld)
 
     if kind == "key":
         return KeyCredentials(secret())

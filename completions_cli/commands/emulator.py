@@ -1,7 +1,6 @@
 """`completions emulator`: the service, played on a local socket."""
 
 import ipaddress
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from completions_cli.commands import values
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions, verbose_option
+from completions_cli.commands.options import INTEGER, CommonOptions, verbose_option
 from completions_cli.emulator import content_filter
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
 from completions_cli.emulator.faults.spec import parse_spec
 from completions_cli.errors import ConfigError, UsageError
+from completions_cli.settings.numbers import Number
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(add_completion=False)
 
 # How many choices the embedded model computes together; more do not make two processors faster.
 _SEQUENCES = 4
+WHOLE_RATE = Number(1_000_000_000, 1, is_whole=True)
 _LISTENING = "Where it listens"
 _PLAYED = "What is played"
 _TROUBLE = "Limits and faults"
@@ -50,7 +52,11 @@ class ListenOptions:
     port: Annotated[
         int,
         typer.Option(
-            "--port", metavar="PORT", min=0, max=65535, help="Port; 0 takes a free one.", rich_help_panel=_LISTENING
+            "--port",
+            metavar="PORT",
+            parser=values.number("--port"),
+            help="Port; 0 takes a free one.",
+            rich_help_panel=_LISTENING,
         ),
     ] = 0
     key: Annotated[
@@ -99,15 +105,33 @@ class PlayOptions:
         ),
     ] = EngineName.ECHO
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="What prose and faults are drawn from.", rich_help_panel=_PLAYED)
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            parser=values.number("--seed", INTEGER),
+            help="What prose and faults are drawn from.",
+            rich_help_panel=_PLAYED,
+        ),
     ] = 0
     latency: Annotated[
-        float, typer.Option("--latency", metavar="S", min=0, help="Seconds to the first byte.", rich_help_panel=_PLAYED)
+        float,
+        typer.Option(
+            "--latency",
+            metavar="S",
+            parser=values.number("--latency"),
+            help="Seconds to the first byte.",
+            rich_help_panel=_PLAYED,
+        ),
     ] = 0.0
     tokens_per_second: Annotated[
         float | None,
         typer.Option(
-            "--tokens-per-second", metavar="N", min=0.001, help="Pace of each completion.", rich_help_panel=_PLAYED
+            "--tokens-per-second",
+            metavar="N",
+            parser=values.number("--tokens-per-second"),
+            help="Pace of each completion.",
+            rich_help_panel=_PLAYED,
         ),
     ] = None
 
@@ -118,11 +142,23 @@ class TroubleOptions:
 
     rpm: Annotated[
         int | None,
-        typer.Option("--rpm", metavar="N", min=1, help="Requests a minute, then 429.", rich_help_panel=_TROUBLE),
+        typer.Option(
+            "--rpm",
+            metavar="N",
+            parser=values.number("--rpm", WHOLE_RATE),
+            help="Requests a minute, then 429.",
+            rich_help_panel=_TROUBLE,
+        ),
     ] = None
     tpm: Annotated[
         int | None,
-        typer.Option("--tpm", metavar="N", min=1, help="Tokens a minute, then 429.", rich_help_panel=_TROUBLE),
+        typer.Option(
+            "--tpm",
+            metavar="N",
+            parser=values.number("--tpm", WHOLE_RATE),
+            help="Tokens a minute, then 429.",
+            rich_help_panel=_TROUBLE,
+        ),
     ] = None
     limit_headers: Annotated[
         str | None,
@@ -187,8 +223,6 @@ def emulator(
         limit_headers=_limit_headers(trouble.limit_headers),
         faults=tuple(parse_spec(text) for text in trouble.fault),
     )
-    if not math.isfinite(config.latency) or not math.isfinite(config.tokens_per_second or 0):
-        raise UsageError("--latency and --tokens-per-second must be numbers")
     _warn_of_exposure(config, streams)
     if streams.stderr.is_terminal:
         streams.stderr.note(f"playing {config.behaviour} with the engine {play.engine}; Ctrl-C ends it")

@@ -8,8 +8,11 @@ import typer
 
 from completions_cli.commands import values
 from completions_cli.commands.option_groups import option_group
+from completions_cli.settings.numbers import PARAMETERS
 from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS, FORMATS, SETTINGS
 from completions_cli.streams import Streams
+
+INTEGER, REAL = PARAMETERS["integer"], PARAMETERS["number"]
 
 # Each group is a panel of the help.
 _prompt = functools.partial(typer.Option, rich_help_panel="Where the prompt comes from")
@@ -117,26 +120,54 @@ class ParameterOptions:
     """The parameters of the API reference, and what goes beyond them."""
 
     max_tokens: Annotated[
-        int | None, _parameter("--max-tokens", "-M", metavar="N", help="Most tokens to generate. (default 256)")
+        int | None,
+        _parameter(
+            "--max-tokens",
+            "-M",
+            metavar="N",
+            parser=values.number("--max-tokens", INTEGER),
+            help="Most tokens to generate. (default 256)",
+        ),
     ] = None
     temperature: Annotated[
-        float | None, _parameter("--temperature", "-t", metavar="X", parser=values.number, help="Randomness, 0 to 2.")
+        float | None,
+        _parameter(
+            "--temperature", "-t", metavar="X", parser=values.number("--temperature", REAL), help="Randomness, 0 to 2."
+        ),
     ] = None
     top_p: Annotated[
-        float | None, _parameter("--top-p", "-P", metavar="X", parser=values.number, help="Nucleus sampling, 0 to 1.")
+        float | None,
+        _parameter(
+            "--top-p", "-P", metavar="X", parser=values.number("--top-p", REAL), help="Nucleus sampling, 0 to 1."
+        ),
     ] = None
     stop: Annotated[
         list[str],
         _parameter("--stop", "-s", metavar="TEXT", help="Stop before this text; repeat for several."),
     ] = field(default_factory=list)
-    seed: Annotated[int | None, _parameter("--seed", metavar="N", help="Sample the same way each time.")] = None
+    seed: Annotated[
+        int | None,
+        _parameter(
+            "--seed", metavar="N", parser=values.number("--seed", INTEGER), help="Sample the same way each time."
+        ),
+    ] = None
     frequency_penalty: Annotated[
         float | None,
-        _parameter("--frequency-penalty", metavar="X", parser=values.number, help="Avoid frequent tokens, -2 to 2."),
+        _parameter(
+            "--frequency-penalty",
+            metavar="X",
+            parser=values.number("--frequency-penalty", REAL),
+            help="Avoid frequent tokens, -2 to 2.",
+        ),
     ] = None
     presence_penalty: Annotated[
         float | None,
-        _parameter("--presence-penalty", metavar="X", parser=values.number, help="Avoid tokens already used, -2 to 2."),
+        _parameter(
+            "--presence-penalty",
+            metavar="X",
+            parser=values.number("--presence-penalty", REAL),
+            help="Avoid tokens already used, -2 to 2.",
+        ),
     ] = None
     extra: Annotated[
         list[str],
@@ -218,7 +249,7 @@ class OutputOptions:
 
     samples: Annotated[
         int,
-        _output("--samples", "-n", metavar="K", min=1, help="Completions of each prompt."),
+        _output("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions of each prompt."),
     ] = 1
     format: Annotated[
         str | None,

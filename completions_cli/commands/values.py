@@ -1,15 +1,13 @@
 """Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
 
-import json
-import re
 from collections.abc import Callable, Iterable
-
-import typer
+from typing import Any
 
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
+from completions_cli.quoting import quoted
+from completions_cli.settings.numbers import OPTIONS, Number, NumberError
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _RESERVED = {
     "prompt": "Give the prompt as PROMPT, -f or stdin.",
     "stream": "Use the command `stream` to stream.",
@@ -17,20 +15,32 @@ _RESERVED = {
 }
 
 
-def number(text: str) -> float:
-    """Parse a number so that it goes on the wire as it was typed: 0 stays 0, not 0.0."""
-    if not _NUMBER.fullmatch(text):
-        raise typer.BadParameter(f"{text!r} is not a number")
-    value = json.loads(text) if re.fullmatch(r"-?(0|[1-9]\d*)", text) else float(text)
-    if value in (float("inf"), float("-inf")):
-        raise typer.BadParameter(f"{text} is too large a number")
-    return value
+def number(option: str, kind: Number | None = None) -> Callable[[Any], Json]:
+    """Return the parser of an option that is a number: of the table, if no `kind` is given.
+
+    What it reads goes on the wire as it was typed: 0 stays 0, not 0.0.
+    """
+    chosen = OPTIONS[option] if kind is None else kind
+
+    def parse(text: str | float) -> Json:
+        if not isinstance(text, str):  # the default
+            return text
+        try:
+            return chosen.parse(text)
+        except NumberError as error:
+            hint = error.hint or f"Correct {option}, or leave it out."
+            raise UsageError(f"{option} must be {error}, not {quoted(text)}", hint=hint) from error
+
+    return parse
 
 
 def color_choice(text: str) -> str:
     """Accept auto, always or never."""
     if text not in ("auto", "always", "never"):
-        raise typer.BadParameter(f"{text!r} is not auto, always or never")
+        raise UsageError(
+            f"--color must be auto, always or never, not {quoted(text)}",
+            hint="Leave it out to have colours on terminals.",
+        )
     return text
 
 

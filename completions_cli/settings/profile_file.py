@@ -30,6 +30,15 @@ class ProfileFile:
     default_profile: str | None = None
     profiles: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
+    @property
+    def chosen(self) -> tuple[str | None, str]:
+        """The profile that is used unless another is asked for, and who says so; the only one needs no default."""
+        if self.default_profile is not None:
+            return self.default_profile, f"default_profile in {self.path}"
+        if len(self.profiles) == 1:
+            return next(iter(self.profiles)), f"the only profile in {self.path}"
+        return None, "default"
+
 
 class NoHomeError(ConfigError):
     """Nobody knows where this user's files are, as for a bare user id in a container."""

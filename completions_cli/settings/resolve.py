@@ -1,8 +1,9 @@
-"""Flags over variables over the profile over defaults: pure, each value with its source."""
+"""Which of several sources a setting comes from: pure, each value with its source."""
 
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
@@ -11,13 +12,17 @@ from completions_cli.api.headers import is_sensitive
 from completions_cli.api.parameters import DEFAULT_MAX_TOKENS, PARAMETERS
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
+from completions_cli.quoting import quoted
 from completions_cli.settings import proxies
 from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"
 _EMBEDDED = "built in"
-_MOST_SHOWN = 60
+_KEY_VARIABLES: tuple[tuple[Literal["variable", "file"], str], ...] = (
+    ("variable", "COMPLETIONS_API_KEY"),
+    ("file", "COMPLETIONS_API_KEY_FILE"),
+)
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -44,20 +49,22 @@ class KeySource:
     """A place to look for a key, allowed for the endpoint in use.
 
     `value` is the variable's name, the file's path, the command's words, or the keyring's user name. `is_own` is
-    false when the endpoint in use is not the profile's.
+    false when the endpoint in use is not the profile's. `is_private` is true for a file that nobody else may read.
     """
 
     kind: Literal["variable", "file", "command", "keyring"]
     value: str | tuple[str, ...]
     name: str
     is_own: bool = True
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a call needs to know. `sources` says of each name where its value came from.
 
-    `endpoint` is None for the embedded model, and where there is none but none is needed.
+    `endpoint` is None for the embedded model, and where there is none but none is needed. `withheld` names a variable
+    with a key that is not for this endpoint.
     """
 
     profile: str | None
@@ -69,6 +76,7 @@ class Settings:
     secret_headers: frozenset[str]
     key_sources: tuple[KeySource, ...]
     sources: Mapping[str, str]
+    withheld: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -110,7 +118,8 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
         secret_headers=frozenset(
             header for header in all_headers if header not in flags.headers or is_sensitive(header)
         ),
-        key_sources=_key_sources(name, profile, target, environ, is_own=is_own) if target else (),
+        key_sources=_key_sources(name, profile, target, environ, file.path.parent) if target else (),
+        withheld=withheld(environ, target) if target else None,
         sources=sources,
     )
 
@@ -120,7 +129,7 @@ def _profile_name(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -
         return flags.profile, "--profile"
     if environ.get("COMPLETIONS_PROFILE"):
         return environ["COMPLETIONS_PROFILE"], "COMPLETIONS_PROFILE"
-    return file.default_profile, f"default_profile in {file.path}" if file.default_profile else "default"
+    return file.chosen
 
 
 def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Json]:
@@ -131,12 +140,15 @@ def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, J
     if name == BUILT_IN:
         return {}
     known = [*file.profiles, BUILT_IN]
-    raise ConfigError(f"there is no profile {name!r} (asked for by {source})", hint=nearest(name, known))
+    raise ConfigError(f"there is no profile {quoted(name)} (asked for by {source})", hint=nearest(name, known))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """The layers a setting is looked for in, first choice first: flag, variable, profile, late variable, default."""
+    """The layers a setting is looked for in, first choice first.
+
+    A profile that was asked for by name beats variables; the default one does not.
+    """
 
     flags: Flags
     environ: Mapping[str, str]
@@ -145,19 +157,31 @@ class _Layers:
 
     def value(self, setting: Setting) -> tuple[Json, str]:
         """Find a setting's value and its source. Raises ConfigError, or UsageError for a flag."""
-        given = self.flags.arguments.get(setting.name)
+        is_named = self.flags.profile is not None
+        found = (
+            self._given(setting)
+            or (self._in_profile(setting) if is_named else None)
+            or self._in_variable(setting, setting.variable)
+            or (None if is_named else self._in_profile(setting))
+            or self._in_variable(setting, setting.fallback)
+        )
+        return found or (setting.default, "default")
+
+    def _given(self, setting: Setting) -> tuple[Json, str] | None:
+        given, typed = self.flags.arguments.get(setting.name), self.flags.settings.get(setting.name)
         if given is not None:
             return _checked(setting, given), _ARGUMENT
-        typed = self.flags.settings.get(setting.name)
-        if typed is not None:
-            return _parsed(setting, typed, setting.flag or setting.name), setting.flag or setting.name
-        if setting.variable and self.environ.get(setting.variable):
-            return _parsed(setting, self.environ[setting.variable], setting.variable), setting.variable
-        if setting.in_profile and setting.name in self.profile:
-            return setting.kind.check(self.profile[setting.name]), self.profile_source
-        if setting.fallback and self.environ.get(setting.fallback):
-            return _parsed(setting, self.environ[setting.fallback], setting.fallback), setting.fallback
-        return setting.default, "default"
+        flag = setting.flag or setting.name
+        return None if typed is None else (_parsed(setting, typed, flag), flag)
+
+    def _in_profile(self, setting: Setting) -> tuple[Json, str] | None:
+        if not setting.in_profile or setting.name not in self.profile:
+            return None
+        return setting.kind.check(self.profile[setting.name]), self.profile_source
+
+    def _in_variable(self, setting: Setting, variable: str | None) -> tuple[Json, str] | None:
+        text = self.environ.get(variable, "") if variable else ""
+        return (_parsed(setting, text, str(variable)), str(variable)) if text else None
 
 
 def _checked(setting: Setting, value: Json) -> Json:
@@ -172,15 +196,19 @@ def _parsed(setting: Setting, text: str, source: str) -> Json:
         return setting.kind.parse(text)
     except ValueError as error:
         kind = UsageError if source.startswith("--") else ConfigError
-        shown = repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
-        raise kind(f"{source} must be {error}, not {shown}", hint=f"Correct {source}, or leave it out.") from error
+        # A key is easily given in place of the word for how to sign in.
+        shown = "" if setting.name == "auth" else f", not {quoted(text)}"
+        hint = getattr(error, "hint", None) or f"Correct {source}, or leave it out."
+        if setting.name == "auth":
+            hint = "It says how to sign in. The key itself comes from COMPLETIONS_API_KEY or the keyring."
+        raise kind(f"{source} must be {error}{shown}", hint=hint) from error
 
 
 def _endpoint(
     name: str | None, profile: Mapping[str, Json], values: Values, flags: Flags, sources: dict[str, str]
 ) -> Endpoint | None:
     """Resolve the endpoint. The embedded model has none: the profile `local`, unless it names one."""
-    if name == BUILT_IN and "endpoint" not in profile:
+    if _is_embedded(name, profile, flags, sources["endpoint"]):
         if "endpoint" in flags.settings or "endpoint" in flags.arguments:
             raise UsageError("the profile local runs its own endpoint", hint="Leave out --endpoint, or -p local.")
         values["endpoint"], sources["endpoint"] = None, _EMBEDDED
@@ -190,6 +218,13 @@ def _endpoint(
         return endpoints.resolve(values["endpoint"], values["api_version"])
     except ConfigError as error:
         raise ConfigError(f"{error.message} (from {sources['endpoint']})", hint=error.hint) from error
+
+
+def _is_embedded(name: str | None, profile: Mapping[str, Json], flags: Flags, endpoint_source: str) -> bool:
+    """Return whether the embedded model is to answer: named, or the default where nothing above names an endpoint."""
+    if name != BUILT_IN or "endpoint" in profile:
+        return False
+    return flags.profile is not None or endpoint_source in ("default", SETTINGS["endpoint"].fallback)
 
 
 def no_endpoint(name: str | None) -> ConfigError:
@@ -263,19 +298,33 @@ def _key_sources(
     profile: Mapping[str, Json],
     target: Endpoint,
     environ: Mapping[str, str],
-    *,
-    is_own: bool,
+    folder: Path,
 ) -> tuple[KeySource, ...]:
-    """List where a key for this endpoint may come from, first choice first."""
-    found = []
-    if environ.get("COMPLETIONS_API_KEY"):
-        found.append(KeySource("variable", "COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY"))
-    if environ.get("COMPLETIONS_API_KEY_FILE"):
-        found.append(KeySource("file", environ["COMPLETIONS_API_KEY_FILE"], "COMPLETIONS_API_KEY_FILE"))
+    """List where a key for this endpoint may come from, first choice first. A `key_file` is relative to `folder`."""
+    found, is_own = [], _has_origin(profile.get("endpoint"), target)
+    if not withheld(environ, target):
+        for kind, variable in _KEY_VARIABLES:
+            if environ.get(variable):
+                found.append(KeySource(kind, variable if kind == "variable" else environ[variable], variable))
     if is_own and "key_command" in profile:
         found.append(KeySource("command", tuple(profile["key_command"]), "key_command"))
+    if is_own and "key_file" in profile:
+        found.append(KeySource("file", key_file(profile["key_file"], folder), "key_file", is_private=True))
     if name is not None:
         found.append(KeySource("keyring", f"{name}@{target.origin}", "the keyring", is_own))
     if environ.get("AZURE_INFERENCE_CREDENTIAL") and _has_origin(environ.get("AZURE_INFERENCE_ENDPOINT"), target):
         found.append(KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"))
     return tuple(found)
+
+
+def key_file(named: str, folder: Path) -> str:
+    """Return the path of a profile's key file, which is relative to the folder of the profile file."""
+    return named if named.startswith("~") else str(folder / named)
+
+
+def withheld(environ: Mapping[str, str], target: Endpoint) -> str | None:
+    """Name the variable whose key is not for this endpoint, as COMPLETIONS_ENDPOINT says of another; None: none is."""
+    own = environ.get("COMPLETIONS_ENDPOINT")
+    if not own or _has_origin(own, target):
+        return None
+    return next((variable for _, variable in _KEY_VARIABLES if environ.get(variable)), None)

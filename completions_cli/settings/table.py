@@ -1,15 +1,19 @@
 """Every setting of a connection: one table for flags, variables, the profile file and `config show`."""
 
-import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from completions_cli.models import Json
+from completions_cli.settings import numbers
 
 EXTRA_PARAMETERS = ("pass-through", "ignore", "drop", "error")
 AUTH_KINDS = ("key", "entra", "none")
 FORMATS = ("text", "json", "jsonl")
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Kind(NamedTuple):
@@ -45,6 +49,7 @@ class Values(TypedDict):
     extra_parameters: str | None
     auth: str
     key_command: list[str] | None
+    key_file: str | None
     tenant_id: str | None
     client_id: str | None
     scope: str | None
@@ -63,25 +68,16 @@ class Values(TypedDict):
 def _text(value: Json) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a string that is not empty")
+    if _CONTROLS.search(value):
+        raise ValueError("a string without control characters")
     return value
 
 
-def _seconds(value: Json) -> float:
-    if _is_number(value) and value > 0:
-        return float(value)
-    raise ValueError("a positive number of seconds")
-
-
-def _wait(value: Json) -> float:
-    if _is_number(value) and value >= 0:
-        return float(value)
-    raise ValueError("a number of seconds, 0 or more")
-
-
-def _whole(value: Json) -> int:
-    if _is_number(value) and value >= 0 and value == int(value):
-        return int(value)
-    raise ValueError("a whole number, 0 or more")
+def _header(value: Json) -> str:
+    text = _text(value)
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("a line of ASCII text, for it becomes a header")
+    return text
 
 
 def _command(value: Json) -> list[str]:
@@ -93,21 +89,14 @@ def _command(value: Json) -> list[str]:
 def _choice(*words: str) -> Kind:
     def check(value: Json) -> str:
         if value not in words:
-            raise ValueError(" or ".join(words))
+            raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]))
         return str(value)
 
     return Kind(check, check)
 
 
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _float(read: Callable[[Any], Json]) -> Callable[[Any], float]:
+    return lambda value: float(read(value))
 
 
 def _json(text: str) -> Json:
@@ -120,9 +109,10 @@ def _json(text: str) -> Json:
 
 
 TEXT = Kind(_text, _text)
-SECONDS = Kind(_seconds, lambda text: _seconds(_number(text)))
-WAIT = Kind(_wait, lambda text: _wait(_number(text)))
-WHOLE = Kind(_whole, lambda text: _whole(_number(text)))
+HEADER = Kind(_header, _header)
+SECONDS = Kind(_float(numbers.SECONDS.check), _float(numbers.SECONDS.parse))
+WAIT = Kind(_float(numbers.WAIT.check), _float(numbers.WAIT.parse))
+RETRIES = Kind(numbers.RETRIES.check, numbers.RETRIES.parse)
 COMMAND = Kind(_command, lambda text: _command(_json(text)))
 
 
@@ -137,11 +127,12 @@ SETTINGS = {
             fallback="AZURE_INFERENCE_ENDPOINT",
         ),
         Setting("api_version", TEXT, flag="--api-version", variable="COMPLETIONS_API_VERSION"),
-        Setting("deployment", TEXT, flag="--deployment", variable="COMPLETIONS_DEPLOYMENT"),
+        Setting("deployment", HEADER, flag="--deployment", variable="COMPLETIONS_DEPLOYMENT"),
         Setting("model", TEXT, flag="--model", variable="COMPLETIONS_MODEL"),
         Setting("extra_parameters", _choice(*EXTRA_PARAMETERS), flag="--extra-parameters"),
         Setting("auth", _choice(*AUTH_KINDS), flag="--auth", default="key"),
         Setting("key_command", COMMAND),
+        Setting("key_file", TEXT),
         Setting("tenant_id", TEXT),
         Setting("client_id", TEXT),
         Setting("scope", TEXT),
@@ -149,7 +140,7 @@ SETTINGS = {
         Setting("timeout", SECONDS, flag="--timeout", variable="COMPLETIONS_TIMEOUT", default=300.0),
         Setting("deadline", SECONDS, flag="--deadline"),
         Setting("connect_timeout", SECONDS, flag="--connect-timeout", default=10.0),
-        Setting("retries", WHOLE, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
+        Setting("retries", RETRIES, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
         Setting("max_wait", WAIT, flag="--max-wait", default=120.0),
         Setting("proxy", TEXT, flag="--proxy"),
         Setting("ca_bundle", TEXT, flag="--ca-bundle"),

@@ -13,7 +13,7 @@ from completions_cli.api.parameters import PARAMETERS, warnings
     [
         ("max_tokens", [0, 1, -1, 10**30], [1.0, "1", True, None, [1]], "an integer"),
         ("seed", [0, -5, 2**64], [1.5, "1", False, None], "an integer"),
-        ("temperature", [0, 1, 0.5, -3, 7], ["1", True, None, [], {}], "a number"),
+        ("temperature", [0, 1, 0.5, -3, 7], ["1", True, None, [], {}, math.nan, math.inf, -math.inf], "a number"),
         ("top_p", [0, 1.0, 0.1], ["0.1", False], "a number"),
         ("frequency_penalty", [-2, 2, 0.5], ["0", None], "a number"),
         ("presence_penalty", [-2, 2, 0.5], ["0", None], "a number"),
@@ -28,7 +28,7 @@ def test_types_are_checked(name: str, right: list[Any], wrong: list[Any], words:
 @pytest.mark.parametrize(
     ("name", "inside", "outside", "bounds"),
     [
-        ("temperature", [0, 1.5, 2], [-0.1, 2.1, math.inf], "0 to 2"),
+        ("temperature", [0, 1.5, 2], [-0.1, 2.1, 1e300], "0 to 2"),
         ("top_p", [0, 0.5, 1], [-1, 1.01], "0 to 1"),
         ("frequency_penalty", [-2, 0, 2], [-2.1, 3], "-2 to 2"),
         ("presence_penalty", [-2, 0, 2], [-2.1, 3], "-2 to 2"),

@@ -1,6 +1,7 @@
 """Where a key comes from: the order, what is refused, and that a source answers for itself."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,3 +117,17 @@ def test_the_status_of_a_source_is_told_without_running_a_command(
     assert keys.status(VARIABLE, {"COMPLETIONS_API_KEY": "a b"}, store).state == "unusable"
     use_keyring(RaisingKeyring(tmp_path / "k"))
     assert keys.status(KEYRING, {}, store).state == "unusable"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of files")
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o602, 0o601])
+def test_a_key_file_that_others_may_use_is_refused(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "k"
+    path.write_text("a-key\n")
+    path.chmod(mode)
+    source = KeySource("file", str(path), "key_file", is_private=True)
+    with pytest.raises(ConfigError, match=f"mode {mode:o}") as caught:
+        keys.find([source], {}, KeyringStore({}))
+    assert caught.value.hint == f"Run: chmod 600 {path}"
+    path.chmod(0o600)
+    assert keys.find([source], {}, KeyringStore({})).reveal() == "a-key"

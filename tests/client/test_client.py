@@ -228,7 +228,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no key": ({}, ConfigError, "no key for this endpoint"),
     "a key of two lines": ({"api_key": "a\nb"}, ConfigError, "the key from api_key holds characters"),
     "a word for a number": ({"api_key": KEY, "timeout": "soon"}, UsageError, "timeout must be a positive number"),
-    "a wrong word": ({"auth": "basic"}, UsageError, "auth must be key or entra or none"),
+    "a wrong word": ({"auth": "basic"}, UsageError, "auth must be key, entra or none"),
     "a header of two lines": ({"api_key": KEY, "headers": {"a": "b\nc"}}, UsageError, "the value of header a"),
     "a name mistyped": ({"api_key": KEY, "time_out": 3}, TypeError, "'time_out'; did you mean 'timeout'"),
 }

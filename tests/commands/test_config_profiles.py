@@ -81,7 +81,7 @@ def test_init_takes_all_answers_as_options(cli: Cli) -> None:
         ([], 2, "no terminal to ask on"),
         (["--endpoint", "ftp://x"], 3, "ftp"),
         (["--endpoint", "http://x"], 3, "a key is not sent over unencrypted http to x"),
-        (["--endpoint", URL, "--auth", "password"], 2, "--auth must be key or entra or none"),
+        (["--endpoint", URL, "--auth", "password"], 2, "--auth must be key, entra or none"),
         (["--endpoint", URL, "--tenant-id", "t"], 2, "--auth entra"),
         (["--endpoint", URL, "--auth", "entra", "--tenant-id", "common"], 3, "'common' is not a tenant"),
         (["--endpoint", "https://x.example", "--auth", "entra"], 3, "config set scope"),

@@ -37,7 +37,7 @@ def test_a_flag_beats_a_variable_beats_the_profile_beats_the_late_variable_beats
         ("p", {"COMPLETIONS_PROFILE": "x"}, None, "p", "--profile"),
         (None, {"COMPLETIONS_PROFILE": "p"}, None, "p", "COMPLETIONS_PROFILE"),
         (None, {"COMPLETIONS_PROFILE": ""}, "p", "p", "default_profile in f.toml"),
-        (None, {"COMPLETIONS_ENDPOINT": HERE}, None, None, "default"),
+        (None, {"COMPLETIONS_ENDPOINT": HERE}, None, "p", "the only profile in f.toml"),
     ],
 )
 def test_the_profile_is_chosen_by_flag_variable_default(
@@ -73,11 +73,11 @@ def test_the_api_version_goes_into_the_endpoint() -> None:
 def test_a_wrong_value_is_blamed_on_its_source() -> None:
     with pytest.raises(ConfigError, match=r"endpoint names no host.* \(from AZURE_INFERENCE_ENDPOINT\)"):
         resolve(Flags(), {"AZURE_INFERENCE_ENDPOINT": "https://"}, ProfileFile(Path("f")))
-    with pytest.raises(UsageError, match="--timeout must be a positive number of seconds, not 'x'"):
+    with pytest.raises(UsageError, match="--timeout must be a positive number of seconds, at most 1,000,000, not 'x'"):
         resolve(Flags(settings={"timeout": "x"}), {}, file())
     with pytest.raises(ConfigError, match="COMPLETIONS_RETRIES must be a whole number"):
         resolve(Flags(), {"COMPLETIONS_RETRIES": "x"}, file())
-    with pytest.raises(UsageError, match=r"0 or more, not '-x{59}…'"):
+    with pytest.raises(UsageError, match=r"from 0 to 1,000,000, not '-x{59}…'"):
         resolve(Flags(settings={"max_wait": "-" + "x" * 5000}), {}, file())
 
 
@@ -95,6 +95,68 @@ def test_the_keys_order_is_variable_file_command_keyring_late_variable() -> None
         KeySource("keyring", f"p@{HERE}", "the keyring", is_own=True),
         KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"),
     )
+
+
+NAMED = Flags(profile="p")
+
+
+def test_a_profile_named_on_the_command_line_beats_variables() -> None:
+    variables = {"COMPLETIONS_ENDPOINT": "https://variable", "COMPLETIONS_TIMEOUT": "7", "COMPLETIONS_MODEL": "m"}
+    settings = resolve(NAMED, variables, file(timeout=5))
+    assert (settings.values["endpoint"], settings.sources["endpoint"]) == (HERE, "profile p")
+    assert settings.values["timeout"] == 5
+    # What it leaves out comes from below.
+    assert (settings.values["model"], settings.sources["model"]) == ("m", "COMPLETIONS_MODEL")
+    typed = resolve(Flags(profile="p", settings={"endpoint": "https://flag"}), variables, file())
+    assert typed.values["endpoint"] == "https://flag"
+
+
+def test_several_profiles_without_a_default_are_none() -> None:
+    two = ProfileFile(Path("f.toml"), True, None, {"p": {"endpoint": HERE}, "q": {"endpoint": HERE}})
+    with pytest.raises(ConfigError, match="no endpoint is configured"):
+        resolve(Flags(), {}, two)
+
+
+def test_the_embedded_model_answers_where_nothing_above_the_default_profile_names_an_endpoint() -> None:
+    default = ProfileFile(Path("f"), True, "local", {"other": {"endpoint": HERE}})
+    assert resolve(Flags(), {}, default).is_local
+    assert resolve(Flags(), {"AZURE_INFERENCE_ENDPOINT": "https://azure"}, default).is_local
+    assert not resolve(Flags(), {"COMPLETIONS_ENDPOINT": "https://variable"}, default).is_local
+    assert not resolve(Flags(settings={"endpoint": "https://flag"}), {}, default).is_local
+    assert resolve(Flags(profile="local"), {"COMPLETIONS_ENDPOINT": "https://variable"}, default).is_local
+
+
+@pytest.mark.parametrize("variable", ["COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE"])
+def test_a_key_in_a_variable_belongs_to_the_endpoint_in_a_variable(variable: str) -> None:
+    environ = {variable: "k", "COMPLETIONS_ENDPOINT": "https://there.example/v1"}
+    for flags in (NAMED, Flags(settings={"endpoint": HERE})):
+        settings = resolve(flags, environ, file())
+        assert (settings.withheld, [source.kind for source in settings.key_sources]) == (variable, ["keyring"])
+    same = resolve(Flags(settings={"endpoint": "https://THERE.example:443/models"}), environ, file())
+    assert (same.withheld, same.key_sources[0].name) == (None, variable)
+    alone = resolve(NAMED, {variable: "k"}, file())
+    assert (alone.withheld, alone.key_sources[0].name) == (None, variable)
+
+
+@pytest.mark.parametrize(
+    ("named", "path"), [("k", "folder/k"), ("keys/k", "folder/keys/k"), ("/abs/k", "/abs/k"), ("~/k", "~/k")]
+)
+def test_a_key_file_is_relative_to_the_profile_file_and_serves_its_endpoint_alone(named: str, path: str) -> None:
+    profiles = ProfileFile(Path("folder/f.toml"), True, "p", {"p": {"endpoint": HERE, "key_file": named}})
+    sources = resolve(Flags(), {}, profiles).key_sources
+    assert sources[0] == KeySource("file", path, "key_file", is_private=True)
+    assert resolve(Flags(settings={"endpoint": "https://there"}), {}, profiles).key_sources[0].kind == "keyring"
+
+
+@pytest.mark.parametrize("deployment", ["blue\r\nx: 1", "blue\nx", "b\x00", "bl\u00e4u", "b\x7f", "\u2028"])
+def test_a_deployment_cannot_carry_a_header(deployment: str) -> None:
+    for error, flags, environ in (
+        (UsageError, Flags(settings={"deployment": deployment}), {}),
+        (UsageError, Flags(arguments={"deployment": deployment}), {}),
+        (ConfigError, Flags(), {"COMPLETIONS_DEPLOYMENT": deployment}),
+    ):
+        with pytest.raises(error, match=r"must be a (string|line)"):
+            resolve(flags, environ, file())
 
 
 @pytest.mark.parametrize(

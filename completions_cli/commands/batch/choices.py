@@ -17,6 +17,8 @@ from completions_cli.batch.template import Template
 from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
+from completions_cli.quoting import quoted
+from completions_cli.settings.numbers import OPTIONS
 from completions_cli.settings.resolve import Settings
 
 _BACKOFF_CAP = 30.0  # seconds, between two attempts
@@ -25,7 +27,6 @@ _Word = TypeVar("_Word", bound=str)
 _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
 _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
-_MOST_IN_FLIGHT = 10_000  # sockets are finite
 _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
@@ -175,9 +176,12 @@ def _in_flight(text: str) -> int | None:
     """Read -j; None is auto."""
     if text == "auto":
         return None
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_IN_FLIGHT:
-        raise UsageError(f"-j must be auto or a number from 1 to {_MOST_IN_FLIGHT}, not {text!r}")
-    return int(text)
+    try:
+        return int(OPTIONS["--concurrency"].parse(text))
+    except ValueError as error:
+        raise UsageError(
+            f"-j must be auto or {error}, not {quoted(text)}", hint="auto finds the best number."
+        ) from error
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -187,7 +191,7 @@ def _shard(text: str | None) -> tuple[int, int]:
     found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(
-            f"--shard {text!r} is not I/N with I from 0 to N-1", hint="The first of four shards is --shard 0/4."
+            f"--shard {quoted(text)} is not I/N with I from 0 to N-1", hint="The first of four shards is --shard 0/4."
         )
     return int(found[1]), int(found[2])
 
@@ -208,12 +212,20 @@ def _budget(stop: StopOptions) -> Budget:
 
 
 def _error_limit(text: str | None) -> ErrorLimit | None:
+    """Read --max-errors: a number of rows, or a share of them."""
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d+)?)%", text)
-    if not found or (found[1] and int(found[1]) == 0):
-        raise UsageError(f"--max-errors {text!r} is neither a number from 1 nor a percentage", hint="As in 10 or 5%.")
-    return ErrorLimit(count=int(found[1])) if found[1] else ErrorLimit(share=float(found[2]) / 100)
+    share = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)%", text, re.ASCII)
+    if share and float(share[1]) <= 100:  # noqa: PLR2004 - per cent
+        return ErrorLimit(share=float(share[1]) / 100)
+    limit = OPTIONS["--max-errors"]
+    try:
+        return ErrorLimit(count=int(limit.parse(text)))
+    except ValueError as error:
+        raise UsageError(
+            f"--max-errors must be {limit.words}, or a percentage up to 100%; not {quoted(text)}",
+            hint="As in 10 or 5%.",
+        ) from error
 
 
 def _word(name: str, text: str | None, words: tuple[_Word, ...]) -> _Word | None:
@@ -223,4 +235,5 @@ def _word(name: str, text: str | None, words: tuple[_Word, ...]) -> _Word | None
     for word in words:
         if word == text:
             return word
-    raise UsageError(f"{name} must be {' or '.join(words)}, not {text!r}")
+    known = ", ".join(words[:-1]) + f" or {words[-1]}"
+    raise UsageError(f"{name} must be {known}, not {quoted(text)}", hint=f"Correct {name}, or leave it out.")

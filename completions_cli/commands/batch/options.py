@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands import values
 from completions_cli.commands.option_groups import option_group
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
 
@@ -39,9 +40,16 @@ class RowOptions:
             "--output-format", metavar="KIND", help="native or openai. (default native; openai for OpenAI batch input)"
         ),
     ] = None
-    samples: Annotated[int, _rows("--samples", "-n", metavar="K", min=1, help="Completions of each prompt.")] = 1
-    pack: Annotated[int, _rows("--pack", metavar="K", min=1, help="Rows to send in one request.")] = 1
-    limit: Annotated[int | None, _rows("--limit", metavar="N", min=0, help="Only the first N rows.")] = None
+    samples: Annotated[
+        int,
+        _rows("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions of each prompt."),
+    ] = 1
+    pack: Annotated[
+        int, _rows("--pack", metavar="K", parser=values.number("--pack"), help="Rows to send in one request.")
+    ] = 1
+    limit: Annotated[
+        int | None, _rows("--limit", metavar="N", parser=values.number("--limit"), help="Only the first N rows.")
+    ] = None
     shard: Annotated[
         str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
     ] = None
@@ -59,8 +67,12 @@ class PaceOptions:
     concurrency: Annotated[
         str, _pace("--concurrency", "-j", metavar="auto|N", help="Most requests in flight; auto adapts.")
     ] = "auto"
-    rpm: Annotated[float | None, _pace("--rpm", metavar="N", min=0.001, help="Requests a minute, at most.")] = None
-    tpm: Annotated[float | None, _pace("--tpm", metavar="N", min=0.001, help="Tokens a minute, at most.")] = None
+    rpm: Annotated[
+        float | None, _pace("--rpm", metavar="N", parser=values.number("--rpm"), help="Requests a minute, at most.")
+    ] = None
+    tpm: Annotated[
+        float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Tokens a minute, at most.")
+    ] = None
 
 
 @option_group
@@ -68,16 +80,35 @@ class StopOptions:
     """When a run ends before its input does; it can be gone on with."""
 
     max_tokens_total: Annotated[
-        int | None, _stop("--max-tokens-total", metavar="N", min=1, help="Stop when this run has used N tokens.")
+        int | None,
+        _stop(
+            "--max-tokens-total",
+            metavar="N",
+            parser=values.number("--max-tokens-total"),
+            help="Stop when this run has used N tokens.",
+        ),
     ] = None
     max_cost: Annotated[
-        float | None, _stop("--max-cost", metavar="X", min=0, help="Stop when this run has cost X; needs prices.")
+        float | None,
+        _stop(
+            "--max-cost",
+            metavar="X",
+            parser=values.number("--max-cost"),
+            help="Stop when this run has cost X; needs prices.",
+        ),
     ] = None
     price_in: Annotated[
-        float | None, _stop("--price-in", metavar="X", min=0, help="Price of a million prompt tokens.")
+        float | None,
+        _stop("--price-in", metavar="X", parser=values.number("--price-in"), help="Price of a million prompt tokens."),
     ] = None
     price_out: Annotated[
-        float | None, _stop("--price-out", metavar="X", min=0, help="Price of a million completion tokens.")
+        float | None,
+        _stop(
+            "--price-out",
+            metavar="X",
+            parser=values.number("--price-out"),
+            help="Price of a million completion tokens.",
+        ),
     ] = None
     max_errors: Annotated[
         str | None,

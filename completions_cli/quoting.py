@@ -1,0 +1,31 @@
+"""What users typed, quoted in messages, unless it may be a secret."""
+
+import re
+
+_MOST_SHOWN = 60
+# How keys and tokens of the usual services begin.
+_PREFIX = re.compile(
+    r"(sk|pk|rk|gsk|xai|hf|gh[opsu]|glpat|xox[abps])[-_].{3,}|eyJ[\w-]{8,}.*|AKIA\w{8,}|bearer .*",
+    re.IGNORECASE | re.DOTALL,
+)
+_WORD = re.compile(r"[\w+/=.~-]{20,}", re.ASCII)
+HIDDEN = "(not shown: it may be a secret)"
+
+
+def may_be_secret(text: str) -> bool:
+    """Return whether a word looks like a key: it begins like one, or is long and of letters and digits mixed."""
+    text = text.strip()
+    if _PREFIX.fullmatch(text):
+        return True
+    if not _WORD.fullmatch(text) or not re.search("[0-9]", text):
+        return False
+    # A path or the name of a file has short parts that can be pronounced.
+    longest = max(re.split(r"[./_-]", text), key=len)
+    return len(longest) >= 16 and bool(re.search("[A-Za-z]", longest))  # noqa: PLR2004 - as many as a short key has
+
+
+def quoted(text: str) -> str:
+    """Return a word in quotes, cut when it is long; what may be a secret is not repeated."""
+    if may_be_secret(text):
+        return HIDDEN
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
