@@ -211,6 +211,12 @@ class ServiceError(CompletionsError):
         self.detail = detail
         self.model_status = model_status
 
+    def recast(self, kind: "type[ServiceError]") -> "ServiceError":
+        """Return the same error as one of another kind."""
+        made = kind.__new__(kind, self.message)
+        made.__dict__.update(self.__dict__)
+        return made
+
 
 class AuthError(ServiceError):
     """401, 402 or 403: the key or token was refused, or its owner has to pay first."""

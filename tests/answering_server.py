@@ -32,11 +32,11 @@ class AnsweringServer:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one write: two cost 40 ms
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -62,10 +62,9 @@ class AnsweringServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def take(self, body: dict[str, Any]) -> Answered:
-        """Answer a request, one at a time, so that the function may count."""
-        with self._lock:
-            self.requests.append(body)
-            return self.answer(body)
+        """Answer a request."""
+        self.requests.append(body)
+        return self.answer(body)
 
     @property
     def url(self) -> str:

@@ -91,7 +91,7 @@ class Runner:
                 worker.cancel()
             await asyncio.gather(syncing, *self._workers, return_exceptions=True)
         if self.ending is None:
-            self._settler.settle_parked()
+            self._settler.settle_waiting()
         self._scribe.flush()
         if self._failure is not None:
             raise self._failure

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from completions_cli.api import blame
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch import units
 from completions_cli.batch.backlog import Backlog
@@ -50,6 +51,7 @@ class Settler:
     stop: Callable[[Ending], None]
     triage: Triage
     parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
+    rejected: list[tuple[Unit, CompletionsError]] = field(default_factory=list)  # while nothing was answered
 
     def due(self, unit: Unit | None) -> Unit | None:
         """Take a unit whose turn it is; a pack that came too late is taken apart first."""
@@ -76,7 +78,7 @@ class Settler:
             return
         unit.is_repeat = True
         unit.latency = now - sent_at
-        verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries)
+        verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries, model=unit.rows[0].model)
         self._carry_out(verdict, unit, error, now)
 
     def record(self, outcome: Outcome) -> None:
@@ -87,19 +89,36 @@ class Settler:
         if ending is not None:
             self.stop(ending)
 
-    def settle_parked(self) -> None:
+    def settle_waiting(self) -> None:
         """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
+        self._settle_rejected()
+        self._settle_parked()
+
+    def _settle_rejected(self) -> None:
+        rejected = self.rejected.copy()
+        self.rejected.clear()
+        for unit, error in rejected:
+            self._fail(unit, error)
+
+    def _settle_parked(self) -> None:
         parked = self.parked.copy()
         self.parked.clear()
         if self.triage.outage.was_alive:
             for unit, error in parked:
-                for row in unit.rows:
-                    self.record(_failed_outcome(row, unit, error))
+                self._settle_doubtful(unit, error)
         elif parked:
             self.stop(self.triage.nothing_succeeds(parked[-1][1]))
 
+    def _settle_doubtful(self, unit: Unit, error: CompletionsError) -> None:
+        """Record the rows of a unit as failed, or have it asked again if its model has answered others meanwhile."""
+        if blame.blamed(error) == "model" and self.triage.is_known(unit.rows[0].model):
+            self.backlog.first(unit)
+        else:
+            self._fail(unit, error)
+
     def _fits(self, unit: Unit, reply: Reply, latency: float) -> None:
         """Record a reply that is what its request asked for."""
+        self.triage.answered(unit.rows[0].model)
         self._is_alive()
         unit.latency = latency
         unit.replies.append(reply)
@@ -125,8 +144,12 @@ class Settler:
         elif kind == "spent" and len(unit.rows) > 1:
             # One of them may spoil it for the others: one more chance for each half.
             self.backlog.first(*self.packer.split(unit, last_try=unit.tries))
-        elif kind in ("spent", "route"):
+        elif kind == "doubtful" and len(unit.rows) > 1 and blame.blamed(error) == "row":
+            self.backlog.first(*self.packer.refused(unit))
+        elif kind in ("spent", "doubtful"):
             self.parked.append((unit, error))
+        elif kind == "failed":
+            self._fail(unit, error)
         elif kind == "rejected":
             self._rejected(unit, error)
         elif ending is not None:
@@ -134,17 +157,29 @@ class Settler:
 
     def _rejected(self, unit: Unit, error: CompletionsError) -> None:
         self._is_alive()
-        if len(unit.rows) == 1:
-            self.record(_failed_outcome(unit.rows[0], unit, error))
-        else:
+        if len(unit.rows) > 1:
             self.backlog.first(*self.packer.refused(unit))
+        elif self.triage.has_answered or self.rules.budget.errors is not None:
+            self._fail(unit, error)
+        else:
+            self.rejected.append((unit, error))
+            ending = self.triage.refused_alike(error)
+            if ending is not None:
+                self.rejected.clear()
+                self.stop(ending)
+
+    def _fail(self, unit: Unit, error: CompletionsError) -> None:
+        for row in unit.rows:
+            self.record(_failed_outcome(row, unit, error))
 
     def _is_alive(self) -> None:
         """Record that the server works."""
         self.triage.outage.alive()
         self.pace.narrow(None)
         if self.parked:
-            self.settle_parked()
+            self._settle_parked()
+        if self.rejected and self.triage.has_answered:
+            self._settle_rejected()
 
     def _stop_when_spent(self) -> None:
         ending = budget_ending(self.rules.budget, self.totals)

@@ -1,24 +1,26 @@
 """What a failed request means: for its rows, for all others, and for the run as a whole."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from completions_cli.api.retry import RetryPolicy
+from completions_cli.api import blame
+from completions_cli.api.retry import FAILED_DEPENDENCY, RetryPolicy
 from completions_cli.batch.formats import is_retryable
 from completions_cli.batch.outage import Outage
 from completions_cli.errors import (
-    AuthError,
     BatchStoppedError,
     CompletionsError,
-    MisfitError,
-    NetworkError,
     NotFoundError,
     RateLimitError,
+    RejectedError,
     ServiceError,
 )
 
-_FAILED_DEPENDENCY = 424
+_ALIKE = 20  # rows refused in the same way, and none answered: the rows are not to blame
+_TOO_LARGE = 413
+_ALIKE_HINT = "No row was marked as failed for it; --max-errors N records such rows and goes on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ class Verdict(NamedTuple):
     """What becomes of a unit that failed.
 
     `now`: it is asked again as soon as the pace allows, `later`: after `wait` seconds. `probe`: all wait so long,
-    then it goes and looks whether the server is back. `spent`: its retries are used up. `route`: it
-    was refused for what concerns all rows; which of them are to blame shows when another succeeds. `rejected`: its
-    rows are to blame. `stop`: the run ends, for the reason in `ending`.
+    then it goes and looks whether the server is back. `spent`: its retries are used up. `doubtful`: it was refused
+    for what may concern all rows; which of them are to blame shows when another succeeds. `rejected`: its rows are to
+    blame. `failed`: all of its rows are. `stop`: the run ends, for the reason in `ending`.
     """
 
-    kind: Literal["now", "later", "probe", "spent", "route", "rejected", "stop"]
+    kind: Literal["now", "later", "probe", "spent", "doubtful", "rejected", "failed", "stop"]
     wait: float = 0.0
     ending: Ending | None = None
 
@@ -49,24 +51,58 @@ class Triage:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self.outage = Outage(policy.retries, policy.max_wait)
+        self._models: set[str | None] = set()
+        self._alike: Counter[tuple[int, str | None, str | None]] = Counter()
 
-    def judge(self, error: CompletionsError, *, now: float, sent_at: float, tries: int) -> Verdict:
-        """Decide on a unit whose request, sent at `sent_at`, failed when `tries` of its retries were used up."""
+    @property
+    def has_answered(self) -> bool:
+        """True once the server has answered a row."""
+        return bool(self._models)
+
+    def answered(self, model: str | None) -> None:
+        """Record that a row was answered, by the model that it names itself."""
+        self._models.add(model)
+
+    def is_known(self, model: str | None) -> bool:
+        """Return whether a row that names this model was answered."""
+        return model in self._models
+
+    def judge(
+        self, error: CompletionsError, *, now: float, sent_at: float, tries: int, model: str | None = None
+    ) -> Verdict:
+        """Decide on a unit whose request, sent at `sent_at`, failed when `tries` of its retries were used up.
+
+        `model` is the one that its rows name themselves.
+        """
         asked = error.retry_after if isinstance(error, ServiceError) else None
-        if isinstance(error, RateLimitError):
+        if isinstance(error, RateLimitError) and error.retryable:
             return self._throttled(error, asked, now)
         if is_retryable(error):
             return self._transient(error, asked, now=now, sent_at=sent_at, tries=tries)
-        if isinstance(error, MisfitError):
+        whom = blame.blamed(error)
+        is_failed_dependency = isinstance(error, ServiceError) and error.status == FAILED_DEPENDENCY
+        if whom == "row" and (self.has_answered or not is_failed_dependency):
             return Verdict("rejected")
-        if isinstance(error, AuthError | NotFoundError | NetworkError) or not isinstance(error, ServiceError):
-            return self._refused(error)
-        return Verdict("rejected")
+        # Within a 424 a model may refuse what one row asks of it, and a row may name a model that only it wants.
+        if whom == "row" or (whom == "model" and model is not None and not self.is_known(model)):
+            return self._doubtful(error)
+        return Verdict("stop", ending=_concerning_all(error))
+
+    def refused_alike(self, error: CompletionsError) -> Ending | None:
+        """Record a row that was rejected before any was answered; return the ending when there are too many alike."""
+        if isinstance(error, ServiceError) and (not isinstance(error, RejectedError) or error.status == _TOO_LARGE):
+            return None
+        key = (error.status, error.code, error.param) if isinstance(error, ServiceError) else (0, error.kind, None)
+        self._alike[key] += 1
+        if self._alike[key] < _ALIKE:
+            return None
+        error.hint = f"{error.hint} {_ALIKE_HINT}" if error.hint else _ALIKE_HINT
+        return Ending(error.kind, error)
 
     def nothing_succeeds(self, error: CompletionsError) -> Ending:
         """Make the ending of a run in which nothing came of anything, going by its last error."""
         if not is_retryable(error):
-            return Ending(error.kind, error)
+            return _concerning_all(error)
         status = f"{error.status} " if isinstance(error, ServiceError) else ""
         return Ending(
             "outage",
@@ -104,14 +140,12 @@ class Triage:
         jitter = random.random()  # noqa: S311 - no secret
         return Verdict("later", wait=self._policy.backoff(tries, jitter) if asked is None else asked)
 
-    def _refused(self, error: CompletionsError) -> Verdict:
-        """End the run at the first refusal of key, route or model; later ones may be about the row."""
+    def _doubtful(self, error: CompletionsError) -> Verdict:
+        """Blame the row if others were answered; else see whether that happens, for some time."""
+        if self.has_answered:
+            return Verdict("failed")
         self.outage.refused()
-        # Within a 424 the model may have refused what this row asks of it.
-        is_telling = not (isinstance(error, ServiceError) and error.status == _FAILED_DEPENDENCY)
-        if (is_telling and not self.outage.was_alive) or self.outage.is_route_lost:
-            return Verdict("stop", ending=Ending(error.kind, error))
-        return Verdict("route")
+        return Verdict("stop", ending=_concerning_all(error)) if self.outage.is_route_lost else Verdict("doubtful")
 
     def _too_long(self, error: CompletionsError, asked: float) -> Verdict:
         hint = (
@@ -122,3 +156,10 @@ class Triage:
             error = RateLimitError(error.message, status=error.status, request_id=error.request_id)
         error.hint = hint
         return Verdict("stop", ending=Ending("max_wait", error))
+
+
+def _concerning_all(error: CompletionsError) -> Ending:
+    """Return the ending of a run whose key, route or model was refused: a missing model is one, whatever its status."""
+    if isinstance(error, RejectedError) and blame.is_about_model(error):
+        error = error.recast(NotFoundError)
+    return Ending(error.kind, error)
