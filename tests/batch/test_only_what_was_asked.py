@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from completions_cli.batch import units
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.units import Packer
+from completions_cli.client.incoming import Head
 from completions_cli.errors import CompletionsError
 from completions_cli.models import CompletionRequest
 from tests.answering_server import Answered, answering
@@ -24,7 +24,6 @@ from tests.command import Cli
 
 PROMPTS = st.lists(st.sampled_from(["a", "b", "a b", ""]), min_size=1, max_size=5)
 TOKENS = st.lists(st.sampled_from([[1], [2], [1, 2]]), min_size=1, max_size=5)
-_NO_HEADERS: Any = SimpleNamespace(header=lambda _: None)
 FORMS = ["document", "document without usage", "stream", "stream all at once"]
 
 
@@ -43,7 +42,7 @@ def reply(request: CompletionRequest, wrong: str, form: str) -> Reply:
     prompts = prompts_of({"prompt": request.prompt})
     choices = WRONG[wrong](right(prompts, request.choices_each), prompts, request.choices_each)
     whole = document.read(encoded(choices, form), request.choice_count)
-    return Reply(whole.response, whole.usage, _NO_HEADERS)
+    return Reply(whole.response, whole.usage, Head(200, {}))
 
 
 @given(
