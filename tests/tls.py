@@ -45,7 +45,7 @@ def tls_server(certificate: trustme.LeafCert) -> Iterator[Listener]:
             listener.requests.append(read_request(secure))
             secure.sendall(ANSWER)
 
-    with _listening(serve) as listener:
+    with listening(serve) as listener:
         yield listener
 
 
@@ -64,17 +64,22 @@ def proxy(target_port: int, *, user: str | None = None, refuse: bool = False) ->
         else:
             _tunnel(connection, target_port)
 
-    with _listening(serve) as listener:
+    with listening(serve) as listener:
         yield listener
 
 
 def _tunnel(connection: socket.socket, target_port: int) -> None:
     with socket.create_connection(("127.0.0.1", target_port)) as target:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        back = threading.Thread(target=_pump, args=(target, connection), daemon=True)
-        back.start()
-        _pump(connection, target)
-        back.join(timeout=10)
+        pump_both(connection, target)
+
+
+def pump_both(one: socket.socket, other: socket.socket) -> None:
+    """Pass on what either side sends until both have ended."""
+    back = threading.Thread(target=_pump, args=(other, one), daemon=True)
+    back.start()
+    _pump(one, other)
+    back.join(timeout=10)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -86,7 +91,8 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _listening(serve: object) -> Iterator[Listener]:
+def listening(serve: object) -> Iterator[Listener]:
+    """Serve each connection in a thread, until the block ends."""
     server = socket.create_server(("127.0.0.1", 0))
     listener = Listener(server.getsockname()[1])
 

@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
-from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
-from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
-from completions_cli.api import error_map, urls
+from completions_cli.api import error_map
 from completions_cli.api.reader import MAX_BODY_BYTES
-from completions_cli.errors import MalformedResponseError
+from completions_cli.errors import CompletionsError, MalformedResponseError
 from completions_cli.models import SUCCESS, HttpRequest
-from completions_cli.transport import breakage, redirects, reqwest
+from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.link import Link
 from completions_cli.transport.patience import Patience
+from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
 
 _Default = TypeVar("_Default")
 
@@ -80,12 +80,18 @@ class Answer:
 class AsyncResponse:
     """An answer whose body is still to come. Header names are lower case."""
 
-    def __init__(self, inner: Response, connection: Connection, patience: Patience) -> None:
+    def __init__(self, inner: Response, link: Link, connection: Connection, patience: Patience) -> None:
         self.status: int = inner.status
         self.headers = Headers(inner)
         self._inner = inner
+        self._link = link
         self._connection = connection
         self._patience = patience
+
+    @property
+    def peer(self) -> Peer:
+        """The one who answers."""
+        return self._link.route.target
 
     def heard(self) -> None:
         """Say that something worth waiting for came: the silence starts anew."""
@@ -98,13 +104,45 @@ class AsyncResponse:
 
     async def _read(self) -> bytes | None:
         try:
-            async with asyncio.timeout(self._patience.remaining()):
-                part = await self._inner.body_reader.read_chunk()
+            with _watched(answering=True):
+                async with asyncio.timeout(self._patience.remaining()):
+                    part = await self._inner.body_reader.read_chunk()
         except TimeoutError:
             raise self._patience.expired() from None
-        except PyreqwestError as error:
-            raise breakage.mapped(error, self._connection, 0.0, answering=True) from None
-        return None if part is None else part.to_bytes()
+        except _BrokenError as broken:
+            raise broken.mapped(self._link, self._connection) from None
+        if part is None:
+            self._link.answered()
+            return None
+        return part.to_bytes()
+
+
+class _BrokenError(Exception):
+    """An exchange that the library could not finish, `elapsed` seconds after it began; `answering` as elsewhere."""
+
+    def __init__(self, error: Exception, elapsed: float, *, answering: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.elapsed = elapsed
+        self.answering = answering
+
+    def mapped(self, link: Link, connection: Connection) -> CompletionsError:
+        """Return it in the user's terms."""
+        return breakage.mapped(self.error, link.route, connection, self.elapsed, answering=self.answering)
+
+
+@contextlib.contextmanager
+def _watched(*, answering: bool) -> Iterator[None]:
+    """Catch whatever the library throws: none of it is a bug of ours."""
+    started = time.monotonic()
+    try:
+        yield
+    except CompletionsError:
+        raise
+    except Exception as error:
+        if type(error) is TimeoutError:  # asyncio's, of which those of the library are a kind
+            raise
+        raise _BrokenError(error, time.monotonic() - started, answering=answering) from None
 
 
 class AsyncTransport:
@@ -117,9 +155,7 @@ class AsyncTransport:
         self._trace = trace
         self._max_body_bytes = max_body_bytes
         self._deadline = None if connection.deadline is None else dt.timedelta(seconds=connection.deadline)
-        self._client: Client | None = None
-        self._url_text = ""
-        self._url: Url | str = ""  # the same, parsed once
+        self._link: Link | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,9 +167,9 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
 
     async def send(self, request: HttpRequest) -> Answer:
         """Send a request and read its answer, whatever its status.
@@ -141,80 +177,87 @@ class AsyncTransport:
         A 307 or 308 within the origin is followed once, any other redirect is a NetworkError. Raises
         NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
         """
-        answer = await self._exchange(request)
-        redirected = redirects.followed(request, answer.status, answer.headers) if answer.is_redirect else None
-        if redirected is None:
+        link = self._link or self._start(request)
+        answer = await self._exchange(link, request)
+        if not answer.is_redirect:
             return answer
-        answer = await self._exchange(redirected)
-        redirects.refuse(redirected, answer.status, answer.headers)
+        peer = link.route.target
+        redirected = redirects.followed(peer, request, answer.status, answer.headers) or request
+        answer = await self._exchange(link, redirected)
+        redirects.refuse(peer, redirected, answer.status, answer.headers)
         return answer
 
     @asynccontextmanager
     async def open(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
         """Send a request; the answer's body is read within the `async with` block. Otherwise as `send`."""
         async with self._opened(request, patience) as response:
-            redirected = redirects.followed(request, response.status, response.headers)
+            redirected = redirects.followed(response.peer, request, response.status, response.headers)
             if redirected is None:
                 yield response
                 return
         async with self._opened(redirected, patience) as response:
-            redirects.refuse(redirected, response.status, response.headers)
+            redirects.refuse(response.peer, redirected, response.status, response.headers)
             yield response
 
     @asynccontextmanager
     async def _opened(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
         if self._trace is not None:
             self._trace.request(request)
-        patience.heard()
-        started = time.monotonic()
+        link = self._link or self._start(request)
+        patience.server = str(link.route.target)
         async with AsyncExitStack() as stack:
             try:
-                streamed = self._post(request).build_streamed()
-                async with asyncio.timeout(patience.remaining()):
-                    inner = await stack.enter_async_context(streamed)
-            except TimeoutError:
-                raise patience.expired() from None
-            except (PyreqwestError, ValueError) as error:
-                elapsed = time.monotonic() - started
-                raise breakage.mapped(error, self._connection, elapsed, answering=False) from None
+                inner = await self._head(stack, link, request, patience)
+            except _BrokenError as broken:
+                raise broken.mapped(link, self._connection) from None
             patience.heard()
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
                 stack.callback(self._trace.body, b"")
-            yield AsyncResponse(inner, self._connection, patience)
+            _refuse_proxys(inner, link)
+            yield AsyncResponse(inner, link, self._connection, patience)
 
-    def _post(self, request: HttpRequest) -> RequestBuilder:
-        client = self._client or self._start(request.url)
-        url = self._url if request.url == self._url_text else reqwest.url(urls.parse(request.url))
-        # None of the body is read along with the head: were it broken, the status would be lost, and the first
-        # pieces of a stream would wait for 64 KB.
-        return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
+    async def _head(self, stack: AsyncExitStack, link: Link, request: HttpRequest, patience: Patience) -> Response:
+        """Send a request until its answer begins. A connection that turned out closed costs nothing but a new one."""
+        try:
+            return await _sent(stack, link.post(request), patience)
+        except _BrokenError as broken:
+            if not link.met_a_stale_one(broken.error):
+                raise
+        return await _sent(stack, link.post(request, fresh=True), patience)
 
-    async def _exchange(self, request: HttpRequest) -> Answer:
+    async def _exchange(self, link: Link, request: HttpRequest) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
-        started = time.monotonic()
-        answering = False
         try:
-            builder = self._post(request)
-            if self._deadline is not None:
-                builder = builder.timeout(self._deadline)
-            async with builder.build_streamed() as inner:
-                answering = True
-                if self._trace is not None:
-                    self._trace.response(inner.version, inner.status, "", Headers(inner))
+            try:
+                return await self._once(link, link.post(request))
+            except _BrokenError as broken:
+                if broken.answering or not link.met_a_stale_one(broken.error):
+                    raise
+            return await self._once(link, link.post(request, fresh=True))
+        except _BrokenError as broken:
+            raise broken.mapped(link, self._connection) from None
+
+    async def _once(self, link: Link, builder: RequestBuilder) -> Answer:
+        if self._deadline is not None:
+            builder = builder.timeout(self._deadline)
+        async with AsyncExitStack() as stack:
+            with _watched(answering=False):
+                inner = await stack.enter_async_context(builder.build_streamed())
+            if self._trace is not None:
+                self._trace.response(inner.version, inner.status, "", Headers(inner))
+            _refuse_proxys(inner, link)
+            with _watched(answering=True):
                 body = await (self._body(inner) if inner.status in SUCCESS else self._error_body(inner))
-        except (PyreqwestError, ValueError) as error:
-            raise breakage.mapped(error, self._connection, time.monotonic() - started, answering=answering) from None
+        link.answered()
         if self._trace is not None:
             self._trace.body(body)
         return Answer(inner, body)
 
-    def _start(self, url: str) -> Client:
-        parsed = urls.parse(url)
-        self._client = reqwest.client(self._connection, parsed)
-        self._url_text, self._url = url, reqwest.url(parsed)
-        return self._client
+    def _start(self, request: HttpRequest) -> Link:
+        self._link = Link(self._connection, request.url)
+        return self._link
 
     async def _body(self, inner: Response) -> bytes:
         length = inner.get_header("content-length")
@@ -244,3 +287,18 @@ class AsyncTransport:
         except PyreqwestError:
             pass
         return b"".join(parts)
+
+
+async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patience) -> Response:
+    patience.heard()
+    try:
+        with _watched(answering=False):
+            async with asyncio.timeout(patience.remaining()):
+                return await stack.enter_async_context(builder.build_streamed())
+    except TimeoutError:
+        raise patience.expired() from None
+
+
+def _refuse_proxys(inner: Response, link: Link) -> None:
+    if inner.status == WANTS_PROXY_CREDENTIALS:
+        raise reports.wants_proxy_credentials(link.route.spoken_to)

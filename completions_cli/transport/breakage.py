@@ -7,61 +7,105 @@ import re
 
 from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, RequestTimeoutError
 
-from completions_cli.errors import CompletionsError
+from completions_cli.errors import CompletionsError, NetworkError
 from completions_cli.transport import reports
 from completions_cli.transport.connection import Connection
+from completions_cli.transport.route import Peer, Route
 
 _OS_ERROR = re.compile(r" \(os error \d+\)$")
 # Its timers and our clock need not agree to the millisecond.
 _SLACK = 0.05
+_BAD_CERTIFICATE = "invalid peer certificate: "
+_ALERT = "received fatal alert: "
+_TUNNEL, _SOCKS = "tunnel error: ", "SOCKS error: "
+_UNDERLYING = "failed to create underlying connection"  # to the proxy itself
+# What SOCKS proxies say of the target (RFC 1928), as against us.
+_UNREACHABLE = ("general", "network unreachable", "host unreachable", "connection refused", "ttl")
 
 
-def mapped(error: Exception, connection: Connection, elapsed: float, *, answering: bool) -> CompletionsError:
+def mapped(
+    error: Exception, route: Route, connection: Connection, elapsed: float, *, answering: bool
+) -> CompletionsError:
     """Turn an exception into ours. `answering` is true when the head of the answer was seen, `elapsed` in seconds."""
     if not isinstance(error, DetailedPyreqwestError):
-        return reports.unsendable()
-    causes = [cause["message"] for cause in error.details.get("causes") or ()]
+        is_ours = isinstance(error, ValueError) and not answering
+        return reports.unsendable(route.target) if is_ours else reports.unknown(route.target, error)
+    causes = _causes(error)
     connecting = any("(Connect)" in cause for cause in causes)
     last = _OS_ERROR.sub("", causes[-1]) if causes else error.message
     if isinstance(error, RequestTimeoutError) and not isinstance(error, PoolTimeoutError):
-        return _timeout(connection, elapsed, connecting=connecting)
+        return _timeout(route, connection, elapsed, connecting=connecting)
     # The start of the body is read along with the head.
     if answering or any("decoding response body" in cause for cause in causes):
         is_broken = any("reading a body" in cause or "error (" in cause for cause in causes)
-        return reports.cut_off() if is_broken else reports.undecodable()
+        return reports.cut_off(route.spoken_to) if is_broken else reports.undecodable(route.target)
     if connecting:
-        return _connecting(causes, last, proxied=connection.proxy is not None)
-    return _sending(causes, last)
+        return _connecting(route, causes, last)
+    return _sending(route.spoken_to, causes, last)
 
 
-def _timeout(connection: Connection, elapsed: float, *, connecting: bool) -> CompletionsError:
+def is_closed_early(error: Exception) -> bool:
+    """Return whether a connection closed that was open, before any byte of an answer."""
+    causes = _causes(error) if isinstance(error, DetailedPyreqwestError) else []
+    was_open = any("(SendRequest)" in cause for cause in causes)
+    return was_open and any("closed before message" in cause or _OS_ERROR.search(cause) for cause in causes)
+
+
+def _causes(error: DetailedPyreqwestError) -> list[str]:
+    return [cause["message"] for cause in error.details.get("causes") or ()]
+
+
+def _timeout(route: Route, connection: Connection, elapsed: float, *, connecting: bool) -> CompletionsError:
+    server = str(route.target)
     if connection.deadline is not None and elapsed >= connection.deadline - _SLACK:
-        return reports.overdue(connection.deadline)
-    return reports.connect_timeout() if connecting else reports.silent(connection.timeout)
+        return reports.overdue(server, connection.deadline)
+    if connecting:
+        return reports.connect_timeout(route, connection.connect_timeout)
+    return reports.silent(server, connection.timeout)
 
 
-def _sending(causes: list[str], last: str) -> CompletionsError:
+def _sending(peer: Peer, causes: list[str], last: str) -> CompletionsError:
     """Tell a connection that closed from one that answered with something else than HTTP."""
+    if last.startswith(_ALERT):
+        return reports.no_tls(peer, last)
     if any("closed before message" in cause or _OS_ERROR.search(cause) for cause in causes):
-        return reports.closed_early()
+        return reports.closed_early(peer)
     if any("(SendRequest)" in cause for cause in causes):
-        return reports.not_http(last)
-    return reports.no_connection(last, proxied=False)
+        return reports.not_http(peer, last)
+    return reports.no_connection(peer, last)
 
 
-def _connecting(causes: list[str], last: str, *, proxied: bool) -> CompletionsError:
+def _connecting(route: Route, causes: list[str], last: str) -> NetworkError:
     text = " ".join(causes)
-    if "invalid peer certificate" in text:
-        found: CompletionsError = reports.bad_certificate(last.removeprefix("invalid peer certificate: "))
-    elif "dns error" in text:
+    if route.proxy is not None and _UNDERLYING not in text and (_TUNNEL in text or _SOCKS in text):
+        return _proxy_failure(route, route.proxy, text, last)
+    # Of a failure behind the tunnel, the library does not say that there is one.
+    peer = route.first if _UNDERLYING in text or route.scheme == "http" else route.target
+    if "dns error" in text:
         reason = last.removeprefix("failed to lookup address information: ")
-        found = reports.unresolved(reason, retryable="emporary" in reason, proxied=proxied)
-    elif "tcp connect error" in text or "underlying connection" in text:
-        found = reports.no_connection(last, proxied=proxied)
-    elif "tunnel error" in text or "socks" in text.lower():
-        found = reports.proxy_refused(last.removeprefix("tunnel error: "))
-    elif any(word in last for word in ("closed", "reset", "eof")):
-        found = reports.closed_early()
-    else:
-        found = reports.no_tls(last)
-    return found
+        return reports.unresolved(peer, reason, retryable="emporary" in reason)
+    if "tcp connect error" in text or _SOCKS in text:
+        return reports.no_connection(peer, "it could not be reached" if _SOCKS in text else last)
+    return _handshake(peer, last)
+
+
+def _handshake(peer: Peer, last: str) -> NetworkError:
+    if last.startswith(_BAD_CERTIFICATE):
+        return reports.bad_certificate(peer, last.removeprefix(_BAD_CERTIFICATE))
+    if any(word in last for word in ("closed", "reset", "eof")):
+        return reports.closed_early(peer)
+    return reports.no_tls(peer, last)
+
+
+def _proxy_failure(route: Route, proxy: Peer, text: str, last: str) -> NetworkError:
+    """Tell a proxy that does not let us through from one that finds nobody at the other end."""
+    if _SOCKS in text:
+        reason = last.removeprefix(_SOCKS)
+        if reason.startswith(_UNREACHABLE):
+            return reports.unreachable(route, reason)
+        return reports.proxy_refused(proxy, reason)
+    reason = last.removeprefix(_TUNNEL)
+    if _OS_ERROR.search(text) or "end of file" in reason:
+        return reports.closed_early(proxy)
+    # It does not give the status, but for 407.
+    return reports.proxy_refused(proxy, "407 Proxy Authentication Required" if "authorization" in reason else reason)

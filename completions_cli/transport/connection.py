@@ -19,6 +19,7 @@ class Connection:
     proxy: str | None = None
     ca_bundle: str | None = None
     ca_source: str = "ca_bundle"
+    server: str = "endpoint"  # what is reached, as messages name it
 
     @property
     def proxy_url(self) -> Proxy | None:

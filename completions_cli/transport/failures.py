@@ -9,50 +9,95 @@ import httpcore
 
 from completions_cli.errors import CompletionsError, NetworkError
 from completions_cli.transport import reports
+from completions_cli.transport.network import CurrentExchange
 from completions_cli.transport.patience import Patience
+from completions_cli.transport.route import Peer, Route
+
+# What SOCKS proxies say of the target, as httpcore words it; all else is about us and the proxy.
+_SOCKS_UNREACHABLE = "could not connect: "
+_UNREACHABLE_STATUSES = ("500", "502", "503", "504")
 
 
 @contextmanager
-def mapped(patience: Patience, *, answering: bool, proxied: bool = False) -> Iterator[None]:
-    """Turn httpcore's exceptions into ours. `answering` is true once the head of the answer is in."""
+def mapped(
+    route: Route, current: CurrentExchange, connect_timeout: float | None, *, answering: bool = False
+) -> Iterator[None]:
+    """Turn whatever the libraries throw into our errors. `answering` is true once the head of the answer is in."""
     try:
         yield
-    except httpcore.ConnectTimeout as error:
-        patience.remaining()  # raises if it is the whole call that is over
-        raise reports.connect_timeout() from error
-    except (httpcore.ReadTimeout, httpcore.WriteTimeout) as error:
-        raise patience.expired() from error
-    except httpcore.ConnectError as error:
-        raise _connect_failure(error, proxied=proxied) from error
-    except httpcore.ProxyError as error:
-        raise reports.proxy_refused(str(error)) from error
-    except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError) as error:
-        raise _broken(error, answering=answering) from error
-    except httpcore.LocalProtocolError as error:
-        raise reports.unsendable() from error
-    except httpcore.UnsupportedProtocol as error:
-        raise NetworkError(f"unsupported protocol: {error}", hint="The endpoint must be https or http.") from error
+    except CompletionsError:
+        raise
+    except Exception as error:
+        patience = current.patience or Patience(None, None)
+        peer = current.peer or route.target
+        if isinstance(error, httpcore.TimeoutException | TimeoutError):
+            raise _timeout(route, current, patience, connect_timeout) from error
+        if answering:
+            raise _in_answer(peer, error) from error
+        raise _before_answer(route, current, peer, error) from error
 
 
-def _broken(error: Exception, *, answering: bool) -> CompletionsError:
-    if answering:
-        return reports.cut_off()
-    if isinstance(error, httpcore.RemoteProtocolError) and "without sending" not in str(error):
-        return reports.not_http(str(error))
-    return reports.closed_early()
+def _timeout(
+    route: Route, current: CurrentExchange, patience: Patience, connect_timeout: float | None
+) -> CompletionsError:
+    if current.is_connecting and not patience.is_overdue:
+        return reports.connect_timeout(route, connect_timeout)
+    return patience.expired()
 
 
-def _connect_failure(error: Exception, *, proxied: bool) -> NetworkError:
+def _in_answer(peer: Peer, error: Exception) -> CompletionsError:
+    if isinstance(error, httpcore.ProtocolError | httpcore.NetworkError | OSError):
+        return reports.cut_off(peer)
+    return reports.unknown(peer, error)
+
+
+def _before_answer(route: Route, current: CurrentExchange, peer: Peer, error: Exception) -> CompletionsError:
+    if isinstance(error, httpcore.ProxyError) and route.proxy is not None:
+        return _proxy_failure(route, route.proxy, str(error))
     cause = _cause(error)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return reports.bad_certificate(cause.verify_message)
     if isinstance(cause, ssl.SSLError):
-        return reports.no_tls(cause.reason or str(cause))
+        return _tls_failure(peer, cause)
+    if isinstance(error, httpcore.ConnectError) and not isinstance(cause, ConnectionResetError):
+        return _connect_failure(peer, error, cause)
+    return _protocol_failure(current, peer, error)
+
+
+def _protocol_failure(current: CurrentExchange, peer: Peer, error: Exception) -> CompletionsError:
+    if isinstance(error, httpcore.LocalProtocolError | UnicodeError):
+        return reports.unsendable(peer)
+    if (current.has_ended and not current.has_read) or isinstance(error, httpcore.NetworkError | OSError):
+        return reports.closed_early(peer)
+    if type(error).__module__.startswith("socksio"):
+        return reports.not_socks(peer)
+    if isinstance(error, httpcore.ProtocolError):
+        return reports.not_http(peer, str(error))
+    return reports.unknown(peer, error)
+
+
+def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
+    """Tell a proxy that does not let us through from one that finds nobody at the other end."""
+    _, is_socks, socks_reason = reason.partition(_SOCKS_UNREACHABLE)
+    if is_socks:
+        return reports.unreachable(route, socks_reason.rstrip("."))
+    if reason.startswith(_UNREACHABLE_STATUSES):
+        return reports.unreachable(route, reason)
+    return reports.proxy_refused(proxy, reason)
+
+
+def _tls_failure(peer: Peer, error: ssl.SSLError) -> NetworkError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return reports.bad_certificate(peer, error.verify_message)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return reports.closed_early(peer)
+    return reports.no_tls(peer, error.reason or str(error))
+
+
+def _connect_failure(peer: Peer, error: Exception, cause: BaseException) -> NetworkError:
     if isinstance(cause, socket.gaierror):
-        reason, is_passing = cause.strerror or str(cause), cause.errno == socket.EAI_AGAIN
-        return reports.unresolved(reason, retryable=is_passing, proxied=proxied)
+        is_passing = cause.errno == socket.EAI_AGAIN
+        return reports.unresolved(peer, cause.strerror or str(cause), retryable=is_passing)
     reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
-    return reports.no_connection(reason, proxied=proxied)
+    return reports.no_connection(peer, reason)
 
 
 def _cause(error: BaseException) -> BaseException:

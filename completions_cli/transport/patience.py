@@ -22,6 +22,12 @@ class Patience:
         self._deadline = deadline
         self._ends = None if deadline is None else clock() + deadline
         self._heard = clock()
+        self.server = "server"  # as messages name it; whoever sends says who it is
+
+    @property
+    def is_overdue(self) -> bool:
+        """True when the deadline of the whole call has passed."""
+        return self._ends is not None and self._clock() >= self._ends
 
     def heard(self) -> None:
         """Start a new silence."""
@@ -51,6 +57,6 @@ class Patience:
 
     def expired(self) -> RequestTimeoutError:
         """Make the error for a wait that ran out, naming the limit that ended it."""
-        if self._ends is not None and self._clock() >= self._ends:
-            return reports.overdue(self._deadline)
-        return reports.silent(self._timeout)
+        if self.is_overdue:
+            return reports.overdue(self.server, self._deadline)
+        return reports.silent(self.server, self._timeout)

@@ -96,7 +96,8 @@ def _socks_pool(proxy: Proxy, context: ssl.SSLContext | None, backend: PatientBa
         )
     except RuntimeError as error:  # httpcore's way of saying that a package is missing
         raise ConfigError(
-            "the proxy is a SOCKS proxy, which needs the package socksio", hint="pip install socksio"
+            "the proxy is a SOCKS proxy, which needs the package socksio",
+            hint="pip install 'completions-cli[socks]'",
         ) from error
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from completions_cli.api import urls
 from completions_cli.api.endpoint import Endpoint
-from completions_cli.transport import failures, network, tls
+from completions_cli.transport import failures, network, racing, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
+from completions_cli.transport.route import Route, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +22,20 @@ class Handshake:
 
 def addresses(endpoint: Endpoint, connection: Connection) -> list[str]:
     """Resolve the host's name. Raises NetworkError."""
-    with _bounded(connection) as patience:
-        return network.look_up(endpoint.host, endpoint.port, patience.remaining(connection.connect_timeout))
+    limits = [limit for limit in (connection.connect_timeout, connection.deadline) if limit is not None]
+    with _bounded(endpoint, connection):
+        return racing.look_up(endpoint.host, endpoint.port, min(limits, default=None))
 
 
 def handshake(endpoint: Endpoint, connection: Connection) -> Handshake:
     """Connect, directly, and shake hands when it is https. Raises NetworkError."""
-    current = network.CurrentExchange()
-    with _bounded(connection) as patience:
-        current.patience = patience
-        stream = network.PatientBackend(current).connect_tcp(endpoint.host, endpoint.port, connection.connect_timeout)
+    with _bounded(endpoint, connection) as (current, way):
+        stream = network.PatientBackend(current, way, connection).connect_tcp(endpoint.host, endpoint.port)
         try:
             if not endpoint.is_encrypted:
                 return Handshake()
             context = tls.context(connection.ca_bundle, connection.ca_source)
-            stream = stream.start_tls(context, endpoint.host, connection.connect_timeout)
+            stream = stream.start_tls(context, endpoint.host)
             secured = stream.get_extra_info("ssl_object")
             expires = (secured.getpeercert() or {}).get("notAfter")
             return Handshake(secured.version(), str(expires) if expires else None)
@@ -43,7 +44,10 @@ def handshake(endpoint: Endpoint, connection: Connection) -> Handshake:
 
 
 @contextmanager
-def _bounded(connection: Connection) -> Iterator[Patience]:
-    patience = Patience(connection.connect_timeout, connection.deadline)
-    with failures.mapped(patience, answering=False):
-        yield patience
+def _bounded(endpoint: Endpoint, connection: Connection) -> Iterator[tuple[network.CurrentExchange, Route]]:
+    current = network.CurrentExchange()
+    way = route(replace(connection, proxy=None), urls.parse(endpoint.url))
+    current.begin(Patience(None, connection.deadline))
+    current.peer, current.is_connecting = way.target, True
+    with failures.mapped(way, current, connection.connect_timeout):
+        yield current, way

@@ -7,12 +7,13 @@ from completions_cli.api import urls
 from completions_cli.api.urls import Url, UrlError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import reports
+from completions_cli.transport.route import Peer
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 
 
-def followed(request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
+def followed(peer: Peer, request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
     """Return the request to send instead of `request`, None when the answer is no redirect.
 
     Raises NetworkError for a redirect that is not followed: what leads elsewhere would take the key along.
@@ -22,14 +23,14 @@ def followed(request: HttpRequest, status: int, headers: Mapping[str, str]) -> H
     asked = urls.parse(request.url)
     target = _target(asked, headers.get("location"))
     if isinstance(target, str) or status not in _KEEPS_METHOD or target.origin != asked.origin:
-        raise reports.redirect(str(target))
+        raise reports.redirect(peer, str(target))
     return replace(request, url=str(target))
 
 
-def refuse(request: HttpRequest, status: int, headers: Mapping[str, str]) -> None:
+def refuse(peer: Peer, request: HttpRequest, status: int, headers: Mapping[str, str]) -> None:
     """Raise NetworkError for a second redirect, wherever it leads."""
     if status in STATUSES:
-        raise reports.redirect(str(_target(urls.parse(request.url), headers.get("location"))))
+        raise reports.redirect(peer, str(_target(urls.parse(request.url), headers.get("location"))))
 
 
 def _target(asked: Url, location: str | None) -> Url | str:

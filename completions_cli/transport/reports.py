@@ -1,105 +1,150 @@
-"""How what goes wrong on the wire is put to the user: one sentence and one hint for each, whichever library saw it."""
+"""How what goes wrong on the wire is put to the user: one sentence and one hint for each, whichever library saw it.
+
+Each names who was at the other end, with host and port: the endpoint, the proxy or the sign-in server.
+"""
 
 from completions_cli.errors import MalformedResponseError, NetworkError, RequestTimeoutError
+from completions_cli.transport.route import PROXY, Peer, Route
 
 _BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
 _WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
+_WHICH = {PROXY: f"{_WHICH_PROXY}.", "sign-in server": "Check authority in the profile; is a VPN or a proxy needed?"}
 
 
-def connect_timeout() -> NetworkError:
-    """Return the error for a connection attempt that nobody answered."""
+def connect_timeout(route: Route, seconds: float | None) -> NetworkError:
+    """Return the error for a connection or a handshake that took longer than `seconds`."""
+    through = "" if route.proxy is None else f" through the {route.proxy}"
+    network = "Check the host name and the network; a proxy or firewall may drop packets."
     return NetworkError(
-        "no connection within the time allowed (--connect-timeout)",
-        hint="Check the host name and the network; a proxy or firewall may drop packets.",
+        f"no connection to the {route.target}{through} within {seconds or 0:g} s (--connect-timeout)",
+        hint=network if route.proxy is None else f"{_WHICH_PROXY}; is the proxy of the kind that its URL says?",
         retryable=True,
     )
 
 
-def no_connection(reason: str, *, proxied: bool) -> NetworkError:
-    """Return the error for a refused connection, to the proxy if there is one."""
-    if proxied:
-        return NetworkError(f"no connection to the proxy: {reason}", hint=f"{_WHICH_PROXY}.", retryable=True)
-    return NetworkError(
-        f"no connection: {reason}", hint="Check the endpoint's host and port; is the server running?", retryable=True
-    )
+def no_connection(peer: Peer, reason: str) -> NetworkError:
+    """Return the error for a refused connection."""
+    hint = _WHICH.get(peer.role, "Check the endpoint's host and port; is the server running?")
+    return NetworkError(f"no connection to the {peer}: {reason}", hint=hint, retryable=True)
 
 
-def unresolved(reason: str, *, retryable: bool, proxied: bool) -> NetworkError:
-    """Return the error for an unknown host name, of the proxy if there is one."""
-    if proxied:
-        return NetworkError(
-            f"the proxy's host name cannot be resolved: {reason}", hint=f"{_WHICH_PROXY}.", retryable=retryable
-        )
-    return NetworkError(
-        f"the host name cannot be resolved: {reason}",
-        hint="Check the endpoint for a typo; is a VPN or proxy needed?",
-        retryable=retryable,
-    )
+def unresolved(peer: Peer, reason: str, *, retryable: bool) -> NetworkError:
+    """Return the error for an unknown host name."""
+    hint = _WHICH.get(peer.role, "Check the endpoint for a typo; is a VPN or proxy needed?")
+    return NetworkError(f"the host name of the {peer} cannot be resolved: {reason}", hint=hint, retryable=retryable)
 
 
-def bad_certificate(reason: str) -> NetworkError:
+def bad_certificate(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a certificate that does not match the host or is not trusted."""
     return NetworkError(
-        f"the server's certificate is not accepted: {reason}",
+        f"TLS with the {peer} failed: its certificate is not accepted: {reason}",
         hint="Behind a company proxy? Name its CA file with --ca-bundle or SSL_CERT_FILE.",
     )
 
 
-def no_tls(reason: str) -> NetworkError:
+def no_tls(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a peer that speaks no TLS, or no version that we speak."""
-    return NetworkError(f"no TLS connection: {reason}", hint="Is the endpoint https, and its port right?")
+    hint = {
+        PROXY: "Does the proxy speak plain http? Then write it as http://HOST:PORT.",
+        "endpoint": "Is the endpoint https, and its port right?",
+    }.get(peer.role, _WHICH.get(peer.role))
+    return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
 
 
-def proxy_refused(reason: str) -> NetworkError:
-    """Return the error for a proxy that refuses the connection."""
-    return NetworkError(f"the proxy refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
+def proxy_refused(proxy: Peer, reason: str) -> NetworkError:
+    """Return the error for a proxy that refuses the connection, credentials missing included."""
+    return NetworkError(f"the {proxy} refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
 
 
-def closed_early() -> NetworkError:
-    """Return the error for a connection closed before any byte of an answer."""
-    return NetworkError("the connection was closed before an answer came", hint=_BROKEN_OFF, retryable=True)
-
-
-def not_http(reason: str) -> NetworkError:
-    """Return the error for an answer that is not HTTP, without the repr() that the libraries quote in `reason`."""
-    words = reason.partition(": bytearray(")[0]
-    return NetworkError(f"the server does not speak HTTP properly: {words}", hint="Is the endpoint's port right?")
-
-
-def unsendable() -> NetworkError:
-    """Make the error for a request no library will send; the library's own words quote header values, keys too."""
-    return NetworkError("the request cannot be sent as it is", hint="Check the headers given with -H.")
-
-
-def cut_off() -> MalformedResponseError:
-    """Return the error for a connection closed in the middle of an answer."""
-    return MalformedResponseError("the connection was closed before the response was complete", hint=_BROKEN_OFF)
-
-
-def undecodable() -> MalformedResponseError:
-    """Return the error for a body that is not compressed as its header says."""
-    return MalformedResponseError("the response cannot be decompressed", hint="It was damaged on its way; try again.")
-
-
-def redirect(location: str) -> NetworkError:
-    """Make the error for a redirect that is not followed."""
+def unreachable(route: Route, reason: str) -> NetworkError:
+    """Return the error for a proxy that is well but makes no connection to the target."""
     return NetworkError(
-        f"the server redirects to {location}, which is not followed",
-        hint="Nothing is sent to another origin. If that address is right, use it as --endpoint.",
+        f"the {route.proxy} cannot reach the {route.target}: {reason}",
+        hint=f"Check the {route.target.role}'s host and port first, then --proxy, HTTPS_PROXY and NO_PROXY.",
+        retryable=True,
     )
 
 
-def silent(timeout: float | None) -> RequestTimeoutError:
+def wants_proxy_credentials(peer: Peer) -> NetworkError:
+    """Return the error for a status 407, which only a proxy gives, though it stand where we see none."""
+    who = f"the {peer} refused" if peer.role == PROXY else f"a proxy before the {peer} refused"
+    return NetworkError(
+        f"{who}: 407 Proxy Authentication Required",
+        hint="Give the proxy's credentials in its URL, as in --proxy http://USER:PASSWORD@HOST:PORT.",
+    )
+
+
+def closed_early(peer: Peer) -> NetworkError:
+    """Return the error for a connection closed before any byte of an answer."""
+    return NetworkError(
+        f"the connection to the {peer} was closed before an answer came", hint=_BROKEN_OFF, retryable=True
+    )
+
+
+def not_http(peer: Peer, reason: str) -> NetworkError:
+    """Return the error for an answer that is not HTTP, without the repr() that the libraries quote in `reason`."""
+    words = reason.partition(": bytearray(")[0]
+    hint = _WHICH.get(peer.role, "Is the endpoint's port right?")
+    return NetworkError(f"the {peer} does not speak HTTP properly: {words}", hint=hint)
+
+
+def not_socks(proxy: Peer) -> NetworkError:
+    """Return the error for a proxy that answers SOCKS with something else."""
+    return NetworkError(
+        f"the {proxy} does not speak SOCKS", hint="Is it an HTTP proxy? Then write it as http://HOST:PORT."
+    )
+
+
+def unsendable(peer: Peer) -> NetworkError:
+    """Make the error for a request no library will send; the library's own words quote header values, keys too."""
+    return NetworkError(
+        f"the request to the {peer} cannot be sent as it is", hint="Check the headers given with -H or in the profile."
+    )
+
+
+def unknown(peer: Peer, error: Exception) -> NetworkError:
+    """Make the error for what a library threw and nobody foresaw, by its name: its words may quote a key."""
+    kind = type(error)
+    return NetworkError(
+        f"the exchange with the {peer} failed: {kind.__module__.partition('.')[0]}.{kind.__qualname__}",
+        hint="Try again; -vv shows where it happened.",
+    )
+
+
+def cut_off(peer: Peer) -> MalformedResponseError:
+    """Return the error for a connection closed in the middle of an answer."""
+    return MalformedResponseError(
+        f"the connection to the {peer} was closed before the response was complete", hint=_BROKEN_OFF
+    )
+
+
+def undecodable(peer: Peer) -> MalformedResponseError:
+    """Return the error for a body that is not compressed as its header says."""
+    return MalformedResponseError(
+        f"the response of the {peer} cannot be decompressed", hint="It was damaged on its way; try again."
+    )
+
+
+def redirect(peer: Peer, location: str) -> NetworkError:
+    """Make the error for a redirect that is not followed."""
+    use = "authority in the profile" if peer.role == "sign-in server" else "--endpoint"
+    return NetworkError(
+        f"the {peer} redirects to {location}, which is not followed",
+        hint=f"Nothing is sent to another origin. If that address is right, use it as {use}.",
+    )
+
+
+def silent(server: str, timeout: float | None) -> RequestTimeoutError:
     """Return the error for a silence longer than the timeout."""
     return RequestTimeoutError(
-        f"the server was silent for {timeout or 0:g} s (--timeout)",
+        f"the {server} was silent for {timeout or 0:g} s (--timeout)",
         hint="Raise --timeout. The text of `stream` comes as it is made, so it is seldom silent for long.",
     )
 
 
-def overdue(deadline: float | None) -> RequestTimeoutError:
+def overdue(server: str, deadline: float | None) -> RequestTimeoutError:
     """Return the error for a call that passed its deadline."""
     return RequestTimeoutError(
-        f"the call did not end within {deadline or 0:g} s (--deadline)",
+        f"the call to the {server} did not end within {deadline or 0:g} s (--deadline)",
         hint="Raise --deadline, or ask for fewer tokens.",
     )

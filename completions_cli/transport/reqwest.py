@@ -14,21 +14,22 @@ from pyreqwest.proxy import ProxyBuilder
 from completions_cli.api.urls import Proxy, Url
 from completions_cli.transport import reports, tls
 from completions_cli.transport.connection import Connection
+from completions_cli.transport.route import Peer
 
 # Servers close idle connections after 5 s (uvicorn) or later; one taken up again too late fails its request.
-_IDLE_SECONDS = 4
+IDLE_SECONDS = 4
 
 
 def url(ours: Url) -> LibraryUrl:
     """Return a URL as the library has it. Raises NetworkError should it read another one in it."""
     theirs = LibraryUrl(str(ours))
     if str(theirs) != str(ours):
-        raise reports.unsendable()
+        raise reports.unsendable(Peer("endpoint", ours.origin.host_and_port))
     return theirs
 
 
-def client(connection: Connection, url: Url) -> Client:
-    """Build a client for `url`. Raises ConfigError when the CA file cannot be read."""
+def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
+    """Build a client for `url`, which `keeps` its connections for a while. Raises ConfigError for a bad CA file."""
     builder = (
         ClientBuilder()
         .follow_redirects(False)  # a redirect may lead elsewhere, and would take the key along
@@ -38,8 +39,10 @@ def client(connection: Connection, url: Url) -> Client:
         .deflate(True)
         .brotli(False)
         .zstd(False)
-        .pool_idle_timeout(dt.timedelta(seconds=_IDLE_SECONDS))
+        .pool_idle_timeout(dt.timedelta(seconds=IDLE_SECONDS))
     )
+    if not keeps:
+        builder = builder.pool_max_idle_per_host(0)
     if connection.connect_timeout is not None:
         builder = builder.connect_timeout(dt.timedelta(seconds=connection.connect_timeout))
     if connection.timeout is not None:

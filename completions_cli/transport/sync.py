@@ -11,23 +11,31 @@ import httpx
 
 from completions_cli.api import urls
 from completions_cli.api.urls import Url
+from completions_cli.errors import CompletionsError, NetworkError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import decompression, failures, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.network import CurrentExchange, PatientBackend
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.pool import PoolTransport
+from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer, Route, route
 
 
 class Response:
     """An answer whose body is still to come. Header names are lower case."""
 
-    def __init__(self, inner: httpx.Response, patience: Patience, trace: Trace | None = None) -> None:
+    def __init__(self, inner: httpx.Response, way: Route, current: CurrentExchange, trace: Trace | None = None) -> None:
         self.status: int = inner.status_code
         self.headers: Mapping[str, str] = _headers(inner)
         self._inner = inner
-        self._patience = patience
+        self._route = way
+        self._patience = current.patience or Patience(None, None)
         self._trace = trace
+
+    @property
+    def peer(self) -> Peer:
+        """The one who answers."""
+        return self._route.target
 
     def heard(self) -> None:
         """Say that something worth waiting for came: the silence starts anew."""
@@ -36,7 +44,10 @@ class Response:
     def body(self) -> Iterator[bytes]:
         """Yield the body, decompressed, as it arrives."""
         encoding = self.headers.get("content-encoding", "")
-        with failures.mapped(self._patience, answering=True):
+        current = CurrentExchange()  # another thread may read what one has sent
+        current.begin(self._patience)
+        current.peer = self._route.spoken_to
+        with failures.mapped(self._route, current, None, answering=True):
             try:
                 # Not httpx's own decoders: they give all that a read unfolds to at once, for any number of encodings.
                 for part in decompression.decompressed(self._inner.iter_raw(), encoding):
@@ -44,7 +55,7 @@ class Response:
                         self._trace.body(part)
                     yield part
             except zlib.error as error:
-                raise reports.undecodable() from error
+                raise reports.undecodable(self._route.target) from error
 
 
 class SyncTransport:
@@ -76,40 +87,55 @@ class SyncTransport:
         A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
         """
         with self._exchange(request, patience) as response:
-            redirected = redirects.followed(request, response.status, response.headers)
+            redirected = redirects.followed(response.peer, request, response.status, response.headers)
             if redirected is None:
                 yield response
                 return
         with self._exchange(redirected, patience) as response:
-            redirects.refuse(redirected, response.status, response.headers)
+            redirects.refuse(response.peer, redirected, response.status, response.headers)
             yield response
 
     @contextmanager
     def _exchange(self, request: HttpRequest, patience: Patience) -> Iterator[Response]:
-        self._current.patience = patience
+        url = urls.parse(request.url)
+        way = route(self._connection, url)
+        patience.server = str(way.target)
         patience.heard()
         if self._trace is not None:
             self._trace.request(request)
-        url = urls.parse(request.url)
-        pool = self._pool or self._start(url)
-        outgoing = pool.request(url, request.headers, request.body)
-        with failures.mapped(patience, answering=False, proxied=self._connection.proxy is not None):
-            inner = pool.handle_request(outgoing)
+        inner = self._head(request, url, way, patience)
         try:
-            response = Response(inner, patience, self._trace)
+            response = Response(inner, way, self._current, self._trace)
             patience.heard()
             if self._trace is not None:
                 self._trace.response(inner.http_version, response.status, inner.reason_phrase, response.headers)
+            if response.status == WANTS_PROXY_CREDENTIALS:
+                raise reports.wants_proxy_credentials(way.spoken_to)
             yield response
         finally:
             if self._trace is not None:
                 self._trace.body(b"")
             inner.close()
 
-    def _start(self, url: Url) -> PoolTransport:
+    def _head(self, request: HttpRequest, url: Url, way: Route, patience: Patience) -> httpx.Response:
+        """Send a request until its answer begins, at once again when a connection kept from before turns out closed."""
+        pool = self._pool or self._start(url, way)
+        while True:
+            self._current.begin(patience)
+            try:
+                with failures.mapped(way, self._current, self._connection.connect_timeout):
+                    return pool.handle_request(pool.request(url, request.headers, request.body))
+            except CompletionsError as error:
+                self._current.close_unfinished()
+                is_stale = isinstance(error, NetworkError) and self._current.is_on_kept and not self._current.has_read
+                if not is_stale:
+                    raise
+
+    def _start(self, url: Url, way: Route) -> PoolTransport:
         with self._starting:
             if self._pool is None:
-                self._pool = PoolTransport(self._connection, url, PatientBackend(self._current))
+                backend = PatientBackend(self._current, way, self._connection)
+                self._pool = PoolTransport(self._connection, url, backend)
             return self._pool
 
 

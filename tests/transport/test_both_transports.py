@@ -102,6 +102,7 @@ def test_what_breaks_is_told_in_the_same_words(name: str, send: Send, scripted_s
     if case.retryable is not None:
         assert getattr(caught.value, "retryable", None) is case.retryable
     assert "canary" not in str(caught.value)
+    assert f"the endpoint 127.0.0.1:{scripted_server.port}" in str(caught.value)
 
 
 def test_a_deadline_ends_the_whole_exchange(send: Send, scripted_server: ScriptedServer) -> None:
@@ -111,7 +112,9 @@ def test_a_deadline_ends_the_whole_exchange(send: Send, scripted_server: Scripte
 
 
 def test_nobody_listens(send: Send) -> None:
-    with pytest.raises(NetworkError, match="no connection: Connection refused") as caught:
+    with pytest.raises(
+        NetworkError, match=r"no connection to the endpoint 127\.0\.0\.1:1: Connection refused"
+    ) as caught:
         send("http://127.0.0.1:1/", Connection())
     assert caught.value.retryable
 
@@ -123,9 +126,8 @@ def test_nobody_accepts(send: Send) -> None:
 
 
 def test_a_name_that_does_not_exist(send: Send) -> None:
-    with pytest.raises(NetworkError, match="cannot be resolved: ") as caught:
+    with pytest.raises(NetworkError, match=r"the host name of the endpoint nowhere\.invalid:80 cannot be resolved: "):
         send("http://nowhere.invalid/", Connection())
-    assert "nowhere" not in caught.value.message
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -223,7 +225,7 @@ def test_a_ca_file_that_is_none_is_named(content: str | None, send: Send, tmp_pa
 
 def test_plain_http_behind_https(send: Send) -> None:
     with _talks_first(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        with pytest.raises(NetworkError, match="no TLS connection: ") as caught:
+        with pytest.raises(NetworkError, match=f"TLS with the endpoint 127.0.0.1:{port} failed: ") as caught:
             send(f"https://127.0.0.1:{port}/", Connection())
         assert not caught.value.retryable
 
@@ -239,7 +241,10 @@ def test_a_proxy_with_a_password(send: Send, authority: trustme.CA, tmp_path: Pa
 
 @pytest.mark.parametrize(("user", "refuse"), [("me:other", False), (None, True)])
 def test_a_proxy_that_refuses(user: str | None, refuse: bool, send: Send) -> None:
-    with proxy(1, user=user, refuse=refuse) as gate, pytest.raises(NetworkError, match="the proxy refused") as caught:
+    with (
+        proxy(1, user=user, refuse=refuse) as gate,
+        pytest.raises(NetworkError, match=r"the proxy 127\.0\.0\.1:[0-9]+ refused") as caught,
+    ):
         send("https://service.test/", Connection(proxy=f"http://me:hidden@127.0.0.1:{gate.port}"))
     assert "hidden" not in caught.value.message
 
@@ -247,8 +252,8 @@ def test_a_proxy_that_refuses(user: str | None, refuse: bool, send: Send) -> Non
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://127.0.0.1:1", "no connection to the proxy: Connection refused"),
-        ("http://proxy.invalid:1", "the proxy's host name cannot be resolved: "),
+        ("http://127.0.0.1:1", "no connection to the proxy 127.0.0.1:1: Connection refused"),
+        ("http://proxy.invalid:1", "the host name of the proxy proxy.invalid:1 cannot be resolved: "),
     ],
 )
 def test_a_proxy_that_is_not_there_is_what_is_blamed(url: str, words: str, send: Send) -> None:

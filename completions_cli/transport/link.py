@@ -1,0 +1,58 @@
+"""The library's clients for one service: one keeps its connections, the other makes a new one for each request."""
+
+import time
+
+from pyreqwest.client import Client
+from pyreqwest.http import Url
+from pyreqwest.request import RequestBuilder
+
+from completions_cli.api import urls
+from completions_cli.models import HttpRequest
+from completions_cli.transport import breakage, reqwest
+from completions_cli.transport.connection import Connection
+from completions_cli.transport.route import route
+
+
+class Link:
+    """Builds requests to where `url` is, or elsewhere on the same origin."""
+
+    def __init__(self, connection: Connection, url: str) -> None:
+        parsed = urls.parse(url)
+        self.route = route(connection, parsed)
+        self._connection = connection
+        self._origin = parsed
+        self._client = reqwest.client(connection, parsed)
+        self._fresh: Client | None = None
+        self._url_text = url
+        self._url: Url = reqwest.url(parsed)  # the same, parsed once
+        self._kept_until = 0.0
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+        if self._fresh is not None:
+            await self._fresh.close()
+
+    def post(self, request: HttpRequest, *, fresh: bool = False) -> RequestBuilder:
+        """Begin a request, over a new connection if `fresh`."""
+        url = self._url if request.url == self._url_text else reqwest.url(urls.parse(request.url))
+        client = self._fresh_client() if fresh else self._client
+        # None of the body is read along with the head: were it broken, the status would be lost, and the first
+        # pieces of a stream would wait for 64 KB.
+        return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
+
+    def answered(self) -> None:
+        """Note that a connection may be kept from now on."""
+        self._kept_until = time.monotonic() + reqwest.IDLE_SECONDS
+
+    def met_a_stale_one(self, error: Exception) -> bool:
+        """Return whether an exchange may have failed because a connection kept from before turned out closed.
+
+        The library does not say which connection it took; such a request goes once more, over a new one.
+        """
+        return time.monotonic() < self._kept_until and breakage.is_closed_early(error)
+
+    def _fresh_client(self) -> Client:
+        if self._fresh is None:
+            self._fresh = reqwest.client(self._connection, self._origin, keeps=False)
+        return self._fresh
