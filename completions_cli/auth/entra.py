@@ -137,7 +137,9 @@ class ClientCredentialsFlow:
         self._application = application
         self._url = f"{check_authority(application.authority)}/{application.tenant}/oauth2/v2.0/token"
         self._secret = secret
-        self._connection = replace(connection, timeout=min(connection.timeout or _TIMEOUT, _TIMEOUT))
+        self._connection = replace(
+            connection, timeout=min(connection.timeout or _TIMEOUT, _TIMEOUT), server="sign-in server"
+        )
         self._trace = trace
 
     def fetch(self, now: float) -> Token:

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
@@ -112,7 +112,7 @@ class AsyncResponse:
         except _BrokenError as broken:
             raise broken.mapped(self._link, self._connection) from None
         if part is None:
-            self._link.answered()
+            self._link.answered(self._inner)
             return None
         return part.to_bytes()
 
@@ -131,7 +131,7 @@ class _BrokenError(Exception):
         return breakage.mapped(self.error, link.route, connection, self.elapsed, answering=self.answering)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _watched(*, answering: bool) -> Iterator[None]:
     """Catch whatever the library throws: none of it is a bug of ours."""
     started = time.monotonic()
@@ -250,7 +250,7 @@ class AsyncTransport:
             _refuse_proxys(inner, link)
             with _watched(answering=True):
                 body = await (self._body(inner) if inner.status in SUCCESS else self._error_body(inner))
-        link.answered()
+        link.answered(inner)
         if self._trace is not None:
             self._trace.body(body)
         return Answer(inner, body)

@@ -5,6 +5,7 @@ import time
 from pyreqwest.client import Client
 from pyreqwest.http import Url
 from pyreqwest.request import RequestBuilder
+from pyreqwest.response import Response
 
 from completions_cli.api import urls
 from completions_cli.models import HttpRequest
@@ -41,9 +42,14 @@ class Link:
         # pieces of a stream would wait for 64 KB.
         return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
 
-    def answered(self) -> None:
-        """Note that a connection may be kept from now on."""
-        self._kept_until = time.monotonic() + reqwest.IDLE_SECONDS
+    def answered(self, answer: Response) -> None:
+        """Note that a connection may be kept from now on, unless the answer says otherwise."""
+        try:
+            closes = answer.get_header("connection")
+        except ValueError:  # it is no ASCII
+            closes = None
+        if closes is None or closes.lower() != "close":
+            self._kept_until = time.monotonic() + reqwest.IDLE_SECONDS
 
     def met_a_stale_one(self, error: Exception) -> bool:
         """Return whether an exchange may have failed because a connection kept from before turned out closed.

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import httpcore
 import pytest
@@ -108,4 +109,4 @@ def test_families_take_turns_and_no_address_is_lost(addresses: list[str]) -> Non
     assert found[0] == addresses[0]
     families = [":" in address for address in found]
     turns = 2 * min(families.count(True), families.count(False))
-    assert all(one is not other for one, other in zip(families[:turns], families[1:turns], strict=False))
+    assert all(one is not other for one, other in pairwise(families[:turns]))
