@@ -62,7 +62,7 @@ def test_a_missing_ca_file_is_named_and_only_for_https(cli: Cli, scripted_server
     scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
     cli.env["SSL_CERT_FILE"] = "/nonexistent/ca.pem"
     assert cli.service(scripted_server.url).run("complete", "P").code == 0
-    result = cli.run("complete", "P", "--endpoint", "https://127.0.0.1:1")
+    result = cli.service("https://127.0.0.1:1").run("complete", "P")
     assert (result.code, "SSL_CERT_FILE" in result.stderr) == (3, True)
 
 
