@@ -3,12 +3,19 @@
 import contextlib
 import errno
 import os
+import re
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from completions_cli.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
+
+_SUFFIX = ".tmp"
 
 
 class Destination(Protocol):
@@ -28,15 +35,17 @@ class AtomicFile:
     """Writes FILE by way of a temporary file in the same folder.
 
     `commit()` moves it into place; `keep_partial()` leaves what came as FILE.partial and FILE
-    itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly.
+    itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly. A symbolic link is
+    followed, or with `follow` false replaced.
     Raises OutputError.
     """
 
     is_terminal = False
     can_draw = False
 
-    def __init__(self, path: Path, *, mode: int | None = None) -> None:
+    def __init__(self, path: Path, *, mode: int | None = None, follow: bool = True) -> None:
         self.path = path
+        self._follow = follow
         self._target = path
         self._mode = mode
         self._temporary: Path | None = None
@@ -86,19 +95,21 @@ class AtomicFile:
 
     def _open(self) -> None:
         try:
-            existing = self.path.stat().st_mode
+            existing = self.path.stat(follow_symlinks=self._follow).st_mode
         except FileNotFoundError:
             existing = None
         if existing is not None and stat.S_ISDIR(existing):
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self.path))
+        if existing is not None and stat.S_ISLNK(existing):
+            existing = None
         if existing is not None and not stat.S_ISREG(existing):
             self._fd = os.open(self.path, os.O_WRONLY)
             self._is_open = True
             return
-        self._target = target = self.path.resolve() if self.path.is_symlink() else self.path
-        # A name as long as the system allows leaves no room for an addition.
-        self._fd, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".tmp", dir=target.parent)
+        self._target = target = self.path.resolve() if self._follow and self.path.is_symlink() else self.path
+        self._fd, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
         self._is_open = True
+        _hold(self._fd)
         self._temporary = Path(name)
         mode = self._mode
         if mode is None:
@@ -113,7 +124,7 @@ class AtomicFile:
             os.close(self._fd)
             if self._temporary is not None:
                 self._temporary.replace(target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
         except OSError as error:
             self.discard()
             raise self._failure(error) from error
@@ -124,13 +135,46 @@ class AtomicFile:
         )
 
 
+def sweep(path: Path) -> None:
+    """Remove what killed writers of a file left beside it. What somebody still writes stays."""
+    if sys.platform == "win32":
+        return
+    left = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]+" + re.escape(_SUFFIX))
+    with contextlib.suppress(OSError):
+        names = [entry.name for entry in path.parent.iterdir() if left.fullmatch(entry.name)]
+        for name in names:
+            _remove_abandoned(path.with_name(name))
+
+
+def _remove_abandoned(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(fd)
+
+
+def _prefix(target: Path) -> str:
+    # A name as long as the system allows leaves no room for an addition.
+    return f".{target.name[:40]}."
+
+
+def _hold(fd: int) -> None:
+    """Show `sweep` that a file is being written; where there are no locks nothing is swept."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename last; not every system can, and then there is nothing to be done."""
     with contextlib.suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)

@@ -4,12 +4,20 @@ What a crash leaves of it is settled by `recovery`.
 """
 
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from completions_cli import atomic
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch import locking
 from completions_cli.errors import OutputError
 
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_MOST_TRIES = 10
 _HINT = "Make room or choose another place; the same command then resumes this run."
+_TOUCHED_HINT = "Put it back if it was moved, and leave it alone during a run; the same command then resumes this one."
 
 
 class Log(Protocol):
@@ -23,28 +31,40 @@ class Log(Protocol):
     def sync(self) -> None:
         """Make all lines last."""
 
+    def check(self) -> None:
+        """See that it is still where and what it was."""
+
 
 class Journal:
-    """Appends lines, all of an `append` or none. Raises OutputError when the disk takes no more."""
+    """An OUTPUT that is open and locked. Appends lines, all of an `append` or none.
+
+    Raises OutputError when the disk takes no more, or when somebody else touched the file; UsageError when another
+    run has it.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-            self._size = os.lseek(self._fd, 0, os.SEEK_END)
-        except OSError as error:
-            raise _failure(path, error) from error
+        self.path = path
+        self._place = path.absolute()  # the folder may be renamed under us
+        self.is_new = False
         self.is_dirty = False
+        self._fd, self.lock = self._open()
+        self._size = os.fstat(self._fd).st_size
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self._size
 
     def append(self, lines: bytes) -> None:
         """Write lines, each with its LF. They survive the end of this process, a power cut only after `sync`."""
+        self.check()
+        written = 0
         try:
-            written = os.write(self._fd, lines)
             while written < len(lines):
-                written += os.write(self._fd, lines[written:])
+                written += os.write(self._fd, lines[written:] if written else lines)
         except OSError as error:
-            self._cut_back()
-            raise _failure(self._path, error) from error
+            self._cut_back(written)
+            raise _failure(self.path, error) from error
         self._size += len(lines)
         self.is_dirty = True
 
@@ -54,19 +74,128 @@ class Journal:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise _failure(self._path, error) from error
+            raise _failure(self.path, error) from error
+
+    def check(self) -> None:
+        """See that the file is in its place, and as long as this run made it. Raises OutputError."""
+        self.lock.check()
+        try:
+            found = self._place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise _touched(f"{self.path} was removed or moved during the run") from None
+        except OSError as error:
+            raise _failure(self.path, error) from error
+        if not os.path.samestat(found, os.fstat(self._fd)):
+            raise _touched(f"{self.path} was replaced by another file during the run")
+        if found.st_size != self._size:
+            how = "cut" if found.st_size < self._size else "written to by somebody else"
+            raise _touched(f"{self.path} was {how} during the run")
+
+    def truncate(self, size: int) -> None:
+        """Cut it to a size, for good."""
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError as error:
+            raise _failure(self.path, error) from error
+        self._size = size
+        self.sync()
+
+    def copy(self) -> AtomicFile:
+        """Return a file that takes this one's place when it is committed, and is then what this journal writes."""
+        return _Copy(self)
 
     def close(self) -> None:
-        """Close it; `sync` first."""
-        os.close(self._fd)
+        """Close it and let go of the lock; `sync` first."""
+        with suppress(OSError):
+            os.close(self._fd)
+        self.lock.release()
 
-    def _cut_back(self) -> None:
-        """Take lines back that are there in part. If even that fails, `recovery` will."""
+    def discard(self) -> None:
+        """Remove a file that this journal made and nothing was written to."""
+        with suppress(OSError, OutputError):
+            if self.is_new and self._size == 0:
+                self.check()
+                self._place.unlink()
+
+    def take_over(self, fd: int) -> None:
+        """Write to another file from now on, which has taken the place of this one."""
+        with suppress(OSError):
+            os.close(self._fd)
+        self._fd = fd
+        self._size = os.fstat(fd).st_size
+        self.is_dirty = False
+
+    def _open(self) -> tuple[int, locking.Lock]:
+        """Open and lock the file that has the name, which another may take until the lock is ours."""
+        for _ in range(_MOST_TRIES):
+            fd = self._open_once()
+            try:
+                lock = locking.take(fd, self.path)
+                if os.path.samestat(os.fstat(fd), self._place.stat()):
+                    return fd, lock
+                lock.release()
+            except FileNotFoundError:
+                lock.release()
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+        raise locking.taken(self.path)
+
+    def _open_once(self) -> int:
         try:
-            os.ftruncate(self._fd, self._size)
-            os.lseek(self._fd, self._size, os.SEEK_SET)
-        except OSError:
+            try:
+                return os.open(self.path, _FLAGS)
+            except FileNotFoundError:
+                fd = os.open(self.path, _FLAGS | os.O_CREAT, 0o666)
+                self.is_new = True
+        except OSError as error:
+            raise _failure(self.path, error) from error
+        atomic.sync_folder(self._place.parent)
+        return fd
+
+    def _cut_back(self, written: int) -> None:
+        """Take lines back that are there in part. If even that fails, `recovery` will."""
+        with suppress(OSError):
+            if os.fstat(self._fd).st_size == self._size + written:
+                os.ftruncate(self._fd, self._size)
+
+
+class _Copy(AtomicFile):
+    """A file that takes the place of a journal's, locked before anybody else can see it."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal.path)
+        self._journal = journal
+        journal.lock.move_to(self._fd)
+
+    def commit(self) -> None:
+        """Take the journal's place."""
+        self._journal.check()
+        if sys.platform == "win32":  # no file can be replaced there that is open
+            os.close(self._journal._fd)  # noqa: SLF001 - half of the journal
+            super().commit()
+            self._journal.take_over(os.open(self.path, _FLAGS))
             return
+        fd = os.dup(self._fd)  # the lock goes with it
+        try:
+            _append_only(fd)
+            super().commit()
+        except BaseException:
+            os.close(fd)
+            raise
+        self._journal.take_over(fd)
+
+
+def _append_only(fd: int) -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
+
+
+def _touched(message: str) -> OutputError:
+    return OutputError(message, hint=_TOUCHED_HINT)
 
 
 def _failure(path: Path, error: OSError) -> OutputError:

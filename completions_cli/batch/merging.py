@@ -8,6 +8,7 @@ from pathlib import Path
 from completions_cli.batch import entry, ordering, run_file
 from completions_cli.batch.cluster.parts import RUN
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.journal import Journal
 from completions_cli.batch.ordering import Arranged
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
@@ -33,7 +34,15 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
     kinds = [run.output_format if run else _sniff(file) for file, run in zip(files, runs, strict=True)]
     if len(set(kinds)) > 1:
         raise UsageError("the parts are of different output formats", hint="Some are native, some OpenAI's.")
-    done = ordering.arrange(files, [partial(entry.read, output_format=kind) for kind in kinds], output)
+    readers = [partial(entry.read, output_format=kind) for kind in kinds]
+    journal = Journal(output)
+    try:
+        done = ordering.arrange(files, readers, journal)
+    except BaseException:
+        journal.discard()
+        raise
+    finally:
+        journal.close()
     if known and len(known) == len(files):
         replace(known[0], shard=(0, 1)).write(run_file.path_beside(output))
     return done

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from completions_cli.atomic import AtomicFile
 from completions_cli.batch import output_lines
+from completions_cli.batch.journal import Journal
 from completions_cli.batch.line_index import LineIndex, Place
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.errors import OutputError
@@ -30,18 +30,19 @@ class Arranged:
         return self.last + 1 - self.rows
 
 
-def sort_in_place(path: Path, reader: EntryReader) -> None:
+def sort_in_place(journal: Journal, reader: EntryReader) -> None:
     """Put an output into the order of its rows; one that is in order is left alone. Raises OutputError."""
-    if not _is_sorted(path, reader):
-        arrange([path], [reader], path)
+    if not _is_sorted(journal.path, reader):
+        arrange([journal.path], [reader], journal)
 
 
-def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], output: Path) -> Arranged:
-    """Write the lines of all parts to `output`, atomically. Of a row that is there twice, an answer counts.
+def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], journal: Journal) -> Arranged:
+    """Write the lines of all parts in place of an output's, atomically. Of a row that is there twice, an answer counts.
 
     Raises UsageError for a line that is none of a batch, OutputError when the output, or a temporary file beside
     it, cannot be written.
     """
+    output = journal.path
     done = Arranged()
     try:
         with LineIndex(output.parent) as index, _Files(parts) as files:
@@ -50,7 +51,7 @@ def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], output: Path)
             lines = done.rows
             done.rows, done.failed, done.last = index.summary()
             done.repeated = lines - done.rows
-            _copy(index, files, output)
+            _copy(index, files, journal)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", hint="Is there room for a copy?") from error
     return done
@@ -64,8 +65,8 @@ def _places(part: Path, reader: EntryReader, number: int, done: Arranged) -> Ite
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
 
 
-def _copy(index: LineIndex, files: "_Files", output: Path) -> None:
-    copy = AtomicFile(output)
+def _copy(index: LineIndex, files: "_Files", journal: Journal) -> None:
+    copy = journal.copy()
     try:
         for number, offset in index.in_order():
             files[number].seek(offset)

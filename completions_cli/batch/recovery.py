@@ -5,15 +5,14 @@ touched. What goes is what a crash leaves (a last line without its end, blocks o
 of a row that has another line which counts.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from completions_cli.atomic import AtomicFile
 from completions_cli.batch import output_lines
 from completions_cli.batch.entry import Entry
+from completions_cli.batch.journal import Journal
 from completions_cli.batch.line_index import LineIndex, Place
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.batch.row_set import RowSet
@@ -97,26 +96,35 @@ class Scan:
         return bool(self.found.damaged or self.found.repeated)
 
 
-def recover(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Recovered:
+def recover(journal: Journal, reader: EntryReader, *, row_total: int | None = None) -> Recovered:
     """Read an output and mend it: afterwards it holds whole lines, one a row.
 
     Raises UsageError, with nothing touched, as `output_lines.read` does; OutputError when it cannot be mended.
     """
-    if not path.exists():
-        return Recovered()
-    try:
-        seen = scan(path, reader, row_total=row_total)
-        if seen.needs_rewriting:
-            rewrite(path, reader)
-        elif not seen.has_end or seen.found.torn:
-            _trim(path, seen)
-    except OSError as error:
-        raise _failure(path, error) from error
+    seen = scan(journal.path, reader, row_total=row_total)
+    if seen.needs_rewriting:
+        rewrite(journal, reader)
+        return seen.found
+    if seen.found.torn:
+        journal.truncate(seen.stop)
+    if not seen.has_end:
+        journal.append(b"\n")
+        journal.sync()
     return seen.found
 
 
 def scan(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Scan:
-    """Read an output without touching it. Raises UsageError and OSError as `output_lines.read` does."""
+    """Read an output without touching it.
+
+    Raises UsageError as `output_lines.read` does, OutputError when it cannot be read.
+    """
+    try:
+        return _scan(path, reader, row_total)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror}", hint="Check its permissions.") from error
+
+
+def _scan(path: Path, reader: EntryReader, row_total: int | None) -> Scan:
     found = Recovered()
     stop = damaged = 0
     has_end = True
@@ -132,11 +140,12 @@ def scan(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Sc
     return Scan(found, stop, has_end)
 
 
-def rewrite(path: Path, reader: EntryReader) -> None:
+def rewrite(journal: Journal, reader: EntryReader) -> None:
     """Replace an output by a copy with one line a row, in the order in which they stand. Raises OutputError."""
+    path = journal.path
     with LineIndex(path.parent) as index:
         index.add(place for place, _ in placed(path, reader))
-        copy = AtomicFile(path)
+        copy = journal.copy()
         try:
             for place, content in placed(path, reader):
                 if index.counts(place):
@@ -152,20 +161,3 @@ def placed(path: Path, reader: EntryReader, number: int = 0) -> Iterator[tuple[P
     for line in output_lines.read(path, reader):
         if line.entry is not None:
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset), line.content
-
-
-def _trim(path: Path, seen: Scan) -> None:
-    with path.open("r+b") as file:
-        file.truncate(seen.stop)
-        if not seen.has_end:
-            file.seek(0, os.SEEK_END)
-            file.write(b"\n")
-            file.flush()
-        os.fsync(file.fileno())
-
-
-def _failure(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path} cannot be written: {error.strerror}",
-        hint="Make room or choose another place; the same command then resumes this run.",
-    )

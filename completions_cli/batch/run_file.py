@@ -33,7 +33,7 @@ class RunFile:
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
-        file = AtomicFile(path)
+        file = AtomicFile(path, follow=False)
         try:
             file.write(self.as_bytes())
         except BaseException:

@@ -96,6 +96,7 @@ class Runner:
         if self._failure is not None:
             raise self._failure
         await self._sync()
+        self._check()
 
     def stop(self, ending: Ending) -> None:
         """Send nothing more; what is under way may end. The first reason given counts."""
@@ -221,8 +222,15 @@ class Runner:
     async def _keep_syncing(self) -> None:
         while True:
             await asyncio.sleep(_SYNC_SECONDS)
+            self._check()
             if self._journal.is_dirty:
                 await self._sync()
+
+    def _check(self) -> None:
+        try:
+            self._journal.check()
+        except OutputError as error:
+            self._cannot_write(error)
 
     async def _sync(self) -> None:
         try:

@@ -1,15 +1,23 @@
-"""OUTPUT and what lies beside it: locked, recognised as ours, and mended before a run resumes."""
+"""OUTPUT and OUTPUT.run: locked, recognised as ours, and mended before a run resumes.
 
-import os
+What lasts in which order, so that a power cut at any moment leaves what the same command finishes:
+
+1. OUTPUT is made and locked, and its folder synced: its name is durable before anything is in it.
+2. A new run: what was in OUTPUT (`--overwrite`) is cut off and synced before OUTPUT.run says what the new run is, so
+   old answers never stand under new parameters. OUTPUT.run is written aside, synced, moved into place, folder synced.
+3. A resumed run: OUTPUT.run stays as it is. A torn end is cut off and synced. Where lines amid the file have to go, a
+   copy is written, synced and moved into OUTPUT's place, and the folder is synced.
+4. Answers are appended and synced every 0.2 s. Until then a power cut takes them: their rows are asked again.
+5. The end: OUTPUT is synced; with `--ordered`, or where failures were replaced, a copy takes its place as in 3.
+"""
+
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from completions_cli import atomic
 from completions_cli.batch import entry, ordering, recovery, run_file
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.recovery import Recovered
@@ -19,13 +27,11 @@ from completions_cli.errors import OutputError, UsageError
 
 @dataclass(slots=True)
 class Workspace:
-    """An OUTPUT that is ours to write. Close it to let others have it."""
+    """An OUTPUT that is ours to write. Close its journal to let others have it."""
 
-    path: Path
     run: RunFile
     recovered: Recovered
     journal: Journal
-    lock: FileLock
 
     def tidy(self, *, replaced: bool, ordered: bool) -> None:
         """Leave one line a row where failures were `replaced`, in the order of the rows if `ordered`.
@@ -34,68 +40,49 @@ class Workspace:
         """
         reader = partial(entry.read, output_format=self.run.output_format)
         if ordered:
-            ordering.sort_in_place(self.path, reader)
+            ordering.sort_in_place(self.journal, reader)
         elif replaced:
-            recovery.rewrite(self.path, reader)
-
-    def close(self) -> None:
-        """Close the journal and let go of the lock."""
-        with suppress(OSError):
-            self.journal.close()
-        self.lock.release()
+            recovery.rewrite(self.journal, reader)
+        self.journal.check()
 
 
-def locked(output: Path) -> FileLock:
-    """Take the lock beside OUTPUT. Raises UsageError when another run has it, OutputError when there can be none."""
+def opened(output: Path) -> Journal:
+    """Open and lock OUTPUT, made if need be. Raises UsageError when another run has it, OutputError when it cannot."""
     _check_place(output)
-    path = output.with_name(output.name + ".lock")
-    try:
-        # The lock takes a file it may not open for one that is locked.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
-        lock = FileLock(path)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(
-            f"another run is writing to {output}", hint="Wait for it, stop it, or choose another OUTPUT."
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            f"{output} cannot be written: {error.strerror}", hint="Check the folder and its permissions."
-        ) from error
-    return lock
+    return Journal(output)
 
 
-def prepare(output: Path, lock: FileLock, describe: Callable[[], RunFile], *, overwrite: bool) -> Workspace:
+def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: bool) -> Workspace:
     """Make OUTPUT ready for a run: begun, or resumed. `describe` says what is to be run.
 
-    Raises UsageError when it belongs to another run or holds lines that are none of a batch.
+    Raises UsageError, with nothing touched, when it belongs to another run or holds lines that are none of a batch.
     """
+    output = journal.path
     beside = run_file.path_beside(output)
-    has_lines = output.exists() and output.stat().st_size > 0
-    if has_lines and not overwrite:
-        earlier = run_file.read(beside)
-        if earlier is None:
-            raise UsageError(
-                f"{output} exists and is not the output of a batch",
-                hint="Choose another OUTPUT, or --overwrite to lose what is in it.",
-            )
+    earlier = run_file.read(beside)
+    if not journal.size or overwrite:
         now = describe()
-        now.check(earlier, output)
-    else:
-        now = describe()
-        if has_lines:
-            _empty(output)
+        if journal.size:
+            journal.truncate(0)
+        _sweep(output)
         now.write(beside)
+        return Workspace(now, Recovered(), journal)
+    if earlier is None:
+        raise UsageError(
+            f"{output} exists and is not the output of a batch",
+            hint="Choose another OUTPUT, or --overwrite to lose what is in it.",
+        )
+    now = describe()
+    now.check(earlier, output)
     reader = partial(entry.read, output_format=now.output_format)
-    recovered = recovery.recover(output, reader, row_total=now.rows)
-    return Workspace(output, now, recovered, Journal(output), lock)
+    found = recovery.recover(journal, reader, row_total=now.rows)
+    _sweep(output)
+    return Workspace(now, found, journal)
 
 
-def _empty(output: Path) -> None:
-    try:
-        os.truncate(output, 0)
-    except OSError as error:
-        raise OutputError(f"{output} cannot be overwritten: {error.strerror}") from error
+def _sweep(output: Path) -> None:
+    for path in (output, run_file.path_beside(output)):
+        atomic.sweep(path)
 
 
 def _check_place(output: Path) -> None:

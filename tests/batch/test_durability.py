@@ -162,7 +162,7 @@ def test_a_pipe_is_known_by_its_content(cli: Cli, emulator: Start, output: Path)
     assert batch(cli, "-", "-o", output, stdin=content).code == 0
     assert (row_numbers(output), len(server.log())) == ([0, 1, 2], 3)
     assert batch(cli, "-", "-o", output, stdin=content + b'"d"\n').code == 2
-    assert sorted(path.name for path in output.parent.glob("out*")) == ["out.jsonl", "out.jsonl.lock", "out.jsonl.run"]
+    assert sorted(path.name for path in output.parent.glob("out*")) == ["out.jsonl", "out.jsonl.run"]
 
 
 def test_closed_streams_do_no_harm(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from completions_cli.batch import entry, formats, output_lines, recovery
 from completions_cli.batch.formats import Outcome, OutputFormat
+from completions_cli.batch.journal import Journal
 from completions_cli.batch.ordering import arrange, sort_in_place
+from completions_cli.batch.output_lines import EntryReader
+from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.rows import Row
 from completions_cli.errors import OutputError, RejectedError, RowError, ServerError, UsageError
 
@@ -40,6 +43,22 @@ def outcomes(draw: st.DrawFn) -> list[Outcome]:
         else:
             made.append(Outcome(row, error=RejectedError(draw(texts | tricky), status=400), attempts=2))
     return made
+
+
+def recover(path: Path, reader: EntryReader, row_total: int | None = None) -> Recovered:
+    """Recover an output and let go of it."""
+    journal = Journal(path)
+    try:
+        return recovery.recover(journal, reader, row_total=row_total)
+    finally:
+        journal.close()
+
+
+def sort(path: Path, reader: EntryReader) -> None:
+    """Sort an output and let go of it."""
+    journal = Journal(path)
+    sort_in_place(journal, reader)
+    journal.close()
 
 
 def _line(number: int, *, failed: bool = False, name: str = "") -> bytes:
@@ -94,7 +113,7 @@ def test_a_rewritten_output_loses_nothing(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "out"
         path.write_bytes(content.encode())
-        found = recovery.recover(path, reader, row_total=2001)
+        found = recover(path, reader, row_total=2001)
         answered = {outcome.row.number for outcome in kept if outcome.error is None}
         failed = {outcome.row.number for outcome in kept} - answered
         assert {row for row in range(2001) if row in found.answered} == answered
@@ -102,7 +121,7 @@ def test_a_rewritten_output_loses_nothing(
         assert found.failed.total() == len(failed)
         assert found.notes(path) == []
         assert path.read_bytes().removesuffix(b"\n") == content.encode().removesuffix(b"\n")
-        sort_in_place(path, reader)
+        sort(path, reader)
         numbers = [line.entry.row for line in output_lines.read(path, reader) if line.entry]
         assert numbers == sorted(answered | failed)
 
@@ -114,7 +133,7 @@ def test_any_prefix_is_recovered(made: list[Outcome], cut: float, zeros: int) ->
     with TemporaryDirectory() as folder:
         path = Path(folder) / "out"
         path.write_bytes(kept + b"\0" * zeros)
-        found = recovery.recover(path, native)
+        found = recover(path, native)
         whole = kept[: kept.rfind(b"\n") + 1]
         if kept[len(whole) :].endswith(b"}") and native(kept[len(whole) :]):
             whole = kept + b"\n"
@@ -161,7 +180,7 @@ def test_what_is_not_understood_is_not_touched(content: bytes, before: bytes, tm
     for after in (b"", _line(2) if content.endswith(b"\n") else b""):
         path.write_bytes(before + content + after)
         with pytest.raises(UsageError, match=f"^line {number} of "):
-            recovery.recover(path, native, row_total=100)
+            recover(path, native, row_total=100)
         assert path.read_bytes() == before + content + after
 
 
@@ -191,7 +210,7 @@ def test_of_a_row_that_is_there_twice_the_answer_counts(tmp_path: Path) -> None:
         _line(1, failed=True, name="c"),
     ]  # fmt: skip
     path.write_bytes(b"".join(lines))
-    found = recovery.recover(path, native)
+    found = recover(path, native)
     assert path.read_bytes() == lines[0] + lines[5] + lines[7]
     assert (found.ok, dict(found.failed), found.repeated, len(found.done)) == (2, {"rejected": 1}, 5, 3)
     assert [note.split()[0] for note in found.notes(path)] == ["5"]
@@ -200,7 +219,7 @@ def test_of_a_row_that_is_there_twice_the_answer_counts(tmp_path: Path) -> None:
 def test_zeros_of_a_power_cut_cost_only_their_rows(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(_line(0) + b"\0" * 4000 + _line(1) + _line(2)[:50] + b"\0" * 100 + b"\n" + _line(3) + b"\0" * 9)
-    found = recovery.recover(path, native)
+    found = recover(path, native)
     assert path.read_bytes() == _line(0) + _line(3)
     assert (found.ok, found.damaged, found.torn) == (2, 2, 9)
 
@@ -211,15 +230,15 @@ def test_an_output_without_damage_is_not_written_again(tmp_path: Path) -> None:
     for content in (whole, whole + b'{"torn', whole + b"\0" * 99, whole[:-1], whole + b"\0\0\n\0\0\n"):
         path.write_bytes(content)
         before = path.stat().st_ino
-        recovery.recover(path, native)
+        recover(path, native)
         assert (path.read_bytes(), path.stat().st_ino) == (whole, before)
 
 
 def test_absurd_numbers_take_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"".join(b'{"row":%d}\n' % (99999999999 * number) for number in range(1, 50)) + _line(0))
-    assert len(recovery.recover(path, native).done) == 50
-    sort_in_place(path, native)
+    assert len(recover(path, native).done) == 50
+    sort(path, native)
     assert path.read_bytes().startswith(_line(0))
 
 
@@ -229,7 +248,7 @@ def test_what_may_pass_is_told_from_what_lasts(tmp_path: Path) -> None:
     for kind in ("native", "openai"):
         made = [Outcome(Row(number), error=error) for number, error in enumerate(errors)]
         path.write_bytes(b"".join(formats.line(outcome, kind) for outcome in made))
-        found = recovery.recover(path, partial(entry.read, output_format=kind))
+        found = recover(path, partial(entry.read, output_format=kind))
         assert [number in found.retryable for number in range(3)] == [False, True, False]
         assert found.forget_failure(1) == "server"
         assert (len(found.retryable), found.forget_failure(1)) == (0, None)
@@ -239,7 +258,7 @@ def test_of_a_row_in_two_parts_success_counts(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(_line(2, failed=True, name="a") + _line(0, name="a") + b'{"torn')
     two.write_bytes(_line(2, name="b") + _line(0, failed=True, name="b") + _line(5, failed=True, name="b"))
-    done = arrange([one, two], [native, native], tmp_path / "out")
+    done = arrange([one, two], [native, native], Journal(tmp_path / "out"))
     found = [json.loads(text) for text in (tmp_path / "out").read_bytes().splitlines()]
     assert [(record["row"], record["id"], bool(record["error"])) for record in found] == [
         (0, "a", False), (2, "b", False), (5, "b", True),
@@ -249,5 +268,5 @@ def test_of_a_row_in_two_parts_success_counts(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=f"{tmp_path.name} cannot be written: Is a directory"):
-        recovery.recover(tmp_path, native)
+    with pytest.raises(OutputError, match=f"{tmp_path.name} cannot be read: Is a directory"):
+        recovery.scan(tmp_path, native)

@@ -12,6 +12,9 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.api.sse import EventDecoder
 from completions_cli.batch import entry, recovery
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.journal import Journal
+from completions_cli.batch.output_lines import EntryReader
+from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.source import Format, Source
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError, UsageError
 from completions_cli.settings import key_path, positions, profile_file
@@ -121,7 +124,7 @@ def output(data: bytes) -> None:
             path = Path(folder) / "out"
             path.write_bytes(data)
             try:
-                found = recovery.recover(path, read)
+                found = _recovered(path, read)
             except UsageError:
                 assert path.read_bytes() == data
                 continue
@@ -131,9 +134,17 @@ def output(data: bytes) -> None:
             rows = [line for line in lines if line != b"\xef\xbb\xbf"]
             assert len(found.done) == len(rows) == found.ok + found.failed.total()
             assert all(line in data for line in lines)
-            again = recovery.recover(path, read)
+            again = _recovered(path, read)
             assert path.read_bytes() == mended
             assert (len(again.done), again.ok, again.notes(path)) == (len(found.done), found.ok, [])
+
+
+def _recovered(path: Path, read: EntryReader) -> Recovered:
+    journal = Journal(path)
+    try:
+        return recovery.recover(journal, read)
+    finally:
+        journal.close()
 
 
 def screen(data: bytes) -> None:

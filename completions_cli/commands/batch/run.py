@@ -63,7 +63,8 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
             progress=progress,
         )
         ending = job.run(configuration.service(settings, endpoint), credentials)
-        space.tidy(replaced=totals.replaced > 0, ordered=chosen.ordered and ending is None)
+        if ending is None or ending.reason != "output":
+            space.tidy(replaced=totals.replaced > 0, ordered=chosen.ordered and ending is None)
     progress.summary(totals, output, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams)
     report.raise_ending(totals, ending)
@@ -93,18 +94,19 @@ def _open(
     early = None if path == "-" else opened()
     if early is not None and early.is_same_file(output):
         raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
-    lock = workspace.locked(output)
-    stack.callback(lock.release)
-    source = early or opened()
-    space = workspace.prepare(
-        output,
-        lock,
-        lambda: choices.run_file(chosen, settings, source),
-        overwrite=chosen.overwrite,
-    )
-    for note in space.recovered.notes(output):
+    journal = workspace.opened(output)
+    stack.callback(journal.close)
+    try:
+        source = early or opened()
+        space = workspace.prepare(
+            journal, lambda: choices.run_file(chosen, settings, source), overwrite=chosen.overwrite
+        )
+    except BaseException:
+        journal.discard()
+        raise
+    notes = [journal.lock.note] if journal.lock.note else []
+    for note in notes + space.recovered.notes(output):
         streams.stderr.note(f"note: {note}")
-    stack.callback(space.close)
     return space, source
 
 
