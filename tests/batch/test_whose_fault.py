@@ -80,6 +80,9 @@ class Lines:
     def sync(self) -> None:
         """Do nothing."""
 
+    def check(self) -> None:
+        """Do nothing."""
+
 
 def run(url: str, rows: list[Row], in_flight: int, lines: Lines, pack: int = 1) -> Ending | None:
     """Run a batch in this process, without its command."""
