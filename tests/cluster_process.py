@@ -22,11 +22,17 @@ class ClusterProcess:
     def __init__(self, environ: dict[str, str]) -> None:
         # Sockets are in it: its name must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        # Where clusters of this machine are written down: Ray expects the folder, and others may remove what is in it.
+        (self.folder / "ray").mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(self.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
+            [sys.executable, __file__, str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environ, "RAY_TMPDIR": str(self.folder)},
         )
         assert self.process.stdout
         self.address = self.process.stdout.readline().decode().strip()
+        assert self.address, "the cluster did not start"
 
     def kill_one(self, title: str) -> bool:
         """Kill a process of the cluster whose title begins so; false when there is none."""

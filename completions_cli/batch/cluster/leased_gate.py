@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Grant, Report
@@ -104,9 +105,9 @@ class LeasedGate:
     ) -> None:
         self.pace = LeasedPace(clock)
         self.totals: dict[str, Totals] = {}  # of the blocks under way
-        self.ending: Ending | None = None
-        self.on_ending: Callable[[Ending], None] = lambda _: None
+        self.ending: Ending | None = None  # a latch: once set, it stays
         self.on_close: Callable[[], None] = lambda: None
+        self._listeners: list[Callable[[Ending], None]] = []
         self._worker, self._exchange, self._outage, self._clock = worker, exchange, outage, clock
         self._waiting: deque[tuple[asyncio.Future[Ticket], Ask]] = deque()
         self._news = asyncio.Event()
@@ -116,7 +117,7 @@ class LeasedGate:
 
     async def enter(self, tokens: float, most: float) -> Ticket:
         """Wait for the turn of a request that will use about `tokens`, `most` at worst. Raises ClosedError."""
-        if self._is_closed:
+        if self._is_closed or self.ending is not None:
             raise ClosedError
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, Ask(tokens, most)))
@@ -131,16 +132,26 @@ class LeasedGate:
         """Let nothing more out, and have the others do the same."""
         if self.ending is None:
             self.ending = ending
-            self.on_ending(ending)
+            self._turn_away()
+            for told in self._listeners.copy():
+                told(ending)
         self._news.set()
+
+    @contextmanager
+    def listening(self, told: Callable[[Ending], None]) -> Iterator[None]:
+        """Have `told` called once with the ending, at once if it has come already, for the length of a block."""
+        self._listeners.append(told)
+        try:
+            if self.ending is not None:
+                told(self.ending)
+            yield
+        finally:
+            self._listeners.remove(told)
 
     def close(self) -> None:
         """Send all who wait away."""
         self._is_closed = True
-        while self._waiting:
-            turn, _ = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(ClosedError())
+        self._turn_away()
         self.on_close()
 
     async def keep_reporting(self) -> None:
@@ -199,6 +210,10 @@ class LeasedGate:
                 turn.set_result(ticket)
         if grant.ending is not None:
             self.end(grant.ending)
+
+    def _turn_away(self) -> None:
+        while (turn := self._next()) is not None:
+            turn.set_exception(ClosedError())
 
     def _next(self) -> "asyncio.Future[Ticket] | None":
         while self._waiting:

@@ -35,8 +35,11 @@ class PartLog:
         self.is_dirty = False
         self._committed_at = clock()
         self._size = 0
-        for line in parts.decode(folder.read(self._name) or b"", kind, output_format):
+        content = folder.read(self._name) or b""
+        found = parts.decode(content, kind, output_format)
+        for line in found:
             self._keep(line, keep_failed=keep_failed)
+        self._committed = parts.entry(content, found, output_format) if found else None
 
     def __contains__(self, row: int) -> bool:
         return row - self._base in self.done
@@ -57,14 +60,15 @@ class PartLog:
 
     def commit(self) -> Entry | None:
         """Write the part with all lines so far, in the order of their rows; None when there are none."""
+        if not self.is_dirty:
+            return self._committed
         self.is_dirty = False
         lines = sorted(self._lines.copy(), key=self._row)
-        if not lines:
-            return None
         content = parts.encode(lines, self._kind, self._format)
         self._folder.put(self._name, content)
         self._committed_at = self._clock()
-        return parts.entry(content, lines, self._format)
+        self._committed = parts.entry(content, lines, self._format)
+        return self._committed
 
     def _row(self, line: bytes) -> int:
         found = entry.read(line, self._format)

@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +14,8 @@ from completions_cli.batch.cluster.inputs import Block
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.part_log import PartLog
-from completions_cli.batch.cluster.parts import PartKind
-from completions_cli.batch.cluster.storage import Fenced, open_folder
+from completions_cli.batch.cluster.parts import Entry, PartKind
+from completions_cli.batch.cluster.storage import Fenced, Folder, open_folder
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.rows import Defaults
@@ -24,13 +25,13 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage
 from completions_cli.batch.units import Packer
 from completions_cli.batch.usage_estimate import UsageEstimate
-from completions_cli.errors import ConfigError, OutputError
+from completions_cli.errors import BatchStoppedError, ConfigError, OutputError
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.version import __version__
 
 _RENEWAL_SECONDS = 30.0
 _RENEWAL_POLL = 0.2
-_DRAIN_SECONDS = 30.0
+_DRAIN_SECONDS = 20.0  # for what is under way when a run ends: 30 s all in all, with the news and the last commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,17 @@ class OrderedCredentials:
 class Worker:
     """Works on blocks, several at a time, in one event loop: one connection pool, one gate, one view of the service."""
 
-    def __init__(self, job: Job, calls: Calls) -> None:
+    def __init__(self, job: Job, calls: Calls, folder: Folder | None = None) -> None:
         self._job, self._calls = job, calls
         self._name = uuid.uuid4().hex
-        self._folder = Fenced(open_folder(job.output), job.epoch)
+        self._folder = folder or Fenced(open_folder(job.output), job.epoch)
         self._triage = Triage(job.policy)
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
         self._gate = LeasedGate(self._name, calls.exchange, self._triage.outage)
-        self._gate.on_ending, self._gate.on_close = self._stop, self._closed
+        self._gate.on_close = self._closed
         self._runners: set[Runner] = set()
-        self._connecting: asyncio.Task[Exchange] | None = None
+        self._connecting: asyncio.Task[Exchange | None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
 
@@ -112,71 +113,90 @@ class Worker:
             self._gate.end(Ending("version", _version_error(self._job.version)))
         if self._gate.ending is None:
             try:
-                log = await asyncio.to_thread(self._open, block.part)
-                await self._run(block, attempt, log, totals)
-                entry = await asyncio.to_thread(log.commit)
+                entry = await self._run(block, attempt, totals)
             except OutputError as error:
                 self._gate.end(Ending("output", error))
         if self._failure is not None:
             raise self._failure
         return Done(block.part, attempt, entry, totals, self._gate.ending)
 
-    async def _run(self, block: Block, attempt: str, log: PartLog, totals: Totals) -> None:
+    async def _run(self, block: Block, attempt: str, totals: Totals) -> Entry | None:
         exchange = await self._connected()
+        if exchange is None:
+            return None
+        log = await asyncio.to_thread(self._open, block.part)
         rows = [row for row in block.rows if row.number not in log]
         runner = Runner(
             self._packer.units(iter(rows)),
             Tools(exchange, self._gate, log, self._packer, totals, triage=self._triage, estimate=self._estimate),
             Rules(self._job.policy, Budget(), self._job.output_format),
         )
+        with self._registered(runner, attempt, totals):
+            await runner.run()
+        if runner.ending is not None:
+            self._gate.end(runner.ending)
+        return await asyncio.to_thread(log.commit)
+
+    @contextmanager
+    def _registered(self, runner: Runner, attempt: str, totals: Totals) -> Iterator[None]:
+        """Have a runner hear of the end of the run, whenever that comes, and its totals reported."""
+        aborts: list[asyncio.TimerHandle] = []
+
+        def stop(ending: Ending) -> None:
+            """Send nothing more; what is under way may end."""
+            runner.stop(ending)
+            aborts.append(asyncio.get_running_loop().call_later(_DRAIN_SECONDS, runner.abort))
+
         self._runners.add(runner)
         self._gate.totals[attempt] = totals
         try:
-            await runner.run()
+            with self._gate.listening(stop):
+                yield
         finally:
             self._runners.discard(runner)
             del self._gate.totals[attempt]
-        if runner.ending is not None:
-            self._gate.end(runner.ending)
+            for timer in aborts:
+                timer.cancel()
 
     def _closed(self) -> None:
         """Record that a run has stopped: it speaks for all."""
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
             self._gate.end(ending)
 
-    def _stop(self, ending: Ending) -> None:
-        """Send nothing more, for any block; what is under way may end."""
-        for runner in list(self._runners):
-            runner.stop(ending)
-            asyncio.get_running_loop().call_later(_DRAIN_SECONDS, runner.abort)
-
     def _open(self, part: int) -> PartLog:
         job = self._job
         return PartLog(self._folder, part, job.kind, job.output_format, keep_failed=not job.retry_failed)
 
-    async def _connected(self) -> Exchange:
+    async def _connected(self) -> Exchange | None:
+        """Return what reaches the service; None when the run ended before the driver had said how."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return await self._connecting
 
-    async def _connect(self) -> Exchange:
+    async def _connect(self) -> Exchange | None:
         self._reporting = asyncio.create_task(self._gate.keep_reporting())
         self._reporting.add_done_callback(self._lost)
         orders = await asyncio.to_thread(self._first_orders)
+        if orders is None:
+            return None
         return Exchange(orders.service, OrderedCredentials(self._calls, orders), AsyncTransport(orders.connection))
 
-    def _first_orders(self) -> Orders:
+    def _first_orders(self) -> Orders | None:
         """Wait for the driver to have said something."""
-        while (orders := self._calls.orders(0)) is None:
+        while (orders := self._calls.orders(0)) is None and self._gate.ending is None and self._failure is None:
             time.sleep(_RENEWAL_POLL)
         return orders
 
     def _lost(self, reporting: "asyncio.Task[None]") -> None:
         """Give up when the coordinator is gone for good."""
-        if not reporting.cancelled():
-            self._failure = reporting.exception()
+        if not reporting.cancelled() and (failure := reporting.exception()) is not None:
+            self._failure = failure
+            self._gate.end(Ending("coordinator", BatchStoppedError("the coordinator is gone", hint=_AGAIN)))
             for runner in self._runners:
                 runner.abort()
+
+
+_AGAIN = "The same command goes on where this run stopped."
 
 
 def _version_error(drivers: str) -> ConfigError:
