@@ -124,6 +124,6 @@ class HttpRequest:
     """One POST as it goes out. Header names are lower case; the values of `secret_headers` are never shown."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes
     secret_headers: frozenset[str] = frozenset()

@@ -122,6 +122,7 @@ class Messages(Output):
     def __init__(self, fd: int, *, is_dumb: bool = False, quiet: bool = False) -> None:
         super().__init__(fd, "stderr", is_dumb=is_dumb)
         self.quiet = quiet
+        self.mask: Callable[[str], str] = str  # hides secrets; whoever knows any puts it here
 
     def line(self, text: str) -> None:
         """Say a line, control characters made visible."""
@@ -135,7 +136,7 @@ class Messages(Output):
     def raw(self, text: str) -> None:
         """Write text that may hold escape sequences of our own."""
         with contextlib.suppress(OutputError, BrokenPipeExit):
-            self.write(text.encode("utf-8", "replace"))
+            self.write(self.mask(text).encode("utf-8", "replace"))
 
 
 class Streams:

@@ -1,7 +1,7 @@
 """The request headers of the API reference, and which of them may be shown."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json
@@ -14,8 +14,6 @@ _SENSITIVE = re.compile(
     re.IGNORECASE,
 )
 MASK = "****"
-# Anything shorter would black out innocent words.
-_SHORTEST_SECRET = 8
 # What the client owns: a value of the user's here would break the exchange or leak a key.
 _RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
 
@@ -72,14 +70,6 @@ def request_id(entropy: bytes) -> str:
     digits[8] = digits[8] & 0x3F | 0x80
     text = digits.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Black out secrets in a text, as when a server quotes the key it was sent."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, MASK)
-    return text
 
 
 def is_sensitive(name: str) -> bool:

@@ -1,24 +1,254 @@
-"""Errors without the secrets that a server, or something on the way, put into its answer."""
+"""Secrets blacked out wherever a server, or something on the way, gives them back.
 
-from collections.abc import Collection
-from typing import TypeVar
+A server may quote a key whole or cut, escaped, encoded or in another case. So the mask looks for runs of the key's
+characters, however they are spelled: no more than seven of them in a row are left.
+"""
+
+import base64
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from completions_cli.api import headers
+from completions_cli.api.headers import MASK
 from completions_cli.errors import CompletionsError, ServiceError
+
+_RUN = 8  # characters of a secret that are not shown in a row
+_SHORTEST = 4  # a secret shorter than this would black out innocent words
+_GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth character
+_DEEPEST = 4  # escapes of escapes
 
 # The parts of an error that may quote a server.
 _SERVERS_WORDS = ("message", "hint", "code", "param", "request_id", "detail")
 
 _Error = TypeVar("_Error", bound=CompletionsError)
+# By its first characters: a needle, where in it they stand, and how long a run of it must be to be blacked out.
+_Grams: TypeAlias = dict[str, list[tuple[str, int, int]]]
 
 
-def masked(error: _Error, secrets: Collection[str]) -> _Error:
-    """Black out secrets in an error's texts; it is the same error afterwards."""
-    for name in _SERVERS_WORDS:
-        text = getattr(error, name, None)
-        if isinstance(text, str):
-            setattr(error, name, headers.mask(text, secrets))
-    error.args = (error.message,)  # which `repr` shows
-    if isinstance(error, ServiceError):
-        error.loc = tuple(headers.mask(part, secrets) for part in error.loc)
-    return error
+class Mask:
+    """Blacks out the secrets that it was told of."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._needles: dict[str, int] = {}
+        self._grams: _Grams | None = None
+        self._quads: frozenset[tuple[str, ...]] = frozenset()  # the same, as `word` compares them
+        self._short: set[str] = set()
+        self._known: set[tuple[str, bool]] = set()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str, *, in_part: bool = True) -> None:
+        """Black out a secret from now on; `in_part` also any piece of it, else only the whole."""
+        if (secret, in_part) in self._known:
+            return
+        self._known.add((secret, in_part))
+        if len(secret) >= _RUN:
+            self._needles |= {form: least if in_part else len(form) for form, least in _forms(secret)}
+            self._grams = None
+        elif len(secret) >= _SHORTEST:
+            self._short.add(secret)
+
+    def add_header(self, name: str, value: str) -> None:
+        """Black out the value of a header that stays secret: a credential in part too, after the name of its scheme."""
+        scheme, _, credential = value.partition(" ")
+        self.add(credential if credential and scheme.isalpha() else value, in_part=headers.is_sensitive(name))
+
+    def text(self, text: str) -> str:
+        """Return a text without the secrets."""
+        spans = sorted(self._found(text))
+        if not spans:
+            return text
+        parts: list[str] = []
+        end = 0
+        for start, stop in spans:
+            if start >= end:
+                parts += [text[end:start], MASK]
+            end = max(end, stop)
+        return "".join([*parts, text[end:]])
+
+    def word(self, word: str | None) -> str | None:
+        """Return a short text without the secrets, at little cost where it cannot hold one: the id of an answer."""
+        if word is None or not (self._needles or self._short):
+            return word
+        if self._grams is None:
+            self._known_grams()
+        lowered = word.lower()
+        if (
+            self._quads.isdisjoint(zip(lowered, lowered[1:], lowered[2:], lowered[3:], strict=False))
+            and not self._short
+        ):
+            return word
+        return self.text(word)
+
+    def error(self, error: _Error) -> _Error:
+        """Black out the secrets in an error's texts; it is the same error afterwards."""
+        for name in _SERVERS_WORDS:
+            text = getattr(error, name, None)
+            if isinstance(text, str):
+                setattr(error, name, self.text(text))
+        error.args = (error.message,)  # which `repr` shows
+        if isinstance(error, ServiceError):
+            error.loc = tuple(map(self.text, error.loc))
+        return error
+
+    def _found(self, text: str) -> Iterator[tuple[int, int]]:
+        for short in self._short:
+            whole = rf"(?<![A-Za-z0-9]){re.escape(short)}(?![A-Za-z0-9])"
+            yield from (match.span() for match in re.finditer(whole, text, re.IGNORECASE))
+        if not self._needles:
+            return
+        grams = self._known_grams()
+        for view in _views(text):
+            for start, end in _runs(view.text, grams):
+                if view.is_telling(start, end):
+                    yield view.starts[start], view.ends[end - 1]
+
+    def _known_grams(self) -> "_Grams":
+        if self._grams is None:
+            self._grams = _grams(self._needles)
+            self._quads = frozenset(map(tuple, self._grams))
+        return self._grams
+
+
+class _View(NamedTuple):
+    """A text as a reader may take it, and where in the original each of its characters stands."""
+
+    text: str
+    starts: list[int] | range
+    ends: list[int] | range
+
+    def is_telling(self, start: int, end: int) -> bool:
+        """Return whether a run is a piece of a secret rather than the words that it is made of, in a sentence."""
+        gaps = sum(self.starts[at] > self.ends[at - 1] for at in range(start + 1, end))
+        return not gaps or gaps >= (end - start) // 4 or any(map(str.isdigit, self.text[start:end]))
+
+    def only(self, kept: re.Pattern[str]) -> "_View":
+        """Return the view without what lies between matches."""
+        texts, starts, ends = [], list[int](), list[int]()
+        for match in kept.finditer(self.text):
+            texts.append(match[0])
+            starts += self.starts[match.start() : match.end()]
+            ends += self.ends[match.start() : match.end()]
+        return _View("".join(texts), starts, ends)
+
+    def unescaped(self) -> "_View":
+        """Return the view with each escape read, of whatever kind."""
+        texts, starts, ends = [], list[int](), list[int]()
+        at = 0
+        for match in _ESCAPE.finditer(self.text):
+            texts += [self.text[at : match.start()], _meant(match)]
+            starts += [*self.starts[at : match.start()], self.starts[match.start()]]
+            ends += [*self.ends[at : match.start()], self.ends[match.end() - 1]]
+            at = match.end()
+        return _View("".join([*texts, self.text[at:]]), [*starts, *self.starts[at:]], [*ends, *self.ends[at:]])
+
+
+def _views(text: str) -> Iterator[_View]:
+    """Yield a text as it is and with its escapes undone, again and again; in small letters, with and without signs."""
+    plain = text if text.isascii() else "".join(map(_plain, text))
+    view = _View(_lower(plain), range(len(text)), range(1, len(text) + 1))
+    for _ in range(_DEEPEST):
+        yield view.only(_VISIBLE)
+        yield view.only(_ALPHANUMERIC)
+        if not _ESCAPE.search(view.text):
+            break
+        view = view.unescaped()
+
+
+def _runs(text: str, grams: _Grams) -> Iterator[tuple[int, int]]:
+    """Yield where a text holds a long enough run of a needle."""
+    covered = 0
+    hits = [at for at in range(len(text) - _GRAM + 1) if text[at : at + _GRAM] in grams]
+    for at in hits:
+        for needle, position, least in grams[text[at : at + _GRAM]] if at >= covered else ():
+            start, end = _grown(text, at, needle, position)
+            if end - start >= least:
+                yield start, end
+                covered = max(covered, end)
+
+
+def _grown(text: str, at: int, needle: str, position: int) -> tuple[int, int]:
+    """Return the bounds of the run around a gram that text and needle share."""
+    start, end = at, at + _GRAM
+    before, after = position, position + _GRAM
+    while start and before and text[start - 1] == needle[before - 1]:
+        start, before = start - 1, before - 1
+    while end < len(text) and after < len(needle) and text[end] == needle[after]:
+        end, after = end + 1, after + 1
+    return start, end
+
+
+def _grams(needles: Mapping[str, int]) -> _Grams:
+    found: _Grams = {}
+    for needle, least in needles.items():
+        for position in range(0, len(needle) - _GRAM + 1, _GRAM):
+            found.setdefault(needle[position : position + _GRAM], []).append((needle, position, least))
+    return found
+
+
+def _forms(secret: str) -> Iterator[tuple[str, int]]:
+    """Yield how a secret may be written, in small letters, and how many characters of that are not shown in a row."""
+    data = secret.encode()
+    for written in (secret, codecs.encode(secret, "rot13")):
+        for text in (_lower(written), _lower(written)[::-1]):
+            yield text, _RUN
+            alphanumeric = "".join(_ALPHANUMERIC.findall(text))
+            if len(alphanumeric) >= _RUN:
+                yield alphanumeric, _RUN
+    yield data.hex(), 2 * _RUN - 1
+    yield "".join(map(str, data)), 2 * _RUN
+    for encode, group, length in _ENCODINGS:
+        for shift in range(group):  # what stands before it decides where a group begins
+            encoded = encode(bytes(shift) + data).decode().rstrip("=").lower()
+            begin = 0 if shift == 0 else -(-shift * length // group)
+            kept = encoded[begin:]
+            signs = encode in (base64.b85encode, base64.a85encode)
+            yield kept if signs else "".join(_ALPHANUMERIC.findall(kept)), _RUN * length // group
+
+
+_ENCODINGS = (
+    (base64.b64encode, 3, 4),
+    (base64.b32encode, 5, 8),
+    (base64.b85encode, 4, 5),
+    (base64.a85encode, 4, 5),
+)
+
+_VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
+_ALPHANUMERIC = re.compile(r"[0-9a-z]+", re.IGNORECASE)
+_ESCAPE = re.compile(
+    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u\{?(?P<u>[0-9a-f]{4,6})\}?|[\\0]x(?P<x>[0-9a-f]{2})"
+    r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"
+    r"|\\(?P<sign>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_BLANK = dict.fromkeys("nrtbf0v", " ")
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """Return the character that an escape stands for."""
+    kind = escape.lastgroup or ""
+    digits = escape[kind]
+    if kind == "name":
+        return _NAMED[digits]
+    if kind == "sign":
+        return _BLANK.get(digits, digits)
+    code = int(digits, {"octal": 8, "decimal": 10}.get(kind, 16))
+    return _lower(_plain(chr(code))) if code < 0x110000 else " "  # noqa: PLR2004 - the end of Unicode
+
+
+def _plain(character: str) -> str:
+    """Return the ASCII that a character is a variant of, a blank for what is not seen, else itself."""
+    plain = unicodedata.normalize("NFKC", character)
+    if len(plain) == 1 and plain.isascii():
+        return plain
+    return " " if unicodedata.category(character) in ("Cf", "Cc", "Mn", "Zs") else character
+
+
+def _lower(text: str) -> str:
+    """Return a text in small letters, as long as it was."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)

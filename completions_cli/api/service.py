@@ -15,7 +15,7 @@ class Service:
     endpoint: Endpoint
     deployment: str | None = None
     extra_parameters: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     secret_headers: frozenset[str] = frozenset()
     profile: str | None = None
     auth: str = "key"

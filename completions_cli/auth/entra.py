@@ -6,14 +6,14 @@ See the API reference, "Security: AADToken", and the identity platform's documen
 import json
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import error_map, masking, urls
-from completions_cli.api.headers import mask
+from completions_cli.api import error_map, urls
+from completions_cli.api.masking import Mask
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token, TokenCache
 from completions_cli.errors import (
@@ -156,12 +156,12 @@ class ClientCredentialsFlow:
             headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
             body=urlencode(form).encode(),
         )
-        secrets = (secret, quote_plus(secret))
-        trace = _Discreet(self._trace, secrets) if self._trace is not None else None
+        mask = Mask([secret, *self._connection.secrets])
+        trace = _Discreet(self._trace, mask) if self._trace is not None else None
         try:
             return self._exchange(request, trace, now)
         except CompletionsError as error:
-            raise masking.masked(error, secrets) from None
+            raise mask.error(error) from None
 
     def _exchange(self, request: HttpRequest, trace: Trace | None, now: float) -> Token:
         patience = Patience(self._connection.timeout, self._connection.deadline)
@@ -213,16 +213,16 @@ class ClientCredentialsFlow:
 class _Discreet:
     """Shows the exchange without its bodies: they hold the secret and the token."""
 
-    def __init__(self, trace: Trace, secrets: Collection[str]) -> None:
+    def __init__(self, trace: Trace, mask: Mask) -> None:
         self._trace = trace
-        self._secrets = secrets
+        self._mask = mask
 
     def request(self, request: HttpRequest) -> None:
         self._trace.request(replace(request, body=b"(a form with the client secret)"))
 
     def response(self, version: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
-        shown = {name: mask(value, self._secrets) for name, value in headers.items()}
-        self._trace.response(version, status, mask(reason, self._secrets), shown)
+        shown = {name: self._mask.text(value) for name, value in headers.items()}
+        self._trace.response(version, status, self._mask.text(reason), shown)
 
     def body(self, received: bytes) -> None:
         pass

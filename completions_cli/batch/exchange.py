@@ -23,11 +23,7 @@ class Reply:
     response: Mapping[str, Json]
     usage: Usage | None
     head: Head
-
-    @property
-    def request_id(self) -> str | None:
-        """The id under which the service knows this exchange."""
-        return self.head.request_id
+    request_id: str | None = None  # under which the service knows this exchange
 
 
 class Failure(Exception):  # noqa: N818 - an outcome that travels with the answer it came in
@@ -44,7 +40,8 @@ class Exchange:
 
     def __init__(self, service: Service, credentials: Credentials, transport: AsyncTransport) -> None:
         self._service = service
-        self._outgoing = Outgoing(service, encoding.dumps)
+        self._outgoing = Outgoing(service, transport.secrets, encoding.dumps)
+        self.mask = self._outgoing.mask  # hides from people what went out in secret
         self._credentials = AsyncCredentials(credentials)
         self._transport = transport
 
@@ -69,5 +66,5 @@ class Exchange:
             head = Head(answer.status, answer.headers)
             whole = head.read(answer.body, request.choice_count)
         except CompletionsError as error:
-            raise Failure(self._outgoing.masked(self._service.advised(error)), head) from None
-        return Reply(whole.response, whole.usage, head)
+            raise Failure(self.mask.error(self._service.advised(error)), head) from None
+        return Reply(whole.response, whole.usage, head, self.mask.word(head.request_id))

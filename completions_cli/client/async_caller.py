@@ -31,7 +31,7 @@ class AsyncCaller:
         on_wait: Callable[[Wait], None],
     ) -> None:
         self._service = service
-        self._outgoing = Outgoing(service)
+        self._outgoing = Outgoing(service, connection.secrets)
         self._credentials = AsyncCredentials(credentials)
         self._connection = connection
         self._policy = policy
@@ -55,7 +55,7 @@ class AsyncCaller:
                         else:
                             yield sampling.reindex(event, sample, len(requests))
             except CompletionsError as error:
-                raise self._outgoing.masked(error) from None
+                raise self._outgoing.mask.error(error) from None
         yield sampling.merge(ends)
 
     async def _answer(self, request: CompletionRequest, patience: Patience) -> AsyncGenerator[Chunk | Finished]:
@@ -95,7 +95,7 @@ class AsyncCaller:
                     response.heard()
             for chunk in incoming.close():
                 yield chunk
-            yield incoming.finished()
+            yield incoming.finished(self._outgoing.mask)
 
     async def _failure(self, head: Head, response: AsyncResponse) -> ServiceError:
         refusal = Refusal(head)
@@ -107,6 +107,6 @@ class AsyncCaller:
         return refusal.error()
 
     async def _wait(self, wait: Wait) -> None:
-        self._outgoing.masked(wait.error)
+        self._outgoing.mask.error(wait.error)
         self._on_wait(wait)
         await asyncio.sleep(wait.seconds)

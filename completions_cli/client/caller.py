@@ -41,7 +41,8 @@ class Caller:
         self._on_wait = on_wait
         self._sleep = sleep
         self._transport = SyncTransport(self._connection, trace)
-        self._outgoing = Outgoing(service)
+        self._outgoing = Outgoing(service, self._connection.secrets)
+        self.mask = self._outgoing.mask  # hides from people what went out in secret
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +75,7 @@ class Caller:
         try:
             yield from self._answer(request, patience)
         except CompletionsError as error:
-            raise self._outgoing.masked(error) from None
+            raise self.mask.error(error) from None
 
     def _answer(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
         attempts = Attempts(self._service, self._policy)
@@ -108,7 +109,7 @@ class Caller:
                 if incoming.made_progress:
                     response.heard()
             yield from incoming.close()
-            yield incoming.finished()
+            yield incoming.finished(self.mask)
 
     def _failure(self, head: Head, response: Response) -> ServiceError:
         refusal = Refusal(head)
@@ -120,6 +121,6 @@ class Caller:
         return refusal.error()
 
     def _wait(self, wait: Wait) -> None:
-        self._outgoing.masked(wait.error)
+        self.mask.error(wait.error)
         self._on_wait(wait)
         self._sleep(wait.seconds)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from completions_cli.api import document, error_map, retry
 from completions_cli.api.document import Whole
+from completions_cli.api.masking import Mask
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import MalformedResponseError, ServiceError
 from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
@@ -91,13 +92,13 @@ class Incoming:
                 hint="Does this server take arrays of prompts? Try one at a time.",
             )
 
-    def finished(self) -> Finished:
-        """Return how the answer finished."""
+    def finished(self, mask: Mask) -> Finished:
+        """Return how the answer finished, an id that quotes a secret masked."""
         all_at_once = self._reader.is_document
         return Finished(
             finish_reasons=self._reader.finish_reasons,
             usage=self._reader.usage,
-            request_id=self._head.request_id,
+            request_id=mask.word(self._head.request_id),
             latency=self._clock() - self._started,
             first_token=None if all_at_once else self._first_token,
             attempts=self._attempt,

@@ -2,11 +2,11 @@
 
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from completions_cli.api import headers, masking, wire
+from completions_cli.api import headers, wire
+from completions_cli.api.masking import Mask
 from completions_cli.api.service import Service
-from completions_cli.errors import CompletionsError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 
 _ID_HEADER = "x-ms-client-request-id"
@@ -15,10 +15,16 @@ _ID_HEADER = "x-ms-client-request-id"
 class Outgoing:
     """Makes the requests to a service, for every kind of caller, and knows what must not be quoted back.
 
-    `encode` writes the body: whoever sends many requests has a faster way than the standard library's.
+    `mask` hides what went out in secret, and `secrets` beside it. `encode` writes the bodies: whoever sends many has a
+    faster way than the standard library's.
     """
 
-    def __init__(self, service: Service, encode: Callable[[Mapping[str, Json]], bytes] = wire.encode) -> None:
+    def __init__(
+        self,
+        service: Service,
+        secrets: Iterable[str] = (),
+        encode: Callable[[Mapping[str, Json]], bytes] = wire.encode,
+    ) -> None:
         self._service = service
         self._encode = encode
         # The ids of a caller's requests begin alike, so that the service's staff can find them together.
@@ -27,7 +33,9 @@ class Outgoing:
         self._labels: dict[tuple[bool, bool], Mapping[str, str]] = {}
         self._signing: Mapping[str, str] = {}
         self._secret_headers = service.secret_headers
-        self._secrets = {_secret(service.headers[name]) for name in service.secret_headers & service.headers.keys()}
+        self.mask = Mask(secrets)
+        for name in service.secret_headers & service.headers.keys():
+            self.mask.add_header(name, service.headers[name])
 
     def request(self, request: CompletionRequest, signing: Mapping[str, str]) -> HttpRequest:
         """Build a request with the headers of credentials and an id of its own."""
@@ -41,12 +49,9 @@ class Outgoing:
             self._secret_headers,
         )
 
-    def masked(self, error: CompletionsError) -> CompletionsError:
-        """Black out in an error whatever went out in secret."""
-        return masking.masked(error, self._secrets)
-
     def _learn(self, signing: Mapping[str, str]) -> None:
-        self._secrets |= {_secret(value) for value in signing.values()}
+        for name, value in signing.items():
+            self.mask.add_header(name, value)
         self._secret_headers = self._service.secret_headers | signing.keys()
         self._signing = signing
 
@@ -57,7 +62,3 @@ class Outgoing:
         if labels is None:
             labels = self._labels[kind] = self._service.labels(request)
         return labels
-
-
-def _secret(value: str) -> str:
-    return value.removeprefix("Bearer ")

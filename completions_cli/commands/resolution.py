@@ -145,6 +145,7 @@ def caller(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["
             on_wait=lambda wait: _show_wait(wait, streams, spinner),
         ) as opened,
     ):
+        streams.stderr.mask = opened.mask.text
         yield opened
 
 

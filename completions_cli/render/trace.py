@@ -5,30 +5,34 @@ from collections.abc import Mapping
 
 from completions_cli.api import headers
 from completions_cli.api.headers import MASK
+from completions_cli.api.masking import Mask
 from completions_cli.models import HttpRequest
 from completions_cli.render.request import masked
 from completions_cli.streams import Messages
+
+# A body without line breaks is shown all the same, so many characters late.
+_LONGEST_HELD = 8192
 
 
 class TraceLines:
     """Shows requests and the heads of answers; bodies too when `bodies` is true.
 
-    A secret that a server sends back to us is masked in its answer as well, though it be cut in two.
+    A secret that a server sends back to us is masked in its answer as well. Bodies are shown a line at a time.
     """
 
     def __init__(self, stderr: Messages, *, bodies: bool) -> None:
         self._stderr = stderr
         self._bodies = bodies
-        self._secrets: set[str] = set()
+        self._mask = Mask()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held = ""  # the end of a part of a body, which may be the beginning of a secret
+        self._held = ""  # a line of a body that is still to end: it may hold the beginning of a secret
 
     def request(self, request: HttpRequest) -> None:
         """Show a request about to be sent."""
         shown = masked(request)
         for name, value in request.headers.items():
             if shown[name] != value:
-                self._secrets |= {value, value.partition(" ")[2]}
+                self._mask.add_header(name, value)
         self._line(f"> POST {request.url}")
         for name, value in shown.items():
             self._line(f"> {name}: {value}")
@@ -49,20 +53,14 @@ class TraceLines:
             self._body_lines(self._held + self._decoder.decode(b"", final=True))
             self._held = ""
             return
-        text = headers.mask(self._held + self._decoder.decode(received), self._secrets)
-        held = max((_beginning_of(secret, text) for secret in self._secrets), default=0)
-        self._held = text[len(text) - held :]
-        self._body_lines(text[: len(text) - held])
+        text = self._held + self._decoder.decode(received)
+        ended = max(text.rfind("\n"), text.rfind("\r")) + 1 or max(0, len(text) - _LONGEST_HELD)
+        self._held = text[ended:]
+        self._body_lines(text[:ended])
 
     def _body_lines(self, text: str) -> None:
-        for line in text.splitlines():
+        for line in self._mask.text(text).splitlines():
             self._line(f"< {line}")
 
     def _line(self, text: str) -> None:
-        self._stderr.line(headers.mask(text, self._secrets))
-
-
-def _beginning_of(secret: str, text: str) -> int:
-    """Count the last characters of a text that are the first of a secret."""
-    lengths = range(min(len(secret) - 1, len(text)), 0, -1)
-    return next((length for length in lengths if text.endswith(secret[:length])), 0)
+        self._stderr.line(self._mask.text(text))

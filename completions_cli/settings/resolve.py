@@ -38,7 +38,7 @@ class Flags:
     arguments: Mapping[str, Json] = field(default_factory=dict)
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     unset: frozenset[str] = frozenset()
     body: Mapping[str, Json] = field(default_factory=dict)
     body_extra: Mapping[str, Json] = field(default_factory=dict)
@@ -69,10 +69,10 @@ class Settings:
 
     profile: str | None
     endpoint: Endpoint | None
-    values: Values
+    values: Values = field(repr=False)
     parameters: Mapping[str, Json]
     extra: Mapping[str, Json]
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     secret_headers: frozenset[str]
     key_sources: tuple[KeySource, ...]
     sources: Mapping[str, str]

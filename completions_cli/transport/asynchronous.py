@@ -157,6 +157,11 @@ class AsyncTransport:
         self._deadline = None if connection.deadline is None else dt.timedelta(seconds=connection.deadline)
         self._link: Link | None = None
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is said to the proxy alone."""
+        return self._connection.secrets
+
     async def __aenter__(self) -> Self:
         return self
 

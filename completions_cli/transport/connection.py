@@ -1,7 +1,7 @@
 """How to reach a service, and who wants to watch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from completions_cli.api import urls
@@ -16,10 +16,16 @@ class Connection:
     timeout: float | None = 300.0
     deadline: float | None = None
     connect_timeout: float | None = 10.0
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
     ca_bundle: str | None = None
     ca_source: str = "ca_bundle"
     server: str = "endpoint"  # what is reached, as messages name it
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the proxy's URL says to the proxy alone: user name and password."""
+        user = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
+        return (user, user.partition(":")[2]) if user else ()
 
     @property
     def proxy_url(self) -> Proxy | None:

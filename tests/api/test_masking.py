@@ -1,22 +1,140 @@
-"""An error that quotes a secret back is shown without it, in whichever of its parts the secret stands."""
+"""A text that quotes a secret back is shown without it, however the secret is spelled, and wherever it was cut."""
 
-from completions_cli.api.masking import masked
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.api.headers import MASK
+from completions_cli.api.masking import Mask
 from completions_cli.errors import NetworkError, ServiceError
+from tests.spellings import SPELLINGS
 
 SECRET = "sk-12345678"
 QUOTED = f"you sent {SECRET}."
 SHOWN = "you sent ****."
+KEYS = {
+    "letters and digits": "aB3xY9zQw7e5Rt2Uu1Ii8Oo4pP0kLmN6",
+    "hexadecimal": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "with signs": 'sk-proj_aB3/xY9+zQ\\w"e5Rt7&Uu1%41Ii=Oo.pP0~kLmN',
+    "with what looks like escapes": "a\\nb%20c&amp;d\\x41e\\u0041f=3Dg",
+    "signs alone": "!@#$%^&*()_+{}|:<>?~`-=[];',./",
+    "words": "correct-horse-battery-staple",
+}
+INNOCENT = (
+    "no such route: https://contoso.openai.azure.com/openai/v1/completions?api-version=2024-04-01-preview%20x",
+    'max_tokens must be an integer (body.max_tokens) {"code":"BadRequest","n":1.0e9} \\n \\" &amp; 100%',
+    "07825db9-f4c3-4fbe-86b8-0b1c7b000000",
+    "Das Modell „llama3:8b\N{RIGHT DOUBLE QUOTATION MARK} fehlt \N{EM DASH} 模型不存在",
+)
+
+
+def visible_run(text: str, key: str, length: int = 8) -> str:
+    """Return a run of so many characters of a key that a text holds, whatever the case; "" when there is none."""
+    lowered, key = text.lower(), key.lower()
+    runs = (key[at : at + length] for at in range(len(key) - length + 1))
+    return next((run for run in runs if run in lowered), "")
+
+
+def spelled_run(text: str, key: str, spelled: str) -> str:
+    """Return what a text shows of a spelled key, beyond what may stand around it and seven characters."""
+    return visible_run(text, spelled, 8 * len(spelled) // len(key) + 10)
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_is_masked_in_every_spelling(spelling: str, kind: str) -> None:
+    key = KEYS[kind]
+    if spelling == "dashes between" and not any(map(str.isalnum, key)):
+        pytest.skip("dashes are then part of the key")
+    spelled = SPELLINGS[spelling](key)
+    shown = Mask([key]).text(f"before {spelled} after")
+    assert shown.startswith("before ")
+    assert MASK in shown
+    assert not visible_run(shown, key)
+    assert not spelled_run(shown, key, spelled.removeprefix("https://x.example/?api-key="))
+
+
+@pytest.mark.parametrize(
+    "spelling", ["as it is", "percent-encoded whole", "JSON", "repr of JSON", "base64", "hexadecimal"]
+)
+@pytest.mark.parametrize("kind", KEYS)
+def test_no_piece_of_a_secret_that_was_cut_anywhere_is_shown(kind: str, spelling: str) -> None:
+    key = KEYS[kind]
+    mask, spelled = Mask([key]), SPELLINGS[spelling](key)
+    for cut in range(len(spelled) + 1):
+        for piece in (spelled[:cut], spelled[cut:]):
+            shown = mask.text(f"{piece}\N{HORIZONTAL ELLIPSIS}")
+            assert not visible_run(shown, key)
+            assert not spelled_run(shown, key, spelled)
+
+
+@given(st.text(string.printable[:94], min_size=8, max_size=90), st.data())
+def test_no_run_of_any_secret_is_shown(key: str, data: st.DataObject) -> None:
+    begin = data.draw(st.integers(0, len(key)))
+    end = data.draw(st.integers(begin, len(key)))
+    around = data.draw(st.text(max_size=20))
+    assert not visible_run(Mask([key]).text(around + key[begin:end] + around), key)
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_innocent_words_stay(text: str) -> None:
+    mask = Mask([*KEYS.values(), "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.e30.c2lnbmF0dXJl"])
+    assert mask.text(text) == mask.word(text) == text
+
+
+def test_a_short_secret_is_masked_where_it_stands_alone() -> None:
+    mask = Mask(["sk-1234", "dog", "", "pass"])
+    assert mask.text("sk-1234 or SK-1234: no sk-12345 for a dog, Pass by passwords") == (
+        "**** or ****: no sk-12345 for a dog, **** by passwords"
+    )
+
+
+def test_words_of_a_secret_are_no_secret_in_a_sentence() -> None:
+    mask = Mask(["the-client-secret-of-7", "clientsecret"])
+    assert mask.text("no client secret of yours: the-client-secret") == "no client secret of yours: ****"
+
+
+def test_what_is_no_credential_is_masked_as_a_whole_only() -> None:
+    mask = Mask()
+    mask.add_header("x-team", "completions-research")
+    mask.add_header("x-key", "completions-secret")
+    assert mask.text("completions-research has completions") == "**** has ****"
+    other = Mask()
+    other.add_header("x-team", "completions-research")
+    assert other.text("completions-research has completions") == "**** has completions"
+
+
+def test_the_name_of_a_scheme_is_no_secret() -> None:
+    mask = Mask()
+    mask.add_header("authorization", "Bearer canary-0123456789")
+    mask.add_header("proxy-authorization", "Basic Y2FuYXJ5OnBhc3N3b3Jk")
+    assert mask.text("Bearer canary-0123456789, Basic Y2FuYXJ5OnBhc3N3b3Jk") == "Bearer ****, Basic ****"
+
+
+def test_a_word_is_masked_like_a_text() -> None:
+    mask = Mask([SECRET])
+    assert [mask.word(word) for word in (None, "r-1", SECRET, SECRET.upper(), f"id-{SECRET}")] == [
+        None,
+        "r-1",
+        MASK,
+        MASK,
+        f"id-{MASK}",
+    ]
 
 
 def test_a_services_words_are_masked_in_every_part() -> None:
     parts = dict.fromkeys(("hint", "code", "param", "request_id", "detail"), QUOTED)
     error = ServiceError(QUOTED, status=401, loc=("body", QUOTED), retry_after=1.5, **parts)  # type: ignore[arg-type]
-    assert masked(error, [SECRET]) is error
+    assert Mask([SECRET]).error(error) is error
     assert {getattr(error, name) for name in ("message", *parts)} == {str(error)} == {SHOWN}
     assert (error.loc, error.status, error.retry_after) == (("body", SHOWN), 401, 1.5)
+    assert SECRET not in repr(error)
 
 
 def test_what_is_absent_stays_so() -> None:
-    assert masked(NetworkError("reset by peer"), [SECRET]).hint == NetworkError("reset by peer").hint
-    error = masked(ServiceError("m", status=500), [SECRET])
+    mask = Mask([SECRET])
+    assert mask.error(NetworkError("reset by peer")).hint == NetworkError("reset by peer").hint
+    error = mask.error(ServiceError("m", status=500))
     assert (error.code, error.param, error.request_id, error.detail, error.loc) == (None, None, None, None, ())

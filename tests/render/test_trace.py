@@ -82,13 +82,13 @@ def test_a_secret_that_a_server_sends_back_is_masked_however_it_is_cut(secret: s
 
 def test_what_only_begins_like_a_secret_is_shown_in_the_end() -> None:
     def act(trace: TraceLines) -> None:
-        trace.body(b"is it canary-0")
+        trace.body(b"is it canary-")
         trace.body(b"99?\n")
-        trace.body(b"the end: canary-01\xc3")
+        trace.body(b"the end: canary-\xc3")
 
     shown = traced(act).replace("\n< ", "")
-    assert "canary-099?" in shown
-    assert shown.endswith("the end: canary-01\ufffd\n")
+    assert "canary-99?" in shown
+    assert shown.endswith("the end: canary-\ufffd\n")
 
 
 def test_a_character_cut_over_two_parts_is_shown_whole() -> None:

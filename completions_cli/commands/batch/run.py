@@ -143,10 +143,12 @@ class _Job:
         recovered, selection = self.space.recovered, self.chosen.selection
         settled = recovered.answered if self.chosen.retry_failed else recovered.done
         transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
+        exchange = Exchange(service, credentials, transport)
+        self.streams.stderr.mask = exchange.mask.text
         runner = Runner(
             packer.units(self.source.rows(lambda number: number in selection and number not in settled)),
             Tools(
-                Exchange(service, credentials, transport),
+                exchange,
                 Gate(self.pace, time.monotonic),
                 self.space.journal,
                 packer,
