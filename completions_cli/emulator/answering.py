@@ -72,7 +72,7 @@ class Answering:
         self._limits.settle(estimate, usage.total_tokens)
         entry.note(usage=usage.document())
         document = self._behaviour.dress(call, documents.whole(self._identity(call), generations, usage))
-        reply = Reply.of_json(200, strikes.document(document))
+        reply = Reply.of_json(200, strikes.document(document, call))
         reply.delay = self._config.latency + self._due(max(generation.tokens for generation in generations))
         return reply
 

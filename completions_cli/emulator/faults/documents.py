@@ -36,7 +36,7 @@ def documents() -> Iterator[Fault]:
 
 def choices_of(document: Document) -> list[Document]:
     """Return the choices of a whole answer or a chunk; another fault may have left none."""
-    return cast("list[Document]", document.get("choices", []))
+    return [choice for choice in cast("list[Document | None]", document.get("choices", [])) if choice is not None]
 
 
 def _whole(kind: str, summary: str, change: Callable[[Document], Document]) -> Fault:

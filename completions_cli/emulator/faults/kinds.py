@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from completions_cli.emulator.behaviours import Head
-from completions_cli.emulator.call import Document
+from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.reply import Reply, StreamReply
 
@@ -13,6 +13,7 @@ from completions_cli.emulator.reply import Reply, StreamReply
 Event = Document | bytes
 Events = AsyncIterator[Event]
 Blocks = AsyncIterator[bytes]
+Choices = list[Document | None]
 
 
 class Target(Enum):
@@ -28,8 +29,9 @@ class Target(Enum):
 class Fault:
     """One kind of fault: a line of `--list-faults` and a function at one or more stages.
 
-    Every function takes the fault's value last. The stages, in order: `answer` replaces the answer
-    (None: not this time); `document` changes a whole answer's object; `events` the chunks of a stream
+    Every function but `choices` takes the fault's value last. The stages, in order: `answer` replaces the answer
+    (None: not this time); `choices` changes those of a whole answer to a call, `document` its object; `events` the
+    chunks of a stream
     and `blocks` their bytes; `reply` changes headers and body; `send` carries the answer to the client.
     `plain` answers a request for a stream with a whole document.
     """
@@ -40,6 +42,7 @@ class Fault:
     value: float = 0.0
     value_name: str | None = None
     answer: Callable[[Head, float], Reply | None] | None = None
+    choices: Callable[[Choices, Call], Choices] | None = None
     document: Callable[[Document, float], Document] | None = None
     events: Callable[[Events, float], Events] | None = None
     blocks: Callable[[Blocks, float], Blocks] | None = None

@@ -3,12 +3,13 @@
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from completions_cli.emulator.behaviours import Head
-from completions_cli.emulator.call import Document
+from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.faults.catalogue import found
-from completions_cli.emulator.faults.kinds import Blocks, Events, Fault, Target
+from completions_cli.emulator.faults.kinds import Blocks, Choices, Events, Fault, Target
 from completions_cli.emulator.faults.spec import FaultSpec, parse_spec
 from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
 from completions_cli.errors import UsageError
@@ -48,9 +49,12 @@ class Strikes:
                 return reply
         return None
 
-    def document(self, document: Document) -> Document:
-        """Change a whole answer."""
+    def document(self, document: Document, call: Call) -> Document:
+        """Change a whole answer to a call."""
         for strike in self.strikes:
+            if strike.fault.choices:
+                choices = cast("Choices", document.get("choices", []))
+                document = document | {"choices": strike.fault.choices(choices, call)}
             if strike.fault.document:
                 document = strike.fault.document(document, strike.value)
         return document
