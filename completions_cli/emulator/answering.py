@@ -55,7 +55,7 @@ class Answering:
         call = self._behaviour.read(head, body)
         strikes.strikes += self._plan.draw({Target.ANSWER, Target.STREAM if call.stream else Target.DOCUMENT}, asked)
         prompt_tokens = await self._engine.prompt_tokens(call)
-        estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.samples
+        estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.texts
         verdict = self._limits.admit(estimate)
         if verdict.wait:
             reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
@@ -68,7 +68,7 @@ class Answering:
 
     async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes) -> Reply:
         generations = await self._engine.complete(call)
-        usage = Usage(prompt_tokens, sum(generation.tokens for generation in generations))
+        usage = Usage(prompt_tokens, sum(each.tokens + each.discarded for each in generations))
         self._limits.settle(estimate, usage.total_tokens)
         entry.note(usage=usage.document())
         document = self._behaviour.dress(call, documents.whole(self._identity(call), generations, usage))

@@ -22,7 +22,15 @@ class _Endpoint:
 def build_app(service: Service, behaviour: Behaviour) -> Starlette:
     """Put the service's endpoints under the behaviour's paths."""
     routes = [Route(path, _Endpoint(service.completions)) for path in behaviour.paths]
-    app = Starlette(routes=[*routes, Route(openapi.PATH, _Endpoint(service.describe))])
+    routes += [Route(path, _Endpoint(service.models)) for path in _models_paths(behaviour)]
+    routes += [Route("/health", _Endpoint(service.health)), Route(openapi.PATH, _Endpoint(service.describe))]
+    app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     app.router.default = service.elsewhere
     return app
+
+
+def _models_paths(behaviour: Behaviour) -> list[str]:
+    """Return where the models are listed: beside each completions route, and where most clients look."""
+    beside = [path.removesuffix("completions") + "models" for path in behaviour.paths]
+    return sorted({*beside, "/models", "/v1/models"})

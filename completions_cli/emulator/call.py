@@ -11,8 +11,8 @@ Document = dict[str, object]
 class Call:
     """One accepted request: defaults filled in, types certain.
 
-    `samples` and `echo` are what the model underneath understands of passed-through parameters;
-    `extras` are all of them.
+    `samples` (`n`), `best_of`, `echo` and `logprobs` are what the model underneath understands of passed-through
+    parameters; `extras` are all of them.
     """
 
     prompts: tuple[Prompt, ...]
@@ -26,19 +26,31 @@ class Call:
     stop: tuple[str, ...] = ()
     stream: bool = False
     samples: int = 1
+    best_of: int = 1
+    logprobs: int | None = None
     echo: bool = False
     include_usage: bool = False
     extras: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def texts(self) -> int:
+        """How many texts to write for each prompt."""
+        return max(self.samples, self.best_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One finished choice: its text, how many tokens were generated for it, and why it ended."""
+    """One finished choice: its text, how many tokens were generated for it, and why it ended.
+
+    `discarded` are the tokens of texts that `best_of` asked for and that were not the best.
+    """
 
     index: int
     text: str
     tokens: int
     finish_reason: str
+    logprobs: Document | None = None
+    discarded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class Delta:
     text: str
     tokens: int
     finish_reason: str | None = None
+    logprobs: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Identity:
 def whole(identity: Identity, generations: Sequence[Generation], usage: Usage) -> Document:
     """Return the answer as one document."""
     choices: list[Document] = [
-        {"index": generation.index, "finish_reason": generation.finish_reason, "text": generation.text}
+        _choice(generation.index, generation.finish_reason, generation.text, generation.logprobs)
         for generation in generations
     ]
     return identity.frame(choices) | {"usage": usage.document()}
@@ -38,4 +38,9 @@ def whole(identity: Identity, generations: Sequence[Generation], usage: Usage) -
 
 def chunk(identity: Identity, delta: Delta) -> Document:
     """Return one step of the answer; it has the shape of the whole."""
-    return identity.frame([{"index": delta.index, "finish_reason": delta.finish_reason, "text": delta.text}])
+    return identity.frame([_choice(delta.index, delta.finish_reason, delta.text, delta.logprobs)])
+
+
+def _choice(index: int, finish_reason: str | None, text: str, logprobs: Document | None) -> Document:
+    choice: Document = {"index": index, "finish_reason": finish_reason, "text": text}
+    return choice | {"logprobs": logprobs} if logprobs is not None else choice

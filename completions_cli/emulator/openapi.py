@@ -47,8 +47,6 @@ _MANAGED_REQUEST = _REQUEST | {
     "prompt": _STRING,
     "max_tokens": _MAX_TOKENS | {"default": 16},
     "temperature": _SHARE | {"default": 0.7},
-    "seed": {"type": ["integer", "null"]},
-    "stop": {"anyOf": [_STRING, _STRINGS, {"type": "null"}]},
     "model": {"type": ["string", "null"]},
 }
 _FOUNDRY_REQUEST = _REQUEST | {
@@ -56,12 +54,15 @@ _FOUNDRY_REQUEST = _REQUEST | {
     "max_tokens": _MAX_TOKENS | {"default": 16},
     "stop": {"anyOf": [_STRING, _STRINGS | {"maxItems": 4}]},
 }
-# What the model makes of parameters beyond the reference, on routes that take any.
+# What the model makes of parameters beyond the reference, on routes that take any; `best_of`, which a schema cannot
+# compare with `n`, is one more.
 _PASSED: dict[str, Document] = {
     "n": {"type": "integer", "minimum": 1, "maximum": 128, "default": 1},
     "echo": {"type": "boolean", "default": False},
-    "stream_options": {"type": ["object", "null"]},
+    "logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
+    "stream_options": {"type": "object"},
 }
+_NEVER_NULL = ("prompt", "model")
 _REQUESTS = {
     BehaviourName.REFERENCE: _REQUEST,
     BehaviourName.MANAGED: _MANAGED_REQUEST,
@@ -177,7 +178,13 @@ def _request(behaviour: BehaviourName, path: str) -> Document:
         properties["model"] = _STRING | {"minLength": 1}
     if path.startswith(_OPENAI):
         properties |= _PASSED
+    if behaviour is not BehaviourName.REFERENCE:
+        properties |= {name: _nullable(schema) for name, schema in properties.items() if name not in _NEVER_NULL}
     return _object(properties, required) | {"additionalProperties": path.startswith((_OPENAI, "/v1/"))}
+
+
+def _nullable(schema: Document) -> Document:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _required(behaviour: BehaviourName, path: str) -> tuple[str, ...]:

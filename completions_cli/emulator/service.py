@@ -11,17 +11,19 @@ from starlette.types import Receive, Scope, Send
 from completions_cli.emulator import openapi
 from completions_cli.emulator.answering import Answering
 from completions_cli.emulator.behaviours import Behaviour, Head
+from completions_cli.emulator.call import Document
 from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.config import BehaviourName
 from completions_cli.emulator.faults.plan import Strikes
 from completions_cli.emulator.log import Entry, RequestLog
-from completions_cli.emulator.reply import Reply, StreamReply
+from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
 
+_CREATED = 1_700_000_000  # Unix time, of all models
 _Answer = Callable[[Head, bytes, Entry, Strikes], Coroutine[None, None, Reply | StreamReply]]
 
 
 class Service:
-    """Its endpoints are `completions`, `describe` and `elsewhere`.
+    """Its endpoints are `completions`, `models`, `health`, `describe` and `elsewhere`.
 
     `watches` says to look out for clients that leave while their answer is being made.
     """
@@ -48,6 +50,14 @@ class Service:
     async def describe(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the OpenAPI document."""
         await self._exchange(scope, receive, send, self._description)
+
+    async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the list of models."""
+        await self._exchange(scope, receive, send, self._models)
+
+    async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say that the server is there, to anybody."""
+        await self._exchange(scope, receive, send, self._health)
 
     async def elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve every path that the behaviour does not know."""
@@ -84,6 +94,24 @@ class Service:
         if head.method not in {"GET", "HEAD"}:
             return self._behaviour.wrong_method(head)
         return Reply.of_json(200, openapi.description(self._name, self._behaviour.paths))
+
+    async def _models(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+        if head.method != "GET":
+            return self._behaviour.wrong_method(head)
+        try:
+            self._behaviour.check_key(head)
+        except RefusalError as refusal:
+            return refusal.reply
+        models: list[Document] = [
+            {"id": name, "object": "model", "created": _CREATED, "owned_by": "emulator"}
+            for name in self._behaviour.models
+        ]
+        return Reply.of_json(200, {"object": "list", "data": models})
+
+    async def _health(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+        if head.method not in {"GET", "HEAD"}:
+            return self._behaviour.wrong_method(head)
+        return Reply.of_json(200, {"status": "ok"})
 
     async def _no_route(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
         path = head.path.rstrip("/")

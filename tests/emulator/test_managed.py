@@ -53,7 +53,6 @@ WRONG = [
     ("prompt", None, "string_type", ["body", "prompt"]),
     ("temperature", 1.5, "less_than_equal", ["body", "temperature"]),
     ("temperature", -1, "greater_than_equal", ["body", "temperature"]),
-    ("temperature", None, "float_type", ["body", "temperature"]),
     ("temperature", "warm", "float_parsing", ["body", "temperature"]),
     ("max_tokens", 2.5, "int_from_float", ["body", "max_tokens"]),
     ("max_tokens", "many", "int_parsing", ["body", "max_tokens"]),

@@ -38,6 +38,15 @@ class Behaviour(Protocol):
     redirects_slash: bool
     limit_headers: frozenset[LimitHeader]
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that can be named."""
+        ...
+
+    def check_key(self, head: Head) -> None:
+        """Check who is asking: raises RefusalError."""
+        ...
+
     def admit(self, head: Head) -> None:
         """Check everything before the body: raises RefusalError."""
         ...

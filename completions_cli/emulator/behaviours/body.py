@@ -52,6 +52,8 @@ class ModelOptions:
     """What the model underneath makes of passed-through parameters."""
 
     samples: int = 1
+    best_of: int = 1
+    logprobs: int | None = None
     echo: bool = False
     include_usage: bool = False
 
@@ -173,6 +175,8 @@ def as_call(document: Document, model: str, default_tokens: int, passed: Documen
         stop=as_sequences(document.get("stop")),
         stream=document.get("stream") is True,
         samples=options.samples,
+        best_of=options.best_of,
+        logprobs=options.logprobs,
         echo=options.echo,
         include_usage=options.include_usage,
         extras=passed,

@@ -52,9 +52,15 @@ class Foundry:
     def __init__(self, key: str | None, deployments: Collection[str], model: str) -> None:
         self._key = key
         self._models = deployments
+        self._model_of_engine = model
 
-    def admit(self, head: Head) -> None:
-        """Check the api-key, then the version; a key as a Bearer token is taken by the OpenAI v1 route alone."""
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that were named, or the engine's own."""
+        return tuple(self._models) or (self._model_of_engine,)
+
+    def check_key(self, head: Head) -> None:
+        """Check the api-key; a key as a Bearer token is taken by the OpenAI v1 route alone."""
         key = head.headers.get("api-key", "").strip() or (head.bearer if _is_v1(head) else "")
         if not key or (self._key is not None and key != self._key):
             message = (
@@ -62,6 +68,10 @@ class Foundry:
                 "(https://cognitiveservices.azure.com), or have expired."
             )
             raise RefusalError(Reply.of_json(401, {"statusCode": 401, "message": message}))
+
+    def admit(self, head: Head) -> None:
+        """Check the key, then the version."""
+        self.check_key(head)
         if not _is_v1(head) and head.query.get("api-version") not in _VERSIONS:
             raise RefusalError(_not_found())
 
@@ -73,11 +83,12 @@ class Foundry:
             raise RefusalError(_nested(400, "BadRequest", f"The request body is not JSON: {error}.")) from error
         if not isinstance(document, dict):
             raise RefusalError(_nested(400, "BadRequest", "The request body must be a JSON object."))
+        document = extras.without_nulls(document)
         model = self._model(head, document)
         for violation in body.violations(document, body.REFERENCE_FIELDS):
             raise RefusalError(_explained(f"{violation.loc[-1]} {violation.why}"))
         passed = _extras(head, document)
-        options = extras.understood(passed)
+        options = extras.understood(passed, is_stream=document.get("stream") is True)
         if isinstance(options, body.Violation):
             raise RefusalError(_explained(f"{options.loc[-1]} {options.why}"))
         call = body.as_call(document, model, _DEFAULT_TOKENS, passed, options)
@@ -128,7 +139,7 @@ class Foundry:
     def dress(self, call: Call, document: Document) -> Document:
         """Add what the content filter found."""
         choices = cast("list[Document]", document["choices"])
-        dressed = [choice | {"logprobs": None, "content_filter_results": _SAFE} for choice in choices]
+        dressed = [{"logprobs": None} | choice | {"content_filter_results": _SAFE} for choice in choices]
         return document | {"choices": dressed, "prompt_filter_results": _prompt_results(call)}
 
     async def dress_stream(self, call: Call, chunks: Chunks) -> AsyncIterator[Document]:
@@ -137,7 +148,7 @@ class Foundry:
         yield first | {"prompt_filter_results": _prompt_results(call)}
         async for chunk, usage in chunks:
             choices = cast("list[Document]", chunk["choices"])
-            yield chunk | {"choices": [choice | {"logprobs": None} for choice in choices]}
+            yield chunk | {"choices": [{"logprobs": None} | choice for choice in choices]}
             if usage and call.include_usage:
                 yield chunk | {"choices": [], "usage": usage.document()}
 

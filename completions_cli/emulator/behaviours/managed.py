@@ -39,13 +39,22 @@ class Managed:
         self._deployments = deployments
         self._model = next(iter(deployments), model)
 
-    def admit(self, head: Head) -> None:
-        """Check the key, then the deployment; the query is not looked at."""
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The deployments, or the engine's own model."""
+        return tuple(self._deployments) or (self._model,)
+
+    def check_key(self, head: Head) -> None:
+        """Check the Authorization header."""
         if not head.headers.get("authorization"):
             message = "Auth token must be passed as a header called Authorization"
             raise RefusalError(Reply.of_json(401, {"status": message}))
         if not head.bearer or (self._key is not None and head.bearer != self._key):
             raise RefusalError(Reply.of_json(401, {"status": "Invalid auth token"}))
+
+    def admit(self, head: Head) -> None:
+        """Check the key, then the deployment; the query is not looked at."""
+        self.check_key(head)
         wanted = head.headers.get("azureml-model-deployment")
         if wanted is not None and self._deployments and wanted not in self._deployments:
             raise _refused(404, "Not Found", f"Specified deployment {wanted} could not be found.")
@@ -60,7 +69,7 @@ class Managed:
         if wrong:
             raise _invalid(wrong)
         passed = _extras(head, document)
-        options = extras.understood(passed)
+        options = extras.understood(passed, is_stream=values.get("stream") is True)
         if isinstance(options, body.Violation):
             raise RefusalError(vllm_error(f"{options.loc[-1]} {options.why}"))
         call = Call(
@@ -75,6 +84,8 @@ class Managed:
             stop=cast("tuple[str, ...]", values.get("stop") or ()),
             stream=values.get("stream") is True,
             samples=options.samples,
+            best_of=options.best_of,
+            logprobs=options.logprobs,
             echo=options.echo,
             include_usage=options.include_usage,
             extras=passed,
@@ -115,7 +126,7 @@ class Managed:
         choices = cast("list[Document]", document["choices"])
         blank: Document = {"text": "", "finish_reason": "stop"}
         dressed = [
-            choice | (blank if choice["finish_reason"] == "content_filter" else {}) | _VLLM_CHOICE for choice in choices
+            _VLLM_CHOICE | choice | (blank if choice["finish_reason"] == "content_filter" else {}) for choice in choices
         ]
         return _without_fingerprint(document) | {"choices": dressed}
 
@@ -124,7 +135,7 @@ class Managed:
         async for chunk, usage in chunks:
             choices = cast("list[Document]", chunk["choices"])
             yield _without_fingerprint(chunk) | {
-                "choices": [choice | _VLLM_CHOICE for choice in choices],
+                "choices": [_VLLM_CHOICE | choice for choice in choices],
                 "usage": usage.document() if usage else None,
             }
 
@@ -165,7 +176,7 @@ def _document(head: Head, body_bytes: bytes) -> Document:
     if not isinstance(document, dict):
         message = "Input should be a valid dictionary or object to extract fields from"
         raise _invalid([{"type": "model_attributes_type", "loc": ["body"], "msg": message, "input": document}])
-    return document
+    return extras.without_nulls(document)
 
 
 def _extras(head: Head, document: Document) -> Document:

@@ -32,10 +32,19 @@ class Reference:
         self._deployments = deployments
         self._model = model
 
-    def admit(self, head: Head) -> None:
-        """Check the key, then the version, then the deployment."""
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The deployments, or the engine's own model."""
+        return tuple(self._deployments) or (self._model,)
+
+    def check_key(self, head: Head) -> None:
+        """Check the Bearer token."""
         if not head.bearer or (self._key is not None and head.bearer != self._key):
             raise RefusalError(unauthorized())
+
+    def admit(self, head: Head) -> None:
+        """Check the key, then the version, then the deployment."""
+        self.check_key(head)
         _check_version(head.query.get("api-version"))
         wanted = head.headers.get("azureml-model-deployment")
         if wanted is not None and self._deployments and wanted not in self._deployments:
@@ -47,7 +56,7 @@ class Reference:
         for violation in body.violations(document, body.REFERENCE_FIELDS):
             raise RefusalError(unprocessable(violation))
         passed = _extras(head, document)
-        options = extras.understood(passed)
+        options = extras.understood(passed, is_stream=document.get("stream") is True)
         if isinstance(options, body.Violation):
             raise RefusalError(unprocessable(options))
         model = cast("str", document.get("model")) or self._deployment(head)

@@ -4,10 +4,10 @@ import hashlib
 import random
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from completions_cli.emulator import tokens
-from completions_cli.emulator.call import Call, Delta, Generation, Prompt
+from completions_cli.emulator import figures, tokens
+from completions_cli.emulator.call import Call, Delta, Document, Generation, Prompt
 from completions_cli.emulator.content_filter import OUTPUT_TRIGGER
 
 # Lengths are log-normal: half the texts stay below 60 tokens, about one in twenty is cut by the API's default of 256.
@@ -32,12 +32,13 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """One choice: the prompt again if it is to be echoed, the tokens, why they end."""
+    """One choice: the prompt as text, the tokens, why they end, and how many others were not taken."""
 
     index: int
-    preface: str
+    prompt: str
     pieces: list[str]
     reason: str
+    discarded: int = 0
 
 
 class EchoEngine:
@@ -61,21 +62,19 @@ class EchoEngine:
 
     async def complete(self, call: Call) -> list[Generation]:
         """Answer at once."""
-        return [
-            Generation(telling.index, telling.preface + "".join(telling.pieces), len(telling.pieces), telling.reason)
-            for telling in self._tellings(call)
-        ]
+        return [_generation(call, telling) for telling in self._tellings(call)]
 
     async def stream(self, call: Call) -> AsyncIterator[Delta]:
         """Answer token by token, one token of each choice a round."""
         tellings = self._tellings(call)
         for telling in tellings:
-            if telling.preface:
-                yield Delta(telling.index, 0, telling.preface, 0)
+            if call.echo and telling.prompt:
+                yield Delta(telling.index, 0, telling.prompt, 0, None, _prompt_figures(call, telling.prompt))
+        figures = [_figures(call, telling) for telling in tellings]
         for step in range(max(len(telling.pieces) for telling in tellings) + 1):
-            for telling in tellings:
+            for telling, figured in zip(tellings, figures, strict=True):
                 if step < len(telling.pieces):
-                    yield Delta(telling.index, step, telling.pieces[step], 1)
+                    yield Delta(telling.index, step, telling.pieces[step], 1, None, figured[step] if figured else None)
                 elif step == len(telling.pieces):
                     yield Delta(telling.index, step, "", 0, telling.reason)
 
@@ -83,13 +82,13 @@ class EchoEngine:
         seen: dict[Prompt, int] = {}
         tellings: list[_Telling] = []
         for prompt in call.prompts:
-            for _ in range(call.samples):
-                sample = seen.get(prompt, 0)
-                seen[prompt] = sample + 1
-                tellings.append(self._telling(call, prompt, sample, len(tellings)))
+            sample = seen.get(prompt, 0)
+            seen[prompt] = sample + call.texts
+            told = [self._telling(call, prompt, sample + more) for more in range(call.texts)]
+            tellings += [replace(each, index=len(tellings) + at) for at, each in enumerate(_best(told, call.samples))]
         return tellings
 
-    def _telling(self, call: Call, prompt: Prompt, sample: int, index: int) -> _Telling:
+    def _telling(self, call: Call, prompt: Prompt, sample: int) -> _Telling:
         chance = random.Random(self._draw(call, prompt, sample))  # noqa: S311 - prose, not a secret
         wanted = min(_LONGEST, max(1, round(chance.lognormvariate(0, _SPREAD) * _MEDIAN_TOKENS)))
         pieces = self._prose(chance, prompt, min(wanted, call.max_tokens))
@@ -98,11 +97,11 @@ class EchoEngine:
             pieces, reason = _cut(pieces, end), "stop"
         if isinstance(prompt, str) and OUTPUT_TRIGGER in prompt:
             pieces, reason = pieces[:_FILTERED_AFTER], "content_filter"
-        return _Telling(index, _as_text(prompt) if call.echo else "", pieces, reason)
+        return _Telling(0, _as_text(prompt), pieces, reason)
 
     def _prose(self, chance: random.Random, prompt: Prompt, length: int) -> list[str]:
         """Return the first tokens of a text; a longer one begins with the same."""
-        own = _WORD.findall(_as_text(prompt)[-_PROMPT_TAIL:])[-_PROMPT_WORDS:]
+        own = _WORD.findall(_as_text(prompt[-_PROMPT_TAIL:]))[-_PROMPT_WORDS:]
         pieces: list[str] = []
         while len(pieces) < length:
             if own:
@@ -148,4 +147,54 @@ def _cut(pieces: list[str], length: int) -> list[str]:
 
 
 def _as_text(prompt: Prompt) -> str:
-    return prompt if isinstance(prompt, str) else " ".join(f"token{token}" for token in prompt[-_PROMPT_WORDS:])
+    return prompt if isinstance(prompt, str) else " ".join(f"token{token}" for token in prompt)
+
+
+def _best(tellings: list[_Telling], count: int) -> list[_Telling]:
+    """Keep the texts whose tokens are likeliest on average, in the order in which they were drawn."""
+    if len(tellings) == count:
+        return tellings
+    order = sorted(range(len(tellings)), key=lambda at: -figures.mean(tellings[at].pieces, tellings[at].prompt))
+    kept = sorted(order[:count])
+    first, *others = [tellings[at] for at in kept]
+    return [replace(first, discarded=sum(len(tellings[at].pieces) for at in order[count:])), *others]
+
+
+def _generation(call: Call, telling: _Telling) -> Generation:
+    text = "".join(telling.pieces)
+    return Generation(
+        telling.index,
+        telling.prompt + text if call.echo else text,
+        len(telling.pieces),
+        telling.reason,
+        _whole_figures(call, telling),
+        telling.discarded,
+    )
+
+
+def _whole_figures(call: Call, telling: _Telling) -> Document | None:
+    if call.logprobs is None:
+        return None
+    figured = figures.figure(telling.pieces, telling.prompt, call.logprobs)
+    if not call.echo:
+        return figures.document(figured, len(telling.prompt), call.logprobs)
+    return figures.document(_of_prompt(call.logprobs, telling.prompt) + figured, 0, call.logprobs)
+
+
+def _figures(call: Call, telling: _Telling) -> list[Document] | None:
+    """Return the figures of each token on its own, as a stream has them."""
+    if call.logprobs is None:
+        return None
+    offset, parts = len(telling.prompt), []
+    for each in figures.figure(telling.pieces, telling.prompt, call.logprobs):
+        parts.append(figures.document([each], offset, call.logprobs))
+        offset += len(each.token)
+    return parts
+
+
+def _prompt_figures(call: Call, prompt: str) -> Document | None:
+    return None if call.logprobs is None else figures.document(_of_prompt(call.logprobs, prompt), 0, call.logprobs)
+
+
+def _of_prompt(top: int, prompt: str) -> list[figures.Figured]:
+    return figures.figure(tokens.split(prompt), "", top)

@@ -72,7 +72,8 @@ class ServedEngine:
         found = await self._upstream.post(_COMPLETIONS, _document(call, prompt, seed))
         choice = cast("list[Document]", found["choices"])[0]
         tokens = cast("dict[str, int]", found["usage"])["completion_tokens"]
-        return Generation(index, preface + str(choice["text"]), tokens, str(choice["finish_reason"]))
+        logprobs = cast("Document | None", choice.get("logprobs"))
+        return Generation(index, preface + str(choice["text"]), tokens, str(choice["finish_reason"]), logprobs)
 
     async def _deltas(self, call: Call, index: int, prompt: Prompt, seed: int | None) -> AsyncGenerator[Delta, None]:
         if preface := _preface(call, prompt):
@@ -89,7 +90,8 @@ class ServedEngine:
                     usage = cast("dict[str, int]", event.get("usage") or {})
                     # Its last event tells the exact count: some tokens have no text of their own.
                     tokens = usage.get("completion_tokens", counted) - counted if reason else 1
-                    yield Delta(index, counted, text, tokens, reason)
+                    logprobs = cast("Document | None", choice.get("logprobs"))
+                    yield Delta(index, counted, text, tokens, reason, logprobs)
                     counted += tokens
 
 
