@@ -5,10 +5,11 @@ import itertools
 import os
 import signal
 import sys
-from typing import Any, ClassVar, NoReturn
+from typing import ClassVar, NoReturn
 
 import typer
 
+from completions_cli.commands.help_pages import PARSER_ERROR
 from completions_cli.commands.lazy import LazyGroup
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
 from completions_cli.streams import Streams
@@ -26,9 +27,6 @@ COMMANDS = {
 
 # Files, for the process or all of them, and memory: limits that somebody has set, and no bug.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-
-# typer keeps the class out of its public names; every error in what was typed derives from it.
-_TypedError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class _Root(LazyGroup):
@@ -94,56 +92,26 @@ def _report(error: BaseException, streams: Streams) -> int:
 
     known = _in_users_terms(error)
     known.hint = known.hint or known.next_step
-    failure.show(
-        known,
-        streams.stderr,
-        as_json=streams.wants_json or _typed_json(streams),
-        color=streams.color(streams.stderr),
-    )
+    as_json = streams.wants_json or _typed_json(streams)
+    usage = getattr(known, "usage", None)
+    if usage and not as_json:
+        streams.stderr.raw(f"{usage}\n\n")
+    failure.show(known, streams.stderr, as_json=as_json, color=streams.color(streams.stderr))
     return known.exit_code
 
 
 def _in_users_terms(error: BaseException) -> CompletionsError:
     if isinstance(error, CompletionsError):
         return error
-    if isinstance(error, _TypedError):
-        return _usage_error(error)
+    if isinstance(error, PARSER_ERROR):
+        from completions_cli.commands import mistakes
+
+        return mistakes.explained(error)
     if isinstance(error, OSError) and error.errno in _EXHAUSTED:
         return UsageError(
             f"the system gives this process no more: {error.strerror}", hint="Raise its limits; see ulimit -a."
         )
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
-
-
-def _usage_error(error: Any) -> UsageError:
-    message = str(error.format_message())
-    command = _typed_command(error)
-    hint = f"{command} --help lists what there is."
-    close = _nearest(error, message)
-    message = message.split(" (Possible", maxsplit=1)[0].split(" Did you mean", maxsplit=1)[0]
-    if close:
-        hint = f"Did you mean {close}? {hint}"
-    elif getattr(error, "option_name", None) and command.endswith(("complete", "stream")):
-        hint += " A prompt that begins with - goes behind --."
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
-
-
-def _typed_command(error: Any) -> str:
-    """Name the command that was typed; not every error knows its own."""
-    if getattr(error, "ctx", None):
-        return str(error.ctx.command_path)
-    return " ".join(["completions", *(word for word in sys.argv[1:2] if word in COMMANDS)])
-
-
-def _nearest(error: Any, message: str) -> str | None:
-    """Find the option or command that was probably meant."""
-    import difflib
-
-    typed, known = getattr(error, "option_name", ""), getattr(error, "possibilities", None) or ()
-    if "No such command" in message and "'" in message:
-        typed, known = message.split("'")[1], error.ctx.command.list_commands(error.ctx)
-    names = {name.lstrip("-"): name for name in known}
-    return next((names[name] for name in difflib.get_close_matches(typed.lstrip("-"), names, n=1, cutoff=0.6)), None)
 
 
 def _typed_json(streams: Streams) -> bool:

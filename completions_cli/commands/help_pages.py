@@ -11,6 +11,8 @@ import typer.core
 
 _COMMON = "Common"
 _OPTIONS = "Options"
+# typer keeps the class out of its public names; every error in what was typed derives from it.
+PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:
@@ -51,7 +53,17 @@ def summary(command: Any) -> str:
 
 
 class _Page:
-    """Writes the help of a command or of a group of them: usage, what it does, arguments, options, examples."""
+    """Explains what is wrong with arguments, and writes the help: usage, purpose, arguments, options, examples."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse them; what is wrong is told in our own words."""
+        try:
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc] # of the class beside this one
+        except PARSER_ERROR as error:
+            from completions_cli.commands import mistakes
+
+            raise mistakes.explained(error, ctx) from error
+        return rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
@@ -114,13 +126,35 @@ def _section(heading: str, ctx: Any, formatter: Any) -> Any:
 class Command(_Page, typer.core.TyperCommand):
     """A command with such a page."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse them; what is left over is an error in our own words."""
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            from completions_cli.commands import mistakes
+
+            raise mistakes.too_many(self, ctx)
+        return rest
+
 
 class Group(_Page, typer.core.TyperGroup):
     """A group of commands with such a page, which is what it shows when none of them is named."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Show the page where nothing was typed."""
+        """Show the page where nothing was typed; the program as a whole has to be told what to do."""
         if not args and not ctx.resilient_parsing:
+            if ctx.parent is None:
+                from completions_cli.commands import mistakes
+
+                raise mistakes.no_command(ctx)
             typer.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the command that is called; that there is none is an error in our own words."""
+        if args[0] not in self.list_commands(ctx) and not ctx.resilient_parsing:
+            from completions_cli.commands import mistakes
+
+            raise mistakes.unknown_command(ctx, self.list_commands(ctx), args)
+        return super().resolve_command(ctx, args)

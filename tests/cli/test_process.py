@@ -275,10 +275,11 @@ def test_an_environment_without(missing: str, cli: Cli, scripted_server: Scripte
     assert cli.run("complete", "é").text == "answer\n"
 
 
-def test_a_bare_command_shows_the_help(cli: Cli) -> None:
+def test_a_bare_command_is_a_mistake_and_shows_the_help_on_stderr(cli: Cli) -> None:
     bare, asked = cli.run(), cli.run("--help")
-    assert (bare.code, bare.stderr) == (0, "")
-    assert bare.stdout == asked.stdout
+    assert (bare.code, bare.stdout) == (2, b"")
+    assert bare.stderr.startswith(asked.text)
+    assert "\nerror: no command was given\nhint: " in bare.stderr
 
 
 def test_version_runs_nothing_else(cli: Cli) -> None:

@@ -1,0 +1,269 @@
+"""What is wrong with a command line, in the user's words. No sentence of the parser reaches a user.
+
+All of it is loaded when something is wrong, and only then.
+"""
+
+import difflib
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from completions_cli.commands import lazy, neighbours
+from completions_cli.commands.help_pages import arguments, takes_value
+from completions_cli.errors import UsageError
+from completions_cli.quoting import may_be_secret, quoted
+
+_LONGEST_SUGGESTION = 200
+_A_PROMPT = "Once upon a time"
+_PROGRAM = "completions"
+
+
+class CommandLineError(UsageError):
+    """A command line that makes no sense; `usage` is shown above the error."""
+
+    def __init__(self, message: str, *, hint: str, usage: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.usage = usage
+
+
+def explained(error: Any, context: Any = None) -> UsageError:
+    """Put an error of the parser into the user's words; `context` is that of the command that was parsed."""
+    context = getattr(error, "ctx", None) or context
+    if context is None:
+        return UsageError("the command line makes no sense", hint=f"{_PROGRAM} --help lists the commands.")
+    param, name = getattr(error, "param", None), getattr(error, "option_name", None)
+    if name is not None:
+        return _about_option(context, str(name))
+    if param is not None and type(error).__name__ == "MissingParameter":
+        return _missing(context, param)
+    if param is not None:
+        return _wrong_value(context, param)
+    return UsageError(f"{_path(context)}: the arguments make no sense", hint=_see_help(context))
+
+
+def no_command(context: Any) -> UsageError:
+    """Say that there is nothing to do."""
+    return CommandLineError(
+        "no command was given",
+        hint=f'As in: {_PROGRAM} complete "{_A_PROMPT}" (without a prompt it reads stdin)',
+        usage=context.get_help(),
+    )
+
+
+def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> UsageError:
+    """Say which command was probably meant: one that is spelt so, one of another tool's name, or a prompt's."""
+    word, path, names = words[0], _path(context), list(known)
+    usage = f"Usage: {path} [OPTIONS] COMMAND ..."
+    message = f"there is no command {quoted(word)}"
+    if may_be_secret(word):
+        return CommandLineError(message, hint=neighbours.KEY, usage=usage)
+    near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
+    if near:
+        whole = _did_you_mean([*path.split(), near[0], *words[1:]]).removeprefix("Did you mean: ")
+        return CommandLineError(message, hint=f"Did you mean {near[0]}? As in: {whole}", usage=usage)
+    if context.parent is not None:
+        return CommandLineError(message, hint=f"{path} has {_listed(names)}.", usage=usage)
+    meant = neighbours.commands().get(word.lower())
+    if meant is not None and (meant != "complete" or len(words) > 1) and not word[0].isupper():
+        rest = words[1:] if meant == "complete" else []
+        return CommandLineError(message, hint=_did_you_mean([_PROGRAM, *meant.split(), *rest]), usage=usage)
+    return CommandLineError(message, hint=_did_you_mean(_as_prompt(words)), usage=usage)
+
+
+def too_many(command: Any, context: Any) -> UsageError:
+    """Say what to do with the arguments that are left over."""
+    path, extra = _path(context), list(context.args)
+    own = [param for param in arguments(command) if context.params.get(param.name) is not None]
+    if own and own[0].name == "prompt":
+        return _unquoted(path, str(context.params["prompt"]), extra)
+    if any(may_be_secret(word) for word in extra):
+        return UsageError(f"{path} takes no key as an argument", hint=_on_keys(path))
+    takes = f"takes {_listed([_label(param, context) for param in arguments(command)])} and no more"
+    if not arguments(command):
+        takes = "takes no arguments"
+    return UsageError(f"{path} {takes}: {quoted(extra[0])} is left over", hint=_see_help(context))
+
+
+def _unquoted(path: str, first: str, extra: list[str]) -> UsageError:
+    if len(extra) == 1 and any(map(str.isspace, first)) and _is_file(extra[0]):
+        command = f"{path} -f {shlex.quote(extra[0])} --prepend {shlex.quote(first)}"
+        return UsageError(f"a file is read with -f, and {quoted(extra[0])} is one", hint=f"Did you mean: {command}")
+    return UsageError(
+        "the prompt is several words without quotes",
+        hint=f"Put the prompt in quotes: {_shown([*path.split(), ' '.join([first, *extra])])}",
+    )
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _about_option(context: Any, name: str) -> UsageError:
+    """Explain an option that there is not, or that lacks its value, or has one that it does not take."""
+    path = _path(context)
+    option = next((param for param in context.command.params if name in getattr(param, "opts", ())), None)
+    if option is not None and takes_value(option):
+        return UsageError(f"{name} needs a value: {name} {option.make_metavar(ctx=context)}", hint=_see_help(context))
+    if option is not None or name in context.help_option_names:
+        return UsageError(f"{name} takes no value", hint=f"Write {name} alone.")
+    if context.parent is None:
+        return _before_the_command(name, sys.argv[1:])
+    message = f"{path} has no option {name if not may_be_secret(name) else quoted(name)}"
+    return UsageError(message, hint=_advice(context, name))
+
+
+def _before_the_command(name: str, words: list[str]) -> UsageError:
+    """Explain an option in front of the command: it belongs behind it."""
+    from completions_cli.main import COMMANDS
+
+    if name in ("-V", "-v", "--verbose", "--ver"):
+        return CommandLineError(f"{_PROGRAM} has no option {name}", hint=f"The version: {_PROGRAM} --version.")
+    if near := difflib.get_close_matches(name, ["--version", "--help"], n=1, cutoff=0.8):
+        return CommandLineError(f"{_PROGRAM} has no option {name}", hint=f"Did you mean {near[0]}?")
+    known = _advice_for(name, set())
+    place = next((number for number, word in enumerate(words) if word in COMMANDS), None)
+    behind = [] if place is None else [_PROGRAM, words[place], *words[:place], *words[place + 1 :]]
+    if known is not None:
+        return CommandLineError(f"{_PROGRAM} has no option {name}", hint=known)
+    return CommandLineError(
+        f"options stand behind the command: {name} is in front of it", hint=_did_you_mean(behind or _as_prompt(words))
+    )
+
+
+def _advice(context: Any, name: str) -> str:
+    """Return what to type instead of an option that the command does not have."""
+    options = {spelling for param in context.command.params for spelling in getattr(param, "opts", ())}
+    command = context.command.name
+    if name in ("--stream", "--streaming"):
+        is_stream = command == "stream"
+        return "The command stream streams already." if is_stream else f"Use the command: {_PROGRAM} stream PROMPT"
+    advice = _advice_for(name, options)
+    if advice is not None:
+        return advice
+    near = _nearest(name, options)
+    if near is not None:
+        return f"Did you mean {near}? {_see_help(context)}"
+    owners = _owners(name)
+    if owners:
+        return f"{name} is an option of {_listed(owners)}."
+    dash = " A prompt that begins with - goes behind --." if "--edit" in options else ""
+    return _see_help(context) + dash
+
+
+def _advice_for(name: str, options: set[str]) -> str | None:
+    known = neighbours.options()
+    rows = known.get(name) or known.get(_plain(name)) or {}
+    return next((text for needed, text in rows.items() if not needed or needed in options), None)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-").lower() if name.startswith("--") else name
+
+
+def _nearest(name: str, options: set[str]) -> str | None:
+    if not name.startswith("--"):
+        return next((option for option in options if option == name.swapcase()), None)
+    plain = _plain(name)
+    if plain in options:
+        return plain
+    if len(starts := [option for option in options if option.startswith(plain)]) == 1:
+        return starts[0]
+    return next(iter(difflib.get_close_matches(plain, sorted(options), n=1, cutoff=0.75)), None)
+
+
+def _owners(name: str) -> list[str]:
+    """Name the commands that have an option of this name."""
+    return [
+        path for path, command in _commands() if any(name in getattr(param, "opts", ()) for param in command.params)
+    ]
+
+
+def _commands() -> Iterator[tuple[str, Any]]:
+    from completions_cli.main import COMMANDS
+
+    for name in COMMANDS:
+        try:
+            command = lazy.load("completions_cli.commands", name)
+        except ImportError:  # an extra that is not installed
+            continue
+        below = getattr(command, "commands", {})
+        yield from ((f"{name} {verb}", verb_command) for verb, verb_command in below.items())
+        if not below:
+            yield name, command
+
+
+def _missing(context: Any, param: Any) -> UsageError:
+    from completions_cli.commands.examples import EXAMPLES
+
+    path = _path(context)
+    typed = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    if path.endswith("config set") and typed and not may_be_secret(typed[-1]):
+        key, _, value = typed[-1].partition("=")
+        return UsageError("KEY and VALUE are two words", hint=f"Run: {path} {shlex.quote(key)} {shlex.quote(value)}")
+    example = next(iter(EXAMPLES.get(path.removeprefix(f"{_PROGRAM} "), ())), None)
+    hint = f"As in: {example[1]}" if example else _see_help(context)
+    return UsageError(f"{path} needs {_label(param, context)}", hint=hint)
+
+
+def _wrong_value(context: Any, param: Any) -> UsageError:
+    """Explain a value of the wrong kind, by the option's own words for what it takes."""
+    name = _label(param, context)
+    words = list(getattr(param.type, "choices", ()))
+    if words:
+        return UsageError(
+            f"{name} must be {_listed([str(getattr(word, 'value', word)) for word in words], 'or')}",
+            hint=_see_help(context),
+        )
+    return UsageError(f"{name} is not what was expected: {param.help or 'see the help'}", hint=_see_help(context))
+
+
+def _label(param: Any, context: Any) -> str:
+    """Name an option by its long name, and an argument as the help does."""
+    if param.param_type_name == "argument":
+        return str(param.make_metavar(ctx=context)).strip("[]").removesuffix("...")
+    return str(max(param.opts, key=len))
+
+
+def _as_prompt(words: list[str]) -> list[str]:
+    """Return the command that takes these words for a prompt, and its options for options."""
+    at = next((number for number, word in enumerate(words) if word.startswith("-") and len(word) > 1), len(words))
+    if at == 0:  # options first: where their values end is anyone's guess
+        return [_PROGRAM, "complete", *words]
+    return [_PROGRAM, "complete", " ".join(words[:at]), *words[at:]]
+
+
+def _did_you_mean(words: list[str]) -> str:
+    if any(may_be_secret(word) for word in words):
+        return neighbours.KEY
+    return f"Did you mean: {_shown(words)}"
+
+
+def _shown(words: list[str]) -> str:
+    """Write a command as it would be typed; a long one is cut."""
+    text = " ".join(
+        f'"{word}"' if " " in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words
+    )
+    return text if len(text) <= _LONGEST_SUGGESTION else f"{text[:_LONGEST_SUGGESTION]}…"
+
+
+def _on_keys(path: str) -> str:
+    if "config key set" in path:
+        return "The key is asked for, unseen; or pipe it in with --stdin. What is typed here, others can read."
+    return neighbours.KEY
+
+
+def _listed(words: list[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _path(context: Any) -> str:
+    return " ".join(str(context.command_path).split())
+
+
+def _see_help(context: Any) -> str:
+    return f"{_path(context)} --help shows what it takes."
