@@ -12,6 +12,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
@@ -184,12 +185,13 @@ class Streams:
         return os.fdopen(os.dup(0), "rb")
 
     def stdin_holds_data(self) -> bool:
-        """Return whether a pipe on stdin visibly has something to read; never blocks.
+        """Return whether a pipe on stdin has something to read that nobody but this process is there for.
 
-        A file does not count: it is what the rest of a `while read` loop is fed with.
+        A pipe that the parent reads, too, feeds a `while read` loop; so does a file. Never blocks, and is false
+        where it cannot be known.
         """
         try:
-            if not stat.S_ISFIFO(os.fstat(0).st_mode) or sys.platform == "win32":
+            if not stat.S_ISFIFO(os.fstat(0).st_mode) or sys.platform == "win32" or _is_the_parents_too():
                 return False
             import select
 
@@ -241,6 +243,11 @@ def _reader(fd: int) -> Callable[[int], bytes]:
     if sys.platform == "win32" and _is_terminal(fd):
         return open(fd, "rb", buffering=0, closefd=False).read
     return functools.partial(os.read, fd)
+
+
+def _is_the_parents_too() -> bool:
+    """Return whether the process that started this one reads the same pipe. Raises OSError where nobody knows."""
+    return Path("/proc/self/fd/0").readlink() == Path(f"/proc/{os.getppid()}/fd/0").readlink()
 
 
 def _pending_bytes() -> int:

@@ -122,7 +122,10 @@ def requests(
         model=options.get("model") or settings.values["model"],
         stream=stream,
     )
-    return sampling.expand(request, _samples(options), streams_arrays=settings.is_local)
+    expanded = sampling.expand(request, _samples(options), streams_arrays=settings.is_local)
+    if prompt is None:  # a variable that was never filled, and not worth 256 tokens
+        raise UsageError("there is no prompt: it is None", hint='Give text or tokens; "" is an empty prompt.')
+    return expanded
 
 
 def _unset(settings: Settings, names: Collection[str]) -> Collection[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from completions_cli.api import sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
-from completions_cli.commands import resolution, typed_text
+from completions_cli.commands import prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, PromptOptions
 from completions_cli.commands.prompt_source import PromptSource
 from completions_cli.errors import FailOnError, UsageError
@@ -32,7 +32,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     text, body = source.read(wire.prompt_from_json)
     settings = resolution.settings(streams, options, format=output.format, body=body, escapes=prompts.escapes)
     streams.wants_json = settings.values["format"] != "text"
-    _warn(streams, settings, source)
+    _warn(streams, settings, source, text)
     first = _request(text, settings, streaming=streaming)
     requests = sampling.expand(first, output.samples, streams_arrays=settings.is_local)
     if output.dry_run or output.curl:
@@ -81,8 +81,10 @@ def _source(prompts: PromptOptions, streams: Streams) -> PromptSource:
     )
 
 
-def _warn(streams: Streams, settings: Settings, source: PromptSource) -> None:
+def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Prompt | None) -> None:
     resolution.warn(streams, settings)
+    for warning in prompt_source.warnings(prompt):
+        streams.stderr.note(warning)
     if not source.uses_stdin and streams.stdin_holds_data():
         streams.stderr.note(
             "warning: standard input holds data that is not read; to put text around it use --prepend or --append"

@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from completions_cli.api import near_names
 from completions_cli.commands.options import PromptOptions
 from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
+
+_STDIN = "standard input"
+# What other APIs call it.
+_OTHER_NAMES = ("messages", "input", "inputs", "text", "content", "query", "question", "instruction")
 
 
 class PromptSource:
@@ -107,11 +112,9 @@ class PromptSource:
         if flags.prompt is not None and flags.prompt != "-":
             return argument(flags.prompt, "PROMPT", escapes=flags.escapes)
         if flags.file:
-            texts = [self._drop_newline(self._file(path)) for path in flags.file]
+            texts = [self._drop_newline(_something(self._file(path), _name(path))) for path in flags.file]
             return texts[0] if len(texts) == 1 else texts
-        text = decoded(self._read_stdin(), "standard input")
-        if (flags.lines or flags.null) and not text:
-            raise UsageError("standard input holds no prompts", hint="Is the command before the pipe right?")
+        text = _something(decoded(self._read_stdin(), _STDIN), _STDIN)
         if flags.null:
             return text.removesuffix("\0").split("\0")
         if flags.lines:
@@ -150,7 +153,9 @@ class PromptSource:
         if not isinstance(body, dict):
             raise UsageError("--request is not a JSON object", hint='Give a body such as {"prompt": "Once"}.')
         prompt = body.pop("prompt", None)
-        if prompt is not None:
+        if prompt is None:
+            _refuse_misnamed(body)
+        else:
             return self._surround(parse(prompt)), body
         if self._flags.prepend is not None or self._flags.append is not None:
             raise UsageError(
@@ -162,16 +167,17 @@ class PromptSource:
     def _json(self, value: str, name: str) -> Json:
         """Parse a JSON option: the text itself, @FILE, or - for stdin."""
         if value == "-":
-            text, where = decoded(self._read_stdin(), "standard input"), "standard input"
-        elif value.startswith("@"):
-            text, where = self._file(value[1:]), value[1:]
+            value = "@-"
+        if value.startswith("@"):
+            where = _name(value[1:])
+            text = _something(self._file(value[1:]), where)
         else:
             text, where = checked(value, name), name
         return parse_json(text, where)
 
     def _file(self, path: str) -> str:
         if path == "-":
-            return decoded(self._read_stdin(), "standard input")
+            return decoded(self._read_stdin(), _STDIN)
         return read_text(path)
 
     def _drop_newline(self, text: str) -> str:
@@ -179,6 +185,45 @@ class PromptSource:
         if self._flags.keep_newline or not text.endswith("\n"):
             return text
         return text[:-2] if text.endswith("\r\n") else text[:-1]
+
+
+def warnings(prompt: Prompt | None) -> list[str]:
+    """Collect what is worth a word about a prompt, though it is sent as it is."""
+    texts = [prompt] if isinstance(prompt, str) else [text for text in prompt or () if isinstance(text, str)]
+    found = []
+    if prompt is None:
+        found.append("warning: the request has no prompt, so the model begins a document of its own")
+    elif not any(texts) and (texts or not prompt):
+        found.append("warning: the prompt is empty, and is sent as it is")
+    if any(text.startswith("\ufeff") for text in texts):
+        found.append("note: the prompt begins with a byte order mark (U+FEFF), which is sent, too")
+    return found
+
+
+def _name(path: str) -> str:
+    return _STDIN if path == "-" else path
+
+
+def _something(text: str, name: str) -> str:
+    """Refuse nothing, or the end of a line alone: an empty diff is not worth its tokens. Raises UsageError."""
+    if text not in ("", "\n", "\r\n"):
+        return text
+    source = "Does the command before the pipe print something?" if name == _STDIN else "Is it the right file?"
+    raise UsageError(f"{name} is empty: there are no prompts in it", hint=f"Nothing was sent. {source}")
+
+
+def _refuse_misnamed(body: dict[str, Json]) -> None:
+    """Refuse a body that has its prompt under another name. Raises UsageError."""
+    slip = next((name for name in body if near_names.nearest(name, ["prompt"])), None)
+    if slip is not None:
+        raise UsageError(f"--request has no prompt, but {slip!r}", hint="Call it prompt.")
+    other = next((name for name in _OTHER_NAMES if body.get(name)), None)
+    if other == "messages":
+        raise UsageError(
+            "--request is a chat: it has messages and no prompt", hint="A completion has one text: put it into prompt."
+        )
+    if other is not None:
+        raise UsageError(f"--request has no prompt, but {other!r}", hint="Call it prompt.")
 
 
 def _not_text() -> UsageError:

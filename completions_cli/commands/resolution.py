@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import headers, parameters
+from completions_cli.api import headers, near_names, parameters
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
@@ -40,9 +40,13 @@ class RequestOptions(Protocol):
 
 
 def warn(streams: Streams, settings: Settings) -> None:
-    """Tell of parameters that a service may not like."""
+    """Tell of parameters that a service may not like, and of names that look like a slip."""
     for warning in parameters.warnings(dict(settings.parameters)):
         streams.stderr.note(f"warning: {warning}")
+    for name in settings.extra:
+        meant = near_names.nearest(name)
+        if meant is not None:
+            streams.stderr.note(f"warning: {name} is sent as it is; did you mean {meant}?")
 
 
 def settings(

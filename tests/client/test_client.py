@@ -251,6 +251,8 @@ def test_what_makes_no_sense_is_refused_at_once(name: str, kind: Callable[..., C
         ({"samples": 0}, UsageError, "samples must be"),
         ({"prompt": []}, UsageError, "not one of the forms"),
         ({"max_token": 1}, TypeError, "did you mean 'max_tokens'"),
+        ({"prompt": None}, UsageError, "there is no prompt"),
+        ({}, UsageError, "there is no prompt"),
     ],
 )
 def test_a_call_that_makes_no_sense_sends_nothing(

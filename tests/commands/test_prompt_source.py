@@ -68,6 +68,8 @@ def without_newline(content: bytes) -> bytes:
 TEXTS = st.text().map(str.encode)
 ENDINGS = st.sampled_from([b"", b"\n", b"\r\n", b"\n\n", b"\r\n\r\n", b"\r", b"\n\r", b" \n", b"\xe2\x80\xa8"])
 CONTENTS = st.tuples(TEXTS, ENDINGS).map(b"".join)
+NOTHING = (b"", b"\n", b"\r\n")
+SOMETHING = CONTENTS.filter(lambda content: content not in NOTHING)
 
 
 @given(content=CONTENTS)
@@ -76,7 +78,7 @@ def test_bytes_of_an_argument_arrive_unchanged(content: bytes) -> None:
         assert arrives(read(prompt=content.decode())) == content
 
 
-@given(content=CONTENTS)
+@given(content=SOMETHING)
 def test_bytes_of_stdin_arrive_unchanged_but_for_one_final_newline(content: bytes) -> None:
     for flags in ({}, {"prompt": "-"}, {"file": ["-"]}):
         assert arrives(read(Stdin(content), **flags)) == without_newline(content)
@@ -84,7 +86,7 @@ def test_bytes_of_stdin_arrive_unchanged_but_for_one_final_newline(content: byte
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=CONTENTS, other=CONTENTS)
+@given(content=SOMETHING, other=SOMETHING)
 def test_bytes_of_files_arrive_unchanged_but_for_one_final_newline(
     tmp_path: Path, content: bytes, other: bytes
 ) -> None:
@@ -117,7 +119,7 @@ def test_json_arrives_unchanged(tmp_path: Path, text: str) -> None:
 
 @given(before=st.text(), content=st.text(), after=st.text())
 def test_prepend_and_append_put_nothing_between(before: str, content: str, after: str) -> None:
-    if before[:1] != "@" and after[:1] != "@":
+    if before[:1] != "@" and after[:1] != "@" and content.encode() not in NOTHING:
         wanted = before + without_newline(content.encode()).decode() + after
         assert read(Stdin(content.encode()), prepend=before, append=after) == wanted
 
@@ -134,7 +136,7 @@ def test_a_prompt_is_taken_literally() -> None:
         (b"a\nb", ["a", "b"]),
         (b"a\r\nb\r\n", ["a", "b"]),
         (b"a\n\nb\n\n", ["a", "", "b", ""]),
-        (b"\n", [""]),
+        (b"\n\n", ["", ""]),
         (b"a\rb\n", ["a\rb"]),
         ("a\u2028b\x0bc\x85d\n".encode(), ["a\u2028b\x0bc\x85d"]),
         (b"a\x00b\n", ["a\x00b"]),
@@ -161,7 +163,36 @@ def test_nul_separated_texts_are_prompts(content: bytes, prompts: list[str]) -> 
 def test_no_lines_at_all_are_an_error() -> None:
     assert "no prompts" in refused(Stdin(b""), lines=True)
     assert "no prompts" in refused(Stdin(b""), null=True)
-    assert read(Stdin(b"")) == ""
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_nothing_is_no_prompt(nothing: bytes, tmp_path: Path) -> None:
+    file, other = tmp_path / "empty", tmp_path / "other"
+    file.write_bytes(nothing)
+    other.write_text("text")
+    for flags in (
+        {},
+        {"prompt": "-"},
+        {"file": ["-"]},
+        {"prompt_json": "-"},
+        {"request": "-"},
+        {"tokens": "-"},
+        {"lines": True},
+    ):
+        for also in ({}, {"append": "Summary:"}, {"keep_newline": True}):
+            assert "standard input is empty" in refused(Stdin(nothing), **flags, **also)
+    for flags in ({"file": [str(file)]}, {"file": [str(other), str(file)]}, {"prompt_json": f"@{file}"}):
+        assert f"{file} is empty" in refused(**flags)
+
+
+@pytest.mark.parametrize("name", ["promt", "prompts", "Prompt", "propmt", "messages", "input", "text"])
+def test_a_body_with_its_prompt_under_another_name_is_refused(name: str) -> None:
+    assert repr(name) in refused(request=json.dumps({name: "hi"})) or name == "messages"
+    assert read_all(request=json.dumps({name: "hi", "prompt": "x"})) == ("x", {name: "hi"})
+
+
+def test_a_body_may_have_no_prompt_at_all() -> None:
+    assert read_all(request='{"max_tokens": 5, "top_k": 3}') == (None, {"max_tokens": 5, "top_k": 3})
 
 
 @pytest.mark.parametrize("value", ["[1,2,3]", "[[1,2],[3]]", " [0] ", f"[{10**30}]"])
