@@ -112,21 +112,19 @@ def _about_option(context: Any, name: str) -> UsageError:
     if option is not None or name in context.help_option_names:
         return UsageError(f"{name} takes no value", hint=f"Write {name} alone.")
     if context.parent is None:
-        return _before_the_command(name, sys.argv[1:])
+        return _before_the_command(context, name, sys.argv[1:])
     message = f"{path} has no option {name if not may_be_secret(name) else quoted(name)}"
     return UsageError(message, hint=_advice(context, name))
 
 
-def _before_the_command(name: str, words: list[str]) -> UsageError:
+def _before_the_command(context: Any, name: str, words: list[str]) -> UsageError:
     """Explain an option in front of the command: it belongs behind it."""
-    from completions_cli.main import COMMANDS
-
     if name in ("-V", "-v", "--verbose", "--ver"):
         return CommandLineError(f"{_PROGRAM} has no option {name}", hint=f"The version: {_PROGRAM} --version.")
     if near := difflib.get_close_matches(name, ["--version", "--help"], n=1, cutoff=0.8):
         return CommandLineError(f"{_PROGRAM} has no option {name}", hint=f"Did you mean {near[0]}?")
     known = _advice_for(name, set())
-    place = next((number for number, word in enumerate(words) if word in COMMANDS), None)
+    place = next((number for number, word in enumerate(words) if word in context.command.summaries), None)
     behind = [] if place is None else [_PROGRAM, words[place], *words[:place], *words[place + 1 :]]
     if known is not None:
         return CommandLineError(f"{_PROGRAM} has no option {name}", hint=known)
@@ -148,7 +146,7 @@ def _advice(context: Any, name: str) -> str:
     near = _nearest(name, options)
     if near is not None:
         return f"Did you mean {near}? {_see_help(context)}"
-    owners = _owners(name)
+    owners = _owners(context.find_root().command, name)
     if owners:
         return f"{name} is an option of {_listed(owners)}."
     dash = " A prompt that begins with - goes behind --." if "--edit" in options else ""
@@ -176,19 +174,17 @@ def _nearest(name: str, options: set[str]) -> str | None:
     return next(iter(difflib.get_close_matches(plain, sorted(options), n=1, cutoff=0.75)), None)
 
 
-def _owners(name: str) -> list[str]:
+def _owners(root: Any, name: str) -> list[str]:
     """Name the commands that have an option of this name."""
     return [
-        path for path, command in _commands() if any(name in getattr(param, "opts", ()) for param in command.params)
+        path for path, command in _commands(root) if any(name in getattr(param, "opts", ()) for param in command.params)
     ]
 
 
-def _commands() -> Iterator[tuple[str, Any]]:
-    from completions_cli.main import COMMANDS
-
-    for name in COMMANDS:
+def _commands(root: Any) -> Iterator[tuple[str, Any]]:
+    for name in root.summaries:
         try:
-            command = lazy.load("completions_cli.commands", name)
+            command = lazy.load(root.package, name)
         except ImportError:  # an extra that is not installed
             continue
         below = getattr(command, "commands", {})
