@@ -12,7 +12,7 @@ import typer
 from completions_cli.commands.help_pages import PARSER_ERROR
 from completions_cli.commands.lazy import LazyGroup
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
-from completions_cli.streams import Streams
+from completions_cli.streams import Streams, taken_environment
 from completions_cli.version import __version__
 
 # Each is a module of `commands`, loaded when it is called; this is what the help shows, in its order.
@@ -56,7 +56,7 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    streams = Streams()
+    streams = Streams(taken_environment())
     sys.stdout = streams.text_stdout()
     try:
         code = _run(streams)

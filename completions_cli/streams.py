@@ -44,6 +44,10 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= _ONE_BYTE else f"\\u{code:04x}"
 
 
+# No program that we start has a use for these.
+SECRET_VARIABLES = frozenset({"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"})
+
+
 class Output:
     """An output stream as bytes.
 
@@ -209,6 +213,14 @@ class Streams:
         if self.environ.get("FORCE_COLOR"):
             return True
         return output.can_draw
+
+
+def taken_environment() -> dict[str, str]:
+    """Return the environment of this process, and leave it without our keys: what it starts inherits the rest."""
+    environ = dict(os.environ)
+    for name in SECRET_VARIABLES:
+        os.environ.pop(name, None)
+    return environ
 
 
 def _occupy(fd: int) -> bool:

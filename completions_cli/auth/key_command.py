@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
+from completions_cli.api.masking import Mask
 from completions_cli.errors import ConfigError
 from completions_cli.settings.environment import without_secrets
 
@@ -18,6 +19,12 @@ TIMEOUT = 30.0
 _DRAIN = 1.0
 _MOST_BYTES = 65536
 _MOST_SHOWN = 300
+_MOST_LINES = 100
+_DEADLY = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+]
 
 
 def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> str:
@@ -26,22 +33,18 @@ def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TI
     It gets no stdin and a session of its own, so that it ends with all its children when it takes longer
     than `timeout` seconds or the user interrupts. Raises ConfigError, with its stderr when it failed.
     """
-    process: subprocess.Popen[bytes] | None = None
+    command = _Command(words, environ)
     try:
-        with _signals_held_back():
-            process = _start(words, environ)
-        output, messages = _Reader(process.stdout), _Reader(process.stderr)
-        process.wait(timeout)
-    except BaseException as error:
-        if process is not None:
-            _kill(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise _too_slow(words[0], timeout) from error
-        raise
+        with command.ends_with_us():
+            command.start()
+            output, messages = command.read()
+            code = command.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        raise _too_slow(words[0], timeout) from error
     printed = output.text(_DRAIN)
     line = printed.lstrip("\ufeff").partition("\n")[0]
-    if process.returncode != 0:
-        raise _failure(words[0], process.returncode, messages.text(_DRAIN), printed)
+    if code != 0:
+        raise _failure(words[0], code, messages.text(_DRAIN), printed)
     if not line.strip():
         raise ConfigError(
             f"key_command {words[0]} printed no key", hint="Its first line must be the key; run it by hand to see."
@@ -49,24 +52,74 @@ def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TI
     return line
 
 
+class _Command:
+    """The user's program, which ends with all that it started when we do, whatever we end of."""
+
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._words, self._environ = words, environ
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it. A signal that comes meanwhile counts once it is known what to end."""
+        with _held_back():
+            self._process = _start(self._words, self._environ)
+
+    def read(self) -> "tuple[_Reader, _Reader]":
+        """Begin to read what it prints, and what it complains of."""
+        process = self._started()
+        return _Reader(process.stdout), _Reader(process.stderr)
+
+    def wait(self, timeout: float) -> int:
+        """Return its exit code. Raises TimeoutExpired after so many seconds."""
+        return self._started().wait(timeout)
+
+    @contextlib.contextmanager
+    def ends_with_us(self) -> Iterator[None]:
+        """End it when the block is left by an exception, and before a signal ends this process."""
+        with _handled(signal.SIG_DFL, self._die):
+            try:
+                yield
+            except BaseException:
+                if self._process is not None:
+                    _kill(self._process)
+                raise
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None  # noqa: S101 - the callers have started it
+        return self._process
+
+    def _die(self, number: int) -> None:
+        if self._process is not None:
+            _kill(self._process)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+
 @contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Let a signal that comes while a command starts count once it is known what to end."""
+def _held_back() -> Iterator[None]:
+    """Let the signals that come within the block count at its end."""
+    received: list[int] = []
+    with _handled(None, received.append):
+        yield
+    if received:
+        signal.raise_signal(received[0])
+
+
+@contextlib.contextmanager
+def _handled(before: signal.Handlers | None, act: Callable[[int], None]) -> Iterator[None]:
+    """Act on the deadly signals that were treated so before, None for any of Python's own ways."""
     if threading.current_thread() is not threading.main_thread():  # no other has to do with signals
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    received: list[int] = []
-    handled = [number for number, handler in handlers.items() if callable(handler)]
-    for number in handled:
-        signal.signal(number, lambda number, _: received.append(number))
+    found = {number: signal.getsignal(number) for number in _DEADLY}
+    changed = {number: was for number, was in found.items() if (callable(was) if before is None else was is before)}
+    for number in changed:
+        signal.signal(number, lambda number, _: act(number))
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, handlers[number])
-        if received:
-            signal.raise_signal(received[0])
+        for number, handler in changed.items():
+            signal.signal(number, handler)
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -94,9 +147,8 @@ def _too_slow(name: str, timeout: float) -> ConfigError:
 
 
 def _failure(name: str, code: int, messages: str, printed: str) -> ConfigError:
-    for line in filter(None, (line.strip() for line in printed.splitlines())):
-        messages = messages.replace(line, "****")
-    said = " ".join(messages.split())[-_MOST_SHOWN:]
+    mask = Mask(line.strip() for line in printed.splitlines()[:_MOST_LINES])
+    said = " ".join(mask.text(messages).split())[-_MOST_SHOWN:]
     how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
     return ConfigError(
         f"key_command {name} {how}" + (f": {said}" if said else ""), hint="Run it by hand to see what it wants."

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from completions_cli.errors import CompletionsError, ConfigError, NetworkError
+from completions_cli.settings import environment
 
 if TYPE_CHECKING:
     from completions_cli.local.weights import Pinned, Watcher
@@ -63,7 +64,13 @@ def _run(command: list[str], log: Path, look: Callable[[], None]) -> int:
     """Run a command to its end, its output in `log`, looking after it all the while; it does not survive us."""
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as child,  # noqa: S603 - pip
+        subprocess.Popen(  # noqa: S603 - pip
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment.of_the_system(environment.current()),
+        ) as child,
     ):
         try:
             while True:

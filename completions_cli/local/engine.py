@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from completions_cli.errors import ConfigError
+from completions_cli.settings import environment
 
 INSTALL = "pip install 'completions-cli[local]'"
 _MAGIC = b"GGUF"
@@ -94,7 +95,12 @@ def _child(log: IO[bytes]) -> subprocess.Popen[bytes]:
     # By its path, and without the working folder in sys.path: only xllamacpp has to be importable there.
     script = Path(__file__).with_name("serve.py")
     return subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-P", str(script)], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+        [sys.executable, "-P", str(script)],
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=environment.of_the_system(environment.current()),
     )
 
 

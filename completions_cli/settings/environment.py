@@ -3,7 +3,8 @@
 import os
 from collections.abc import Mapping
 
-_SECRETS = frozenset({"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"})
+from completions_cli.streams import SECRET_VARIABLES
+
 _OWN = ("COMPLETIONS_", "AZURE_INFERENCE_")
 
 
@@ -14,7 +15,7 @@ def current() -> Mapping[str, str]:
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Copy the environment without our keys: an editor or a key command has no use for them."""
-    return {name: value for name, value in environ.items() if name not in _SECRETS}
+    return {name: value for name, value in environ.items() if name not in SECRET_VARIABLES}
 
 
 def of_the_system(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A key from a command: its first line, and never longer than it should take."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from completions_cli.auth import key_command
 from completions_cli.errors import ConfigError
+from tests.command import Cli
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
@@ -101,3 +103,28 @@ for _ in range(20):
     started = pids.read_text(encoding="utf-8").split()
     assert len(started) == 40
     assert [pid for pid in started if not has_ended(int(pid))] == []
+
+
+@posix_only
+@pytest.mark.parametrize("stopper", ["HUP", "TERM", "QUIT", "USR1", "ALRM"])
+def test_no_signal_leaves_it_behind(tmp_path: Path, stopper: str) -> None:
+    """A signal that nobody handles ends the caller as it would anyway, and the command before that."""
+    pids = tmp_path / "pids"
+    script = f"sleep 60 & echo $! $$ > {pids}; kill -{stopper} $PPID; wait"
+    program = (
+        f"import sys; from completions_cli.auth import key_command; key_command.run({['sh', '-c', script]}, {ENVIRON})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, cwd=tmp_path)
+    assert done.returncode == -signal.Signals[f"SIG{stopper}"]
+    assert [pid for pid in pids.read_text(encoding="utf-8").split() if not has_ended(int(pid))] == []
+
+
+@posix_only
+@pytest.mark.parametrize("stopper", ["HUP", "TERM", "INT"])
+def test_no_signal_to_the_command_line_leaves_it_behind(tmp_path: Path, cli: Cli, stopper: str) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 60 & echo $! $$ > {pids}; kill -{stopper} $PPID; wait"
+    words = json.dumps(["sh", "-c", script])
+    cli.profile(f'[profiles.p]\nendpoint = "http://127.0.0.1:1"\nkey_command = {words}\n')
+    assert cli.run("complete", "-p", "p", "P").code not in (0, 1)
+    assert [pid for pid in pids.read_text(encoding="utf-8").split() if not has_ended(int(pid))] == []
