@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import orjson
 
-from completions_cli.batch.formats import RETRYABLE_KINDS, OutputFormat
+from completions_cli.batch.formats import RETRYABLE_KINDS, Outcome, OutputFormat, is_retryable
 from completions_cli.models import Json
 
 MAX_ROW = 2**53 - 1  # beyond it JSON numbers of other tools are not exact
 _BOM = b"\xef\xbb\xbf"
 _OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 _RETRYABLE = (*RETRYABLE_KINDS, "network")
 
 
@@ -39,6 +39,15 @@ def read(line: bytes, output_format: OutputFormat) -> Entry | None:
     if not isinstance(record, dict):
         return None
     return _openai(record) if output_format == "openai" else _native(record)
+
+
+def of(outcome: Outcome) -> Entry:
+    """Return the entry that the line of an outcome is read back as."""
+    error, response = outcome.error, outcome.response or {}
+    if error is not None:
+        return Entry(outcome.row.number, error.kind, is_retryable(error), error.message)
+    record = {"choices": outcome.choices, "finish_reason": None}
+    return Entry(outcome.row.number, model=_text(response.get("model")), finish_reason=_finish_reason(record))
 
 
 def is_json(line: bytes) -> bool:
@@ -70,10 +79,10 @@ def _native(record: dict[str, Json]) -> Entry | None:
     if not error:
         return Entry(row, model=_text(record.get("model")), finish_reason=_finish_reason(record))
     said = error if isinstance(error, dict) else {"message": error}
-    kind = _text(said.get("kind")) or _UNKNOWN
+    kind = _text(said.get("kind")) or UNKNOWN
     retryable = said.get("retryable")
-    is_retryable = retryable if isinstance(retryable, bool) else kind in _RETRYABLE
-    return Entry(row, kind, is_retryable, _text(said.get("message")))
+    may_pass = retryable if isinstance(retryable, bool) else kind in _RETRYABLE
+    return Entry(row, kind, may_pass, _text(said.get("message")))
 
 
 def _openai(record: dict[str, Json]) -> Entry | None:
@@ -85,7 +94,7 @@ def _openai(record: dict[str, Json]) -> Entry | None:
     response = record.get("response")
     if error:
         said = error if isinstance(error, dict) else {"message": error}
-        kind = _text(said.get("code")) or _UNKNOWN
+        kind = _text(said.get("code")) or UNKNOWN
         return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
     body = response.get("body") if isinstance(response, dict) else None
     body = body if isinstance(body, dict) else {}

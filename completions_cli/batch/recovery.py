@@ -6,18 +6,20 @@ of a row that has another line which counts.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from completions_cli.batch import output_lines
-from completions_cli.batch.entry import Entry
+from completions_cli.batch.entry import UNKNOWN, Entry
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.line_index import LineIndex, Place
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.batch.row_set import RowSet
 from completions_cli.errors import OutputError
 
+Retry = Literal["all", "retryable"]  # failures to ask again
 _MOST_KINDS = 64
 
 
@@ -25,8 +27,8 @@ _MOST_KINDS = 64
 class Recovered:
     """The rows that an output holds, and what was found that a run does not leave.
 
-    `torn` counts bytes of an end that is not whole, `damaged` lines with zeros in them, `repeated` lines of a row
-    that has another line.
+    `examples` has one failure of each kind: its row and its message. `torn` counts bytes of an end that is not whole,
+    `damaged` lines with zeros in them, `repeated` lines of a row that has another line.
     """
 
     done: RowSet = field(default_factory=RowSet)
@@ -35,6 +37,7 @@ class Recovered:
     failures: dict[str, RowSet] = field(default_factory=dict)
     models: Counter[str] = field(default_factory=Counter)
     finish_reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     torn: int = 0
     damaged: int = 0
     repeated: int = 0
@@ -57,18 +60,35 @@ class Recovered:
         self.forget_failure(entry.row)
         if entry.failure is None:
             self.answered.add(entry.row)
-            self.models[entry.model or "unknown"] += 1
-            self.finish_reasons[entry.finish_reason or "unknown"] += 1
+            self.models[entry.model or UNKNOWN] += 1
+            self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
             return
         is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
-        self.failures.setdefault(entry.failure if is_known else "other", RowSet()).add(entry.row)
+        kind = entry.failure if is_known else "other"
+        self.failures.setdefault(kind, RowSet()).add(entry.row)
+        self.examples.setdefault(kind, (entry.row, entry.message or ""))
         if entry.is_retryable:
             self.retryable.add(entry.row)
 
     def forget_failure(self, row: int) -> str | None:
         """Take back that a row failed; return the kind of its failure, or None when it had none."""
         self.retryable.discard(row)
-        return next((kind for kind, rows in self.failures.items() if rows.discard(row)), None)
+        kind = next((kind for kind, rows in self.failures.items() if rows.discard(row)), None)
+        if kind is not None and self.examples.get(kind, (None,))[0] == row:
+            del self.examples[kind]
+        return kind
+
+    def settled(self, retry: Retry | None) -> Callable[[int], bool]:
+        """Return the test for rows that are not asked again: those that are done, but for failures to `retry`."""
+        if retry is None:
+            return self.done.__contains__
+        if retry == "all":
+            return self.answered.__contains__
+        return lambda row: row in self.done and row not in self.retryable
+
+    def again(self, retry: Retry | None) -> int:
+        """Count the rows that are asked again though they are done."""
+        return {None: 0, "all": len(self.done) - len(self.answered), "retryable": len(self.retryable)}[retry]
 
     def notes(self, output: Path) -> list[str]:
         """Return what the user should know of the mending of an output."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from completions_cli.api import wire
@@ -22,7 +22,8 @@ _REFUSED = "--overwrite starts anew; or choose another OUTPUT."
 class RunFile:
     """The input and everything that decides what its rows are asked.
 
-    `shard` is (index, count); `rows` is how many rows the input has at most, None where nobody counted.
+    `shard` is (index, count); `rows` is how many rows the input has at most, None where nobody counted. `endpoint` (an
+    origin) and `profile` say who was asked last, `all_runs` what all runs of the output took.
     """
 
     input: Identity
@@ -30,6 +31,9 @@ class RunFile:
     output_format: OutputFormat
     shard: tuple[int, int]
     rows: int | None = None
+    endpoint: str | None = None
+    profile: str | None = None
+    all_runs: Mapping[str, Json] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
@@ -51,6 +55,15 @@ class RunFile:
         differences = list(_differences(earlier, self))
         if differences:
             raise UsageError(f"{output} was begun with {'; '.join(differences)}", hint=_REFUSED)
+
+    def notes(self, earlier: "RunFile", output: object) -> list[str]:
+        """Return what is different from an earlier run and allowed."""
+        names = (("endpoint", earlier.endpoint, self.endpoint), ("profile", earlier.profile, self.profile))
+        return [
+            f"{output} was begun with the {name} {was or 'none'}, now it is {now or 'none'}"
+            for name, was, now in names
+            if was != now and earlier.endpoint is not None
+        ]
 
 
 def path_beside(output: Path) -> Path:
@@ -78,6 +91,9 @@ def parse(text: bytes) -> RunFile | None:
             output_format=fields["output_format"],
             shard=(fields["shard"][0], fields["shard"][1]),
             rows=fields.get("rows"),
+            endpoint=fields.get("endpoint"),
+            profile=fields.get("profile"),
+            all_runs=dict(fields.get("all_runs") or {}),
         )
     except (ValueError, KeyError, TypeError, IndexError):
         return None

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.exchange import Exchange, Failure, Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.gate import ClosedError, Turns
 from completions_cli.batch.journal import Log
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pacing.pace import Ticket
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.settling import Rules, Settler
@@ -44,6 +45,7 @@ class Tools:
     # What runs against one service share; a run by itself has its own.
     triage: Triage | None = None
     estimate: UsageEstimate | None = None
+    models: ModelWatch = field(default_factory=ModelWatch)
 
 
 class Runner:
@@ -71,6 +73,7 @@ class Runner:
             scribe=self._scribe,
             stop=self.stop,
             triage=tools.triage or Triage(rules.policy),
+            models=tools.models,
         )
 
     @property

@@ -11,6 +11,7 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome, OutputFormat, line
 from completions_cli.batch.gate import Pacing
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.rows import Row
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
@@ -50,6 +51,7 @@ class Settler:
     scribe: Scribe
     stop: Callable[[Ending], None]
     triage: Triage
+    models: ModelWatch
     parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
     rejected: list[tuple[Unit, CompletionsError]] = field(default_factory=list)  # while nothing was answered
 
@@ -82,7 +84,11 @@ class Settler:
         self._carry_out(verdict, unit, error, now)
 
     def record(self, outcome: Outcome) -> None:
-        """Write down how a row ended."""
+        """Write down how a row ended, unless its model must not be mixed with that of earlier runs."""
+        mixed = self.models.ending(outcome)
+        if mixed is not None:
+            self.stop(mixed)
+            return
         self.scribe.add(line(outcome, self.rules.output_format))
         self.totals.count(outcome)
         ending = errors_ending(self.rules.budget, self.totals) if outcome.error is not None else None

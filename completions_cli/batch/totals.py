@@ -1,15 +1,28 @@
 """What a run has done so far, counted: for the progress line, the summary and the exit code."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from completions_cli.batch import entry as entries
 from completions_cli.batch.budget import Prices
+from completions_cli.batch.entry import UNKNOWN, Entry
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.recovery import Recovered
 from completions_cli.models import Json, Usage
 
+_FIGURES = (
+    "requests",
+    "retries",
+    "throttled",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "maybe_billed",
+    "seconds",
+)
 _SUMS = (
-    "new_failures",
+    "new_ok",
     "requests",
     "answers",
     "texts",
@@ -23,13 +36,17 @@ _SUMS = (
 
 @dataclass(slots=True)
 class Totals:
-    """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run."""
+    """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run.
+
+    `standing` is what OUTPUT holds, kept up to date; None where nobody read it as a whole.
+    """
 
     resumed: int = 0
     replaced: int = 0
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    new_failures: int = 0
+    new_ok: int = 0
+    new_failed: Counter[str] = field(default_factory=Counter)
     last_error: str | None = None
     requests: int = 0
     answers: int = 0
@@ -39,17 +56,18 @@ class Totals:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     finish_reasons: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
     maybe_billed: int = 0
     seconds: float = 0.0
     stopped_by: str | None = None
     prices: Prices | None = None
-    before: Recovered | None = None
+    standing: Recovered | None = None
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
         """Begin with what earlier runs left."""
         return cls(
-            resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, before=recovered
+            resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, standing=recovered
         )
 
     @property
@@ -63,6 +81,11 @@ class Totals:
         return self.rows - self.resumed
 
     @property
+    def new_failures(self) -> int:
+        """Rows that failed in this run."""
+        return self.new_failed.total()
+
+    @property
     def cost(self) -> float | None:
         """What the tokens of this run cost, where prices are known."""
         return None if self.prices is None else self.prices.cost(self.prompt_tokens, self.completion_tokens)
@@ -74,20 +97,27 @@ class Totals:
 
     def count(self, outcome: Outcome) -> None:
         """Count a row that is done. A failure of an earlier run no longer counts once its row was asked again."""
-        replaced = self.before.forget_failure(outcome.row.number) if self.before else None
+        entry = entries.of(outcome)
+        if self.standing is not None:
+            self._stand(self.standing, entry)
+        if outcome.error is not None:
+            self.failed[outcome.error.kind] += 1
+            self.new_failed[outcome.error.kind] += 1
+            self.last_error = outcome.error.message
+            return
+        self.ok += 1
+        self.new_ok += 1
+        self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
+        self.models[entry.model or UNKNOWN] += 1
+
+    def _stand(self, standing: Recovered, entry: Entry) -> None:
+        replaced = standing.forget_failure(entry.row)
         if replaced is not None:
             self.resumed -= 1
             self.replaced += 1
             self.failed[replaced] -= 1
             self.failed += Counter()  # without kinds that no row is left of
-        if outcome.error is not None:
-            self.failed[outcome.error.kind] += 1
-            self.new_failures += 1
-            self.last_error = outcome.error.message
-            return
-        self.ok += 1
-        reason = outcome.choices[0].get("finish_reason") if outcome.choices else None
-        self.finish_reasons[reason if isinstance(reason, str) else "unknown"] += 1
+        standing.record(entry)
 
     def use(self, usage: Usage | None, texts: int = 1) -> None:
         """Add up what an answer of so many texts used."""
@@ -107,26 +137,57 @@ class Totals:
         self.resumed += other.resumed
         self.last_error = other.last_error or self.last_error
         self.failed.update(other.failed)
+        self.new_failed.update(other.new_failed)
         self.finish_reasons.update(other.finish_reasons)
+        self.models.update(other.models)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
-    def as_json(self) -> dict[str, Json]:
-        """Build the summary."""
+    def as_json(self, earlier: Mapping[str, Json] | None = None) -> dict[str, Json]:
+        """Build the summary of this run, and of all runs of this OUTPUT given what the `earlier` ones kept."""
+        return {
+            "rows": self.new_ok + self.new_failed.total(),
+            "ok": self.new_ok,
+            "failed": dict(self.new_failed),
+            "finish_reasons": dict(self.finish_reasons),
+            "models": dict(self.models),
+            **self._figures(),
+            "resumed": self.resumed,
+            "all_runs": self.all_runs(earlier or {}),
+        }
+
+    def all_runs(self, earlier: Mapping[str, Json]) -> dict[str, Json]:
+        """Build the summary over all runs. Rows are as they stand in OUTPUT; what they took is added up."""
+        standing = self.standing
+        figures = self._figures()
+        for name in (*_FIGURES, "cost"):
+            figures[name] = _sum(earlier.get(name), figures[name])
+        figures["seconds"] = round(figures["seconds"], 3)
         return {
             "rows": self.rows,
             "ok": self.ok,
             "failed": dict(self.failed),
-            "resumed": self.resumed,
+            "finish_reasons": dict(standing.finish_reasons if standing else self.finish_reasons),
+            "models": dict(standing.models if standing else self.models),
+            **figures,
+        }
+
+    def _figures(self) -> dict[str, Json]:
+        return {
             "requests": self.requests,
             "retries": self.retries,
             "throttled": self.throttled,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
-            "cost": self.cost,
-            "finish_reasons": dict(self.finish_reasons),
             "maybe_billed": self.maybe_billed,
+            "cost": self.cost,
             "seconds": round(self.seconds, 3),
             "stopped_by": self.stopped_by,
         }
+
+
+def _sum(earlier: Json, now: Json) -> Json:
+    """Add figures of which either may be unknown."""
+    known = [value for value in (earlier, now) if type(value) in {int, float}]
+    return sum(known) if known else None

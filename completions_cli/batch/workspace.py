@@ -8,12 +8,13 @@ What lasts in which order, so that a power cut at any moment leaves what the sam
 3. A resumed run: OUTPUT.run stays as it is. A torn end is cut off and synced. Where lines amid the file have to go, a
    copy is written, synced and moved into OUTPUT's place, and the folder is synced.
 4. Answers are appended and synced every 0.2 s. Until then a power cut takes them: their rows are asked again.
-5. The end: OUTPUT is synced; with `--ordered`, or where failures were replaced, a copy takes its place as in 3.
+5. The end: OUTPUT is synced; with `--ordered`, or where failures were replaced, a copy takes its place as in 3. Then
+   OUTPUT.run, which what the runs took is added to, is replaced as in 2, as it is every ten seconds of a run.
 """
 
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from completions_cli.batch.journal import Journal
 from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import OutputError, UsageError
+from completions_cli.models import Json
 
 
 @dataclass(slots=True)
@@ -32,6 +34,11 @@ class Workspace:
     run: RunFile
     recovered: Recovered
     journal: Journal
+    notes: list[str] = field(default_factory=list)
+
+    def save(self, all_runs: Mapping[str, Json]) -> None:
+        """Write down what all runs took. Raises OutputError."""
+        replace(self.run, all_runs=all_runs).write(run_file.path_beside(self.journal.path))
 
     def tidy(self, *, replaced: bool, ordered: bool) -> None:
         """Leave one line a row where failures were `replaced`, in the order of the rows if `ordered`.
@@ -52,8 +59,10 @@ def opened(output: Path) -> Journal:
     return Journal(output)
 
 
-def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: bool) -> Workspace:
+def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: bool, adopt: bool = False) -> Workspace:
     """Make OUTPUT ready for a run: begun, or resumed. `describe` says what is to be run.
+
+    With `adopt` an output whose OUTPUT.run was lost is taken as it is.
 
     Raises UsageError, with nothing touched, when it belongs to another run or holds lines that are none of a batch.
     """
@@ -67,17 +76,22 @@ def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: boo
         _sweep(output)
         now.write(beside)
         return Workspace(now, Recovered(), journal)
-    if earlier is None:
+    if earlier is None and not adopt:
         raise UsageError(
-            f"{output} exists and is not the output of a batch",
-            hint="Choose another OUTPUT, or --overwrite to lose what is in it.",
+            f"{output} exists, and there is no {beside.name} that says which batch it is of",
+            hint="Choose another OUTPUT. If it is of this batch, --adopt resumes it; --overwrite loses what is in it.",
         )
     now = describe()
-    now.check(earlier, output)
+    if earlier is not None:
+        now.check(earlier, output)
     reader = partial(entry.read, output_format=now.output_format)
     found = recovery.recover(journal, reader, row_total=now.rows)
     _sweep(output)
-    return Workspace(now, found, journal)
+    if earlier is None:
+        now.write(beside)
+        return Workspace(now, found, journal, found.notes(output))
+    now = replace(now, all_runs=earlier.all_runs)
+    return Workspace(now, found, journal, [*now.notes(earlier, output), *found.notes(output)])
 
 
 def _sweep(output: Path) -> None:

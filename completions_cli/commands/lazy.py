@@ -40,16 +40,22 @@ class LazyGroup(help_pages.Group):
 class CommandWithVerbs(help_pages.Command):
     """A command that has commands of its own: its first word may be one of them, and is its argument otherwise.
 
-    `verbs` maps the modules of `package` to what the help says of each.
+    `verbs` maps the modules of `package` to what the help says of each; `bare` maps options that may stand without a
+    value, which the parser does not know, to the value that they then have.
     """
 
     package: ClassVar[str]
     verbs: ClassVar[Mapping[str, str]]
+    bare: ClassVar[Mapping[str, str]] = {}
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Hand over to the verb, if the first word is one."""
         if not args or args[0] not in self.verbs:
-            return super().make_context(info_name, args, parent, **extra)
+            return super().make_context(info_name, self._with_values(args), parent, **extra)
         # Its own arguments stand in no verb's usage.
         above = typer.Context(help_pages.Command(info_name), info_name=info_name, parent=parent)
         return load(self.package, args[0]).make_context(args[0], args[1:], parent=above, **extra)
+
+    def _with_values(self, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        return [f"{word}={self.bare[word]}" if word in self.bare else word for word in args[:end]] + args[end:]

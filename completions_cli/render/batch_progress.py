@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from completions_cli.batch import closing
 from completions_cli.batch.totals import Totals
 from completions_cli.streams import Streams, visible
 
@@ -17,7 +18,7 @@ _BAR_SECONDS = 0.2
 # Snapshots that rates are worked out over: ten seconds of the bar, a minute of lines.
 _BAR_RECENT, _LINE_RECENT = 50, 7
 _WIDEST = 100
-_SIGNALS = ("interrupt", "terminate")
+_SIGNALS = ("interrupt", "terminate", "hangup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
         f"{totals.requests} requests, {totals.retries} of them repeated; {totals.throttled} answered 429",
         f"output: {output}",
     ]
-    if failed and stopped_by:  # else the error says so
+    if totals.standing is not None:
+        lines += closing.lines(totals.standing)
+    elif failed and stopped_by:  # else the error says so
         lines.append("the rows that failed: the same command with --retry-failed asks for them again")
     if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint
         lines.append("the same command goes on where this run stopped")

@@ -1,5 +1,6 @@
 """One pace for all: what the coordinator of a cluster's run hands out, whoever asks and whatever becomes of it."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -144,12 +145,14 @@ def test_the_budget_is_that_of_all_workers() -> None:
 def test_what_has_ended_is_counted_once() -> None:
     limits = replace(UNLIMITED, budget=Budget(errors=ErrorLimit(count=3)))
     coordinator = begun(limits, Clock())
-    failed = Totals(new_failures=2)
+    failed = Totals(new_failed=Counter(server=2))
     coordinator.exchange(Report("a", "", totals={"a1": failed}))
     assert coordinator.sync(Push(failed, frozenset({"a1"}))).ending is None
     # News that were on their way come late.
     assert coordinator.exchange(Report("a", "", totals={"a1": failed})).ending is None
-    ending = coordinator.exchange(Report("a", "", totals={"a2": Totals(new_failures=1, last_error="no")})).ending
+    ending = coordinator.exchange(
+        Report("a", "", totals={"a2": Totals(new_failed=Counter(server=1), last_error="no")})
+    ).ending
     assert ending is not None
     assert ending.reason == "max_errors"
 

@@ -18,6 +18,7 @@ class _Command(CommandWithVerbs):
     verbs: ClassVar = {
         "merge": "Join the outputs of shards or of a cluster into one file.",
     }
+    bare: ClassVar = {"--retry-failed": "all"}
 
 
 @app.command(cls=_Command)

@@ -10,6 +10,7 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
 from completions_cli.batch.cluster.parts import Kind, PartKind
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.recovery import Retry
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.source import Format, Identity, Source
@@ -28,6 +29,7 @@ _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
 _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
 _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
+_RETRIES: tuple[Retry, ...] = ("all", "retryable")
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
 
@@ -56,7 +58,9 @@ class Choices:
     pack: int
     selection: Selection
     ordered: bool
-    retry_failed: bool
+    retry_failed: Retry | None
+    adopt: bool
+    mixed_models: bool
     overwrite: bool
     plan: bool
     summary: str | None
@@ -81,7 +85,9 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
         pack=rows.pack,
         selection=Selection(*_shard(rows.shard), rows.limit),
         ordered=rows.ordered,
-        retry_failed=rows.retry_failed,
+        retry_failed=_word("--retry-failed", rows.retry_failed, _RETRIES),
+        adopt=rows.adopt,
+        mixed_models=rows.mixed_models,
         overwrite=rows.overwrite,
         plan=rows.plan,
         summary=rows.summary,
@@ -118,7 +124,8 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
 def run_file(chosen: Choices, settings: Settings, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
     described = describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
-    return replace(described, rows=source.lines)
+    endpoint = settings.endpoint.origin if settings.endpoint is not None else "the embedded model"
+    return replace(described, rows=source.lines, endpoint=endpoint, profile=settings.profile)
 
 
 def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
@@ -165,6 +172,11 @@ def _is_on_ray(cluster: ClusterOptions) -> bool:
 
 
 def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
+    if rows.retry_failed == "retryable" or rows.adopt:
+        raise UsageError(
+            "--adopt and --retry-failed=retryable are for one machine",
+            hint="Leave them out, or leave out --engine ray.",
+        )
     return ClusterChoices(
         address=cluster.address,
         parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",

@@ -103,7 +103,7 @@ def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings
         policy=choices.retry_policy(settings),
         samples=chosen.samples,
         pack=chosen.pack,
-        retry_failed=chosen.retry_failed,
+        retry_failed=chosen.retry_failed is not None,
     )
 
 
@@ -119,7 +119,7 @@ class _Run:
     def run(self, engine: "type[Engine]", job: Job, signer: Signer) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, started = self.chosen, time.monotonic()
-        parts = self.plan.open_parts(self.output.entries, retry_failed=chosen.retry_failed)
+        parts = self.plan.open_parts(self.output.entries, retry_failed=chosen.retry_failed is not None)
         before = Totals(resumed=self.output.kept(keep_failed=not chosen.retry_failed))
         if not parts:
             return self._nothing(before), None

@@ -54,7 +54,16 @@ class RowOptions:
         str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
     ] = None
     ordered: Annotated[bool, _rows("--ordered", help="Put the output into the order of the rows at the end.")] = False
-    retry_failed: Annotated[bool, _rows("--retry-failed", help="Ask again for rows that failed before.")] = False
+    retry_failed: Annotated[
+        str | None,
+        _rows(
+            "--retry-failed",
+            metavar="[=retryable]",
+            help="Ask again for rows that failed before; =retryable for those that may pass.",
+        ),
+    ] = None
+    adopt: Annotated[bool, _rows("--adopt", help="Resume an output whose .run file was lost, as it is.")] = False
+    mixed_models: Annotated[bool, _rows("--mixed-models", help="Resume though another model answers.")] = False
     overwrite: Annotated[bool, _rows("--overwrite", help="Start anew, whatever is in the output.")] = False
     plan: Annotated[bool, _rows("--plan", help="Read and check all rows, count and estimate; send nothing.")] = False
     summary: Annotated[str | None, _rows("--summary", metavar="FILE|-", help="Write the run's totals as JSON.")] = None

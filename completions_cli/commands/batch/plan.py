@@ -29,9 +29,9 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     done = _done(chosen, lambda: choices.run_file(chosen, settings, source))
     defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
     packer = Packer(defaults, chosen.samples, chosen.pack)
-    settled = done.answered if chosen.retry_failed else done.done
-    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and number not in settled), packer)
-    found.done = len(settled)
+    settled = done.settled(chosen.retry_failed)
+    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and not settled(number)), packer)
+    found.done = len(done.done) - done.again(chosen.retry_failed)
     source.close()
     text = "\n".join(_lines(found, chosen.budget)) + "\n"
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))

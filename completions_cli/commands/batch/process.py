@@ -12,6 +12,8 @@ from completions_cli.batch.triage import Ending
 from completions_cli.errors import UsageError
 
 _SIGNALS: dict[int, str] = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminate"}  # and why the run then ends
+if sys.platform != "win32":
+    _SIGNALS[signal.SIGHUP] = "hangup"
 _DRAIN_SECONDS = 30
 _MOST_CONCURRENT = 1024
 _OTHER_FILES = 64
@@ -73,7 +75,7 @@ def signals_in_loop(runner: Runner, note: Callable[[str], None]) -> Iterator[Non
             runner.abort()
 
     with _restored():
-        for number in _SIGNALS:
+        for number in _heeded():
             if sys.platform == "win32":
                 signal.signal(number, lambda number, _: loop.call_soon_threadsafe(received, number))
             else:
@@ -81,7 +83,7 @@ def signals_in_loop(runner: Runner, note: Callable[[str], None]) -> Iterator[Non
         try:
             yield
         finally:
-            for number in _SIGNALS if sys.platform != "win32" else ():
+            for number in _heeded() if sys.platform != "win32" else ():
                 loop.remove_signal_handler(number)
 
 
@@ -94,7 +96,7 @@ def signals(run: Stoppable, note: Callable[[str], None]) -> Iterator[None]:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     with _restored():
-        for number in _SIGNALS:
+        for number in _heeded():
             signal.signal(number, received)
         yield
 
@@ -106,6 +108,15 @@ def _is_first(number: int, run: Stoppable, note: Callable[[str], None]) -> bool:
     note(f"note: stopping; {run.in_flight} requests under way have {_DRAIN_SECONDS} s to end (again: stop now)")
     run.stop(Ending(_SIGNALS[number]))
     return True
+
+
+def _heeded() -> list[int]:
+    """Return the signals that end a run: nohup has SIGHUP ignored, and that stays so."""
+    return [number for number, name in _SIGNALS.items() if name != "hangup" or not _is_ignored(number)]
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 @contextlib.contextmanager

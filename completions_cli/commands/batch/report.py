@@ -1,12 +1,14 @@
 """How a batch ends: its totals as JSON, and its exit code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import ExitCode, OutputError, RowsFailedError
+from completions_cli.models import Json
 from completions_cli.streams import Streams
 
 
@@ -17,6 +19,8 @@ def raise_ending(totals: Totals, ending: Ending | None) -> None:
             raise ending.error
         if ending.reason == "terminate":
             raise SystemExit(ExitCode.TERMINATED)
+        if ending.reason == "hangup":
+            raise SystemExit(ExitCode.HUNG_UP)
         raise KeyboardInterrupt
     failed = totals.failed.total()
     if failed:
@@ -34,11 +38,13 @@ def check_summary(path: str | None) -> None:
         raise OutputError(f"--summary: there is no folder {folder}", hint="Make it first.")
 
 
-def write_summary(path: str | None, totals: Totals, streams: Streams) -> None:
-    """Write the totals as JSON to a file, or to stdout for `-`."""
+def write_summary(
+    path: str | None, totals: Totals, streams: Streams, earlier: Mapping[str, Json] | None = None
+) -> None:
+    """Write the totals as JSON to a file, or to stdout for `-`; `earlier` is what earlier runs took."""
     if path is None:
         return
-    text = json.dumps(totals.as_json()).encode() + b"\n"
+    text = json.dumps(totals.as_json(earlier)).encode() + b"\n"
     if path == "-":
         streams.stdout.write(text)
         return

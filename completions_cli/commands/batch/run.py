@@ -12,6 +12,7 @@ from completions_cli.batch import source as sources
 from completions_cli.batch import workspace
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.gate import Gate
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.pace import Pace
 from completions_cli.batch.rows import Defaults
@@ -26,7 +27,7 @@ from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.batch import choices, process, report
 from completions_cli.commands.batch.choices import Choices
-from completions_cli.errors import UsageError
+from completions_cli.errors import OutputError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.resolve import Settings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from completions_cli.api.service import Service
     from completions_cli.auth.credentials import Credentials
 
+_SAVE_SECONDS = 10.0
 # The embedded model computes with all cores for one request already.
 _LOCAL_CONCURRENCY = 4
 
@@ -65,8 +67,9 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
         ending = job.run(configuration.service(settings, endpoint), credentials)
         if ending is None or ending.reason != "output":
             space.tidy(replaced=totals.replaced > 0, ordered=chosen.ordered and ending is None)
+            space.save(totals.all_runs(space.run.all_runs))
     progress.summary(totals, output, ending.reason if ending else None)
-    report.write_summary(chosen.summary, totals, streams)
+    report.write_summary(chosen.summary, totals, streams, space.run.all_runs)
     report.raise_ending(totals, ending)
 
 
@@ -99,13 +102,16 @@ def _open(
     try:
         source = early or opened()
         space = workspace.prepare(
-            journal, lambda: choices.run_file(chosen, settings, source), overwrite=chosen.overwrite
+            journal,
+            lambda: choices.run_file(chosen, settings, source),
+            overwrite=chosen.overwrite,
+            adopt=chosen.adopt,
         )
     except BaseException:
         journal.discard()
         raise
     notes = [journal.lock.note] if journal.lock.note else []
-    for note in notes + space.recovered.notes(output):
+    for note in notes + space.notes:
         streams.stderr.note(f"note: {note}")
     return space, source
 
@@ -141,30 +147,40 @@ class _Job:
         defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
         packer = Packer(defaults, self.chosen.samples, self.chosen.pack, streams_arrays=settings.is_local)
         recovered, selection = self.space.recovered, self.chosen.selection
-        settled = recovered.answered if self.chosen.retry_failed else recovered.done
+        settled = recovered.settled(self.chosen.retry_failed)
         transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
         exchange = Exchange(service, credentials, transport)
         self.streams.stderr.mask = exchange.mask.text
         runner = Runner(
-            packer.units(self.source.rows(lambda number: number in selection and number not in settled)),
+            packer.units(self.source.rows(lambda number: number in selection and not settled(number))),
             Tools(
                 exchange,
                 Gate(self.pace, time.monotonic),
                 self.space.journal,
                 packer,
                 self.totals,
+                models=ModelWatch(recovered.models, mixed=self.chosen.mixed_models, warn=self.progress.note),
             ),
             self.rules,
         )
         showing = asyncio.create_task(self._show(runner))
+        saving = asyncio.create_task(self._keep_saving())
         try:
             with process.signals_in_loop(runner, self.progress.note):
                 await runner.run()
         finally:
             showing.cancel()
+            saving.cancel()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(transport.close(), 2)
         return runner.ending
+
+    async def _keep_saving(self) -> None:
+        """Write down now and then what the runs took, which a kill would lose."""
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            with contextlib.suppress(OutputError):  # a disk that is full shows where it matters
+                await asyncio.to_thread(self.space.save, self.totals.all_runs(self.space.run.all_runs))
 
     async def _show(self, runner: Runner) -> None:
         started = time.monotonic()

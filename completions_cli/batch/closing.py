@@ -1,0 +1,44 @@
+"""What to look at in an output: answers that were cut off, failures with an example each, and what may pass."""
+
+from completions_cli.batch.recovery import Recovered
+
+_MOST_KINDS = 8
+_LONGEST = 160
+
+
+def lines(standing: Recovered) -> list[str]:
+    """Return the lines that a run, or a look at its output, ends with."""
+    found = _cut_off(standing)
+    failed = standing.failed
+    for kind, count in failed.most_common(_MOST_KINDS):
+        found.append(f"failed: {_rows(count)} {kind}{_example(standing, kind)}")
+    if len(failed) > _MOST_KINDS:
+        found.append(f"failed: {len(failed) - _MOST_KINDS} more kinds")
+    return found + _worth_retrying(failed.total(), len(standing.retryable))
+
+
+def _cut_off(standing: Recovered) -> list[str]:
+    cut, filtered = standing.finish_reasons["length"], standing.finish_reasons["content_filter"]
+    found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []
+    return found + ([f"cut off: {_rows(filtered)} ended by the content filter"] if filtered else [])
+
+
+def _example(standing: Recovered, kind: str) -> str:
+    row, message = standing.examples.get(kind, (None, ""))
+    if row is None:
+        return ""
+    text = " ".join(message.split())
+    return f", for example row {row}: {text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}"
+
+
+def _worth_retrying(failed: int, retryable: int) -> list[str]:
+    if not failed:
+        return []
+    if not retryable:
+        return ["worth retrying: none, unless rows or parameters change; --retry-failed asks them all again"]
+    rest = f"; the other {failed - retryable} are likely to fail again" if retryable < failed else ""
+    return [f"worth retrying: {_rows(retryable)}, with --retry-failed=retryable{rest}"]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

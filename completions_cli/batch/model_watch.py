@@ -1,0 +1,50 @@
+"""Which models answer: that a resumed run does not mix another model's answers into OUTPUT without a word."""
+
+from collections.abc import Callable, Iterable
+
+from completions_cli.batch.formats import Outcome
+from completions_cli.batch.triage import Ending
+from completions_cli.errors import UsageError
+
+_MOST_WARNINGS = 5
+
+
+class ModelWatch:
+    """Looks at the model of each answer. `known` are those of the answers that OUTPUT has from earlier runs.
+
+    Rows that name a model of their own are not looked at, nor are answers that name none.
+    """
+
+    def __init__(
+        self, known: Iterable[str] = (), *, mixed: bool = False, warn: Callable[[str], None] | None = None
+    ) -> None:
+        self._earlier = frozenset(known)
+        self._seen = dict.fromkeys(known)  # in the order of their coming
+        self._is_settled = mixed or not self._earlier
+        self._warn = warn
+        self._warnings = 0
+
+    def ending(self, outcome: Outcome) -> Ending | None:
+        """Return why the run must end, and the outcome not be recorded; None when it may be."""
+        model = (outcome.response or {}).get("model")
+        if outcome.error is not None or outcome.row.model is not None or not isinstance(model, str) or not model:
+            return None
+        if model in self._seen:
+            self._is_settled = True
+        elif not self._is_settled:
+            return Ending("model", self._error(model))
+        else:
+            self._tell(model)
+            self._seen[model] = None
+        return None
+
+    def _tell(self, model: str) -> None:
+        if self._seen and self._warn is not None and self._warnings < _MOST_WARNINGS:
+            self._warnings += 1
+            self._warn(f"warning: the model {model} answers now; answers before came from {', '.join(self._seen)}")
+
+    def _error(self, model: str) -> UsageError:
+        return UsageError(
+            f"the answers come from the model {model}, those in OUTPUT from {', '.join(sorted(self._earlier))}",
+            hint="Nothing was recorded. --mixed-models resumes all the same; --overwrite starts anew.",
+        )
