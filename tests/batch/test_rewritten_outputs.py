@@ -94,7 +94,7 @@ def test_a_failure_is_replaced_when_its_row_was_asked_again(
     assert part.code == 13, part.stderr
     assert [line["row"] for line in records(output) if line["error"] is None] == list(range(5))
     assert _failed(output) == set(range(5, 20))
-    assert (part.json()["failed"], part.json()["ok"]) == ({"rejected": 15}, 5)
+    assert (part.json()["all_runs"]["failed"], part.json()["ok"]) == ({"rejected": 15}, 5)
     assert batch(cli, *args).code == 13
     assert len(server.log()) == 5
     whole = batch(cli, *args, "--retry-failed")
