@@ -35,7 +35,7 @@ def read(line: bytes, output_format: OutputFormat) -> Entry | None:
 
     The order of the keys, white space and keys that other tools added do not matter.
     """
-    record = _parsed(line)
+    record = parsed(line)
     if not isinstance(record, dict):
         return None
     return _openai(record) if output_format == "openai" else _native(record)
@@ -52,7 +52,7 @@ def of(outcome: Outcome) -> Entry:
 
 def is_json(line: bytes) -> bool:
     """Return whether a line is one whole JSON value."""
-    return _parsed(line) is not None
+    return parsed(line) is not None
 
 
 def without_bom(line: bytes) -> bytes:
@@ -60,7 +60,8 @@ def without_bom(line: bytes) -> bytes:
     return line.removeprefix(_BOM)
 
 
-def _parsed(line: bytes) -> Json:
+def parsed(line: bytes) -> Json:
+    """Return the value of a line of JSON, NaN and the like included; None when it is none."""
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -23,11 +23,12 @@ class Arranged:
     torn: int = 0
     repeated: int = 0
     last: int = -1
+    total: int | None = None
 
     @property
     def absent(self) -> int:
-        """Rows before the last that none of the parts has."""
-        return self.last + 1 - self.rows
+        """Rows that none of the parts has: of the `total` of the input or, where nobody knows it, before the last."""
+        return max(0, (self.last + 1 if self.total is None else self.total) - self.rows)
 
 
 def sort_in_place(journal: Journal, reader: EntryReader) -> None:
@@ -45,7 +46,7 @@ def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], journal: Jour
     output = journal.path
     done = Arranged()
     try:
-        with LineIndex(output.parent) as index, _Files(parts) as files:
+        with LineIndex(output.parent) as index, Files(parts) as files:
             for number, (part, reader) in enumerate(zip(parts, readers, strict=True)):
                 index.add(_places(part, reader, number, done))
             lines = done.rows
@@ -65,7 +66,7 @@ def _places(part: Path, reader: EntryReader, number: int, done: Arranged) -> Ite
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
 
 
-def _copy(index: LineIndex, files: "_Files", journal: Journal) -> None:
+def _copy(index: LineIndex, files: "Files", journal: Journal) -> None:
     copy = journal.copy()
     try:
         for number, offset in index.in_order():
@@ -77,7 +78,7 @@ def _copy(index: LineIndex, files: "_Files", journal: Journal) -> None:
     copy.commit()
 
 
-class _Files:
+class Files:
     """Files by number; of many, only those last used are open."""
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -1,7 +1,7 @@
 """What OUTPUT.run remembers of a run, so that going on with another input or other parameters is noticed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from completions_cli.batch.source import Identity
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.version import __version__
+
+# Tells of an earlier input whether the one at hand is it with more at its end.
+HasGrown = Callable[[Identity], bool]
 
 _VERSION = 1
 _MOST_SHOWN = 40  # a sentence must stay one
@@ -50,11 +53,19 @@ class RunFile:
         fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
         return wire.dumps(fields, indent=2).encode() + b"\n"
 
-    def check(self, earlier: "RunFile", output: object) -> None:
-        """Refuse to go on where something else was begun. Raises UsageError that says what differs."""
-        differences = list(_differences(earlier, self))
+    def check(self, earlier: "RunFile", output: object, *, has_grown: HasGrown | None = None) -> bool:
+        """Refuse to resume where something else was begun. Raises UsageError that says what differs.
+
+        Return whether the input is the earlier one with more at its end, by the word of `has_grown`.
+        """
+        is_same = _same_input(earlier, self)
+        is_grown = not is_same and has_grown is not None and has_grown(earlier.input)
+        differences = _differences(earlier, self)
+        if not is_same and not is_grown:
+            differences.insert(0, _other_input(earlier, self))
         if differences:
             raise UsageError(f"{output} was begun with {'; '.join(differences)}", hint=_REFUSED)
+        return is_grown
 
     def notes(self, earlier: "RunFile", output: object) -> list[str]:
         """Return what is different from an earlier run and allowed."""
@@ -99,10 +110,16 @@ def parse(text: bytes) -> RunFile | None:
         return None
 
 
+def _same_input(earlier: RunFile, now: RunFile) -> bool:
+    return (earlier.input.size, earlier.input.sha256) == (now.input.size, now.input.sha256)
+
+
+def _other_input(earlier: RunFile, now: RunFile) -> str:
+    return f"another input: {earlier.input.name} of {earlier.input.size} bytes, now {now.input.size}"
+
+
 def _differences(earlier: RunFile, now: RunFile) -> list[str]:
     found = []
-    if (earlier.input.size, earlier.input.sha256) != (now.input.size, now.input.sha256):
-        found.append(f"another input: {earlier.input.name} of {earlier.input.size} bytes, now {now.input.size}")
     if earlier.shard != now.shard:
         found.append(f"another shard: {_shard(earlier)}, now {_shard(now)}")
     if earlier.output_format != now.output_format:

@@ -1,7 +1,7 @@
 """What a run has done so far, counted: for the progress line, the summary and the exit code."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from completions_cli.batch import entry as entries
@@ -185,6 +185,14 @@ class Totals:
             "seconds": round(self.seconds, 3),
             "stopped_by": self.stopped_by,
         }
+
+
+def added(runs: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
+    """Add up what the runs of several outputs took."""
+    sums: dict[str, Json] = {}
+    for run in runs:
+        sums = {name: _sum(sums.get(name), run.get(name)) for name in (*_FIGURES, "cost")}
+    return sums
 
 
 def _sum(earlier: Json, now: Json) -> Json:

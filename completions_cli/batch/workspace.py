@@ -5,7 +5,8 @@ What lasts in which order, so that a power cut at any moment leaves what the sam
 1. OUTPUT is made and locked, and its folder synced: its name is durable before anything is in it.
 2. A new run: what was in OUTPUT (`--overwrite`) is cut off and synced before OUTPUT.run says what the new run is, so
    old answers never stand under new parameters. OUTPUT.run is written aside, synced, moved into place, folder synced.
-3. A resumed run: OUTPUT.run stays as it is. A torn end is cut off and synced. Where lines amid the file have to go, a
+3. A resumed run: OUTPUT.run stays as it is, but for an input that has grown: then it is replaced as in 2 before any of
+   the new rows is asked. A torn end is cut off and synced. Where lines amid the file have to go, a
    copy is written, synced and moved into OUTPUT's place, and the folder is synced.
 4. Answers are appended and synced every 0.2 s. Until then a power cut takes them: their rows are asked again.
 5. The end: OUTPUT is synced; with `--ordered`, or where failures were replaced, a copy takes its place as in 3. Then
@@ -22,7 +23,7 @@ from completions_cli import atomic
 from completions_cli.batch import entry, ordering, recovery, run_file
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.recovery import Recovered
-from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.run_file import HasGrown, RunFile
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.models import Json
 
@@ -59,10 +60,17 @@ def opened(output: Path) -> Journal:
     return Journal(output)
 
 
-def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: bool, adopt: bool = False) -> Workspace:
+def prepare(
+    journal: Journal,
+    describe: Callable[[], RunFile],
+    *,
+    overwrite: bool,
+    adopt: bool = False,
+    has_grown: HasGrown | None = None,
+) -> Workspace:
     """Make OUTPUT ready for a run: begun, or resumed. `describe` says what is to be run.
 
-    With `adopt` an output whose OUTPUT.run was lost is taken as it is.
+    With `adopt` an output whose OUTPUT.run was lost is taken as it is. An input that `has_grown` goes on.
 
     Raises UsageError, with nothing touched, when it belongs to another run or holds lines that are none of a batch.
     """
@@ -82,8 +90,7 @@ def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: boo
             hint="Choose another OUTPUT. If it is of this batch, --adopt resumes it; --overwrite loses what is in it.",
         )
     now = describe()
-    if earlier is not None:
-        now.check(earlier, output)
+    is_grown = earlier is not None and now.check(earlier, output, has_grown=has_grown)
     reader = partial(entry.read, output_format=now.output_format)
     found = recovery.recover(journal, reader, row_total=now.rows)
     _sweep(output)
@@ -91,7 +98,16 @@ def prepare(journal: Journal, describe: Callable[[], RunFile], *, overwrite: boo
         now.write(beside)
         return Workspace(now, found, journal, found.notes(output))
     now = replace(now, all_runs=earlier.all_runs)
-    return Workspace(now, found, journal, [*now.notes(earlier, output), *found.notes(output)])
+    if is_grown:
+        now.write(beside)
+    notes = [_growth(earlier, now)] if is_grown else []
+    return Workspace(now, found, journal, [*notes, *now.notes(earlier, output), *found.notes(output)])
+
+
+def _growth(earlier: RunFile, now: RunFile) -> str:
+    if earlier.rows is None or now.rows is None:
+        return f"{now.input.name} has grown: its new rows are asked, too"
+    return f"{now.input.name} has grown: {now.rows - earlier.rows} new rows are asked, too"
 
 
 def _sweep(output: Path) -> None:

@@ -95,7 +95,7 @@ def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows
     result = joined.run(*args)
     assert result.code == 0, result.stderr
     told = summary(result)
-    assert (told["rows"], told["ok"], told["failed"]) == (2000, 2000, {})
+    assert (told["all_runs"]["rows"], told["all_runs"]["ok"], told["failed"]) == (2000, 2000, {})
     assert told["resumed"] >= len(kept)
     found = part_records(folder)
     assert [record["row"] for record in found] == list(range(2000))

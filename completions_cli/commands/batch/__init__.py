@@ -16,6 +16,8 @@ class _Command(CommandWithVerbs):
     package: ClassVar = __name__
     # Each is a module beside this one.
     verbs: ClassVar = {
+        "status": "Say what an output holds and what to look at.",
+        "export": "Write an output as a flat table: CSV, TSV, Parquet or JSONL.",
         "merge": "Join the outputs of shards or of a cluster into one file.",
     }
     bare: ClassVar = {"--retry-failed": "all"}

@@ -30,6 +30,10 @@ _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
 _FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
 _CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _RETRIES: tuple[Retry, ...] = ("all", "retryable")
+# Names of outputs that promise what they would not hold.
+_OTHER_KINDS = frozenset(
+    (".csv", ".tsv", ".parquet", ".xlsx", ".xls", ".ods", ".arrow", ".feather", ".avro", ".orc", ".db", ".sqlite")
+) | frozenset((".gz", ".zst", ".bz2", ".xz", ".zip", ".lz4", ".br", ".7z", ".tgz"))
 _OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("native", "openai")
 
 
@@ -113,6 +117,11 @@ def output(text: str | None) -> Path:
             "the answers of a batch go to a file, not to stdout", hint="A batch keeps its place there: -o out.jsonl."
         )
     path = Path(text).expanduser()
+    if path.suffix.lower() in _OTHER_KINDS:
+        raise UsageError(
+            f"the output of a batch is lines of JSON, and {path.name} promises something else",
+            hint=f"Name it .jsonl; `completions batch export OUTPUT -o {path.stem}.csv` then makes a table of it.",
+        )
     return path.resolve() if path.is_symlink() else path
 
 

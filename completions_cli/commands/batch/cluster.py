@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from completions_cli.batch.cluster import environment, inputs
@@ -58,6 +58,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
             files[0].kind,
             is_openai=inputs.is_openai(files[0]),
         )
+        described = replace(described, rows=inputs.total(contents))
         output.prepare(described, overwrite=chosen.overwrite)
         stack.callback(output.save)
         plan = Plan(files, contents, chosen.selection, part_rows(inputs.total(contents)))

@@ -34,7 +34,7 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     from completions_cli.batch import merging  # the help goes without them
     from completions_cli.batch.cluster import staging
     from completions_cli.commands.batch import choices
-    from completions_cli.errors import UsageError
+    from completions_cli.errors import RowsFailedError, UsageError
 
     output = choices.output(options.output)
     if output.exists() and output.stat().st_size and not options.overwrite:
@@ -46,4 +46,12 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     words += [f"{done.torn} torn lines left out"] if done.torn else []
     streams.stderr.note(f"merged: {', '.join(words)}; output: {output}")
     if done.absent:
-        streams.stderr.note(f"warning: {done.absent} rows are in none of the parts: is a shard missing, or unfinished?")
+        raise RowsFailedError(
+            f"{done.absent} rows are in none of the parts",
+            hint="Is a shard missing, or unfinished? What there is was merged; a batch with this OUTPUT asks the rest.",
+        )
+    if done.failed:
+        raise RowsFailedError(
+            f"{done.failed} of {done.rows} rows failed",
+            hint="They are in the output with their errors; a batch with --retry-failed asks for them again.",
+        )

@@ -1,0 +1,86 @@
+"""The columns of an export and their types, which all rows together decide: no row changes what came before it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from completions_cli.api import wire
+from completions_cli.batch.export import records
+from completions_cli.models import Json
+
+Kind = Literal["text", "integer", "number", "boolean"]
+_LARGEST = 2**63
+_FIXED: Mapping[str, Kind] = {
+    "row": "integer",
+    "sample": "integer",
+    "prompt_tokens": "integer",
+    "completion_tokens": "integer",
+    **dict.fromkeys(("text", "finish_reason", "model", "error_kind", "error_message"), "text"),
+}
+
+
+@dataclass(slots=True)
+class Columns:
+    """What is known of the columns once every row was added: their names in order, and the kind of each."""
+
+    _id: set[Kind] = field(default_factory=set)
+    _fields: dict[str, set[Kind]] = field(default_factory=dict)
+
+    def add(self, row_id: Json, metadata: Mapping[str, Json]) -> None:
+        """Look at the id of a row and at what came with it."""
+        _note(self._id, row_id)
+        for name, value in metadata.items():
+            _note(self._fields.setdefault(name, set()), value)
+
+    def names(self) -> dict[str, str]:
+        """Return the column of each field of the input."""
+        found: dict[str, str] = {}
+        taken: dict[str, None] = dict.fromkeys(name for name in self._fields if name not in records.OWN)
+        for name in self._fields:
+            column = name if name in taken else records.own_name(name, taken)
+            taken[column] = None
+            found[name] = column
+        return found
+
+    def kinds(self) -> dict[str, Kind]:
+        """Return the columns in order, with the kind of each."""
+        fields = {self.names()[name]: _kind(seen) for name, seen in self._fields.items()}
+        return {
+            "id": _kind(self._id),
+            "row": "integer",
+            **fields,
+            **{name: _FIXED[name] for name in records.AFTER},
+        }
+
+
+def cell(value: Json, kind: Kind) -> str | int | float | bool | None:
+    """Return a value as its column has it: what is nested, or of another kind than its column, as JSON."""
+    if value is None or (kind != "text" and isinstance(value, bool | int | float)):
+        return float(value) if kind == "number" and value is not None else value
+    if isinstance(value, str):
+        return value
+    return wire.dumps(value)
+
+
+def cells(record: Mapping[str, Json], kinds: Mapping[str, Kind]) -> Iterable[str | int | float | bool | None]:
+    """Yield the cells of a record, in the order of the columns."""
+    return (cell(record.get(name), kind) for name, kind in kinds.items())
+
+
+def _note(seen: set[Kind], value: Json) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool):
+        seen.add("boolean")
+    elif isinstance(value, int) and -_LARGEST <= value < _LARGEST:
+        seen.add("integer")
+    elif isinstance(value, float):
+        seen.add("number")
+    else:
+        seen.add("text")
+
+
+def _kind(seen: set[Kind]) -> Kind:
+    if seen == {"integer", "number"}:
+        return "number"
+    return next(iter(seen)) if len(seen) == 1 else "text"

@@ -1,0 +1,64 @@
+"""From an output to a table: one look for the columns, one to write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch import entry, output_lines
+from completions_cli.batch.export import columns, records, writers
+from completions_cli.batch.export.columns import Columns
+from completions_cli.batch.export.writers import Table
+from completions_cli.batch.held import Held
+from completions_cli.batch.line_index import LineIndex, Place
+from completions_cli.batch.ordering import Files
+from completions_cli.errors import OutputError
+
+
+def export(held: Held, target: Path, table: Table) -> int:
+    """Write the rows of an output as a table, in the order of the input; return how many lines it has.
+
+    Raises UsageError for a line that is none of a batch, OutputError when the table cannot be written.
+    """
+    found = Columns()
+    try:
+        with LineIndex(target.parent) as index, Files(held.files) as files:
+            for number in range(len(held.files)):
+                index.add(_places(held, number, found))
+            return _write(_lines(index, files), held, found, target, table)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _places(held: Held, number: int, found: Columns) -> Iterator[Place]:
+    for line in output_lines.read(held.files[number], held.reader):
+        if line.entry is not None:
+            fields = entry.parsed(line.content)
+            found.add(records.row_id(fields, held.output_format), records.metadata(fields, held.output_format))
+            yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
+
+
+def _lines(index: LineIndex, files: Files) -> Iterator[bytes]:
+    for number, offset in index.in_order():
+        files[number].seek(offset)
+        yield files[number].readline().rstrip(b"\0\n")
+
+
+def _write(lines: Iterator[bytes], held: Held, found: Columns, target: Path, table: Table) -> int:
+    kinds, names = found.kinds(), found.names()
+    count = 0
+    file = AtomicFile(target)
+    try:
+        writer = writers.open_writer(table, file, kinds)
+        for line in lines:
+            fields = entry.parsed(line)
+            given = records.metadata(fields, held.output_format)
+            own = {names[name]: value for name, value in given.items()}
+            for record in records.records(fields, held.output_format, held.reader(line)):
+                writer.add(columns.cells({**own, **record}, kinds))
+                count += 1
+        writer.close()
+    except BaseException:
+        file.discard()
+        raise
+    file.commit()
+    return count

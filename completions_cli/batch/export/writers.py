@@ -1,0 +1,151 @@
+"""Tables of each kind, written record by record."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch import encoding
+from completions_cli.batch.export.columns import Kind
+from completions_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Table: TypeAlias = Literal["csv", "tsv", "parquet", "jsonl"]
+Cell: TypeAlias = str | int | float | bool | None
+
+# What spreadsheets take for a formula, and the marks that some turn into these.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - fullwidth on purpose
+_GROUP = 10_000  # records of a Parquet file written together
+
+
+class Writer(Protocol):
+    """Writes records to a file. `close` before the file is committed."""
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Write a record."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+def open_writer(table: Table, file: AtomicFile, kinds: Mapping[str, Kind]) -> Writer:
+    """Begin a table with these columns."""
+    if table == "jsonl":
+        return JsonLines(file, kinds)
+    if table == "parquet":
+        return Parquet(file, kinds)
+    return Delimited(file, kinds, "\t" if table == "tsv" else ",")
+
+
+class JsonLines:
+    """An object a line."""
+
+    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind]) -> None:
+        self._file, self._names = file, list(kinds)
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Write a record."""
+        self._file.write(encoding.dumps(dict(zip(self._names, cells, strict=True))) + b"\n")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Delimited:
+    """CSV or TSV, UTF-8, quoted as RFC 4180 says. Texts that a spreadsheet would run get an apostrophe in front."""
+
+    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind], delimiter: str) -> None:
+        self._file = file
+        self._buffer = io.StringIO(newline="")
+        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\n")
+        self._write(_defused(name) for name in kinds)
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Write a record."""
+        self._write(_plain(cell) for cell in cells)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _write(self, cells: Iterable[Cell]) -> None:
+        self._writer.writerow(cells)
+        self._file.write(self._buffer.getvalue().encode("utf-8", "replace"))
+        self._buffer.seek(0)
+        self._buffer.truncate()
+
+
+class Parquet:
+    """Parquet, some thousand records at a time."""
+
+    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind]) -> None:
+        try:
+            import pyarrow as pa
+            from pyarrow import parquet
+        except ImportError:
+            raise UsageError(
+                "Parquet needs pyarrow, which is not installed", hint="pip install 'completions-cli[parquet]'"
+            ) from None
+        types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+        self._schema: pa.Schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+        self._writer = parquet.ParquetWriter(pa.PythonFile(_Sink(file), mode="w"), self._schema, compression="zstd")
+        self._columns: list[list[Cell]] = [[] for _ in kinds]
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Write a record."""
+        for column, cell in zip(self._columns, cells, strict=True):
+            column.append(_encodable(cell))
+        if len(self._columns[0]) >= _GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and the end of the file."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        arrays = [pa.array(column, field.type) for column, field in zip(self._columns, self._schema, strict=True)]
+        self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._columns = [[] for _ in self._columns]
+
+
+class _Sink(io.RawIOBase):
+    """A file that Parquet is written to."""
+
+    def __init__(self, file: AtomicFile) -> None:
+        self._file = file
+        self._size = 0
+
+    def writable(self) -> bool:
+        """Return true."""
+        return True
+
+    def tell(self) -> int:
+        """Return how much was written."""
+        return self._size
+
+    def write(self, data: "pa.Buffer") -> int:
+        """Write all of it."""
+        content = bytes(data)
+        self._file.write(content)
+        self._size += len(content)
+        return len(content)
+
+
+def _plain(cell: Cell) -> Cell:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return _defused(cell) if isinstance(cell, str) else cell
+
+
+def _defused(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _encodable(cell: Cell) -> Cell:
+    """Replace halves of surrogate pairs, which no UTF-8 has."""
+    return cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell

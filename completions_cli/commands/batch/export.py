@@ -1,0 +1,70 @@
+"""`completions batch export`: an output as a flat table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from completions_cli.commands.help_pages import Command
+from completions_cli.commands.option_groups import option_group, with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.streams import Streams
+
+if TYPE_CHECKING:
+    from completions_cli.batch.export.writers import Table
+
+_TABLES: "dict[str, Table]" = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl"}
+app = typer.Typer(add_completion=False)
+
+
+@option_group
+class ExportOptions:
+    """Everything that `batch export` takes."""
+
+    source: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv, .tsv, .parquet or .jsonl file.")
+    ] = None
+    common: CommonOptions
+
+
+@app.command(cls=Command)
+@with_options
+def export(streams: Streams, options: ExportOptions) -> None:
+    """Write the rows of an output as a flat table in input order, a line a sample.
+
+    Columns are id, row, those of the input, and what came of them.
+    """
+    from completions_cli.batch import held  # the help goes without them
+    from completions_cli.batch.cluster import staging
+    from completions_cli.batch.export import exporting
+
+    target, table = _target(options.output)
+    with staging.local([options.source], target.parent) as places:
+        found = held.find(places)
+        _keep(target, found.files)
+        lines = exporting.export(found, target, table)
+    streams.stderr.note(f"exported: {lines} lines; output: {target}")
+
+
+def _target(text: str | None) -> "tuple[Path, Table]":
+    from completions_cli.errors import OutputError, UsageError
+
+    if text is None:
+        raise UsageError("where should the table go?", hint="Name a file with -o: .csv, .tsv, .parquet or .jsonl.")
+    target = Path(text).expanduser()
+    table = _TABLES.get(target.suffix.lower())
+    if table is None:
+        raise UsageError(f"what kind of table is {text}?", hint="Known by their names: .csv, .tsv, .parquet, .jsonl.")
+    if not target.parent.is_dir():
+        raise OutputError(f"there is no folder {target.parent}", hint="Make it first.")
+    return target, table
+
+
+def _keep(target: Path, files: list[Path]) -> None:
+    """Refuse to write over what a batch has written. Raises UsageError."""
+    from completions_cli.batch import run_file
+    from completions_cli.errors import UsageError
+
+    if target.exists() and (run_file.path_beside(target).exists() or any(target.samefile(file) for file in files)):
+        raise UsageError(f"{target} is the output of a batch", hint="Choose another FILE for the table.")

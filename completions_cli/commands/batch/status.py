@@ -1,0 +1,90 @@
+"""`completions batch status`: what an output holds, at any time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from completions_cli.commands.help_pages import Command
+from completions_cli.commands.option_groups import option_group, with_options
+from completions_cli.commands.options import CommonOptions
+from completions_cli.models import Json
+from completions_cli.streams import Streams, visible
+
+if TYPE_CHECKING:
+    from completions_cli.batch.held import Held
+    from completions_cli.batch.recovery import Recovered
+
+app = typer.Typer(add_completion=False)
+_TOOK = (
+    "requests", "retries", "throttled", "prompt_tokens", "completion_tokens", "total_tokens", "cost", "seconds",
+    "stopped_by",
+)  # fmt: skip
+
+
+@option_group
+class StatusOptions:
+    """Everything that `batch status` takes."""
+
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
+    format: Annotated[str, typer.Option("--format", "-F", metavar="KIND", help="text or json.")] = "text"
+    common: CommonOptions
+
+
+@app.command(cls=Command)
+@with_options
+def status(streams: Streams, options: StatusOptions) -> None:
+    """Say what an output holds and what to look at, while a batch writes it or after."""
+    import json  # the help goes without them
+
+    from completions_cli.batch import closing, held
+    from completions_cli.errors import UsageError
+
+    if options.format not in {"text", "json"}:
+        raise UsageError(f"-F must be text or json, not {options.format!r}", hint="text is for people.")
+    streams.wants_json = options.format == "json"
+    found = held.find([Path(options.output).expanduser()])
+    state = found.state()
+    if options.format == "json":
+        streams.stdout.json_line(json.dumps(_document(options.output, found, state), ensure_ascii=False))
+        return
+    text = "\n".join([*_lines(options.output, found, state), *closing.lines(state)]) + "\n"
+    streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
+
+
+def _document(output: str, found: "Held", state: "Recovered") -> dict[str, Json]:
+    wanted = found.wanted()
+    return {
+        "output": output,
+        "rows": len(state.done),
+        "ok": state.ok,
+        "failed": dict(state.failed),
+        "retryable": len(state.retryable),
+        "finish_reasons": dict(state.finish_reasons),
+        "models": dict(state.models),
+        "input_rows": wanted,
+        "missing": None if wanted is None else max(0, wanted - len(state.done)),
+        **{name: found.took().get(name) for name in _TOOK},
+    }
+
+
+def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
+    wanted, rows, failed = found.wanted(), len(state.done), state.failed
+    kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())
+    of = "" if wanted is None else f" of {wanted}"
+    lines = [f"{output}: {rows}{of} rows; {state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"]
+    if wanted is not None and wanted > rows:
+        lines.append(f"missing: {wanted - rows} rows; the command that began it asks them")
+    if state.torn:
+        lines.append("the last line is not whole: a run is writing it, or was killed; the next run mends it")
+    return lines + _took(found.took())
+
+
+def _took(took: Mapping[str, Json]) -> list[str]:
+    if not took:
+        return []
+    cost = f", cost {took['cost']:.4f}" if isinstance(took.get("cost"), int | float) else ""
+    requests = f"{took.get('requests', 0)} requests, {took.get('retries', 0)} of them repeated"
+    tokens = f"{took.get('prompt_tokens', 0)} + {took.get('completion_tokens', 0)} tokens{cost}"
+    return [f"all runs: {requests}; {took.get('throttled', 0)} answered 429; {tokens}"]
