@@ -108,8 +108,8 @@ def test_what_cannot_be_exported(cli: Cli, table: Path, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.jsonl"
     foreign.write_text("hello\n", encoding="utf-8")
     targets: tuple[list[str], ...] = (["-o", str(tmp_path / "x.xlsx")], ["-o", str(table)], [], ["-o", "-"])
-    for args in ([table, *target] for target in targets):
-        assert verb(cli, "export", *args).code == 2
+    for target in targets:
+        assert verb(cli, "export", table, *target).code == 2
     assert verb(cli, "export", foreign, "-o", tmp_path / "x.csv").code == 2
     assert verb(cli, "export", tmp_path / "missing", "-o", tmp_path / "x.csv").code == 2
     table.write_bytes(before + b"hello\n")
