@@ -61,12 +61,26 @@ def origin(text: str) -> str:
 def parse(text: str) -> Url:
     """Read an endpoint's URL, whose scheme may be left out. Raises ConfigError, which repeats no password."""
     text = text.strip()
-    if "@" in re.split("[/?#]", _SCHEME.sub("", text), maxsplit=1)[0]:
-        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
+    refuse_user(text)
     try:
         return urls.parse(text if _SCHEME.match(text) else _scheme_of(text) + text)
     except UrlError as error:
         raise ConfigError(f"endpoint {error}", hint=_HINT) from None
+
+
+def refuse_user(text: str) -> None:
+    """Raise ConfigError when an endpoint holds a user name or password."""
+    if _holds_user(text):
+        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
+
+
+def shown(text: str) -> str:
+    """Return an endpoint as it may be shown: without the user name and password that a file may hold."""
+    return urls.shown(text) if _holds_user(text) else text
+
+
+def _holds_user(text: str) -> bool:
+    return "@" in re.split("[/?#]", _SCHEME.sub("", text.strip()), maxsplit=1)[0]
 
 
 def is_loopback(host: str) -> bool:

@@ -76,8 +76,10 @@ def parse_json(text: str, where: str) -> Json:
         # Windows' tools begin files with a byte order mark.
         return json.loads(text.removeprefix("\ufeff"), parse_constant=refuse)
     except json.JSONDecodeError as error:
+        from completions_cli.commands import json_errors
+
         raise UsageError(
-            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}",
+            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {json_errors.explained(error.msg)}",
             hint="Mind the shell's quotes: put the JSON in single quotes.",
         ) from error
     except (ValueError, RecursionError) as error:

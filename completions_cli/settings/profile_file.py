@@ -243,10 +243,13 @@ def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
 
 
 def _syntax_error(reason: str, text: str, path: Path) -> ConfigError:
+    from completions_cli.settings import toml_errors
+
     found = _POSITION.fullmatch(reason)
     if found:
         place, what = f"{found['line']}:{found['column']}", found["reason"]
     else:
         last = text.rpartition("\n")[2]
         place, what = f"{text.count(chr(10)) + 1}:{len(last) + 1}", reason.removesuffix(_AT_END)
-    return ConfigError(f"{path}:{place}: {what}", hint="The file is TOML; see completions.toml.example.")
+    message, hint = toml_errors.explained(what)
+    return ConfigError(f"{path}:{place}: {message}", hint=hint)

@@ -138,7 +138,7 @@ def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_non
         ("Tenant id: ", b"common\n"),
         ("'common' is not a tenant", b""),
         ("Tenant id: ", b"contoso.com\n"),
-        ("Its client secret, for the keyring", b"\n"),
+        ("Its client secret, for the file", b"\n"),
     )
     assert result.code == 0
     assert cli.run("config", "get", "profiles.new").json()["tenant_id"] == "contoso.com"
@@ -480,3 +480,23 @@ def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
 def test_tab_completes_keys(cli: Cli) -> None:
     env = {"_COMPLETIONS_COMPLETE": "complete_bash", "COMP_WORDS": "completions config get params.t", "COMP_CWORD": "3"}
     assert cli.run(env=env).text.split() == ["params.temperature", "params.top_p"]
+
+
+def test_a_password_in_an_endpoint_is_refused_and_never_shown(cli: Cli) -> None:
+    path = cli.profile('[profiles.a]\nendpoint = "https://me:hunter2@host.example/v1"\n')
+    for args in (
+        ["list"],
+        ["list", "--json"],
+        ["get", "endpoint"],
+        ["get", "profiles"],
+        ["show"],
+        ["doctor"],
+        ["key", "status"],
+    ):
+        result = cli.run("config", *args)
+        assert "hunter2" not in result.text + result.stderr, args
+    before = path.read_text()
+    assert cli.run("config", "set", "endpoint", "https://me:other7@host.example").code == 3
+    assert path.read_text() == before
+    result = cli.run("complete", "hi")
+    assert (result.code, "user name or password" in result.stderr, "hunter2" in result.stderr) == (3, True, False)

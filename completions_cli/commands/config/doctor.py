@@ -117,7 +117,7 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
             yield Finding(what, "ok", f"{found.state} in {source.name}")
             return
         tried.append(found)
-    yield failed(what, key.missing(what, tried))
+    yield failed(what, key.missing(what, tried, settings.withheld))
 
 
 def _check_encryption(settings: Settings, endpoint: Endpoint) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import resolution
 from completions_cli.commands.config import file as files
@@ -11,7 +12,7 @@ from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
-from completions_cli.settings import key_path, profile_edit
+from completions_cli.settings import key_path, profile_edit, proxies
 from completions_cli.settings.key_path import KeyPath
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
@@ -46,10 +47,11 @@ def get(streams: Streams, common: CommonOptions, key: Key) -> None:
     found = profile_edit.look_up(file, path)
     if found is None:
         raise ConfigError(f"{'.'.join(path)} is not set in {file.path}", hint="completions config show lists what is.")
-    if isinstance(found, str):
-        streams.stdout.line(found)
+    shown = _without_passwords(path[-1], found)
+    if isinstance(shown, str):
+        streams.stdout.line(shown)
     else:
-        streams.stdout.json_line(wire.dumps(found))
+        streams.stdout.json_line(wire.dumps(shown))
 
 
 @with_options
@@ -62,7 +64,10 @@ def set_(
     """Set a key in the file. Secrets do not go here: see `config key set`."""
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
-        _set(edit, path, key_path.value(path, value))
+        found = key_path.value(path, value)
+        if path[2:] == ("endpoint",):
+            endpoints.refuse_user(str(found))
+        _set(edit, path, found)
 
 
 @with_options
@@ -73,6 +78,14 @@ def unset(streams: Streams, common: CommonOptions, key: Key) -> None:
         if key_path.holds_profiles(path):
             raise UsageError("a profile is removed as a whole", hint="Use: completions config remove NAME")
         edit.unset(path)
+
+
+def _without_passwords(name: str, value: Json) -> Json:
+    """Hide the user names and passwords of URLs, however deep they stand."""
+    if isinstance(value, dict):
+        return {key: _without_passwords(key, item) for key, item in value.items()}
+    hide = {"endpoint": endpoints.shown, "proxy": proxies.masked}.get(name)
+    return hide(value) if hide and isinstance(value, str) else value
 
 
 def _path(key: str, common: CommonOptions, streams: Streams, file: ProfileFile) -> KeyPath:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,11 +11,11 @@ import typer
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth.credentials import refuse_plain_http
-from completions_cli.auth.keyring_store import NoKeyringError
+from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
 from completions_cli.commands.config import file as files
-from completions_cli.commands.config import key
+from completions_cli.commands.config import key, key_file
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions
@@ -77,7 +78,7 @@ def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
     with files.edited(common, streams) as edit:
         _write(answers, edit)
     streams.stderr.note(f"wrote the profile {answers.name} to {place}")
-    _finish(answers, questions if asks else None, streams)
+    _finish(answers, questions if asks else None, common, streams)
 
 
 def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Streams, *, names: bool) -> Answers:
@@ -139,7 +140,8 @@ def _must_be_new(name: str, file: ProfileFile) -> None:
 
 def _check_auth(kind: str | None, target: Endpoint) -> None:
     if kind not in (*AUTH_KINDS, None):
-        raise UsageError(f"{kind!r} is no way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
+        # What was typed is not repeated: it may be the key.
+        raise UsageError("that is no way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
     if kind != "none":
         refuse_plain_http(target)
 
@@ -181,17 +183,38 @@ def _write(answers: Answers, edit: Edit) -> None:
         edit.set(("default_profile",), answers.name)
 
 
-def _finish(answers: Answers, questions: Questions | None, streams: Streams) -> None:
+def _finish(answers: Answers, questions: Questions | None, common: CommonOptions, streams: Streams) -> None:
     """Ask for the key, and say what to do next."""
-    target, profile = endpoints.resolve(answers.endpoint or ""), shlex.quote(answers.name)
+    profile = shlex.quote(answers.name)
     if answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None):
+        keyring = _keyring_or_say(streams)
         what = "client secret" if answers.auth == "entra" else "key"
-        entered = questions.hidden(f"Its {what}, for the keyring (Enter: later)") if questions else ""
-        if entered.strip():
-            try:
-                key.store(f"{answers.name}@{target.origin}", Secret.checked(entered, "the prompt"), streams)
-            except NoKeyringError as error:
-                streams.stderr.note(f"note: {error.message}. {error.hint}")
+        where = "keyring" if keyring else f"file {_key_file(answers, common, streams)}"
+        entered = questions.hidden(f"Its {what}, for the {where} (Enter: later)") if questions else ""
+        if not entered.strip():
+            to_file = "" if keyring else " --to-file"
+            streams.stderr.note(f"next: completions config key set -p {profile}{to_file}, or set COMPLETIONS_API_KEY:")
+            streams.stderr.note("      export COMPLETIONS_API_KEY='YOUR KEY'")
+        elif keyring:
+            target = endpoints.resolve(answers.endpoint or "")
+            key.store(f"{answers.name}@{target.origin}", Secret.checked(entered, "the prompt"), streams)
         else:
-            streams.stderr.note(f"next: completions config key set -p {profile}, or set COMPLETIONS_API_KEY")
+            key_file.store(answers.name, Secret.checked(entered, "the prompt"), common, streams)
     streams.stderr.note(f"try: completions complete -p {profile} 'Once upon a time'")
+
+
+def _keyring_or_say(streams: Streams) -> bool:
+    """Return whether keys can be kept in a keyring; that they cannot is said before anyone types one."""
+    try:
+        KeyringStore(streams.environ).backend()
+    except NoKeyringError as error:
+        streams.stderr.note(
+            f"note: no usable keyring: {error.reason}. A key can stand in a file or a variable instead."
+        )
+        return False
+    return True
+
+
+def _key_file(answers: Answers, common: CommonOptions, streams: Streams) -> Path:
+    path, _ = resolution.profile_path(common, streams)
+    return key_file.place(answers.name, profile_file.read(path, must_exist=False))[1]

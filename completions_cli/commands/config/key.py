@@ -1,4 +1,4 @@
-"""`completions config key set|delete|status`: keys in the keyring, each bound to the origin it is for."""
+"""`completions config key set|delete|status`: keys, each bound to the origin it is for."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated
@@ -14,6 +14,7 @@ from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
 from completions_cli.commands import resolution
+from completions_cli.commands.config import key_file
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
@@ -32,20 +33,37 @@ app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of 
 def set_(
     streams: Streams,
     common: CommonOptions,
+    *,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
+    to_file: Annotated[
+        bool, typer.Option("--to-file", help="Store it in a file for you alone (key_file), not in the keyring.")
+    ] = False,
 ) -> None:
     """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
     settings, entry = _settings(common, streams)
     if settings.endpoint is not None:
         refuse_plain_http(settings.endpoint)
-    store(str(entry.value), _typed(streams, str(entry.value), stdin=stdin), streams)
+    if not to_file:
+        KeyringStore(streams.environ).backend()  # without a keyring nobody is asked for a key
+    elif not entry.is_own:
+        raise UsageError(
+            "a key file serves the endpoint of its profile, and another is in use",
+            hint="Leave out --endpoint, or unset COMPLETIONS_ENDPOINT.",
+        )
+    typed = _typed(streams, str(entry.value), stdin=stdin)
+    if to_file:
+        key_file.store(str(settings.profile), typed, common, streams)
+    else:
+        store(str(entry.value), typed, streams)
 
 
 @app.command(cls=Command)
 @with_options
 def delete(streams: Streams, common: CommonOptions) -> None:
-    """Delete the key of a profile from the keyring."""
-    _, entry = _settings(common, streams)
+    """Delete the key of a profile from the keyring, or its key file."""
+    settings, entry = _settings(common, streams)
+    if settings.values["key_file"] is not None and key_file.delete(str(settings.profile), common, streams):
+        return
     keyring = KeyringStore(streams.environ)
     keyring.delete(entry_of(str(entry.value)))
     if not keyring.delete(str(entry.value)):
@@ -71,17 +89,17 @@ def status(
         cells = [[each.source.name, each.state, each.note] for each in found]
         listing.show(("source", "state", ""), cells, streams.stdout, color=streams.color(streams.stdout))
     if settings.values["auth"] != "none" and not any(map(is_usable, found)):
-        raise missing("key", found)
+        raise missing("key", found, settings.withheld)
 
 
-def missing(what: str, found: Iterable[SourceStatus]) -> ConfigError:
-    """Make the error for a key that none of the sources has, with what will help."""
+def missing(what: str, found: Iterable[SourceStatus], withheld: str | None = None) -> ConfigError:
+    """Make the error for a key that none of the sources has, with what will help; see Settings on `withheld`."""
     found = tuple(found)
     broken = next((each for each in found if each.state == "unusable" and each.source.kind != "keyring"), None)
     if broken is not None:
         return ConfigError(broken.note, hint=f"Correct {broken.source.name}, or unset it.")
     trouble = next((each.note for each in found if each.state == "unusable"), None)
-    return keys.missing(what, (each.source for each in found), trouble)
+    return keys.missing(what, (each.source for each in found), trouble, withheld)
 
 
 def is_usable(found: SourceStatus) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import editor, resolution, values
 from completions_cli.commands.config import file as files
@@ -36,7 +37,7 @@ def list_(
     rows = [
         {
             "name": name,
-            "endpoint": profile.get("endpoint"),
+            "endpoint": profile.get("endpoint") and endpoints.shown(profile["endpoint"]),
             "auth": profile.get("auth", "key"),
             "default": name == file.default_profile,
         }

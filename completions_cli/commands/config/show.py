@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import typer
 
+from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, wire
 from completions_cli.api.endpoint import DEFAULT_API_VERSION
 from completions_cli.api.headers import MASK
@@ -21,6 +22,9 @@ from completions_cli.render import listing
 from completions_cli.settings import proxies
 from completions_cli.settings.resolve import Flags, Settings, no_endpoint, resolve
 from completions_cli.streams import Streams
+
+# Settings that may hold a password, and what shows them without it.
+_HIDES = {"endpoint": endpoints.shown, "proxy": proxies.masked}
 
 
 @with_options
@@ -64,8 +68,8 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str
         if name == "api_version" and value is None:
             yield name, *_api_version(settings)
             continue
-        shown = proxies.masked(value) if name == "proxy" and isinstance(value, str) else value
-        yield name, shown, settings.sources[name]
+        hide = _HIDES.get(name)
+        yield name, hide(value) if hide and isinstance(value, str) else value, settings.sources[name]
     if settings.endpoint is not None:
         yield "url", settings.endpoint.url, "endpoint, api_version"
     for name, value in settings.parameters.items():

@@ -1,0 +1,49 @@
+"""The key of a profile in a file of its own, for machines without a keyring: made when it is asked for."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.auth.secret import Secret
+from completions_cli.commands import resolution
+from completions_cli.commands.config import file as files
+from completions_cli.commands.options import CommonOptions
+from completions_cli.errors import OutputError
+from completions_cli.settings import profile_edit, resolve
+from completions_cli.settings.profile_file import ProfileFile
+from completions_cli.streams import Streams
+
+
+def place(profile: str, file: ProfileFile) -> tuple[str, Path]:
+    """Return what `key_file` of a profile says, or would say, and the path that this is."""
+    named = file.profiles.get(profile, {}).get("key_file") or f"{quote(profile, safe='')}.key"
+    return named, Path(resolve.key_file(named, file.path.parent)).expanduser()
+
+
+def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) -> None:
+    """Write the key where the profile says, or beside the profile file, for its owner's eyes alone; name it there."""
+    path, _ = resolution.profile_path(common, streams)
+    with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
+        files.must_have(edit.before, profile)
+        named, target = place(profile, edit.before)
+        out = AtomicFile(target, mode=0o600)
+        out.write(f"{key.reveal()}\n".encode())
+        out.commit()
+        edit.set(("profiles", profile, "key_file"), named)
+    streams.stderr.note(f"stored the key for {profile} in {target}, which only you can read")
+
+
+def delete(profile: str, common: CommonOptions, streams: Streams) -> bool:
+    """Delete the key file of a profile, and its mention; false when there is none."""
+    path, _ = resolution.profile_path(common, streams)
+    with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
+        if "key_file" not in edit.before.profiles.get(profile, {}):
+            return False
+        _, target = place(profile, edit.before)
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{target} cannot be deleted: {error.strerror}", hint="Check its folder.") from error
+        edit.unset(("profiles", profile, "key_file"))
+    streams.stderr.note(f"deleted {target}")
+    return True

@@ -1,0 +1,19 @@
+"""What is wrong with JSON, in the user's words."""
+
+_REASONS = (
+    ("Expecting value", "a value is missing, or is text without double quotes"),
+    ("Expecting property name", "a name in double quotes is missing"),
+    ("Expecting ',' delimiter", "a comma or a closing bracket is missing"),
+    ("Expecting ':' delimiter", "a colon is missing behind a name"),
+    ("Unterminated string", "text without its closing quote"),
+    ("Invalid control character", "a line end or control character within text; write \\n"),
+    ("Invalid \\uXXXX escape", "an escape \\u without four hexadecimal digits"),
+    ("Invalid \\escape", "an unknown escape; write \\\\ for a backslash"),
+    ("Extra data", "Extra data behind the value"),
+    ("Illegal trailing comma", "a comma too many at the end"),
+)
+
+
+def explained(reason: str) -> str:
+    """Return what is wrong, for a reason of the library's."""
+    return next((words for beginning, words in _REASONS if reason.startswith(beginning)), "this is not JSON")

@@ -1,0 +1,79 @@
+"""A machine without a keyring: the key of a profile in a file that is its owner's alone."""
+
+import sys
+
+import pytest
+
+from tests.command import Cli
+from tests.dialogue import converse
+from tests.scripted_server import ScriptedServer, response
+
+KEY = "file-key-0123456789"
+ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes of files, terminals")
+
+
+@posix_only
+def test_a_key_file_is_made_when_asked_for_used_and_deleted(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([ANSWER])
+    path = cli.profile(f'[profiles.team]\nendpoint = "{scripted_server.url}"  # mine\n')
+    stored = cli.run("config", "key", "set", "--to-file", "--stdin", stdin=KEY.encode())
+    file = path.with_name("team.key")
+    assert (stored.code, str(file) in stored.stderr, KEY in stored.stderr) == (0, True, False)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (f"{KEY}\n", 0o600)
+    assert 'key_file = "team.key"' in path.read_text()
+    assert "# mine" in path.read_text()
+    assert cli.run("complete", "hi").text == "ok\n"
+    assert f"api-key: {KEY}".encode() in scripted_server.requests[0]
+    status = cli.run("config", "key", "status")
+    assert (status.code, "key_file\tpresent" in status.text) == (0, True)
+    assert cli.run("config", "key", "delete").code == 0
+    assert (file.exists(), "key_file" in path.read_text()) == (False, False)
+
+
+@posix_only
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604])
+def test_a_key_file_that_others_can_read_is_refused(mode: int, cli: Cli, scripted_server: ScriptedServer) -> None:
+    path = cli.profile(f'[profiles.team]\nendpoint = "{scripted_server.url}"\nkey_file = "k"\n').with_name("k")
+    path.write_text(KEY)
+    path.chmod(mode)
+    result = cli.run("complete", "hi")
+    assert (result.code, KEY in result.stderr) == (3, False)
+    assert f"hint: Run: chmod 600 {path}" in result.stderr
+    assert scripted_server.requests == []
+
+
+@posix_only
+def test_a_key_file_is_not_sent_elsewhere(cli: Cli, scripted_server: ScriptedServer) -> None:
+    path = cli.profile('[profiles.team]\nendpoint = "https://elsewhere.example"\nkey_file = "k"\n').with_name("k")
+    path.write_text(KEY)
+    path.chmod(0o600)
+    assert cli.run("complete", "hi", "--endpoint", scripted_server.url).code == 3
+    assert scripted_server.requests == []
+
+
+def test_without_a_keyring_nobody_is_asked_for_a_key(cli: Cli) -> None:
+    cli.profile('[profiles.team]\nendpoint = "https://team.example"\n')
+    result = cli.run("config", "key", "set", "--stdin", stdin=KEY.encode())
+    assert (result.code, "key set -p NAME --to-file" in result.stderr) == (3, True)
+    assert "keyring.backends" not in result.stderr
+
+
+@posix_only
+def test_the_wizard_says_that_there_is_no_keyring_before_it_asks_for_the_key(cli: Cli) -> None:
+    result = converse(
+        cli,
+        ["config", "init", "-p", "team"],
+        ("Endpoint", b"https://team.example\n"),
+        ("[key]: ", b"\n"),
+        ("no usable keyring", b""),
+        ("team.key (Enter: later): ", KEY.encode() + b"\n"),
+    )
+    assert (result.code, KEY in result.text) == (0, False)
+    assert cli.run("config", "key", "status").code == 0
+
+
+def test_a_script_is_told_what_comes_next_without_a_keyring(cli: Cli) -> None:
+    result = cli.run("config", "init", "-p", "team", "--endpoint", "https://team.example")
+    assert "next: completions config key set -p team --to-file, or set COMPLETIONS_API_KEY:" in result.stderr
+    assert not list(cli.home.rglob("*.key"))
