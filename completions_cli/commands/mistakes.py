@@ -78,11 +78,10 @@ def too_many(command: Any, context: Any) -> UsageError:
     own = [param for param in arguments(command) if context.params.get(param.name) is not None]
     if own and own[0].name == "prompt":
         return _unquoted(path, str(context.params["prompt"]), extra)
-    if any(may_be_secret(word) for word in extra):
+    if "config key" in path or any(may_be_secret(word) for word in extra):
         return UsageError(f"{path} takes no key as an argument", hint=_on_keys(path))
-    takes = f"takes {_listed([_label(param, context) for param in arguments(command)])} and no more"
-    if not arguments(command):
-        takes = "takes no arguments"
+    names = [_label(param, context) for param in arguments(command)]
+    takes = f"takes {_listed(names)} and no more" if names else "takes no arguments"
     return UsageError(f"{path} {takes}: {quoted(extra[0])} is left over", hint=_see_help(context))
 
 
@@ -90,6 +89,10 @@ def _unquoted(path: str, first: str, extra: list[str]) -> UsageError:
     if len(extra) == 1 and any(map(str.isspace, first)) and _is_file(extra[0]):
         command = f"{path} -f {shlex.quote(extra[0])} --prepend {shlex.quote(first)}"
         return UsageError(f"a file is read with -f, and {quoted(extra[0])} is one", hint=f"Did you mean: {command}")
+    if any(may_be_secret(word) for word in extra):
+        return UsageError(
+            "the prompt is several words without quotes", hint=f'Put the prompt in quotes: {path} "{_A_PROMPT}"'
+        )
     return UsageError(
         "the prompt is several words without quotes",
         hint=f"Put the prompt in quotes: {_shown([*path.split(), ' '.join([first, *extra])])}",

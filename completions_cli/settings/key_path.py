@@ -3,6 +3,7 @@
 import math
 from typing import TypeAlias
 
+from completions_cli.api import near_names
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
@@ -66,6 +67,9 @@ def value(path: KeyPath, typed: str) -> Json:
 def _check_name(typed: str, path: KeyPath) -> None:
     """Check a path below a profile."""
     name = path[0]
+    meant = next((known for known in PARAMETERS if name == known or near_names.nearest(name, [known])), None)
+    if name not in _BARE and meant is not None:
+        raise UsageError(f"there is no key {typed!r}", hint=f"Did you mean params.{meant}?")
     if name not in _BARE:
         raise UsageError(f"there is no key {typed!r}", hint=nearest(name, (*_BARE, "default_profile", "profiles")))
     if name not in PROFILE_TABLES and len(path) > 1:

@@ -239,6 +239,8 @@ def _is_json(value: Json, depth: int = _DEEPEST) -> bool:
 def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
     if any(word in name.lower() for word in _KEY_WORDS) and "key_command" in valid and "command" not in name:
         return "Keys are not kept in this file; store one with `completions config key set`."
+    if name in PARAMETERS and "params" in valid:
+        return f"It is sent with every request from [profiles.NAME.params]: {name} = …"
     return nearest(name, valid)
 
 

@@ -21,6 +21,7 @@ _REASONS = (
     ("Unescaped '\\'", "a backslash in text that means nothing", _BACKSLASH),
     ("Escaped character", "an escape that is no character", _BACKSLASH),
     ("Invalid hex value", "an escape without its hexadecimal digits", _BACKSLASH),
+    ("Illegal character '\\n'", "text without its closing quote", _QUOTES),
     ("Illegal character", "a line end or control character within text", _QUOTES),
     ("Found invalid character", "a control character", "Delete it."),
     ("Unclosed array", "an array without its closing ]", 'As in key_command = ["pass", "show", "team"].'),

@@ -31,7 +31,7 @@ def lock_folder(path: Path, streams: Streams) -> Path:
 
 def chosen(common: CommonOptions, streams: Streams, file: ProfileFile) -> str | None:
     """Name the profile that -p, COMPLETIONS_PROFILE or the file chooses."""
-    return common.profile or streams.environ.get("COMPLETIONS_PROFILE") or file.default_profile
+    return common.profile or streams.environ.get("COMPLETIONS_PROFILE") or file.chosen[0]
 
 
 def must_have(file: ProfileFile, name: str) -> None:

@@ -39,7 +39,7 @@ def list_(
             "name": name,
             "endpoint": profile.get("endpoint") and endpoints.shown(profile["endpoint"]),
             "auth": profile.get("auth", "key"),
-            "default": name == file.default_profile,
+            "default": name == file.chosen[0],
         }
         for name, profile in profiles.items()
     ]
