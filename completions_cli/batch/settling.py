@@ -29,11 +29,16 @@ _BUDGET_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a run goes by."""
+    """What a run goes by.
+
+    `limits_errors` is whether somebody counts failed rows (--max-errors): then rows that are refused alike from the
+    start are recorded, too.
+    """
 
     policy: RetryPolicy
     budget: Budget
     output_format: OutputFormat = "native"
+    limits_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class Settler:
         self._is_alive()
         if len(unit.rows) > 1:
             self.backlog.first(*self.packer.refused(unit))
-        elif self.triage.has_answered or self.rules.budget.errors is not None:
+        elif self.triage.has_answered or self.rules.limits_errors:
             self._fail(unit, error)
         else:
             self.rejected.append((unit, error))

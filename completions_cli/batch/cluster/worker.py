@@ -48,6 +48,7 @@ class Job:
     samples: int
     pack: int
     retry_failed: bool
+    limits_errors: bool = False
 
 
 class Calls(Protocol):
@@ -129,7 +130,7 @@ class Worker:
         runner = Runner(
             self._packer.units(iter(rows)),
             Tools(exchange, self._gate, log, self._packer, totals, triage=self._triage, estimate=self._estimate),
-            Rules(self._job.policy, Budget(), self._job.output_format),
+            Rules(self._job.policy, Budget(), self._job.output_format, self._job.limits_errors),
         )
         with self._registered(runner, attempt, totals):
             await runner.run()

@@ -105,6 +105,7 @@ def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings
         samples=chosen.samples,
         pack=chosen.pack,
         retry_failed=chosen.retry_failed is not None,
+        limits_errors=chosen.budget.errors is not None,
     )
 
 

@@ -61,7 +61,12 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
             space=space,
             totals=totals,
             pace=Pace(Concurrency(chosen.in_flight, most), chosen.rpm, chosen.tpm, time.monotonic()),
-            rules=Rules(choices.retry_policy(settings), chosen.budget, space.run.output_format),
+            rules=Rules(
+                choices.retry_policy(settings),
+                chosen.budget,
+                space.run.output_format,
+                limits_errors=chosen.budget.errors is not None,
+            ),
             progress=progress,
         )
         ending = job.run(configuration.service(settings, endpoint), credentials)
