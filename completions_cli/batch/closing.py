@@ -8,7 +8,7 @@ _LONGEST = 160
 
 def lines(standing: Recovered) -> list[str]:
     """Return the lines that a run, or a look at its output, ends with."""
-    found = _cut_off(standing)
+    found = _cut_off(standing) + _ignored(standing)
     failed = standing.failed
     for kind, count in failed.most_common(_MOST_KINDS):
         found.append(f"failed: {_rows(count)} {kind}{_example(standing, kind)}")
@@ -21,6 +21,13 @@ def _cut_off(standing: Recovered) -> list[str]:
     cut, filtered = standing.finish_reasons["length"], standing.finish_reasons["content_filter"]
     found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []
     return found + ([f"cut off: {_rows(filtered)} ended by the content filter"] if filtered else [])
+
+
+def _ignored(standing: Recovered) -> list[str]:
+    return [
+        f"ignored: the server ignored {name} in {_rows(count)}"
+        for name, count in standing.ignored.most_common(_MOST_KINDS)
+    ]
 
 
 def _example(standing: Recovered, kind: str) -> str:

@@ -19,7 +19,8 @@ _RETRYABLE = (*RETRYABLE_KINDS, "network")
 class Entry(NamedTuple):
     """How a row ended: the kind of its failure, or None, and what its line says beside.
 
-    `is_retryable` says of a failure that the same row may succeed another time.
+    `is_retryable` says of a failure that the same row may succeed another time, `ignored` which parameters the server
+    ignored.
     """
 
     row: int
@@ -28,6 +29,7 @@ class Entry(NamedTuple):
     message: str | None = None
     model: str | None = None
     finish_reason: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 def read(line: bytes, output_format: OutputFormat) -> Entry | None:
@@ -47,7 +49,8 @@ def of(outcome: Outcome) -> Entry:
     if error is not None:
         return Entry(outcome.row.number, error.kind, is_retryable(error), error.message)
     record = {"choices": outcome.choices, "finish_reason": None}
-    return Entry(outcome.row.number, model=_text(response.get("model")), finish_reason=_finish_reason(record))
+    model, reason = _text(response.get("model")), _finish_reason(record)
+    return Entry(outcome.row.number, model=model, finish_reason=reason, ignored=outcome.ignored)
 
 
 def is_json(line: bytes) -> bool:
@@ -78,7 +81,8 @@ def _native(record: dict[str, Json]) -> Entry | None:
         return None
     error = record.get("error")
     if not error:
-        return Entry(row, model=_text(record.get("model")), finish_reason=_finish_reason(record))
+        model, reason = _text(record.get("model")), _finish_reason(record)
+        return Entry(row, model=model, finish_reason=reason, ignored=_names(record.get("ignored")))
     said = error if isinstance(error, dict) else {"message": error}
     kind = _text(said.get("kind")) or UNKNOWN
     retryable = said.get("retryable")
@@ -114,6 +118,10 @@ def _finish_reason(record: dict[str, Json]) -> str | None:
     first = choices[0] if isinstance(choices, list) and choices else None
     reason = first.get("finish_reason") if isinstance(first, dict) else None
     return _text(reason) or _text(record.get("finish_reason"))
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
 
 
 def _text(value: Json) -> str | None:

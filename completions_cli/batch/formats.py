@@ -19,7 +19,8 @@ RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
 class Outcome:
     """How one row ended. `response` is the response object, of this row's choices alone, or None when it failed.
 
-    `latency` in seconds, of the last attempt; `usage` is the service's own object, None within a pack.
+    `ignored` are the parameters that the answer shows to have been ignored. `latency` in seconds, of the last attempt;
+    `usage` is the service's own object, None within a pack.
     """
 
     row: Row
@@ -30,6 +31,7 @@ class Outcome:
     request_id: str | None = None
     attempts: int = 0
     latency: float = 0.0
+    ignored: tuple[str, ...] = ()
 
 
 def line(outcome: Outcome, output_format: OutputFormat) -> bytes:
@@ -60,6 +62,7 @@ def _native(outcome: Outcome) -> dict[str, Json]:
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),
         "metadata": row.metadata,
+        **({"ignored": list(outcome.ignored)} if outcome.ignored else {}),
         "error": _error(outcome.error) if outcome.error else None,
     }
 

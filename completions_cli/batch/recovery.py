@@ -37,6 +37,7 @@ class Recovered:
     failures: dict[str, RowSet] = field(default_factory=dict)
     models: Counter[str] = field(default_factory=Counter)
     finish_reasons: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
     examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     torn: int = 0
     damaged: int = 0
@@ -62,6 +63,7 @@ class Recovered:
             self.answered.add(entry.row)
             self.models[entry.model or UNKNOWN] += 1
             self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
+            self.ignored.update(entry.ignored)
             return
         is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
         kind = entry.failure if is_known else "other"

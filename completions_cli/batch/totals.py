@@ -57,6 +57,7 @@ class Totals:
     completion_tokens: int = 0
     finish_reasons: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)  # rows by parameter
     maybe_billed: int = 0
     seconds: float = 0.0
     stopped_by: str | None = None
@@ -109,6 +110,7 @@ class Totals:
         self.new_ok += 1
         self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
         self.models[entry.model or UNKNOWN] += 1
+        self.ignored.update(outcome.ignored)
 
     def _stand(self, standing: Recovered, entry: Entry) -> None:
         replaced = standing.forget_failure(entry.row)
@@ -140,6 +142,7 @@ class Totals:
         self.new_failed.update(other.new_failed)
         self.finish_reasons.update(other.finish_reasons)
         self.models.update(other.models)
+        self.ignored.update(other.ignored)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -151,6 +154,7 @@ class Totals:
             "failed": dict(self.new_failed),
             "finish_reasons": dict(self.finish_reasons),
             "models": dict(self.models),
+            "ignored": dict(self.ignored),
             **self._figures(),
             "resumed": self.resumed,
             "all_runs": self.all_runs(earlier or {}),
@@ -169,6 +173,7 @@ class Totals:
             "failed": dict(self.failed),
             "finish_reasons": dict(standing.finish_reasons if standing else self.finish_reasons),
             "models": dict(standing.models if standing else self.models),
+            "ignored": dict(standing.ignored if standing else self.ignored),
             **figures,
         }
 

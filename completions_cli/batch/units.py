@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from completions_cli.api import choices as api_choices
-from completions_cli.api import sampling
+from completions_cli.api import kept, sampling
+from completions_cli.api.kept import Asked
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.rows import Defaults, Row
@@ -154,10 +155,10 @@ def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
 
 def outcomes(unit: Unit) -> list[Outcome]:
     """Share out the replies of an answered unit, none of them a misfit: the outcome of each row."""
-    if len(unit.rows) == 1:
-        return [_outcome(unit, unit.rows[0], _numbered(unit), _usage(unit))]
-    each = unit.samples * unit.requests[0].choices_each
     choices = _numbered(unit)
+    if len(unit.rows) == 1:
+        return [_outcome(unit, unit.rows[0], choices, _usage(unit))]
+    each = unit.samples * unit.requests[0].choices_each
     return [
         _outcome(unit, row, _renumbered(choices[position * each : (position + 1) * each]), usage=None)
         for position, row in enumerate(unit.rows)
@@ -204,6 +205,17 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
         request_id=last.request_id,
         attempts=unit.sent,
         latency=unit.latency,
+        ignored=_ignored(unit, row, choices) if kept.may_ignore(unit.requests[0]) else (),
+    )
+
+
+def _ignored(unit: Unit, row: Row, choices: list[Json]) -> tuple[str, ...]:
+    """Name what the server ignored of what a row asked for."""
+    if len(unit.rows) > 1:
+        return kept.ignored(Asked(unit.requests[0], row.prompt, choices))
+    usage = unit.replies[0].usage if len(unit.replies) == 1 else None
+    return kept.ignored_by_all(
+        unit.requests[0], choices, len(unit.replies), usage.prompt_tokens if usage is not None else None
     )
 
 

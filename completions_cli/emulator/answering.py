@@ -54,6 +54,7 @@ class Answering:
         self._behaviour.admit(head)
         call = self._behaviour.read(head, body)
         strikes.strikes += self._plan.draw({Target.ANSWER, Target.STREAM if call.stream else Target.DOCUMENT}, asked)
+        call = strikes.call(call)
         prompt_tokens = await self._engine.prompt_tokens(call)
         estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.texts
         verdict = self._limits.admit(estimate)

@@ -42,7 +42,7 @@ def choices(server: EmulatorProcess, prompt: Any, n: int, fault: str | None = No
 
 
 def test_every_fault_is_here() -> None:
-    assert set(INDICES) == {fault.kind for fault in packs()}
+    assert set(INDICES) == {fault.kind for fault in packs() if fault.choices}
 
 
 @pytest.mark.parametrize("kind", list(INDICES))
@@ -81,3 +81,21 @@ def test_what_the_texts_are(shared: Start) -> None:
 def test_one_fault_bears_what_another_left(shared: Start, first: str, second: str) -> None:
     body = {"prompt": PROMPTS, "n": 2, "max_tokens": 5}
     assert ask(shared(), body, headers=PASSED, fault=f"{first},{second}").status == 200
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_parameters_that_are_ignored(shared: Start, *, is_stream: bool) -> None:
+    body = {"prompt": "ab", "echo": True, "logprobs": 1, "stop": "e", "max_tokens": 30, "stream": is_stream}
+
+    def of(fault: str | None) -> tuple[str, bool]:
+        answer = ask(shared(), body, headers=PASSED, fault=fault)
+        parts = answer.events[:-1] if is_stream else [answer.json()]
+        found = [choice for part in parts for choice in part["choices"]]
+        return "".join(choice["text"] for choice in found), any(choice.get("logprobs") for choice in found)
+
+    text, has_figures = of(None)
+    assert text.startswith("ab")
+    assert (has_figures, "e" in text) == (True, False)
+    assert of("echo-ignored") == (text[2:], True)
+    assert of("logprobs-ignored") == (text, False)
+    assert "e" in of("stop-ignored")[0]

@@ -29,11 +29,10 @@ class Target(Enum):
 class Fault:
     """One kind of fault: a line of `--list-faults` and a function at one or more stages.
 
-    Every function but `choices` takes the fault's value last. The stages, in order: `answer` replaces the answer
-    (None: not this time); `choices` changes those of a whole answer to a call, `document` its object; `events` the
-    chunks of a stream
-    and `blocks` their bytes; `reply` changes headers and body; `send` carries the answer to the client.
-    `plain` answers a request for a stream with a whole document.
+    Every function but `call` and `choices` takes the fault's value last. The stages, in order: `answer` replaces the
+    answer (None: not this time); `call` changes what the model is asked; `choices` changes those of a whole answer to
+    a call, `document` its object; `events` the chunks of a stream and `blocks` their bytes; `reply` changes headers
+    and body; `send` carries the answer to the client. `plain` answers a request for a stream with a whole document.
     """
 
     kind: str
@@ -42,6 +41,7 @@ class Fault:
     value: float = 0.0
     value_name: str | None = None
     answer: Callable[[Head, float], Reply | None] | None = None
+    call: Callable[[Call], Call] | None = None
     choices: Callable[[Choices, Call], Choices] | None = None
     document: Callable[[Document, float], Document] | None = None
     events: Callable[[Events, float], Events] | None = None

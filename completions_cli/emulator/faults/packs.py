@@ -1,10 +1,12 @@
 """Faults of what an answer's choices are: fewer, more or other ones than were asked for, or numbered in another way.
 
-They strike whole answers. Those named `pack-…` leave a request for one prompt alone.
+They strike whole answers; those that ignore a parameter strike streams as well. Those named `pack-…` leave a request
+for one prompt alone.
 """
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.faults.kinds import Choices, Fault, Target
@@ -28,6 +30,9 @@ def packs() -> Iterator[Fault]:
     yield _packed("pack-null-indices", "choices of several prompts have null for a number", _numbers(lambda _: None))
     yield _packed("pack-unnumbered", "choices of several prompts have no number, and stand in reverse", _unnumbered)
     yield _packed("pack-null-choice", "among the choices of several prompts is a null", _with_null)
+    yield _ignoring("echo-ignored", "the prompt is not repeated, though `echo` asks for it", echo=False)
+    yield _ignoring("logprobs-ignored", "no figures, though `logprobs` asks for them", logprobs=None)
+    yield _ignoring("stop-ignored", "the text goes on behind a stop sequence", stop=())
     yield _any("n-ignored", "one choice a prompt, whatever `n` asks for", _without_n)
     yield _any("surplus-choice", "one choice more than was asked for", _surplus)
 
@@ -37,6 +42,10 @@ Change = Callable[[Choices, Call], Choices]
 
 def _any(kind: str, summary: str, change: Change) -> Fault:
     return Fault(kind=kind, summary=summary, target=Target.DOCUMENT, choices=change)
+
+
+def _ignoring(kind: str, summary: str, **fields: Any) -> Fault:  # noqa: ANN401 - fields of a call
+    return Fault(kind=kind, summary=summary, target=Target.ANSWER, call=lambda call: replace(call, **fields))
 
 
 def _packed(kind: str, summary: str, change: Change) -> Fault:

@@ -49,6 +49,13 @@ class Strikes:
                 return reply
         return None
 
+    def call(self, call: Call) -> Call:
+        """Change what the model is asked."""
+        for strike in self.strikes:
+            if strike.fault.call:
+                call = strike.fault.call(call)
+        return call
+
     def document(self, document: Document, call: Call) -> Document:
         """Change a whole answer to a call."""
         for strike in self.strikes:
