@@ -138,7 +138,8 @@ def test_what_may_pass_is_tried_again_until_it_does(cli: Cli, emulator: Start, r
     assert (result.code, row_numbers(output)) == (0, list(range(100)))
     assert totals["retries"] > 0
     assert totals["throttled"] > 0
-    assert totals["requests"] == len(server.log())
+    # A kept connection that is reset costs a request of its own, over a fresh one, and no retry.
+    assert totals["requests"] <= len(server.log())
 
 
 def test_an_outage_ends_the_run_without_marking_rows(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
