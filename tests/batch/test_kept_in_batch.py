@@ -31,7 +31,9 @@ def test_each_line_says_what_was_ignored_for_its_row(
         for name in names:
             counted[name] += 1
     assert (result.code, summary(result)["ignored"]) == (0, counted)
+    assert summary(result)["all_runs"]["ignored"] == counted
     assert all(counted.values())
+    assert f"ignored: the server ignored echo in {counted['echo']} rows" in result.stderr
 
 
 def test_nothing_is_said_where_all_was_kept(
