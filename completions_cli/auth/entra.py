@@ -56,6 +56,7 @@ _PROFILE_AT_FAULT = {
     "AADSTS500011": "scope",
     "AADSTS650057": "scope",
 }
+_BUSY = "The sign-in server is busy or at fault, not the endpoint: try again later."
 _ADVICE = {
     "AADSTS7000215": "Use the secret's value, not its id: `completions config key set` takes a new one.",
     "AADSTS7000222": "The secret has expired: make a new one, then `completions config key set`.",
@@ -171,9 +172,7 @@ class ClientCredentialsFlow:
         except (NetworkError, RequestTimeoutError, MalformedResponseError) as error:
             if "redirects" in error.message:
                 error.hint = "Check authority in the profile: the secret goes nowhere else."
-            elif "endpoint" in (error.hint or ""):  # the other server that there is, and not the one that failed
-                error.hint = "Check authority in the profile; is a VPN or a proxy needed?"
-            error.message = f"no token from {endpoints.origin(self._url)}: {error.message}"
+            error.message = f"no token: {error.message}"
             raise
 
     def _token(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Token:
@@ -189,18 +188,17 @@ class ClientCredentialsFlow:
     def _failure(
         self, status: int, headers: Mapping[str, str], body: bytes, answer: dict[str, Json]
     ) -> CompletionsError:
-        said = str(answer.get("error_description") or "").partition("\r\n")[0].partition("\n")[0].strip()
-        if not said:
-            error = error_map.from_response(status, headers, body, 0.0)
-            error.message = f"no token from {endpoints.origin(self._url)}: {error.message}"
-            error.hint = error.hint or "Check authority and tenant_id in the profile."
-            return error
+        said = _said(answer)
         code = found[0] if (found := _CODE.search(said)) else str(answer.get("error", ""))
+        refusal = error_map.from_response(status, headers, body, unix_time())
+        if refusal.retryable or status >= _SERVERS_FAULT or not said:
+            who = f"the sign-in server {urls.parse(self._url).origin.host_and_port}"
+            refusal.message = f"no token from {who}: {said or refusal.message}"
+            refusal.hint = _BUSY if refusal.retryable else "Check authority and tenant_id in the profile."
+            return refusal
         message = f"sign-in failed: {said}"
         if code in _PROFILE_AT_FAULT:
             return ConfigError(message, hint=f"Check {_PROFILE_AT_FAULT[code]} in the profile.")
-        if status >= _SERVERS_FAULT:
-            return error_map.from_response(status, headers, body, 0.0)
         return AuthError(
             message,
             status=status,
@@ -270,6 +268,11 @@ def _json(body: bytes) -> dict[str, Json]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _said(answer: dict[str, Json]) -> str:
+    """Return the first line of what the authority says; the others name traces and times."""
+    return str(answer.get("error_description") or "").partition("\r\n")[0].partition("\n")[0].strip()
 
 
 def _end(answer: dict[str, Json], now: float) -> float | None:

@@ -48,18 +48,18 @@ class TokenCache:
         self._is_usable = True
 
     def load(self, now: float) -> Token | None:
-        """Return the token that is kept, if it is fresh."""
+        """Return the token that is kept, if it has more than five minutes to live."""
         try:
             text = self._store.get(self._entry)
         except NoKeyringError:
             self._is_usable = False
             return None
         token = _parsed(text, self._identity) if text else None
-        return token if token is not None and token.is_fresh(now) else None
+        return token if token is not None and _outlives_run(token, now) else None
 
     def save(self, token: Token, now: float) -> None:
         """Keep a token, if that is possible and worth it."""
-        if not self._is_usable or token.expires is None or not token.is_fresh(now):
+        if not self._is_usable or token.expires is None or not _outlives_run(token, now):
             return
         kept = {
             "identity": self._identity,
@@ -71,6 +71,11 @@ class TokenCache:
             self._store.set(self._entry, json.dumps(kept))
         except NoKeyringError:
             self._is_usable = False
+
+
+def _outlives_run(token: Token, now: float) -> bool:
+    """Return whether the next run should use it: not in its last five minutes, however short its life is."""
+    return token.is_fresh(now) and token.expires is not None and now < token.expires - MARGIN
 
 
 def _parsed(text: str, identity: list[str | None]) -> Token | None:

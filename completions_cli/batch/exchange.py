@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
@@ -38,11 +39,17 @@ class Failure(Exception):  # noqa: N818 - an outcome that travels with the answe
 class Exchange:
     """Signs, sends and reads; a token that was refused is renewed once for all requests under way."""
 
-    def __init__(self, service: Service, credentials: Credentials, transport: AsyncTransport) -> None:
+    def __init__(
+        self,
+        service: Service,
+        credentials: Credentials,
+        transport: AsyncTransport,
+        policy: RetryPolicy | None = None,
+    ) -> None:
         self._service = service
         self._outgoing = Outgoing(service, transport.secrets, encoding.dumps)
         self.mask = self._outgoing.mask  # hides from people what went out in secret
-        self._credentials = AsyncCredentials(credentials)
+        self._credentials = AsyncCredentials(credentials, policy)
         self._transport = transport
 
     async def send(self, request: CompletionRequest) -> Reply:

@@ -1,7 +1,7 @@
 """Calls at the same time over the asynchronous transport: what `caller` does, awaited."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
 from completions_cli.api import sampling
@@ -63,8 +63,9 @@ class AsyncCaller:
         while True:
             attempts.number += 1
             incoming = Incoming(request, attempts.number)
-            signing = await self._credentials.headers()
+            signing: Mapping[str, str] = {}
             try:
+                signing = await self._credentials.headers()
                 signed = self._outgoing.request(request, signing)
                 async with aclosing(self._attempt(signed, incoming, patience)) as events:
                     async for event in events:

@@ -168,3 +168,36 @@ def test_a_dry_run_asks_nobody_for_a_token(user: KeyringCli, authority: Authorit
     assert shown["headers"]["authorization"] == "Bearer ****"
     assert "api-key" not in shown["headers"]
     assert authority.paths == []
+
+
+BUSY = (
+    503,
+    {"error": "temporarily_unavailable", "error_description": "AADSTS90033: A transient error.\r\nTrace ID: t"},
+)
+SLOW_DOWN = (429, {"error_description": "AADSTS90055: Too many requests."})
+
+
+@pytest.mark.parametrize("command", ["complete", "stream", "batch"])
+@pytest.mark.parametrize(("answer", "code"), [(BUSY, 9), (SLOW_DOWN, 8)])
+def test_a_busy_sign_in_server_is_asked_again_and_in_the_end_named(
+    command: str,
+    answer: tuple[int, object],
+    code: int,
+    user: KeyringCli,
+    authority: Authority,
+    scripted_server: ScriptedServer,
+    tmp_path: Path,
+) -> None:
+    assert user.run("config", "key", "set", "--stdin", stdin=SECRET.encode()).code == 0
+    rows = tmp_path / "rows.txt"
+    rows.write_text("hi\n", encoding="utf-8")
+    args = [str(rows), "-o", str(tmp_path / "out.jsonl"), "--overwrite"] if command == "batch" else ["hi"]
+    authority.answers = [answer, answer]
+    assert user.run(command, *args, "--retries", "2").code == 0
+    assert user.run("config", "key", "set", "--stdin", stdin=SECRET.encode()).code == 0  # forgets the token
+    authority.answers = [answer] * 9
+    result = user.run(command, *args, "--retries", "1")
+    assert (result.code, len(authority.answers)) == (code, 7)
+    assert f"no token from the sign-in server {authority.url.removeprefix('https://')}: AADSTS900" in result.stderr
+    assert "endpoint" not in result.stderr.partition("hint: ")[2].partition(",")[0]
+    assert len(scripted_server.requests) == 1

@@ -154,7 +154,7 @@ class _Job:
         recovered, selection = self.space.recovered, self.chosen.selection
         settled = recovered.settled(self.chosen.retry_failed)
         transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
-        exchange = Exchange(service, credentials, transport)
+        exchange = Exchange(service, credentials, transport, configuration.policy(settings))
         self.streams.stderr.mask = exchange.mask.text
         runner = Runner(
             packer.units(self.source.rows(lambda number: number in selection and not settled(number))),
