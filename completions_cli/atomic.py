@@ -102,8 +102,10 @@ class AtomicFile:
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self.path))
         if existing is not None and stat.S_ISLNK(existing):
             existing = None
-        if existing is not None and not stat.S_ISREG(existing):
-            self._fd = os.open(self.path, os.O_WRONLY)
+        descriptor = None if existing is None else _descriptor(self.path)
+        if descriptor is not None or (existing is not None and not stat.S_ISREG(existing)):
+            # Opened anew, a file would be written to from its beginning, whatever stands there.
+            self._fd = os.open(self.path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
             self._is_open = True
             return
         self._target = target = self.path.resolve() if self._follow and self.path.is_symlink() else self.path
@@ -166,6 +168,25 @@ def _hold(fd: int) -> None:
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Names of a file that this process has open already: what is behind them must not be replaced.
+_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/(?:self|thread-self)/fd)/([0-9]+)")
+_STANDARD = {"stdout": 1, "stderr": 2}
+_MOST_LINKS = 40  # as many as Linux follows
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the descriptor that a path names, itself or by way of links, or None."""
+    for _ in range(_MOST_LINKS):
+        name = os.path.abspath(path)  # noqa: PTH100 - `resolve` would follow a link to its end
+        found = _DESCRIPTOR.fullmatch(name)
+        if found is not None:
+            return int(found[2]) if found[2] else _STANDARD[found[1]]
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
 
 
 def _umask() -> int:

@@ -68,6 +68,9 @@ def main() -> NoReturn:
 def _run(streams: Streams) -> int:
     # SystemExit unwinds like Ctrl-C does: files are tidied up, children and servers end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
+    # Under nohup it is ignored, and stays so.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(ExitCode.HUNG_UP))
     color = streams.color(streams.stdout)
     result = app(prog_name="completions", standalone_mode=False, obj=streams, color=color)
     return result if isinstance(result, int) else ExitCode.DONE

@@ -27,7 +27,8 @@ def build(
 ) -> dict[str, str]:
     """Make the headers of a request, names in lower case. Extras send `pass-through` unless told otherwise."""
     headers = {
-        "accept": "text/event-stream" if request.stream else "application/json",
+        # Some servers that know no streams refuse a request that takes nothing else.
+        "accept": "text/event-stream, application/json" if request.stream else "application/json",
         # Compression would hold back the events of a stream.
         "accept-encoding": "identity" if request.stream else "gzip, deflate",
         "content-type": "application/json",

@@ -28,7 +28,7 @@ def dry_run(request: HttpRequest, *, as_json: bool) -> str:
 
 def curl(request: HttpRequest, *, proxy: str | None, ca_bundle: str | None) -> str:
     """Show the request as a command for the shell; secrets are taken from variables."""
-    streaming = ["--no-buffer"] if request.headers.get("accept") == "text/event-stream" else []
+    streaming = ["--no-buffer"] if "text/event-stream" in request.headers.get("accept", "") else []
     words = ["curl", "--silent", "--show-error", "--fail-with-body", *streaming]
     words += ["--proxy", shlex.quote(proxy)] if proxy and "@" not in proxy else []
     words += ["--cacert", shlex.quote(ca_bundle)] if ca_bundle and request.url.startswith("https:") else []

@@ -20,7 +20,7 @@ PLAIN = {
 def test_what_every_request_sends() -> None:
     assert headers.build(CompletionRequest("a")) == PLAIN
     assert headers.build(CompletionRequest("a", stream=True)) == PLAIN | {
-        "accept": "text/event-stream",
+        "accept": "text/event-stream, application/json",
         "accept-encoding": "identity",
     }
 

@@ -123,7 +123,7 @@ def test_a_second_run_on_the_same_output_is_refused(
     assert (first.returncode, row_numbers(output), len(scripted_server.requests)) == (0, [0], 1)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_the_first_signal_lets_what_is_under_way_end(
     number: signal.Signals, code: int, cli: Cli, scripted_server: ScriptedServer, rows: Rows, output: Path
 ) -> None:

@@ -118,7 +118,86 @@ def test_closed_standard_streams(closed: str, code: int, cli: Cli, scripted_serv
 # Signals
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+ENDINGS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_a_signal_leaves_what_came_beside_the_file_and_no_other(
+    number: signal.Signals, code: int, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted_server.play([stream_head(), event("kept"), Silence()])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "out").write_text("old", encoding="utf-8")
+    process = cli.service(scripted_server.url).start("stream", "P", "-o", str(folder / "out"))
+    temporary = _written(folder)
+    process.send_signal(number)
+    process.communicate(timeout=10)
+    assert process.returncode == code
+    assert not temporary.exists()
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == {
+        "out": "old",
+        "out.partial": "kept",
+    }
+
+
+def _written(folder: Path) -> Path:
+    """Wait until something stands in a temporary file of the folder."""
+    while not (found := [path for path in folder.glob(".*.tmp") if path.stat().st_size]):
+        pass
+    return found[0]
+
+
+def test_a_hangup_that_nohup_ignores_ends_nothing(cli: Cli, scripted_server: ScriptedServer) -> None:
+    pause = Pause()
+    scripted_server.play([stream_head(), event("a"), pause, event("b"), DONE])
+    process = cli.service(scripted_server.url).start(
+        "stream", "P", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    assert process.stdout
+    assert process.stdout.read(1) == b"a"
+    process.send_signal(signal.SIGHUP)
+    pause.go.set()
+    rest, _ = process.communicate(timeout=10)
+    assert (process.returncode, rest) == (0, b"b\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link", "link to the link", "/dev/fd/5"]
+)
+@pytest.mark.parametrize("redirect", [">", ">>"])
+def test_a_file_that_is_open_already_is_written_to_and_not_replaced(
+    name: str, redirect: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"new","finish_reason":"stop"}]}')])
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    (tmp_path / "link to the link").symlink_to("link")
+    out = tmp_path / "out"
+    out.write_text("before\n", encoding="utf-8")
+    inode = out.stat().st_ino
+    descriptor = "5" if name.endswith("5") else "1"
+    path = name if name.startswith("/") else str(tmp_path / name)
+    cli.service(scripted_server.url)
+    line = f"{shlex.quote(COMMAND)} complete P -o {shlex.quote(path)} {descriptor}{redirect} {shlex.quote(str(out))}"
+    done = subprocess.run(["/bin/sh", "-c", line], env=cli.env, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    before = "before\n" if redirect == ">>" else ""
+    assert (out.read_text(encoding="utf-8"), out.stat().st_ino) == (f"{before}new\n", inode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "link", "link to the link", "out"]
+
+
+def test_a_fifo_is_written_to(cli: Cli, scripted_server: ScriptedServer, tmp_path: Path) -> None:
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"new","finish_reason":"stop"}]}')])
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = cli.service(scripted_server.url).start("complete", "P", "-o", str(fifo))
+    assert fifo.read_bytes() == b"new\n"
+    assert process.wait(timeout=10) == 0
+    process.communicate()
+    assert fifo.is_fifo()
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_a_signal_stops_at_once_and_keeps_the_text(
     number: signal.Signals, code: int, cli: Cli, scripted_server: ScriptedServer
 ) -> None:

@@ -207,7 +207,7 @@ def test_stream_asks_for_a_stream_uncompressed(cli: Cli, scripted_server: Script
     cli.service(scripted_server.url).run("stream", "P")
     _, headers, body = sent(scripted_server)
     assert body == b'{"prompt":"P","max_tokens":256,"stream":true}'
-    assert (headers["accept"], headers["accept-encoding"]) == ("text/event-stream", "identity")
+    assert (headers["accept"], headers["accept-encoding"]) == ("text/event-stream, application/json", "identity")
 
 
 def test_a_profile_gives_what_flags_do_not(cli: Cli, scripted_server: ScriptedServer) -> None:

@@ -18,7 +18,7 @@ from tests.emulator_process import EmulatorProcess
 Start = Callable[..., EmulatorProcess]
 
 
-@pytest.mark.parametrize(("stopper", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("stopper", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it_within_two_seconds_open_exchanges_included(
     emulator: Start, stopper: signal.Signals, code: int
 ) -> None:

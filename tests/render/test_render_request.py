@@ -92,7 +92,7 @@ def test_the_curl_command_sends_the_same_request(curl_arguments: CurlArguments) 
 
 
 def test_a_stream_is_not_buffered_and_the_connection_is_the_same(curl_arguments: CurlArguments) -> None:
-    request = HttpRequest("https://example.com", {"accept": "text/event-stream"}, b"{}")
+    request = HttpRequest("https://example.com", {"accept": "text/event-stream, application/json"}, b"{}")
     command = shown.curl(request, proxy="http://proxy:3128", ca_bundle="/a b/ca.pem")
     arguments = curl_arguments.of(command)
     assert arguments[3:9] == ["--no-buffer", "--proxy", "http://proxy:3128", "--cacert", "/a b/ca.pem", request.url]
