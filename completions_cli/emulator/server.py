@@ -5,9 +5,10 @@ import contextlib
 import errno
 import logging
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -43,7 +44,7 @@ def serve(
     announce: Callable[[str], None],
     show: Callable[[str], None] | None = None,
 ) -> None:
-    """Listen, announce the URL, and answer until SIGINT or SIGTERM; `show` is told of each request, in a line.
+    """Listen, announce the URL, and answer until SIGINT, SIGTERM or SIGHUP; `show` is told of each request, in a line.
 
     Open streams are cut within a second. Raises UsageError for faults that do not exist, NetworkError when
     the address cannot be used, OutputError when the log cannot be written; the signal is raised again once
@@ -145,6 +146,21 @@ class _Server(uvicorn.Server):
         last.daemon = True
         last.start()
         super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGHUP as uvicorn takes SIGTERM, unless nohup wants it ignored."""
+        with super().capture_signals():  # which raises them again at its end, for the handlers of before
+            number = getattr(signal, "SIGHUP", None)
+            before = None if number is None else signal.getsignal(number)
+            if number is None or before is signal.SIG_IGN:
+                yield
+                return
+            signal.signal(number, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(number, before)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, then say so: a signal that follows at once finds uvicorn's handlers in place."""
