@@ -63,7 +63,12 @@ class ScriptedServer:
     """Answers connections by script and keeps the raw bytes of each request."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if "/" in host:  # the path of a Unix socket
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(host)
+            self._listener.listen()
+        else:
+            self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._host = f"[{host}]" if ":" in host else host
         self._scripts: list[Script] = []
         self._connections: list[socket.socket] = []
@@ -121,7 +126,8 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.append(connection)
             script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
             self._spawn(self._serve, connection, script)

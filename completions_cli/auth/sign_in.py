@@ -102,6 +102,8 @@ def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Co
     """Return how the authority is reached: another host than the endpoint, it may need another proxy, or none."""
     from completions_cli.auth import entra
 
+    # What the endpoint's own certificate and socket are for is the endpoint.
+    connection = replace(connection, client_cert=None, client_key=None, unix_socket=None)
     target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))
     if target.is_loopback:
         return replace(connection, proxy=None)

@@ -60,6 +60,12 @@ class ClientOptions(TypedDict, total=False):
     """URL of a proxy; by default what HTTPS_PROXY and its kin say."""
     ca_bundle: str | None
     """File of certificates to trust; by default the system's store."""
+    client_cert: str | None
+    """File (PEM) with the certificate to show to a server that demands one."""
+    client_key: str | None
+    """File (PEM) with the key of that certificate, if it is not in the same file."""
+    unix_socket: str | None
+    """Path of a Unix socket to connect to in place of the endpoint's host; `Client` only."""
     model_path: str | None
     """A GGUF file for the profile `local`."""
 

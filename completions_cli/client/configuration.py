@@ -39,6 +39,9 @@ def connection(settings: Settings) -> Connection:
         proxy=chosen["proxy"],
         ca_bundle=chosen["ca_bundle"],
         ca_source=settings.sources["ca_bundle"].replace(f"profile {settings.profile}", "ca_bundle"),
+        client_cert=chosen["client_cert"],
+        client_key=chosen["client_key"],
+        unix_socket=chosen["unix_socket"],
     )
 
 

@@ -112,11 +112,7 @@ def _show_request(streams: Streams, settings: Settings, requests: list[Completio
         )
     for number, item in enumerate(requests):
         outgoing = resolution.preview(settings, item)
-        text = (
-            shown.curl(outgoing, proxy=settings.values["proxy"], ca_bundle=settings.values["ca_bundle"])
-            if as_curl
-            else shown.dry_run(outgoing, as_json=streams.wants_json)
-        )
+        text = shown.curl(outgoing, settings.values) if as_curl else shown.dry_run(outgoing, as_json=streams.wants_json)
         gap = "\n" if number and (as_curl or not streams.wants_json) else ""
         streams.stdout.write((gap + (visible(text) if streams.stdout.is_terminal else text)).encode())
 

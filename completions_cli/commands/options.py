@@ -241,6 +241,15 @@ class ConnectionOptions:
     ] = None
     proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to go through.")] = None
     ca_bundle: Annotated[str | None, setting("ca_bundle", metavar="FILE", help="Certificates to trust.")] = None
+    client_cert: Annotated[
+        str | None, setting("client_cert", metavar="FILE", help="Certificate to show to the server (PEM).")
+    ] = None
+    client_key: Annotated[
+        str | None, setting("client_key", metavar="FILE", help="Key of that certificate, if it is in another file.")
+    ] = None
+    unix_socket: Annotated[
+        str | None, setting("unix_socket", metavar="PATH", help="Connect to this socket, not to the host.")
+    ] = None
 
 
 @option_group

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from completions_cli.api import headers, wire
 from completions_cli.api.headers import MASK
@@ -10,6 +12,7 @@ from completions_cli.models import HttpRequest
 
 # Linux takes 128 KiB in one argument; quoting makes up to five characters of one.
 _LONGEST_ARGUMENT = 24 * 1024
+_CURL_FILES = {"--cacert": "ca_bundle", "--cert": "client_cert", "--key": "client_key", "--unix-socket": "unix_socket"}
 
 
 def masked(request: HttpRequest) -> dict[str, str]:
@@ -26,12 +29,16 @@ def dry_run(request: HttpRequest, *, as_json: bool) -> str:
     return "\n".join(lines) + "\n" + request.body.decode() + "\n"
 
 
-def curl(request: HttpRequest, *, proxy: str | None, ca_bundle: str | None) -> str:
+def curl(request: HttpRequest, settings: Mapping[str, Any]) -> str:
     """Show the request as a command for the shell; secrets are taken from variables."""
     streaming = ["--no-buffer"] if "text/event-stream" in request.headers.get("accept", "") else []
     words = ["curl", "--silent", "--show-error", "--fail-with-body", *streaming]
+    proxy = settings.get("proxy")
     words += ["--proxy", shlex.quote(proxy)] if proxy and "@" not in proxy else []
-    words += ["--cacert", shlex.quote(ca_bundle)] if ca_bundle and request.url.startswith("https:") else []
+    for option, name in _CURL_FILES.items():
+        file = settings.get(name)
+        if file and (name == "unix_socket" or request.url.startswith("https:")):
+            words += [option, shlex.quote(file)]
     lines = [" ".join([*words, shlex.quote(request.url)])]
     # Without accept-encoding: curl would print the compressed bytes.
     shown = {name: value for name, value in request.headers.items() if name != "accept-encoding"}

@@ -23,6 +23,13 @@ _KEY_VARIABLES: tuple[tuple[Literal["variable", "file"], str], ...] = (
     ("variable", "COMPLETIONS_API_KEY"),
     ("file", "COMPLETIONS_API_KEY_FILE"),
 )
+# What a profile says for its own server, beside its headers and keys.
+_ITS_OWN: tuple[Literal["scope", "client_cert", "client_key", "unix_socket"], ...] = (
+    "scope",
+    "client_cert",
+    "client_key",
+    "unix_socket",
+)
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -100,12 +107,17 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
     target = _endpoint(name, profile, values, flags, sources)
     if needs_endpoint and target is None and sources["endpoint"] != _EMBEDDED:
         raise no_endpoint(name)
-    _add_proxy(target, values, environ, sources)
+    if values["unix_socket"] is None:
+        _add_proxy(target, values, environ, sources)
+    else:
+        values["proxy"] = None
     _add_ca_bundle(values, environ, sources)
     # What the profile says for its own server goes to no other.
     is_own = target is None or _has_origin(profile.get("endpoint"), target)
-    if not is_own and sources["scope"] == layers.profile_source:
-        values["scope"], sources["scope"] = None, "default"
+    for name_of_own in _ITS_OWN if not is_own else ():
+        if sources[name_of_own] == layers.profile_source:
+            values[name_of_own], sources[name_of_own] = None, "default"
+    _check_client_certificate(values, sources)
     profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
     all_headers = {**profile_headers, **flags.headers}
     return Settings(
@@ -257,6 +269,12 @@ def _add_proxy(target: Endpoint | None, values: Values, environ: Mapping[str, st
         values["proxy"], sources["proxy"] = found
     if values["proxy"] is not None:
         values["proxy"] = proxies.checked(values["proxy"], sources["proxy"])
+
+
+def _check_client_certificate(values: Values, sources: Mapping[str, str]) -> None:
+    if values["client_key"] is not None and values["client_cert"] is None:
+        kind = UsageError if sources["client_key"].startswith("--") else ConfigError
+        raise kind("client_key is given without client_cert", hint="Name the certificate's file as well.")
 
 
 def _add_ca_bundle(values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:

@@ -61,6 +61,9 @@ class Values(TypedDict):
     max_wait: float
     proxy: str | None
     ca_bundle: str | None
+    client_cert: str | None
+    client_key: str | None
+    unix_socket: str | None
     model_path: str | None
     format: str
 
@@ -144,6 +147,9 @@ SETTINGS = {
         Setting("max_wait", WAIT, flag="--max-wait", default=120.0),
         Setting("proxy", TEXT, flag="--proxy"),
         Setting("ca_bundle", TEXT, flag="--ca-bundle"),
+        Setting("client_cert", TEXT, flag="--client-cert"),
+        Setting("client_key", TEXT, flag="--client-key"),
+        Setting("unix_socket", TEXT, flag="--unix-socket"),
         Setting("model_path", TEXT, flag="--model-path"),
         Setting(
             "format",

@@ -14,7 +14,7 @@ from pyreqwest.response import Response
 
 from completions_cli.api import error_map
 from completions_cli.api.reader import MAX_BODY_BYTES
-from completions_cli.errors import CompletionsError, MalformedResponseError
+from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
@@ -151,6 +151,11 @@ class AsyncTransport:
     def __init__(
         self, connection: Connection, trace: Trace | None = None, *, max_body_bytes: int = MAX_BODY_BYTES
     ) -> None:
+        if connection.unix_socket is not None:
+            raise ConfigError(
+                "a Unix socket is for one request at a time: batches and AsyncClient cannot use one",
+                hint="Use `complete`, `stream` or Client, or let the server listen on a port of 127.0.0.1 as well.",
+            )
         self._connection = connection
         self._trace = trace
         self._max_body_bytes = max_body_bytes

@@ -8,7 +8,7 @@ import re
 from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, RequestTimeoutError
 
 from completions_cli.errors import CompletionsError, NetworkError
-from completions_cli.transport import reports
+from completions_cli.transport import alerts, reports
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import Peer, Route
 
@@ -41,7 +41,7 @@ def mapped(
         return reports.cut_off(route.spoken_to) if is_broken else reports.undecodable(route.target)
     if connecting:
         return _connecting(route, causes, last)
-    return _sending(route.spoken_to, causes, last)
+    return _sending(route, causes, last)
 
 
 def is_closed_early(error: Exception) -> bool:
@@ -64,10 +64,11 @@ def _timeout(route: Route, connection: Connection, elapsed: float, *, connecting
     return reports.silent(server, connection.timeout)
 
 
-def _sending(peer: Peer, causes: list[str], last: str) -> CompletionsError:
+def _sending(route: Route, causes: list[str], last: str) -> CompletionsError:
     """Tell a connection that closed from one that answered with something else than HTTP."""
+    peer = route.spoken_to
     if last.startswith(_ALERT):
-        return reports.no_tls(peer, last)
+        return _handshake(peer, last, shown=route.shows_certificate)
     if any("closed before message" in cause or _OS_ERROR.search(cause) for cause in causes):
         return reports.closed_early(peer)
     if any("(SendRequest)" in cause for cause in causes):
@@ -86,14 +87,16 @@ def _connecting(route: Route, causes: list[str], last: str) -> NetworkError:
         return reports.unresolved(peer, reason, retryable="emporary" in reason)
     if "tcp connect error" in text or _SOCKS in text:
         return reports.no_connection(peer, "it could not be reached" if _SOCKS in text else last)
-    return _handshake(peer, last)
+    return _handshake(peer, last, shown=route.shows_certificate)
 
 
-def _handshake(peer: Peer, last: str) -> NetworkError:
+def _handshake(peer: Peer, last: str, *, shown: bool) -> NetworkError:
     if last.startswith(_BAD_CERTIFICATE):
         return reports.bad_certificate(peer, last.removeprefix(_BAD_CERTIFICATE))
     if any(word in last for word in ("closed", "reset", "eof")):
         return reports.closed_early(peer)
+    if alerts.is_about_our_certificate(last, shown=shown):
+        return reports.client_certificate(peer, last.removeprefix(_ALERT), shown=shown)
     return reports.no_tls(peer, last)
 
 

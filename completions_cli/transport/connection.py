@@ -11,7 +11,11 @@ from completions_cli.models import HttpRequest
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Times in seconds, None for no limit. `proxy` is a URL or None; `ca_source` names where `ca_bundle` came from."""
+    """Times in seconds, None for no limit. `proxy` is a URL or None; `ca_source` names where `ca_bundle` came from.
+
+    `client_cert` and `client_key` are PEM files, the latter None when the former holds both; with a `unix_socket`
+    no name is resolved and no proxy asked.
+    """
 
     timeout: float | None = 300.0
     deadline: float | None = None
@@ -19,6 +23,9 @@ class Connection:
     proxy: str | None = field(default=None, repr=False)  # may hold a password
     ca_bundle: str | None = None
     ca_source: str = "ca_bundle"
+    client_cert: str | None = None
+    client_key: str | None = None
+    unix_socket: str | None = None
     server: str = "endpoint"  # what is reached, as messages name it
 
     @property

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpcore
 
 from completions_cli.errors import CompletionsError, NetworkError
-from completions_cli.transport import reports
+from completions_cli.transport import alerts, reports
 from completions_cli.transport.network import CurrentExchange
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import Peer, Route
@@ -56,7 +56,7 @@ def _before_answer(route: Route, current: CurrentExchange, peer: Peer, error: Ex
         return _proxy_failure(route, route.proxy, str(error))
     cause = _cause(error)
     if isinstance(cause, ssl.SSLError):
-        return _tls_failure(peer, cause)
+        return _tls_failure(peer, cause, shown=route.shows_certificate)
     if isinstance(error, httpcore.ConnectError) and not isinstance(cause, ConnectionResetError):
         return _connect_failure(peer, error, cause)
     return _protocol_failure(current, peer, error)
@@ -84,12 +84,15 @@ def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
     return reports.proxy_refused(proxy, reason)
 
 
-def _tls_failure(peer: Peer, error: ssl.SSLError) -> NetworkError:
+def _tls_failure(peer: Peer, error: ssl.SSLError, *, shown: bool) -> NetworkError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return reports.bad_certificate(peer, error.verify_message)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return reports.closed_early(peer)
-    return reports.no_tls(peer, error.reason or str(error))
+    reason = error.reason or str(error)
+    if alerts.is_about_our_certificate(reason, shown=shown):
+        return reports.client_certificate(peer, reason, shown=shown)
+    return reports.no_tls(peer, reason)
 
 
 def _connect_failure(peer: Peer, error: Exception, cause: BaseException) -> NetworkError:

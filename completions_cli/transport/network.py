@@ -121,6 +121,7 @@ class PatientBackend(httpcore.NetworkBackend):
         self._current = current
         self._route = route
         self._seconds = connection.connect_timeout
+        self._unix_socket = connection.unix_socket
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -139,10 +140,17 @@ class PatientBackend(httpcore.NetworkBackend):
         def left() -> float | None:
             return time_left(ends, patience)
 
+        if self._unix_socket is not None:
+            stream = self._sockets.connect_unix_socket(self._unix_socket, left(), socket_options)
+            return self._begun(stream, ends)
+
         def connect(address: str) -> httpcore.NetworkStream:
             return self._sockets.connect_tcp(address, port, left(), local_address, socket_options)
 
         stream = racing.first_to_connect(racing.look_up(host.strip("[]"), port, left()), connect, left)
+        return self._begun(stream, ends)
+
+    def _begun(self, stream: httpcore.NetworkStream, ends: float | None) -> httpcore.NetworkStream:
         self._current.stream = PatientStream(stream, self._current, self._route, self._route.first, ends)
         return self._current.stream
 

@@ -69,8 +69,11 @@ class _Body(httpx.SyncByteStream):
 
 def _pool(connection: Connection, url: Url, backend: PatientBackend) -> httpcore.ConnectionPool:
     proxy = connection.proxy_url
-    needs_tls = "https" in (url.origin.scheme, proxy and proxy.origin.scheme)
-    context: ssl.SSLContext | None = tls.context(connection.ca_bundle, connection.ca_source) if needs_tls else None
+    if connection.unix_socket is not None:
+        proxy = None
+    context = _context(connection) if url.origin.scheme == "https" else None
+    if context is not None and connection.client_cert is not None:
+        tls.show_certificate(context, connection.client_cert, connection.client_key)
     if proxy is None:
         return httpcore.ConnectionPool(ssl_context=context, network_backend=backend, **_LIMITS)
     if proxy.origin.scheme in ("socks5", "socks5h"):
@@ -79,10 +82,14 @@ def _pool(connection: Connection, url: Url, backend: PatientBackend) -> httpcore
         proxy_url=_target(proxy.origin, "/"),
         proxy_auth=_auth(proxy),
         ssl_context=context,
-        proxy_ssl_context=context if proxy.origin.scheme == "https" else None,
+        proxy_ssl_context=_context(connection) if proxy.origin.scheme == "https" else None,
         network_backend=backend,
         **_LIMITS,
     )
+
+
+def _context(connection: Connection) -> ssl.SSLContext:
+    return tls.context(connection.ca_bundle, connection.ca_source)
 
 
 def _socks_pool(proxy: Proxy, context: ssl.SSLContext | None, backend: PatientBackend) -> httpcore.ConnectionPool:

@@ -22,6 +22,8 @@ class Handshake:
 
 def addresses(endpoint: Endpoint, connection: Connection) -> list[str]:
     """Resolve the host's name. Raises NetworkError."""
+    if connection.unix_socket is not None:
+        return [connection.unix_socket]
     limits = [limit for limit in (connection.connect_timeout, connection.deadline) if limit is not None]
     with _bounded(endpoint, connection):
         return racing.look_up(endpoint.host, endpoint.port, min(limits, default=None))

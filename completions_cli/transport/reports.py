@@ -44,11 +44,28 @@ def bad_certificate(peer: Peer, reason: str) -> NetworkError:
 
 def no_tls(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a peer that speaks no TLS, or no version that we speak."""
-    hint = {
+    if "handshake" in reason.lower():  # what older servers say when they miss a client certificate
+        hint = "It may demand a client certificate (--client-cert), or a version of TLS that is not spoken here."
+        return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
+    which = {
         PROXY: "Does the proxy speak plain http? Then write it as http://HOST:PORT.",
         "endpoint": "Is the endpoint https, and its port right?",
-    }.get(peer.role, _WHICH.get(peer.role))
+    }
+    hint = which.get(peer.role) or _WHICH[peer.role]
     return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
+
+
+def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:
+    """Return the error for a server that demands a certificate of ours, or does not like the one that was shown."""
+    if shown:
+        return NetworkError(
+            f"TLS with the {peer} failed: it does not accept our client certificate: {reason}",
+            hint="Check --client-cert and --client-key: are they for this server, and still valid?",
+        )
+    return NetworkError(
+        f"TLS with the {peer} failed: it demands a client certificate",
+        hint="Give yours with --client-cert FILE and --client-key FILE, or client_cert and client_key in the profile.",
+    )
 
 
 def proxy_refused(proxy: Peer, reason: str) -> NetworkError:

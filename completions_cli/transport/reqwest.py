@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,9 +51,16 @@ def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
     proxy = connection.proxy_url
     if proxy is not None:
         builder = builder.proxy(_proxy(proxy))
+    if url.origin.scheme == "https" and connection.client_cert is not None:
+        builder = _showing_certificate(builder, connection.client_cert, connection.client_key)
     if "https" not in (url.origin.scheme, proxy and proxy.origin.scheme):
         return builder.build()
     return _build_with_roots(builder, connection)
+
+
+def _showing_certificate(builder: ClientBuilder, certificate: str, key: str | None) -> ClientBuilder:
+    tls.show_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, key)  # says what is wrong with the files
+    return builder.identity_pem(tls.client_identity(certificate, key))
 
 
 def _proxy(proxy: Proxy) -> ProxyBuilder:

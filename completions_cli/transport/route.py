@@ -29,6 +29,7 @@ class Route:
     scheme: str
     proxy: Peer | None = None
     proxy_scheme: str | None = None
+    shows_certificate: bool = False
 
     @property
     def first(self) -> Peer:
@@ -48,8 +49,10 @@ class Route:
 
 def route(connection: Connection, url: Url) -> Route:
     """Return the way to a URL."""
-    target = Peer(connection.server, url.origin.host_and_port)
+    target = Peer(connection.server, connection.unix_socket or url.origin.host_and_port)
+    shows = connection.client_cert is not None
     proxy = connection.proxy_url
-    if proxy is None:
-        return Route(target, url.origin.scheme)
-    return Route(target, url.origin.scheme, Peer(PROXY, proxy.origin.host_and_port), proxy.origin.scheme)
+    if proxy is None or connection.unix_socket is not None:
+        return Route(target, url.origin.scheme, shows_certificate=shows)
+    at = Peer(PROXY, proxy.origin.host_and_port)
+    return Route(target, url.origin.scheme, at, proxy.origin.scheme, shows_certificate=shows)

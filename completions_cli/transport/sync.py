@@ -53,6 +53,8 @@ class Response:
                 for part in decompression.decompressed(self._inner.iter_raw(), encoding):
                     if self._trace is not None:
                         self._trace.body(part)
+                    if self._patience.is_overdue:  # a few bytes may unfold to hours of reading
+                        raise self._patience.expired()
                     yield part
             except zlib.error as error:
                 raise reports.undecodable(self._route.target) from error

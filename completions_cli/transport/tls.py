@@ -33,6 +33,39 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
         ) from error
 
 
+def client_identity(certificate: str, key: str | None) -> bytes:
+    """Return the certificate and its key as one PEM text. Raises ConfigError that names the file at fault."""
+    parts = []
+    for file, setting in ((certificate, "client_cert"), (key, "client_key")):
+        if file is not None:
+            try:
+                parts.append(Path(file).expanduser().read_bytes())
+            except OSError as error:
+                raise _no_identity(file, setting, error.strerror or "it cannot be read") from error
+    return b"\n".join(parts)
+
+
+def show_certificate(to: ssl.SSLContext, certificate: str, key: str | None) -> None:
+    """Let a context show a certificate of ours. Raises ConfigError that names the file at fault."""
+    client_identity(certificate, key)  # names a file that is not there
+    certificate_file = Path(certificate).expanduser()
+    key_file = None if key is None else Path(key).expanduser()
+    try:
+        # Without a password to try, OpenSSL asks for one on the terminal.
+        to.load_cert_chain(certificate_file, key_file, password=lambda: "")
+    except (ssl.SSLError, ValueError, OSError) as error:
+        reason = (error.reason or "") if isinstance(error, ssl.SSLError) else str(error)
+        words = reason.lower().replace("_", " ") or "no certificate and key in it, or the key is encrypted"
+        raise _no_identity(f"{certificate} and {key}" if key else certificate, "client_cert", words) from error
+
+
+def _no_identity(file: str, setting: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"{setting} {file}: {reason}",
+        hint="client_cert and client_key are PEM files, the key without a password: openssl pkey -in KEY -out NEW",
+    )
+
+
 def has_system_store() -> bool:
     """Return whether OpenSSL's default places hold anything; macOS and Windows have stores of their own."""
     import sys

@@ -74,7 +74,7 @@ class CurlArguments:
 
 
 def test_the_curl_command_sends_the_same_request(curl_arguments: CurlArguments) -> None:
-    command = shown.curl(REQUEST, proxy=None, ca_bundle=None)
+    command = shown.curl(REQUEST, {})
     assert SECRET not in command
     arguments = curl_arguments.of(command, COMPLETIONS_API_KEY=SECRET, X_PRIVATE="private", HOME="/")
     assert arguments[:4] == ["--silent", "--show-error", "--fail-with-body", REQUEST.url]
@@ -93,17 +93,19 @@ def test_the_curl_command_sends_the_same_request(curl_arguments: CurlArguments) 
 
 def test_a_stream_is_not_buffered_and_the_connection_is_the_same(curl_arguments: CurlArguments) -> None:
     request = HttpRequest("https://example.com", {"accept": "text/event-stream, application/json"}, b"{}")
-    command = shown.curl(request, proxy="http://proxy:3128", ca_bundle="/a b/ca.pem")
+    command = shown.curl(request, {"proxy": "http://proxy:3128", "ca_bundle": "/a b/ca.pem"})
     arguments = curl_arguments.of(command)
     assert arguments[3:9] == ["--no-buffer", "--proxy", "http://proxy:3128", "--cacert", "/a b/ca.pem", request.url]
-    local = shown.curl(HttpRequest("http://localhost", {}, b"{}"), proxy="http://u:p@proxy", ca_bundle="/ca.pem")
+    local = shown.curl(
+        HttpRequest("http://localhost", {}, b"{}"), {"proxy": "http://u:p@proxy", "ca_bundle": "/ca.pem"}
+    )
     assert "u:p" not in local
     assert "--cacert" not in local
 
 
 def test_a_body_too_long_for_an_argument_is_read_from_a_document(curl_arguments: CurlArguments, tmp_path: Path) -> None:
     body = BODY.replace("it", "it" * 20_000)
-    command = shown.curl(HttpRequest("http://localhost", {}, body.encode()), proxy=None, ca_bundle=None)
+    command = shown.curl(HttpRequest("http://localhost", {}, body.encode()), {})
     (tmp_path / "curl").write_text(
         '#!/bin/sh\ncat > "$0.body"\nprintf "%s\\0" "$@" > "$0.arguments"\n', encoding="utf-8"
     )
@@ -116,12 +118,12 @@ def test_a_header_name_runs_nothing_in_the_shell(curl_arguments: CurlArguments, 
     request = HttpRequest("http://localhost", {name: SECRET}, b"{}")
     variable = "".join(char if char.isalnum() else "_" for char in name.upper())
     variable = f"_{variable}" if variable[0].isdigit() else variable
-    arguments = curl_arguments.of(shown.curl(request, proxy=None, ca_bundle=None), **{variable: "value"})
+    arguments = curl_arguments.of(shown.curl(request, {}), **{variable: "value"})
     assert f"{name}: value" in arguments
 
 
 def test_an_authorization_of_another_kind_is_no_bearer_key() -> None:
     request = HttpRequest("http://localhost", {"authorization": f"Basic {SECRET}"}, b"{}")
-    command = shown.curl(request, proxy=None, ca_bundle=None)
+    command = shown.curl(request, {})
     assert '"authorization: $AUTHORIZATION"' in command
     assert SECRET not in command

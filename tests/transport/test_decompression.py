@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.transport.decompression import decompressed
+from tests.command import Cli
+from tests.scripted_server import ScriptedServer, stream_head
 
 MOST = 256 * 1024
 
@@ -62,3 +64,12 @@ def test_a_body_cut_off_gives_what_there_is() -> None:
     packed = gzip.compress(b"some words " * 99)
     for end in range(len(packed)):
         assert (b"some words " * 99).startswith(b"".join(decompressed([packed[:end]], "gzip")))
+
+
+def test_a_deadline_is_kept_while_a_few_bytes_unfold(cli: Cli, scripted_server: ScriptedServer) -> None:
+    """The stream ends well, after more events than can be read within the deadline: only a look amid them ends it."""
+    unfolded = b"data: {}\n\n" * 400_000 + b"data: [DONE]\n\n"
+    head = stream_head(["content-type: text/event-stream", "content-encoding: gzip"])
+    scripted_server.play([head + gzip.compress(unfolded)])
+    result = cli.service(scripted_server.url).run("stream", "P", "--deadline", "0.3")
+    assert (result.code, "--deadline" in result.stderr) == (11, True)
