@@ -1,0 +1,170 @@
+"""nginx and haproxy in front of the emulator: TLS, client certificates, streams, refusals of their own."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.command import Cli
+from tests.emulator_process import EmulatorProcess
+from tests.peers.programs import free_port, running
+from tests.tls import write_authority
+
+Start = Callable[..., EmulatorProcess]
+
+
+class Certificates:
+    """Files of one authority: its own, a server's, and that of a client."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        self.ca = write_authority(authority, folder)
+        self.server, self.client = folder / "server.pem", folder / "client.pem"
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(self.server)
+        authority.issue_cert("me@example.test").private_key_and_cert_chain_pem.write_to_path(self.client)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    """Make the files."""
+    return Certificates(tmp_path)
+
+
+@contextlib.contextmanager
+def _nginx(folder: Path, server: str, http: str = "") -> Iterator[int]:
+    port = free_port()
+    places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"""
+        daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;
+        events {{}}
+        http {{
+          access_log off; client_body_temp_path {folder}/body; {places}
+          {http}
+          server {{ listen 127.0.0.1:{port}{" ssl" if "ssl_certificate" in server else ""}; {server} }}
+        }}
+        """,
+        encoding="utf-8",
+    )
+    with running(folder, port, "nginx", "-e", "stderr", "-c", str(config)):
+        yield port
+
+
+@contextlib.contextmanager
+def _haproxy(folder: Path, bind: str, backend: str) -> Iterator[int]:
+    port = free_port()
+    config = folder / "haproxy.cfg"
+    config.write_text(
+        f"""
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 20s
+  timeout server 1s
+frontend in
+  bind 127.0.0.1:{port} {bind}
+  default_backend out
+backend out
+  server one {backend}
+""",
+        encoding="utf-8",
+    )
+    with running(folder, port, "haproxy", "-db", "-f", str(config)):
+        yield port
+
+
+def _tls(certificates: Certificates) -> str:
+    return f"ssl_certificate {certificates.server}; ssl_certificate_key {certificates.server};"
+
+
+@pytest.mark.parametrize("extras", ["", "gzip on; gzip_types *; gzip_min_length 1;", "proxy_buffering off;"])
+def test_nginx_passes_answers_and_streams(extras: str, cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    with _nginx(tmp_path, f"location / {{ proxy_pass {emulator().url}; }}", extras) as port:
+        cli.service(f"http://127.0.0.1:{port}")
+        one = cli.run("complete", "hello", "-M", "40", "--seed", "1")
+        streamed = cli.run("stream", "hello", "-M", "40", "--seed", "1")
+    assert (one.code, streamed.code) == (0, 0)
+    assert one.text == streamed.text
+    assert one.text.strip()
+
+
+def test_nginx_demands_a_certificate(cli: Cli, emulator: Start, certificates: Certificates, tmp_path: Path) -> None:
+    server = f"""{_tls(certificates)} ssl_client_certificate {certificates.ca}; ssl_verify_client on;
+        location / {{ proxy_pass {emulator().url}; }}"""
+    with _nginx(tmp_path, server) as port:
+        cli.service(f"https://127.0.0.1:{port}")
+        without = cli.run("complete", "hi", "--ca-bundle", str(certificates.ca))
+        shown = ["--ca-bundle", str(certificates.ca), "--client-cert", str(certificates.client)]
+        assert cli.run("complete", "hi", *shown).code == 0
+    assert (without.code, "No required SSL certificate" in without.stderr) == (6, True)
+
+
+@pytest.mark.parametrize("versions", ["TLSv1.2", "TLSv1.3"])
+def test_haproxy_demands_a_certificate(
+    versions: str, cli: Cli, emulator: Start, certificates: Certificates, tmp_path: Path
+) -> None:
+    only = f"ssl-min-ver {versions} ssl-max-ver {versions}"
+    bind = f"ssl crt {certificates.server} ca-file {certificates.ca} verify required {only}"
+    with _haproxy(tmp_path, bind, emulator().url.removeprefix("http://")) as port:
+        cli.service(f"https://127.0.0.1:{port}")
+        without = cli.run("complete", "hi", "--ca-bundle", str(certificates.ca), "--retries", "0")
+        shown = ["--ca-bundle", str(certificates.ca), "--client-cert", str(certificates.client)]
+        assert cli.run("complete", "hi", *shown).code == 0
+    assert (without.code, f"the endpoint 127.0.0.1:{port}" in without.stderr) == (10, True)
+    assert "--client-cert" in without.stderr
+
+
+@pytest.mark.parametrize(
+    ("location", "code", "words"),
+    [
+        ("proxy_pass http://127.0.0.1:1;", 9, "502"),
+        ("return 503;", 9, "503"),
+        ("client_max_body_size 1; proxy_pass http://127.0.0.1:1;", 6, "413"),
+        ("auth_basic x; auth_basic_user_file /dev/null; proxy_pass http://127.0.0.1:1;", 4, "401"),
+        ("return 308 https://elsewhere.test$request_uri;", 10, "redirects to https://elsewhere.test/completions"),
+        ("return 404;", 5, "404"),
+    ],
+)
+def test_what_nginx_says_itself_is_told(location: str, code: int, words: str, cli: Cli, tmp_path: Path) -> None:
+    with _nginx(tmp_path, f"location / {{ {location} }}") as port:
+        result = cli.service(f"http://127.0.0.1:{port}").run("complete", "hi", "--retries", "0")
+    assert (result.code, words in result.stderr) == (code, True)
+    assert "<html" not in result.stderr
+
+
+def test_a_redirect_of_nginx_within_the_origin_is_followed(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    server = f"""location = /completions {{ return 308 /v2/completions?$args; }}
+        location /v2/ {{ proxy_pass {emulator().url}/; }}"""
+    with _nginx(tmp_path, server, "absolute_redirect off;") as port:
+        assert cli.service(f"http://127.0.0.1:{port}").run("complete", "hi").code == 0
+
+
+def test_nginx_on_a_unix_socket(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    server = f"listen unix:{path}; location / {{ proxy_pass {emulator().url}; }}"
+    with _nginx(tmp_path, server):
+        assert cli.service("http://localhost").run("complete", "hi", "--unix-socket", str(path)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("backend", "code", "words"),
+    [("127.0.0.1:1", 9, "503"), ("127.0.0.1:1 disabled", 9, "503")],
+)
+def test_what_haproxy_says_itself_is_told(backend: str, code: int, words: str, cli: Cli, tmp_path: Path) -> None:
+    with _haproxy(tmp_path, "", backend) as port:
+        result = cli.service(f"http://127.0.0.1:{port}").run("complete", "hi", "--retries", "0")
+    assert (result.code, words in result.stderr) == (code, True)
+
+
+def test_a_batch_through_haproxy_and_nginx_loses_no_row(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.txt"
+    rows.write_text("".join(f"row {number}\n" for number in range(200)), encoding="utf-8")
+    server = f"keepalive_requests 7; location / {{ proxy_pass {emulator().url}; }}"
+    with _nginx(tmp_path, server) as inner, _haproxy(tmp_path, "", f"127.0.0.1:{inner}") as port:
+        cli.service(f"http://127.0.0.1:{port}")
+        result = cli.run("batch", str(rows), "-o", str(tmp_path / "out"), "--retries", "0")
+    assert result.code == 0, result.stderr
+    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 200
