@@ -1,19 +1,29 @@
 """One record of the input as one row: what to ask, under which name, or why it cannot be asked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from completions_cli.api import wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
-from completions_cli.batch.template import Template
+from completions_cli.batch.recipe import OWN, Recipe, sent_of_table
 from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 
 # A row larger than this is an error line: no service takes it, and memory must not follow the input.
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
-_OWN = DOCUMENTED | {"id", "metadata"}
 _NOTHING: Mapping[str, Json] = {}
+_PLAIN = Recipe()
+_COMMON = frozenset({"id", "prompt", "metadata"})  # a row of these alone has nothing to sort
+_SENT = frozenset({"model", "suffix", *PARAMETERS})
+_LONGEST_REASON = 500
+# The id of an object that is not whole, as far as the fields before it are texts, numbers and the like.
+_ID = re.compile(
+    rb'\s*\{(?:\s*"[^"\\]*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)\s*,)*?'
+    rb'\s*"(?:custom_)?id"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,18})(?=\s*[,}])'
+)
+_ID_WITHIN = 4096
 
 
 @dataclass(slots=True)
@@ -59,55 +69,71 @@ def text_row(number: int, line: bytes) -> Row:
         return bad(number, _not_utf8(line, error))
 
 
-def json_row(number: int, line: bytes, template: Template | None = None) -> Row:
+def json_row(number: int, line: bytes, recipe: Recipe = _PLAIN) -> Row:
     """Read a line of JSON: a string, an object, or a line of the OpenAI batch format."""
     try:
         value = wire.loads(line.decode())
     except UnicodeDecodeError as error:
-        return bad(number, _not_utf8(line, error))
+        return bad(number, _not_utf8(line, error), id_of_torn(line))
     except ValueError as error:
-        return bad(number, f"not valid JSON: {error}")
-    if type(value) is str and template is None:
+        return bad(number, f"not valid JSON: {error}", id_of_torn(line))
+    if type(value) is str and recipe.template is None:
         return Row(number, prompt=value)
     if type(value) is not dict:
-        return bad(number, "not an object" if template else "neither a string nor an object")
-    is_foreign = is_openai(value)
+        return bad(number, "not an object" if recipe.template else "neither a string nor an object")
+    is_foreign = recipe.template is None and is_openai(value)
     try:
-        return _openai_row(number, value) if is_foreign else _object_row(number, value, template)
+        return _openai_row(number, value) if is_foreign else _object_row(number, value, recipe)
     except UsageError as error:
         name = value["custom_id"] if is_foreign else value.get("id")
-        return bad(number, error.message, name, None if is_foreign else value.get("metadata"))
+        return bad(number, error.message, name, None if is_foreign else _metadata(value, recipe))
 
 
-def table_row(number: int, cells: Mapping[str, Json], template: Template | None = None) -> Row:
-    """Read a record of a table: columns named like parameters are such, other columns come back as metadata.
+def table_row(number: int, cells: Mapping[str, Json], recipe: Recipe = _PLAIN) -> Row:
+    """Read a record of a table, whose cells are texts, as those of CSV, or typed.
 
-    Cells are texts, as those of CSV, or typed; an empty text is no parameter.
+    Nothing is sent but the prompt and the columns that the recipe names; the others come back as metadata.
     """
     row_id = cells.get("id") or None
-    fields: dict[str, Json] = {}
-    metadata = {}
-    used = template.names if template else frozenset({"prompt"})
+    metadata: Json = None
     try:
-        for name, cell in cells.items():
-            if name in PARAMETERS and name not in used:
-                if cell not in ("", None):
-                    fields[name] = _parameter_cell(name, cell)
-            elif name == "model" and name not in used:
-                fields["model"] = cell or None
-            elif name not in used and name != "id":
-                metadata[name] = cell
-        fields["prompt"] = template.fill(cells) if template else cells.get("prompt")
-        row = _object_row(number, fields, None)
+        metadata = {name: cells[name] for name in cells if name != "id" and name not in recipe.send and recipe.keeps(name)} or None
+        prompt = recipe.template.fill(cells) if recipe.template else cells.get("prompt")
+        if prompt is None:
+            raise UsageError("no prompt")
+        row = Row(number, prompt=prompt if type(prompt) is str else wire.prompt_from_json(prompt))
+        if recipe.send:
+            _set_fields(row, sent_of_table(cells, recipe.send))
     except UsageError as error:
-        return bad(number, error.message, row_id, metadata or None)
-    row.id, row.metadata = row_id, metadata or None
+        return bad(number, error.message, row_id, metadata)
+    row.id, row.metadata = _scalar(row_id), metadata
     return row
 
 
 def bad(number: int, reason: str, row_id: Json = None, metadata: Json = None) -> Row:
     """Make the row that stands for a record that cannot be asked."""
-    return Row(number, id=_scalar(row_id), metadata=metadata, error=RowError(reason[:500]))
+    return Row(number, id=_scalar(row_id), metadata=metadata, error=RowError(reason[:_LONGEST_REASON]))
+
+
+def placed(row: Row, place: str) -> Row:
+    """Name the place of a bad row in its file."""
+    if row.error is not None:
+        row.error = RowError(f"{place}: {row.error.message}")
+    return row
+
+
+def too_large(number: int, beginning: bytes = b"") -> Row:
+    """Make the row that stands for a record that is too large, of which only the beginning was kept."""
+    return bad(number, f"larger than {MAX_ROW_BYTES // (1024 * 1024)} MiB", id_of_torn(beginning))
+
+
+def id_of_torn(line: bytes) -> Json:
+    """Return the id in a line that is not valid JSON, where it plainly is one; else None."""
+    found = _ID.match(line[:_ID_WITHIN])
+    try:
+        return wire.loads(found[1].decode()) if found else None
+    except ValueError:
+        return None
 
 
 def is_openai(value: Mapping[str, Json]) -> bool:
@@ -115,23 +141,64 @@ def is_openai(value: Mapping[str, Json]) -> bool:
     return "custom_id" in value and ("body" in value or ("url" in value and "prompt" not in value))
 
 
-def _object_row(number: int, value: Mapping[str, Json], template: Template | None) -> Row:
-    used = template.names if template else frozenset[str]()
-    if template is not None:
-        prompt: Json = template.fill(value)
+def _object_row(number: int, value: Mapping[str, Json], recipe: Recipe) -> Row:
+    if recipe.template is not None:
+        prompt: Json = recipe.template.fill(value)
     else:
         prompt = value.get("prompt")
         if prompt is None:
             raise UsageError(_no_prompt(value))
     row = Row(
         number,
-        id=_scalar(value.get("id")),
+        id=_scalar(value.get("id", value.get("custom_id"))),
         prompt=prompt if type(prompt) is str else wire.prompt_from_json(prompt),
         metadata=value.get("metadata"),
     )
-    if len(value) > 1:
-        _add_fields(row, {name: field for name, field in value.items() if name not in used})
+    if not (recipe.is_plain and value.keys() <= _COMMON):
+        _set_fields(row, _sent(value, recipe))
+        row.metadata = _metadata(value, recipe)
     return row
+
+
+def _sent(value: Mapping[str, Json], recipe: Recipe) -> dict[str, Json]:
+    """Collect what a JSON row wants to be sent beside its prompt. Null says nothing, but within `extra`."""
+    if value.get("continuations") is not None and not _is_used("continuations", recipe):
+        raise UsageError("continuations are scored, which a batch cannot do")
+    extra = None if _is_used("extra", recipe) else value.get("extra")
+    if not isinstance(extra, dict | None):
+        raise UsageError("extra must be an object")
+    if extra and not extra.keys().isdisjoint(("prompt", "stream")):
+        raise UsageError("extra cannot hold prompt or stream")
+    own = {name: field for name, field in value.items() if field is not None and _is_sent(name, recipe)}
+    return {**(extra or {}), **own}
+
+
+def _metadata(value: Mapping[str, Json], recipe: Recipe) -> Json:
+    """Return what comes back with a JSON row: its own metadata, and beside it every field that means nothing to us."""
+    own = value.get("metadata")
+    others = {name: field for name, field in value.items() if _is_kept(name, recipe)}
+    if not others:
+        return own
+    if own is None:
+        return others
+    return {**others, **(own if isinstance(own, dict) else {"metadata": own})}
+
+
+def _is_sent(name: str, recipe: Recipe) -> bool:
+    return name in recipe.send or (name in _SENT and not _is_used(name, recipe))
+
+
+def _is_kept(name: str, recipe: Recipe) -> bool:
+    if name == "metadata" or name in recipe.send:
+        return False
+    if name in OWN and not (name == "prompt" and recipe.template):
+        return recipe.keep is not None and name in recipe.keep
+    return recipe.keeps(name)
+
+
+def _is_used(name: str, recipe: Recipe) -> bool:
+    """Return whether the prompt is made of a field: it then means nothing else."""
+    return recipe.template is not None and name in recipe.template.names
 
 
 def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
@@ -144,7 +211,7 @@ def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
         raise UsageError(_no_prompt(body, " in body"))
     row = Row(number, id=_scalar(value["custom_id"]), prompt=wire.prompt_from_json(body["prompt"]))
     # Within a body, `id` and `metadata` are parameters like any other.
-    _add_fields(row, body, own=DOCUMENTED)
+    _set_fields(row, body)
     return row
 
 
@@ -152,19 +219,10 @@ def _no_prompt(fields: Mapping[str, Json], where: str = "") -> str:
     return f"no prompt{where}" + (": messages are for chat, this API completes text" if "messages" in fields else "")
 
 
-def _add_fields(row: Row, fields: Mapping[str, Json], own: frozenset[str] = _OWN) -> None:
-    """Sort the fields of a record. Null means that it says nothing."""
-    parameters, extra, row.model = split(fields, own)
+def _set_fields(row: Row, fields: Mapping[str, Json]) -> None:
+    """Sort what a row sends beside its prompt. Raises UsageError for a value of the wrong type."""
+    parameters, extra, row.model = split(fields, DOCUMENTED)
     row.parameters, row.extra = parameters or _NOTHING, extra or _NOTHING
-
-
-def _parameter_cell(name: str, cell: Json) -> Json:
-    if name == "stop" or not isinstance(cell, str):
-        return cell
-    try:
-        return wire.loads(cell)
-    except ValueError:
-        raise UsageError(f"{name} must be a number") from None
 
 
 def _scalar(value: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Prompts made of a record's columns: `Translate: {text}`."""
+"""Prompts made of a record's fields: `Translate: {text}`, `{author.name}`."""
 
 import re
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
 
 
 class Template:
-    """A text with `{column}` in it; `{{` and `}}` stand for braces. Raises UsageError when it cannot be one."""
+    """A text with `{field}` in it; `{{` and `}}` stand for braces. Raises UsageError when it cannot be one."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._parts: list[tuple[str, str | None]] = []  # literal text, then a column's name or None
+        self._parts: list[tuple[str, str | None]] = []  # literal text, then a field's name or None
         position = 0
         for found in _PIECE.finditer(text):
             literal = text[position : found.start()]
@@ -27,10 +27,15 @@ class Template:
             else:
                 raise UsageError(
                     f"--template: a single {found[0]} at character {found.start()}",
-                    hint="Write {column} for a column, {{ and }} for braces.",
+                    hint="Write {text} for the field text, {{ and }} for braces.",
                 )
         self._parts.append((text[position:], None))
         self.names = frozenset(name for _, name in self._parts if name is not None)
+        if not self.names:
+            raise UsageError(
+                "--template names no field, so every row would ask the same",
+                hint="Write {text} where the field text belongs; @FILE reads the template from a file.",
+            )
 
     def fill(self, record: Mapping[str, Json]) -> str:
         """Put a record's values in. Raises UsageError when it lacks one."""
@@ -42,8 +47,26 @@ class Template:
         return "".join(pieces)
 
 
+def value(record: Mapping[str, Json], name: str) -> Json:
+    """Return the field `name` of a record, or what the path `a.b` leads to; None where there is nothing."""
+    if name in record or "." not in name:
+        return record.get(name)
+    found: Json = record
+    for step in name.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(step)
+        elif isinstance(found, list) and step.isdecimal() and step.isascii() and len(step) < _LONGEST_INDEX:
+            found = found[int(step)] if int(step) < len(found) else None
+        else:
+            return None
+    return found
+
+
+_LONGEST_INDEX = 9
+
+
 def _text(record: Mapping[str, Json], name: str) -> str:
-    value = record.get(name)
-    if value is None:
+    found = value(record, name)
+    if found is None:
         raise UsageError(f"no value for {{{name}}} of the template")
-    return value if isinstance(value, str) else wire.dumps(value)
+    return found if isinstance(found, str) else wire.dumps(found)

@@ -1,0 +1,32 @@
+"""What parts the cells of a table, by its first line."""
+
+import csv
+import re
+from collections.abc import Collection
+
+_KNOWN = (",", ";", "\t")
+_STATED = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+
+
+def found(line: str, wanted: Collection[str]) -> str | None:
+    """Return the delimiter under which a header has all the columns wanted; None when there is none."""
+    return next((sign for sign in _KNOWN if set(wanted) <= set(cells(line, sign))), None)
+
+
+def guessed(line: str, wanted: Collection[str]) -> str:
+    """Return the delimiter of a header: the one that gives the columns wanted, else the most columns."""
+    return found(line, wanted) or max(_KNOWN, key=lambda sign: len(cells(line, sign)))
+
+
+def stated(line: str) -> str | None:
+    """Return what a first line `sep=;` says, as spreadsheets write it; None for any other line."""
+    match = _STATED.fullmatch(line)
+    return match[1] if match else None
+
+
+def cells(line: str, delimiter: str) -> list[str]:
+    """Split a header."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []

@@ -1,0 +1,144 @@
+"""What kind of input it is: by its name, and by its first bytes where the name does not tell or is wrong."""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Literal, get_args
+
+from completions_cli.api import wire
+from completions_cli.batch.inputs import delimiters
+from completions_cli.batch.recipe import Recipe
+from completions_cli.errors import UsageError
+
+Format = Literal["jsonl", "json", "txt", "csv", "tsv", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+SUFFIXES: Mapping[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".txt": "txt",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+COMPRESSED = (".gz", ".zst")
+HEAD_BYTES = 1 << 20  # what is looked at
+
+_BOM = b"\xef\xbb\xbf"
+_PARQUET = b"PAR1"
+# Other files that people have by their beginnings, and what makes rows of them.
+_OTHERS: Mapping[bytes, tuple[str, str]] = {
+    b"PK\x03\x04": ("a zip archive or a spreadsheet", "Unpack it, or save the sheet as CSV."),
+    b"BZh": ("compressed with bzip2", "Pipe it in: bzcat FILE | completions batch - …"),
+    b"\xfd7zXZ": ("compressed with xz", "Pipe it in: xzcat FILE | completions batch - …"),
+    b"ARROW1": ("an Arrow file", "Write it as Parquet."),
+    b"ORC": ("an ORC file", "Write it as Parquet."),
+    b"Obj\x01": ("an Avro file", "Write it as JSONL or Parquet."),
+    b"SQLite format 3": ("an SQLite database", "sqlite3 -json FILE 'select …' > rows.json"),
+}
+_LINES = 100
+_CONVERT = "Convert it: iconv -f UTF-16 -t UTF-8."
+_WIDE = re.compile(rb"(?:[^\0]\0){8}|(?:\0[^\0]){8}")
+
+
+def by_name(path: str) -> Format | None:
+    """Return what a name tells, its `.gz` or `.zst` aside."""
+    name = path.lower()
+    for suffix in COMPRESSED:
+        name = name.removesuffix(suffix)
+    return SUFFIXES.get(PurePath(name).suffix)
+
+
+def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_pipe: bool = False) -> Format:
+    """Return the format of an input that begins with `head`. Raises UsageError that names the option that fits."""
+    if head.startswith(_PARQUET):
+        return "parquet"
+    _refuse_others(path, head)
+    named = None if is_pipe else by_name(path)
+    kind = stated or named
+    if kind == "parquet":
+        raise UsageError(f"{path} is not a Parquet file", hint="Is it whole? --input-format says what else it is.")
+    if kind in ("txt", "csv", "tsv"):
+        return kind
+    text = head.removeprefix(_BOM).lstrip()
+    if not text:
+        if kind is None and not is_pipe:
+            raise _unknown(path, "it is empty", "txt", "takes each line as a prompt")
+        return kind or "jsonl"
+    if text.startswith(b"["):
+        return "jsonl" if _is_list_line(text) else "json"
+    if stated is not None:
+        return "jsonl"
+    _refuse_prose(path, text, recipe, named, is_cut=len(head) >= HEAD_BYTES)
+    return "jsonl"
+
+
+def _refuse_others(path: str, head: bytes) -> None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
+        raise UsageError(f"{path} is UTF-16", hint=_CONVERT)
+    for beginning, (what, hint) in _OTHERS.items():
+        if head.startswith(beginning) and not _is_text(head):
+            raise UsageError(f"{path} is {what}", hint=hint)
+
+
+def _is_text(head: bytes) -> bool:
+    return not re.search(rb"[\0-\x08\x0e-\x1a]", head[:512])
+
+
+def _is_list_line(text: bytes) -> bool:
+    """Return whether the first line is a whole JSON array and others follow: JSONL with a bad row."""
+    first, _, rest = text.partition(b"\n")
+    return bool(rest.strip()) and _is_json(first)
+
+
+def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, *, is_cut: bool) -> None:
+    """Refuse what has no line of JSON among its first ones, or JSON that is spread over lines."""
+    lines = text.split(b"\n", _LINES)[:_LINES]
+    if is_cut and len(lines) < _LINES and len(lines) > 1:
+        lines.pop()
+    if any(line.lstrip()[:1] in (b"{", b'"') and _is_json(line) for line in lines):
+        return
+    if _is_spread(text):
+        raise UsageError(
+            f"{path} is JSON spread over several lines, and a row must be on one",
+            hint="Make it JSON Lines: jq -c . FILE, or put the objects into one array.",
+        )
+    if any(line.lstrip().startswith(b"{") for line in lines):
+        return  # rows that are broken, each an error
+    first = lines[0].decode("utf-8", "replace").rstrip("\r")
+    names = recipe.prompt_names
+    delimiter = delimiters.found(first, names)
+    if delimiter is not None:
+        fitting: Format = "tsv" if delimiter == "\t" else "csv"
+        raise _unknown(path, "it is no JSON", fitting, "reads it as a table", is_named=named is not None)
+    raise _unknown(path, "it is no JSON", "txt", "takes each line as a prompt", is_named=named is not None)
+
+
+def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_named: bool = False) -> UsageError:
+    question = "its name says JSON" if is_named else "what kind of input is it?"
+    return UsageError(
+        f"{path}: {question}, but {why}" if is_named else f"{path}: {question} By its name nobody can tell, and {why}",
+        hint=f"--input-format {fitting} {what_it_does}; the formats are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}.",
+    )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        wire.loads(line.strip().decode())
+    except ValueError:
+        return False
+    return True
+
+
+def _is_spread(text: bytes) -> bool:
+    """Return whether it begins with an object that ends on another line."""
+    import json
+
+    try:
+        _, end = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return "\n" in text.decode("utf-8", "replace")[:end]

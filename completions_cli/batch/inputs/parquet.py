@@ -1,0 +1,123 @@
+"""Parquet: row groups at a time, and of them the columns that are needed."""
+
+import base64
+import datetime
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, BinaryIO
+
+from completions_cli.batch import rows
+from completions_cli.batch.inputs import table
+from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.rows import Row
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+BATCH = 1000  # rows decoded at a time
+_BUFFER = 1 << 20
+
+
+def opened(stream: BinaryIO, name: str) -> "ParquetFile":
+    """Open a file. Raises UsageError when it is none, or is damaged, or the library is missing."""
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise UsageError(
+            f"{name} is Parquet, which needs a library", hint="Install it: pip install 'completions-cli[parquet]'."
+        ) from error
+    with damage_named(name):
+        # Read as it is decoded: a row group need not fit into memory.
+        return ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+
+
+def header(file: "ParquetFile") -> list[str]:
+    """Return the names of the columns."""
+    return list(file.schema_arrow.names)
+
+
+def table_rows(
+    file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool], name: str, first: int = 0, stop: int | None = None
+) -> Iterator[Row]:
+    """Yield the rows from `first` up to `stop` that are wanted by their number in the file."""
+    columns = recipe.columns(header(file))
+    at = 0
+    for group in range(file.metadata.num_row_groups):
+        begin, at = at, at + file.metadata.row_group(group).num_rows
+        inside = range(max(begin, first), at if stop is None else min(at, stop))
+        if not any(map(wanted, inside)):
+            continue
+        number = begin
+        with damage_named(name):
+            for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns):
+                some = range(max(number, inside.start), min(number + batch.num_rows, inside.stop))
+                if any(map(wanted, some)):
+                    for record_number, record in enumerate(batch.to_pylist(), number):
+                        if record_number in some and wanted(record_number):
+                            yield _row(record_number, record, recipe)
+                number += batch.num_rows
+                if number >= inside.stop:
+                    break
+
+
+def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
+    """Decode all that will be used and return the number of rows. Raises UsageError for a damaged file."""
+    with damage_named(name):
+        for group in range(file.metadata.num_row_groups):
+            for _ in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=recipe.columns(header(file))):
+                pass
+        return int(file.metadata.num_rows)
+
+
+@contextmanager
+def damage_named(name: str) -> Iterator[None]:
+    """Turn what the library raises for a damaged file into a UsageError."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UsageError(f"{name} is a damaged Parquet file: {reason}", hint="Is it whole? Write it again.") from error
+
+
+def check_columns(file: "ParquetFile", recipe: Recipe) -> None:
+    """Raise UsageError when a column is missing that was named."""
+    table.check_columns(header(file), recipe)
+
+
+def _row(number: int, record: dict[str, Json], recipe: Recipe) -> Row:
+    row = rows.table_row(number, {name: json_value(cell) for name, cell in record.items()}, recipe)
+    return row if row.error is None else rows.placed(row, f"row {number}")
+
+
+def json_value(cell: object) -> Json:
+    """Return a cell as JSON has it: texts for dates and binary, null for what is no number."""
+    if cell is None or isinstance(cell, str | bool | int):
+        return cell
+    if isinstance(cell, float):
+        return cell if math.isfinite(cell) else None
+    if isinstance(cell, dict):
+        return {str(name): json_value(item) for name, item in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [json_value(item) for item in cell]
+    return _text(cell)
+
+
+def _text(cell: object) -> Json:
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            return base64.b64encode(cell).decode()
+    if isinstance(cell, Decimal):
+        return float(cell) if cell.is_finite() and Decimal(repr(float(cell))) == cell else str(cell)
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return str(cell)

@@ -1,0 +1,77 @@
+"""The reader of each format, behind one door."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from completions_cli.batch.inputs import json_array, line_formats, parquet, text_lines
+from completions_cli.batch.inputs.kinds import Format
+from completions_cli.batch.inputs.table import Table
+from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.rows import Row
+
+_FIRST = 1000  # records that are looked at before anything is sent
+_FIRST_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an input is to be read. `delimiter` is of a table, None where its header tells."""
+
+    name: str
+    kind: Format
+    recipe: Recipe = Recipe()
+    delimiter: str | None = None
+
+    def rows(self, stream: BinaryIO, wanted: Callable[[int], bool], *, is_first: bool = True) -> Iterator[Row]:
+        """Yield the rows that are wanted by their number, bad ones included. `is_first` is false for a stretch of lines.
+
+        Raises UsageError when the input as a whole cannot be read.
+        """
+        if self.kind == "txt":
+            return line_formats.text_rows(stream, wanted, is_first=is_first)
+        if self.kind == "jsonl":
+            return line_formats.json_rows(stream, self.recipe, wanted, is_first=is_first)
+        if self.kind == "json":
+            return json_array.array_rows(stream, self.recipe, wanted)
+        if self.kind == "parquet":
+            return parquet.table_rows(parquet.opened(stream, self.name), self.recipe, wanted, self.name)
+        return self._table(stream).rows(wanted)
+
+    def count(self, stream: BinaryIO) -> int:
+        """Read all of a format whose records are not lines, and return how many there are."""
+        if self.kind == "json":
+            return sum(1 for _ in json_array.elements(stream))
+        if self.kind == "parquet":
+            return parquet.check(parquet.opened(stream, self.name), self.recipe, self.name)
+        return sum(1 for _ in self._table(stream).records())
+
+    def header(self, stream: BinaryIO) -> list[str] | None:
+        """Return the columns of a table; None for what is none."""
+        if self.kind == "parquet":
+            return parquet.header(parquet.opened(stream, self.name))
+        return self._table(stream).header if self.kind in ("csv", "tsv") else None
+
+    def first_texts(self, stream: BinaryIO) -> Iterator[bytes]:
+        """Yield the first records of JSON as they stand there."""
+        if self.kind == "json":
+            texts = (element.content for element in json_array.elements(stream))
+        else:
+            texts = (line for line in text_lines.lines(stream) if line and not line.isspace())
+        size = 0
+        for text in islice(texts, _FIRST):
+            yield text
+            size += len(text)
+            if size > _FIRST_BYTES:
+                return
+
+    def ends_record(self, stream: BinaryIO, line: int) -> bool:
+        """Return whether a record of a table ends with the line of this number."""
+        return self._table(stream, is_checked=False).has_end_at(line)
+
+    def _table(self, stream: BinaryIO, *, is_checked: bool = True) -> Table:
+        table = Table(stream, self.recipe, self.delimiter)
+        if is_checked:
+            table.check()
+        return table

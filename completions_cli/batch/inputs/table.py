@@ -1,0 +1,145 @@
+"""Tables as text: CSV and its like."""
+
+import csv
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from completions_cli.batch import rows
+from completions_cli.batch.inputs import delimiters, text_lines
+from completions_cli.batch.inputs.text_lines import Oversized
+from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.rows import MAX_ROW_BYTES, Row
+from completions_cli.errors import UsageError
+
+# No line decodes to these: bytes that are not UTF-8 become other surrogates.
+_TOO_LARGE = "\ud800"
+_END = "\ud801"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record, its number from 0 and the line it begins on. `reason` says why it is none that can be read."""
+
+    number: int
+    line: int
+    cells: list[str]
+    reason: str | None = None
+
+
+class Table:
+    """A table that is read once, from its start. Raises UsageError when its header cannot be read."""
+
+    def __init__(self, stream: BinaryIO, recipe: Recipe, delimiter: str | None) -> None:
+        csv.field_size_limit(MAX_ROW_BYTES)
+        self._recipe = recipe
+        lines = self._texts(stream)
+        first = next(lines)
+        self._skipped = 0
+        stated = delimiters.stated(first.rstrip("\r\n")) if delimiter is None else None
+        if stated is not None:
+            first, self._skipped = next(lines), 1
+        sign = delimiter or stated or delimiters.guessed(first.rstrip("\r\n"), recipe.prompt_names)
+        self._reader = csv.reader(itertools.chain([first], lines), delimiter=sign)
+        self.header = self._read_header()
+
+    def check(self) -> None:
+        """Raise UsageError unless the columns are there that are to be used."""
+        if self.header:
+            check_columns(self.header, self._recipe)
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records after the header."""
+        number = 0
+        while True:
+            line = self._reader.line_num + self._skipped + 1
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Record(number, line, [], f"not a record of CSV: {error}")
+                number += 1
+                continue
+            if cells and cells != [_END]:  # a blank line is no record
+                yield Record(number, line, cells, self._reason(cells))
+                number += 1
+
+    def has_end_at(self, line: int) -> bool:
+        """Return whether a record ends with the line of this number."""
+        at = self._reader.line_num + self._skipped
+        for _ in self.records() if at < line else ():
+            at = self._reader.line_num + self._skipped
+            if at >= line:
+                break
+        return at == line
+
+    def rows(self, wanted: Callable[[int], bool]) -> Iterator[Row]:
+        """Yield the rows that are wanted by their number."""
+        for record in self.records():
+            if wanted(record.number):
+                row = self._row(record)
+                yield row if row.error is None else rows.placed(row, f"line {record.line}, row {record.number}")
+
+    def _row(self, record: Record) -> Row:
+        cells = dict(zip(self.header, record.cells, strict=False))
+        if record.reason is None:
+            return rows.table_row(record.number, cells, self._recipe)
+        name = cells.get("id") or None
+        return rows.bad(record.number, record.reason, name if name and _is_text(name) else None)
+
+    def _reason(self, cells: list[str]) -> str | None:
+        if cells[-1].endswith(_END):
+            return "a quotation mark is never closed: the rest of the table is in this record"
+        if any(_TOO_LARGE in cell for cell in cells):
+            return f"larger than {MAX_ROW_BYTES // (1024 * 1024)} MiB"
+        if not _is_text("".join(cells)):
+            return "not UTF-8"
+        if len(cells) > len(self.header):
+            return f"{len(cells)} cells under {len(self.header)} columns"
+        return None
+
+    def _read_header(self) -> list[str]:
+        try:
+            header = next(self._reader, [])
+        except csv.Error as error:
+            raise UsageError(f"the table's first line cannot be read: {error}") from error
+        if header == [_END]:
+            return []
+        if header and header[-1].endswith(_END):
+            raise UsageError("the table's first line cannot be read: a quotation mark is never closed")
+        return header
+
+    def _texts(self, stream: BinaryIO) -> Iterator[str]:
+        """Decode lines for the CSV reader; bytes that are not UTF-8 are smuggled through, and found in their record.
+
+        What follows the last line is a record of its own, unless a cell is still open.
+        """
+        for line in text_lines.lines(stream):
+            # A quoted cell may go on over lines: each needs its end.
+            yield (_TOO_LARGE if isinstance(line, Oversized) else line.decode("utf-8", "surrogateescape")) + "\n"
+        while True:
+            yield _END
+
+
+def check_columns(header: list[str], recipe: Recipe) -> None:
+    """Raise UsageError when a table lacks a column that was named."""
+    shown = f"It has: {', '.join(header)}."
+    needed = {name for name in recipe.prompt_names if name not in header and name.split(".")[0] not in header}
+    if needed:
+        raise UsageError(
+            f"the table has no column {', '.join(sorted(needed))}",
+            hint=f"{shown} --template 'Translate: {{text}}' makes prompts of columns.",
+        )
+    for option, names in (("--send-fields", recipe.send), ("--keep-columns", recipe.keep or ())):
+        if missing := sorted(set(names) - set(header)):
+            raise UsageError(f"{option}: the table has no column {', '.join(missing)}", hint=shown)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

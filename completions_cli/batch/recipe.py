@@ -1,0 +1,77 @@
+"""What becomes of the fields of a record: the prompt, what is sent beside it, and what comes back with the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from completions_cli.api import wire
+from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
+from completions_cli.batch.template import Template
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+
+# Fields of a JSON row that mean something to us; of an OpenAI line, everything in its body is sent.
+OWN = DOCUMENTED | {"id", "metadata", "extra", "suffix", "continuations"}
+# Servers know these, but so do data sets: bare ones are kept, and a note says how to send them.
+BARE = ("n", "echo", "logprobs", "best_of")
+_NEVER_SENT = ("prompt", "stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a record becomes a row. `send` names fields that are sent as parameters.
+
+    `keep` names the other fields that come back as metadata, None for all of them.
+    """
+
+    template: Template | None = None
+    send: frozenset[str] = frozenset()
+    keep: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in _NEVER_SENT:
+            if name in self.send:
+                raise UsageError(f"--send-fields: {name} is not a parameter", hint="--template makes prompts.")
+
+    @property
+    def prompt_names(self) -> frozenset[str]:
+        """The fields that the prompt is made of."""
+        return _PROMPT if self.template is None else self.template.names
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether nothing was asked for but what a row says itself."""
+        return self.template is None and not self.send and self.keep is None
+
+    def columns(self, all_columns: list[str]) -> list[str]:
+        """Return the columns of a table that are needed, in their order."""
+        if self.keep is None:
+            return all_columns
+        roots = {found for name in self.prompt_names for found in (name, name.split(".")[0])}
+        return [name for name in all_columns if name in roots | self.send | self.keep | {"id"}]
+
+    def keeps(self, name: str) -> bool:
+        """Return whether a field that is not sent comes back; what the prompt is made of only when it was named."""
+        return name not in self.prompt_names if self.keep is None else name in self.keep
+
+
+_PROMPT = frozenset({"prompt"})
+
+
+def cell_value(name: str, cell: Json) -> Json:
+    """Return what a cell of a table is as a parameter: texts of CSV that are JSON numbers and the like become such.
+
+    Raises UsageError when it is none.
+    """
+    if not isinstance(cell, str) or name in ("stop", "model", "suffix"):
+        return cell
+    try:
+        return wire.loads(cell)
+    except ValueError:
+        if name in PARAMETERS:
+            raise UsageError(f"{name} must be a number") from None
+        return cell
+
+
+def sent_of_table(cells: Mapping[str, Json], send: frozenset[str]) -> dict[str, Json]:
+    """Return the cells that are sent; an empty one says nothing."""
+    return {name: cell_value(name, cells[name]) for name in send if cells.get(name) not in ("", None)}

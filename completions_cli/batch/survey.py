@@ -1,0 +1,98 @@
+"""What the fields of an input's first records will become, said before anything is sent."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from completions_cli.api import wire
+from completions_cli.api.near_names import nearest
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.batch import rows, template
+from completions_cli.batch.recipe import BARE, OWN, Recipe
+from completions_cli.errors import UsageError
+from completions_cli.models import Json
+
+_KNOWN = (*PARAMETERS, "model", "suffix", *BARE)
+_MOST_SHOWN = 30
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was found. `notes` is worth a word before the first request."""
+
+    is_openai: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def of_table(header: list[str], recipe: Recipe) -> Survey:
+    """Look at the columns of a table, of which nothing is sent that is not named."""
+    others = [name for name in header if name not in recipe.send and name not in recipe.prompt_names]
+    known = [name for name in others if name in _KNOWN]
+    notes = []
+    if known:
+        notes.append(
+            f"{_listed(known)} {'is a column' if len(known) == 1 else 'are columns'} and not sent; "
+            f"--send-fields {','.join(known)} sends {'it' if len(known) == 1 else 'them'}"
+        )
+    return Survey(notes=notes + _near(others))
+
+
+def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
+    """Look at the first records of JSON. Raises UsageError when none of them has a field that the recipe names."""
+    found = Survey()
+    names: dict[str, None] = {}  # in the order in which they came
+    missing = set(recipe.template.names if recipe.template else ()) | recipe.send
+    is_first = True
+    count = 0
+    for record in _objects(texts):
+        if is_first:
+            found.is_openai, is_first = rows.is_openai(record), False
+        count += 1
+        missing = {name for name in missing if template.value(record, name) is None}
+        if recipe.template is not None or not rows.is_openai(record):
+            names.update(dict.fromkeys(record))
+    if missing and (count or recipe.template):
+        raise _missing(missing, list(names), recipe)
+    found.notes = _json_notes([name for name in names if name not in recipe.send | recipe.prompt_names])
+    return found
+
+
+def _objects(texts: Iterable[bytes]) -> Iterator[Mapping[str, Json]]:
+    for text in texts:
+        try:
+            value = wire.loads(text.decode())
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _missing(missing: set[str], names: list[str], recipe: Recipe) -> UsageError:
+    option = "--send-fields" if recipe.template is None else "--template"
+    shown = ", ".join(names[:_MOST_SHOWN])
+    return UsageError(
+        f"{option}: none of the first rows has a field {', '.join(sorted(missing))}",
+        hint=f"They have: {shown}." if names else "The rows are no objects: they have no fields.",
+    )
+
+
+def _json_notes(others: list[str]) -> list[str]:
+    bare = [name for name in others if name in BARE]
+    notes = []
+    if bare:
+        notes.append(
+            f"{_listed(bare)} in rows {'is' if len(bare) == 1 else 'are'} metadata and not sent; "
+            f'to send {"it" if len(bare) == 1 else "them"}, put {"it" if len(bare) == 1 else "them"} into "extra"'
+        )
+    return notes + _near([name for name in others if name not in OWN and name not in BARE])
+
+
+def _near(names: list[str]) -> list[str]:
+    meant = [(name, nearest(name, _MEANT)) for name in names]
+    return [f"{name} is not sent; is {other} meant?" for name, other in meant if other]
+
+
+_MEANT = (*PARAMETERS, "prompt")
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
