@@ -1,13 +1,16 @@
 """What a run would do: its rows read and checked, counted and estimated, and nothing sent."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from completions_cli.api import wire
 from completions_cli.batch.rows import Row
 from completions_cli.batch.units import Packer
 from completions_cli.batch.usage_estimate import UsageEstimate
 
 _SHOWN = 5
+_MOST_NAMES = 1000  # of fields; memory must not follow the input
 
 
 @dataclass(slots=True)
@@ -21,6 +24,15 @@ class Plan:
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+
+    def count_fields(self, rows: Iterable[Row], body: Iterable[str]) -> None:
+        """Count what is sent for rows, and what is kept of them."""
+        for row in rows:
+            self.sent.update(name for name in body if len(self.sent) < _MOST_NAMES or name in self.sent)
+            if isinstance(row.metadata, dict):
+                self.kept.update(name for name in row.metadata if len(self.kept) < _MOST_NAMES or name in self.kept)
 
 
 def draw_up(rows: Iterable[Row], packer: Packer) -> Plan:
@@ -33,6 +45,8 @@ def draw_up(rows: Iterable[Row], packer: Packer) -> Plan:
             plan.bad_rows += 1
             if len(plan.bad) < _SHOWN and unit.rows[0].error is not None:
                 plan.bad.append((unit.rows[0].number, unit.rows[0].error.message))
+        else:
+            plan.count_fields(unit.rows, wire.body(unit.requests[0]))
         for request in unit.requests:
             plan.requests += 1
             prompt, most = estimate.split(request)

@@ -50,11 +50,14 @@ class Recipe:
         return [name for name in all_columns if name in roots | self.send | self.keep | {"id"}]
 
     def keeps(self, name: str) -> bool:
-        """Return whether a field that is not sent comes back; what the prompt is made of only when it was named."""
-        return name not in self.prompt_names if self.keep is None else name in self.keep
+        """Return whether a field comes back. One that is used or sent does only when it was named."""
+        if self.keep is None:
+            return name not in self.prompt_names and name not in self.send
+        return name in self.keep
 
 
 _PROMPT = frozenset({"prompt"})
+PLAIN = Recipe()
 
 
 def cell_value(name: str, cell: Json) -> Json:

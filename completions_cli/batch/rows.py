@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 
 from completions_cli.api import wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
-from completions_cli.batch.recipe import OWN, Recipe, sent_of_table
+from completions_cli.batch.recipe import OWN, PLAIN, Recipe, sent_of_table
 from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 
@@ -14,7 +15,6 @@ from completions_cli.models import CompletionRequest, Json, Prompt
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _NOTHING: Mapping[str, Json] = {}
-_PLAIN = Recipe()
 _COMMON = frozenset({"id", "prompt", "metadata"})  # a row of these alone has nothing to sort
 _SENT = frozenset({"model", "suffix", *PARAMETERS})
 _LONGEST_REASON = 500
@@ -69,14 +69,15 @@ def text_row(number: int, line: bytes) -> Row:
         return bad(number, _not_utf8(line, error))
 
 
-def json_row(number: int, line: bytes, recipe: Recipe = _PLAIN) -> Row:
+def json_row(number: int, line: bytes, recipe: Recipe = PLAIN) -> Row:
     """Read a line of JSON: a string, an object, or a line of the OpenAI batch format."""
     try:
         value = wire.loads(line.decode())
     except UnicodeDecodeError as error:
         return bad(number, _not_utf8(line, error), id_of_torn(line))
     except ValueError as error:
-        return bad(number, f"not valid JSON: {error}", id_of_torn(line))
+        where = f"{error.msg} at column {error.colno}" if isinstance(error, JSONDecodeError) else str(error)
+        return bad(number, f"not valid JSON: {where}", id_of_torn(line))
     if type(value) is str and recipe.template is None:
         return Row(number, prompt=value)
     if type(value) is not dict:
@@ -89,7 +90,7 @@ def json_row(number: int, line: bytes, recipe: Recipe = _PLAIN) -> Row:
         return bad(number, error.message, name, None if is_foreign else _metadata(value, recipe))
 
 
-def table_row(number: int, cells: Mapping[str, Json], recipe: Recipe = _PLAIN) -> Row:
+def table_row(number: int, cells: Mapping[str, Json], recipe: Recipe = PLAIN) -> Row:
     """Read a record of a table, whose cells are texts, as those of CSV, or typed.
 
     Nothing is sent but the prompt and the columns that the recipe names; the others come back as metadata.
@@ -97,10 +98,8 @@ def table_row(number: int, cells: Mapping[str, Json], recipe: Recipe = _PLAIN) -
     row_id = cells.get("id") or None
     metadata: Json = None
     try:
-        metadata = {name: cells[name] for name in cells if name != "id" and name not in recipe.send and recipe.keeps(name)} or None
-        prompt = recipe.template.fill(cells) if recipe.template else cells.get("prompt")
-        if prompt is None:
-            raise UsageError("no prompt")
+        metadata = {name: cell for name, cell in cells.items() if name != "id" and recipe.keeps(name)} or None
+        prompt = recipe.template.fill(cells) if recipe.template else _prompt(cells)
         row = Row(number, prompt=prompt if type(prompt) is str else wire.prompt_from_json(prompt))
         if recipe.send:
             _set_fields(row, sent_of_table(cells, recipe.send))
@@ -118,7 +117,7 @@ def bad(number: int, reason: str, row_id: Json = None, metadata: Json = None) ->
 def placed(row: Row, place: str) -> Row:
     """Name the place of a bad row in its file."""
     if row.error is not None:
-        row.error = RowError(f"{place}: {row.error.message}")
+        row.error = RowError(f"{row.error.message} ({place})")
     return row
 
 
@@ -145,9 +144,7 @@ def _object_row(number: int, value: Mapping[str, Json], recipe: Recipe) -> Row:
     if recipe.template is not None:
         prompt: Json = recipe.template.fill(value)
     else:
-        prompt = value.get("prompt")
-        if prompt is None:
-            raise UsageError(_no_prompt(value))
+        prompt = _prompt(value)
     row = Row(
         number,
         id=_scalar(value.get("id", value.get("custom_id"))),
@@ -189,7 +186,7 @@ def _is_sent(name: str, recipe: Recipe) -> bool:
 
 
 def _is_kept(name: str, recipe: Recipe) -> bool:
-    if name == "metadata" or name in recipe.send:
+    if name == "metadata":
         return False
     if name in OWN and not (name == "prompt" and recipe.template):
         return recipe.keep is not None and name in recipe.keep
@@ -207,16 +204,18 @@ def _openai_row(number: int, value: Mapping[str, Json]) -> Row:
         raise UsageError(f"not a completions request: {method} {url}")
     if not isinstance(body, dict):
         raise UsageError("body is not an object")
-    if body.get("prompt") is None:
-        raise UsageError(_no_prompt(body, " in body"))
-    row = Row(number, id=_scalar(value["custom_id"]), prompt=wire.prompt_from_json(body["prompt"]))
+    row = Row(number, id=_scalar(value["custom_id"]), prompt=wire.prompt_from_json(_prompt(body, " in body")))
     # Within a body, `id` and `metadata` are parameters like any other.
     _set_fields(row, body)
     return row
 
 
-def _no_prompt(fields: Mapping[str, Json], where: str = "") -> str:
-    return f"no prompt{where}" + (": messages are for chat, this API completes text" if "messages" in fields else "")
+def _prompt(fields: Mapping[str, Json], where: str = "") -> Json:
+    prompt = fields.get("prompt")
+    if prompt is None:
+        chat = ": messages are for chat, this API completes text" if "messages" in fields else ""
+        raise UsageError(f"no prompt{where}{chat}")
+    return prompt
 
 
 def _set_fields(row: Row, fields: Mapping[str, Json]) -> None:

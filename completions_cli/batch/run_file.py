@@ -8,7 +8,7 @@ from pathlib import Path
 from completions_cli.api import wire
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.source import Identity
+from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.version import __version__
@@ -58,11 +58,11 @@ class RunFile:
 
         Return whether the input is the earlier one with more at its end, by the word of `has_grown`.
         """
-        is_same = _same_input(earlier, self)
+        is_same = self.input.is_same(earlier.input)
         is_grown = not is_same and has_grown is not None and has_grown(earlier.input)
         differences = _differences(earlier, self)
         if not is_same and not is_grown:
-            differences.insert(0, _other_input(earlier, self))
+            differences.insert(0, _other_input(earlier.input, self.input))
         if differences:
             raise UsageError(f"{output} was begun with {'; '.join(differences)}", hint=_REFUSED)
         return is_grown
@@ -110,12 +110,11 @@ def parse(text: bytes) -> RunFile | None:
         return None
 
 
-def _same_input(earlier: RunFile, now: RunFile) -> bool:
-    return (earlier.input.size, earlier.input.sha256) == (now.input.size, now.input.sha256)
-
-
-def _other_input(earlier: RunFile, now: RunFile) -> str:
-    return f"another input: {earlier.input.name} of {earlier.input.size} bytes, now {now.input.size}"
+def _other_input(earlier: Identity, now: Identity) -> str:
+    if earlier.size == now.size:
+        return f"another input: {earlier.name} of {earlier.size} bytes, now of other content"
+    grew = ", and it did not just grow by lines at its end" if now.size > earlier.size else ""
+    return f"another input: {earlier.name} of {earlier.size} bytes, now {now.size}{grew}"
 
 
 def _differences(earlier: RunFile, now: RunFile) -> list[str]:

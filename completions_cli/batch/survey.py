@@ -30,7 +30,7 @@ def of_table(header: list[str], recipe: Recipe) -> Survey:
     notes = []
     if known:
         notes.append(
-            f"{_listed(known)} {'is a column' if len(known) == 1 else 'are columns'} and not sent; "
+            f"note: {_listed(known)} {'is a column' if len(known) == 1 else 'are columns'} and not sent; "
             f"--send-fields {','.join(known)} sends {'it' if len(known) == 1 else 'them'}"
         )
     return Survey(notes=notes + _near(others))
@@ -41,16 +41,14 @@ def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
     found = Survey()
     names: dict[str, None] = {}  # in the order in which they came
     missing = set(recipe.template.names if recipe.template else ()) | recipe.send
-    is_first = True
-    count = 0
-    for record in _objects(texts):
-        if is_first:
-            found.is_openai, is_first = rows.is_openai(record), False
-        count += 1
+    texts = list(texts)
+    for number, record in enumerate(_objects(texts)):
+        is_openai = rows.is_openai(record)
+        found.is_openai = is_openai if number == 0 else found.is_openai
         missing = {name for name in missing if template.value(record, name) is None}
-        if recipe.template is not None or not rows.is_openai(record):
+        if recipe.template is not None or not is_openai:
             names.update(dict.fromkeys(record))
-    if missing and (count or recipe.template):
+    if missing and texts:
         raise _missing(missing, list(names), recipe)
     found.notes = _json_notes([name for name in names if name not in recipe.send | recipe.prompt_names])
     return found
@@ -80,7 +78,7 @@ def _json_notes(others: list[str]) -> list[str]:
     notes = []
     if bare:
         notes.append(
-            f"{_listed(bare)} in rows {'is' if len(bare) == 1 else 'are'} metadata and not sent; "
+            f"note: {_listed(bare)} in rows {'is' if len(bare) == 1 else 'are'} metadata and not sent; "
             f'to send {"it" if len(bare) == 1 else "them"}, put {"it" if len(bare) == 1 else "them"} into "extra"'
         )
     return notes + _near([name for name in others if name not in OWN and name not in BARE])
@@ -88,7 +86,7 @@ def _json_notes(others: list[str]) -> list[str]:
 
 def _near(names: list[str]) -> list[str]:
     meant = [(name, nearest(name, _MEANT)) for name in names]
-    return [f"{name} is not sent; is {other} meant?" for name, other in meant if other]
+    return [f"warning: the field {name} is not sent; is {other} meant?" for name, other in meant if other]
 
 
 _MEANT = (*PARAMETERS, "prompt")

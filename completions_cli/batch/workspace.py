@@ -106,8 +106,8 @@ def prepare(
 
 def _growth(earlier: RunFile, now: RunFile) -> str:
     if earlier.rows is None or now.rows is None:
-        return f"{now.input.name} has grown: its new rows are asked, too"
-    return f"{now.input.name} has grown: {now.rows - earlier.rows} new rows are asked, too"
+        return f"{now.input.name} grew; its new rows are asked, too"
+    return f"{now.input.name} grew from {earlier.rows} to {now.rows} rows; the new ones are asked, too"
 
 
 def _sweep(output: Path) -> None:

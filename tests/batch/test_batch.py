@@ -53,12 +53,12 @@ def test_bad_rows_are_lines_and_not_the_end(cli: Cli, emulator: Start, tmp_path:
     assert [found[number]["choices"] for number in range(1, 7)] == [[]] * 6
     assert {found[number]["error"]["kind"] for number in range(1, 7)} == {"input"}
     assert "not valid JSON" in errors[1]
-    assert errors[2] == "no prompt"
+    assert errors[2] == "no prompt (line 3)"
     assert found[2]["id"] == 7
     assert "forms" in errors[3]
-    assert errors[4] == "not UTF-8: byte 0 is 0xff"
-    assert errors[5] == "max_tokens must be an integer"
-    assert errors[6] == "neither a string nor an object"
+    assert errors[4] == "not UTF-8: byte 0 is 0xff (line 6)"
+    assert errors[5] == "max_tokens must be an integer (line 7)"
+    assert errors[6] == "neither a string nor an object (line 8)"
 
 
 def test_repeated_rows_are_all_answered(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
@@ -73,7 +73,9 @@ def test_a_rows_own_fields_win_and_the_rest_applies(
 ) -> None:
     scripted_server.play([ANSWER])
     path = tmp_path / "in.jsonl"
-    path.write_text('{"prompt":"P","temperature":0.5,"top_k":3,"model":"own","metadata":{"a":[1]}}\n', encoding="utf-8")
+    path.write_text(
+        '{"prompt":"P","temperature":0.5,"extra":{"top_k":3},"model":"own","metadata":{"a":[1]}}\n', encoding="utf-8"
+    )
     args = ("-t", "1", "-M", "7", "-m", "other", "-x", "a:=1", "-H", "x-team: blue", "-d", "green")
     assert batch(cli.service(scripted_server.url), path, "-o", output, *args).code == 0
     (request,) = scripted_server.requests
@@ -214,10 +216,10 @@ def test_another_input_is_refused_and_nothing_touched(cli: Cli, emulator: Start,
     cli.service(server.url)
     batch(cli, rows(5), "-o", output)
     before = output.read_bytes()
-    result = batch(cli, rows(6), "-o", output)
+    result = batch(cli, rows(4), "-o", output)
     assert (result.code, output.read_bytes(), "another input" in result.stderr) == (2, before, True)
-    assert batch(cli, rows(6), "-o", output, "--overwrite").code == 0
-    assert row_numbers(output) == list(range(6))
+    assert batch(cli, rows(4), "-o", output, "--overwrite").code == 0
+    assert row_numbers(output) == list(range(4))
 
 
 @pytest.mark.parametrize(

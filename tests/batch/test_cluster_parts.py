@@ -18,10 +18,12 @@ from completions_cli.batch.cluster.planning import Plan
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import Fenced, LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
+from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
-from completions_cli.batch.source import Identity, open_source
+from completions_cli.batch.source import open_source
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.wall_clock import unix_time
 
@@ -37,7 +39,7 @@ def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | 
 
 def read(plan: Plan) -> list[Row]:
     wanted = {part for part, _ in plan.parts()}
-    blocks = [block for stretch in plan.stretches(wanted, None) for block in inputs.blocks(stretch)]
+    blocks = [block for stretch in plan.stretches(wanted, Recipe()) for block in inputs.blocks(stretch)]
     assert len({block.part for block in blocks}) == len(blocks)
     for block in blocks:
         assert all(block.part <= row.number < block.part + plan.part_rows for row in block.rows)
@@ -56,7 +58,7 @@ def test_rows_are_those_of_a_run_on_one_machine(
     path = tmp_path_factory.mktemp("in") / f"in.{kind}{'.gz' if compressed else ''}"
     content = b"\n".join([b'"first"', *lines])
     path.write_bytes(gzip.compress(content) if compressed else content)
-    source = open_source(str(path), kind=None, template=None, stdin=io.BytesIO, spool_folder=None)
+    source = open_source(str(path), kind=None, recipe=Recipe(), stdin=io.BytesIO, spool_folder=None)
     expected = list(source.rows())
     source.close()
     plan = plan_of(path)
@@ -88,7 +90,7 @@ def test_tables_of_parquet(tmp_path: Path) -> None:
     parquet.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=333)
     found = read(plan_of(tmp_path / "in.parquet"))
     assert [(row.number, row.prompt) for row in found] == [(number, f"p{number}") for number in range(count)]
-    assert (found[3].parameters, found[5].parameters, found[3].metadata) == ({"max_tokens": 3}, {}, {"note": "n"})
+    assert (found[3].parameters, found[5].parameters, found[3].metadata) == ({}, {}, {"max_tokens": 3, "note": "n"})
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 7), st.integers(0, 6), st.none() | st.integers(0, 12))

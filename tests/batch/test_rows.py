@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,8 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completions_cli.batch.inputs.compression import Compression
+from completions_cli.batch.inputs.kinds import Format
+from completions_cli.batch.inputs.reading import Reading
+from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import MAX_ROW_BYTES, Row
-from completions_cli.batch.source import Format, Source, open_source
+from completions_cli.batch.source import Source, open_source
 from completions_cli.batch.template import Template
 from completions_cli.errors import UsageError
 
@@ -22,15 +27,20 @@ ids = st.none() | texts | st.integers()
 awkward = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\U0001f600 \ufeff"
 
 
-def read(content: bytes, kind: Format, template: str | None = None, *, compressed: bool = False) -> list[Row]:
-    source = Source(
-        io.BytesIO(content), "in", kind, compressed=compressed, template=Template(template) if template else None
-    )
-    return list(source.rows())
+def read(
+    content: bytes,
+    kind: Format,
+    template: str | None = None,
+    compressed: Compression | None = None,
+    recipe: Recipe = PLAIN,
+) -> list[Row]:
+    recipe = Recipe(Template(template)) if template else recipe
+    return list(Source(io.BytesIO(content), Reading("in", kind, recipe), compressed).rows())
 
 
 def errors(rows: list[Row]) -> list[str | None]:
-    return [row.error.message if row.error else None for row in rows]
+    """Give the errors of rows, the places of their records aside."""
+    return [re.sub(r" \(line \d+(, row \d+)?\)$", "", row.error.message) if row.error else None for row in rows]
 
 
 @given(st.lists(texts))
@@ -87,16 +97,21 @@ def test_cells_of_a_table_come_through_unchanged(records: list[tuple[str, str]])
 def test_columns_of_a_table() -> None:
     content = b"id,prompt,max_tokens,label,stop\nx,Hello,5,note,END\n,World,,,\n"
     rows = read(content, "csv")
+    assert [(row.id, row.prompt, row.metadata) for row in rows] == [
+        ("x", "Hello", {"max_tokens": "5", "label": "note", "stop": "END"}),
+        (None, "World", {"max_tokens": "", "label": "", "stop": ""}),
+    ]
+    assert all(not row.extra and not row.parameters and row.model is None for row in rows)
+    rows = read(content, "csv", recipe=Recipe(send=frozenset({"max_tokens", "stop"})))
     assert [(row.id, row.prompt, dict(row.parameters), row.metadata) for row in rows] == [
         ("x", "Hello", {"max_tokens": 5, "stop": "END"}, {"label": "note"}),
         (None, "World", {}, {"label": ""}),
     ]
-    assert all(not row.extra for row in rows)
 
 
 def test_bad_records_of_a_table_are_rows_of_their_own() -> None:
     content = b'prompt,max_tokens\ngood,1\nbad,many\n"bad\xff",1\na,1,extra\n\ngood,2\n'
-    rows = read(content, "csv")
+    rows = read(content, "csv", recipe=Recipe(send=frozenset({"max_tokens"})))
     assert errors(rows) == [
         None, "max_tokens must be a number", "not UTF-8", "3 cells under 2 columns", None,
     ]  # fmt: skip
@@ -124,7 +139,7 @@ def test_templates_use_columns_and_send_none_of_them() -> None:
     line = b'{"id":1,"text":"t","n":3,"list":[1,"x"],"top_k":4,"temperature":0.5}\n"bare"\n{"text":"t"}\n'
     rows = read(line, "jsonl", "{text} {n} {list}")
     assert rows[0].prompt == 't 3 [1,"x"]'
-    assert (dict(rows[0].extra), dict(rows[0].parameters)) == ({"top_k": 4}, {"temperature": 0.5})
+    assert (rows[0].metadata, dict(rows[0].extra), dict(rows[0].parameters)) == ({"top_k": 4}, {}, {"temperature": 0.5})
     assert errors(rows)[1:] == ["not an object", "no value for {n} of the template"]
 
 
@@ -141,7 +156,7 @@ def test_every_form_of_a_prompt(prompt: object) -> None:
 
 def test_null_fields_say_nothing_and_stream_is_ours() -> None:
     (row,) = read(b'{"prompt":"x","temperature":null,"model":null,"stream":true,"top_k":null}', "jsonl")
-    assert (dict(row.parameters), row.model, dict(row.extra)) == ({}, None, {"top_k": None})
+    assert (dict(row.parameters), row.model, dict(row.extra), row.metadata) == ({}, None, {}, {"top_k": None})
 
 
 def test_lines_of_the_openai_format() -> None:
@@ -188,14 +203,14 @@ def test_a_byte_order_mark_is_none_of_the_text() -> None:
 
 def test_compressed_input() -> None:
     content = gzip.compress(b'"a"\n') + gzip.compress(b'"b"\n')
-    assert [row.prompt for row in read(content, "jsonl", compressed=True)] == ["a", "b"]
+    assert [row.prompt for row in read(content, "jsonl", compressed="gzip")] == ["a", "b"]
     for broken in (content[:-9], b"not gzip", content[:-8] + b"\0" * 4 + content[-4:]):
         with pytest.raises(UsageError, match=r"in is damaged|in cannot be read"):
-            read(broken, "jsonl", compressed=True)
+            read(broken, "jsonl", compressed="gzip")
 
 
 def test_only_wanted_rows_are_read() -> None:
-    source = Source(io.BytesIO(b'"a"\nbroken\n\n"c"\n'), "in", "jsonl", compressed=False, template=None)
+    source = Source(io.BytesIO(b'"a"\nbroken\n\n"c"\n'), Reading("in", "jsonl"))
     assert [row.number for row in source.rows(lambda number: number != 1)] == [0, 2]
     assert [row.number for row in source.rows()] == [0, 1, 2]
 
@@ -224,4 +239,4 @@ def _open(path: Path, kind: Format | None = None) -> Source:
     def no_stdin() -> BinaryIO:
         raise AssertionError
 
-    return open_source(str(path), kind=kind, template=None, stdin=no_stdin, spool_folder=None)
+    return open_source(str(path), kind=kind, recipe=Recipe(), stdin=no_stdin, spool_folder=None)

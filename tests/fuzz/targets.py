@@ -12,10 +12,13 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.api.sse import EventDecoder
 from completions_cli.batch import entry, recovery
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.inputs.compression import Compression
+from completions_cli.batch.inputs.kinds import Format
+from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.batch.recovery import Recovered
-from completions_cli.batch.source import Format, Source
+from completions_cli.batch.source import Source
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError, UsageError
 from completions_cli.settings import key_path, positions, profile_file
 from completions_cli.streams import visible
@@ -105,8 +108,8 @@ def address(data: bytes) -> None:
 def rows(data: bytes) -> None:
     """Read rows in each format: all numbered, each a prompt or an error; or the input as a whole is refused."""
     for kind in get_args(Format):
-        for compressed in (False, True):
-            source = Source(io.BytesIO(data), "in", kind, compressed=compressed, template=None)
+        for compressed in (None, *get_args(Compression)):
+            source = Source(io.BytesIO(data), Reading("in", kind), compressed)
             try:
                 found = list(source.rows())
             except UsageError as error:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from completions_cli.batch import rows
 from completions_cli.batch.cluster.parts import Kind
 from completions_cli.batch.cluster.storage import filesystem
+from completions_cli.batch.inputs import compression, kinds
+from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.inputs.reading import Reading
+from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.batch.selection import Selection
-from completions_cli.batch.source import SUFFIXES, Format, Identity, Source
-from completions_cli.batch.template import Template
+from completions_cli.batch.survey import of_json
 from completions_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ class InputFile:
     @property
     def has_places(self) -> bool:
         """Return whether reading may begin in its middle."""
-        return self.kind == "parquet" or (self.kind != "csv" and not self.compressed)
+        return self.kind == "parquet" or (self.kind in ("jsonl", "txt") and not self.compressed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Stretch:
     part_rows: int
     parts: frozenset[int]
     selection: Selection
-    template: Template | None = None
+    template: Recipe = PLAIN
     start: int = 0
     stop: int | None = None
 
@@ -122,7 +125,8 @@ def is_openai(file: InputFile) -> bool:
     if file.kind == "parquet":
         return False
     with _opened(file) as raw:
-        return _source(file, raw, None).is_openai()
+        reading, stream = _reading(file, PLAIN), _unpacked(file, raw)
+        return file.kind in ("json", "jsonl") and of_json(reading.first_texts(stream), PLAIN).is_openai
 
 
 def blocks(stretch: Stretch) -> Iterator[Block]:
@@ -145,8 +149,8 @@ def _rows(stretch: Stretch) -> Iterator[Row]:
             return
         stop = stretch.stop
         stream = raw if stop is None else cast("BinaryIO", io.BufferedReader(_Slice(raw, stretch.start, stop), _BUFFER))
-        source = _source(stretch.file, stream, stretch.template, is_whole=stretch.start == 0)
-        for row in source.rows(wanted):
+        reading = _reading(stretch.file, stretch.template)
+        for row in reading.rows(_unpacked(stretch.file, stream), wanted, is_first=stretch.start == 0):
             row.number += first
             yield row
 
@@ -183,20 +187,22 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]
             places.append(stream.tell())
         return False
 
-    for _ in _source(file, stream, None).rows(pass_by):
-        pass
+    content = _unpacked(file, cast("BinaryIO", stream))
+    with compression.damage_named(file.url):
+        if file.kind not in ("jsonl", "txt"):
+            return _reading(file, PLAIN).count(content), []
+        for _ in _reading(file, PLAIN).rows(content, pass_by):
+            pass
     return number, places if file.has_places else []
 
 
-def _source(file: InputFile, stream: object, template: Template | None, *, is_whole: bool = True) -> Source:
-    return Source(
-        cast("BinaryIO", stream),
-        file.url,
-        cast("Format", file.kind),
-        compressed=file.compressed,
-        template=template,
-        is_whole=is_whole,
-    )
+def _reading(file: InputFile, recipe: Recipe) -> Reading:
+    return Reading(file.url, file.kind, recipe, "\t" if file.kind == "tsv" else None)
+
+
+def _unpacked(file: InputFile, stream: BinaryIO) -> BinaryIO:
+    packing: compression.Compression = "zstd" if file.url.lower().endswith(".zst") else "gzip"
+    return compression.opened(stream, packing if file.compressed else None, file.url)
 
 
 def _opened(file: InputFile) -> BinaryIO:
@@ -226,12 +232,11 @@ def _file(url: str, kind: Kind | None) -> InputFile:
             f"{url}: what kind of input is it?",
             hint="Known by their names: .jsonl, .txt, .csv, .parquet; else say --input-format.",
         )
-    return InputFile(url, found, compressed=found != "parquet" and url.lower().endswith(".gz"))
+    return InputFile(url, found, compressed=found != "parquet" and url.lower().endswith(kinds.COMPRESSED))
 
 
 def _kind(name: str) -> Kind | None:
-    suffix = posixpath.splitext(name.lower().removesuffix(".gz"))[1]
-    return "parquet" if suffix == ".parquet" else SUFFIXES.get(suffix)
+    return kinds.by_name(name)
 
 
 class _Digest(io.RawIOBase):

@@ -11,13 +11,13 @@ from completions_cli.api import wire
 from completions_cli.batch import encoding
 from completions_cli.batch import entry as entries
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.source import Format
+from completions_cli.batch.inputs.kinds import Format
 from completions_cli.models import Json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind: TypeAlias = Format | Literal["parquet"]  # of an input
+Kind: TypeAlias = Format  # of an input
 PartKind: TypeAlias = Literal["jsonl", "parquet"]
 
 RUN = "_run.json"  # beside the parts: what they are of

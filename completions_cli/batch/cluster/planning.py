@@ -6,8 +6,8 @@ from itertools import accumulate
 
 from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.selection import Selection
-from completions_cli.batch.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Plan:
             if part not in done or done[part].rows < wanted or (retry_failed and done[part].failed)
         }
 
-    def stretches(self, parts: Container[int], template: Template | None) -> Iterator[Stretch]:
+    def stretches(self, parts: Container[int], template: Recipe) -> Iterator[Stretch]:
         """Yield what is to be read for the parts given."""
         for file, first, contents in zip(self.files, self._firsts(), self.contents, strict=True):
             own = [part for part in range(first, first + contents.rows, self.part_rows) if part in parts]

@@ -13,7 +13,7 @@ from completions_cli.errors import UsageError
 Compression = Literal["gzip", "zstd"]
 
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-MAGIC_BYTES = 18
+HEAD_BYTES = 4  # what `of` looks at
 
 
 def of(head: bytes) -> Compression | None:
@@ -79,7 +79,7 @@ def _zstd_library() -> Callable[[BinaryIO], BinaryIO] | None:
 
 def _zstd_of_pyarrow() -> Callable[[BinaryIO], BinaryIO] | None:
     try:
-        import pyarrow
+        import pyarrow as pa
     except ImportError:
         return None
-    return lambda raw: cast("BinaryIO", io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd")))
+    return lambda raw: cast("BinaryIO", io.BufferedReader(pa.CompressedInputStream(raw, "zstd")))

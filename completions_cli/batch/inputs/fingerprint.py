@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from completions_cli.batch.inputs.kinds import Format
 
-
 _LF = 0x0A
 
 

@@ -1,5 +1,6 @@
 """What kind of input it is: by its name, and by its first bytes where the name does not tell or is wrong."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -120,7 +121,7 @@ def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, 
 def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_named: bool = False) -> UsageError:
     question = "its name says JSON" if is_named else "what kind of input is it?"
     return UsageError(
-        f"{path}: {question}, but {why}" if is_named else f"{path}: {question} By its name nobody can tell, and {why}",
+        f"{path}: {question}, but {why}" if is_named else f"{path}: {question} Its name does not tell, and {why}",
         hint=f"--input-format {fitting} {what_it_does}; the formats are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}.",
     )
 
@@ -135,10 +136,9 @@ def _is_json(line: bytes) -> bool:
 
 def _is_spread(text: bytes) -> bool:
     """Return whether it begins with an object that ends on another line."""
-    import json
-
+    decoded = text.decode("utf-8", "replace")
     try:
-        _, end = json.JSONDecoder().raw_decode(text.decode("utf-8", "replace"))
+        _, end = json.JSONDecoder().raw_decode(decoded)
     except (ValueError, RecursionError):
         return False
-    return "\n" in text.decode("utf-8", "replace")[:end]
+    return "\n" in decoded[:end]

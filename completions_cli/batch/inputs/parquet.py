@@ -1,7 +1,7 @@
 """Parquet: row groups at a time, and of them the columns that are needed."""
 
 import base64
-import datetime
+import datetime as dt
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,28 +40,22 @@ def header(file: "ParquetFile") -> list[str]:
     return list(file.schema_arrow.names)
 
 
-def table_rows(
-    file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool], name: str, first: int = 0, stop: int | None = None
-) -> Iterator[Row]:
-    """Yield the rows from `first` up to `stop` that are wanted by their number in the file."""
+def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool], name: str) -> Iterator[Row]:
+    """Yield the rows that are wanted by their number. Groups without one are not read."""
+    check_columns(file, recipe)
     columns = recipe.columns(header(file))
     at = 0
     for group in range(file.metadata.num_row_groups):
-        begin, at = at, at + file.metadata.row_group(group).num_rows
-        inside = range(max(begin, first), at if stop is None else min(at, stop))
-        if not any(map(wanted, inside)):
+        number, at = at, at + file.metadata.row_group(group).num_rows
+        if not any(map(wanted, range(number, at))):
             continue
-        number = begin
         with damage_named(name):
             for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns):
-                some = range(max(number, inside.start), min(number + batch.num_rows, inside.stop))
-                if any(map(wanted, some)):
-                    for record_number, record in enumerate(batch.to_pylist(), number):
-                        if record_number in some and wanted(record_number):
-                            yield _row(record_number, record, recipe)
+                if any(map(wanted, range(number, number + batch.num_rows))):
+                    for row, record in enumerate(batch.to_pylist(), number):
+                        if wanted(row):
+                            yield _row(row, record, recipe)
                 number += batch.num_rows
-                if number >= inside.stop:
-                    break
 
 
 def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
@@ -118,6 +112,6 @@ def _text(cell: object) -> Json:
             return base64.b64encode(cell).decode()
     if isinstance(cell, Decimal):
         return float(cell) if cell.is_finite() and Decimal(repr(float(cell))) == cell else str(cell)
-    if isinstance(cell, datetime.date | datetime.time):
+    if isinstance(cell, dt.date | dt.time):
         return cell.isoformat()
     return str(cell)

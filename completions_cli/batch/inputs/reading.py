@@ -8,7 +8,7 @@ from typing import BinaryIO
 from completions_cli.batch.inputs import json_array, line_formats, parquet, text_lines
 from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.table import Table
-from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
 
 _FIRST = 1000  # records that are looked at before anything is sent
@@ -21,12 +21,13 @@ class Reading:
 
     name: str
     kind: Format
-    recipe: Recipe = Recipe()
+    recipe: Recipe = PLAIN
     delimiter: str | None = None
 
     def rows(self, stream: BinaryIO, wanted: Callable[[int], bool], *, is_first: bool = True) -> Iterator[Row]:
-        """Yield the rows that are wanted by their number, bad ones included. `is_first` is false for a stretch of lines.
+        """Yield the rows that are wanted by their number, bad ones included.
 
+        `is_first` is false for a stretch of lines from the middle of a file.
         Raises UsageError when the input as a whole cannot be read.
         """
         if self.kind == "txt":
@@ -45,7 +46,7 @@ class Reading:
             return sum(1 for _ in json_array.elements(stream))
         if self.kind == "parquet":
             return parquet.check(parquet.opened(stream, self.name), self.recipe, self.name)
-        return sum(1 for _ in self._table(stream).records())
+        return sum(1 for _ in self._table(stream, is_checked=False).records())
 
     def header(self, stream: BinaryIO) -> list[str] | None:
         """Return the columns of a table; None for what is none."""

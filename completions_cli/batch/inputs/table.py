@@ -35,11 +35,11 @@ class Table:
         csv.field_size_limit(MAX_ROW_BYTES)
         self._recipe = recipe
         lines = self._texts(stream)
-        first = next(lines)
+        first = next(lines, _END)
         self._skipped = 0
         stated = delimiters.stated(first.rstrip("\r\n")) if delimiter is None else None
         if stated is not None:
-            first, self._skipped = next(lines), 1
+            first, self._skipped = next(lines, _END), 1
         sign = delimiter or stated or delimiters.guessed(first.rstrip("\r\n"), recipe.prompt_names)
         self._reader = csv.reader(itertools.chain([first], lines), delimiter=sign)
         self.header = self._read_header()
@@ -119,8 +119,7 @@ class Table:
         for line in text_lines.lines(stream):
             # A quoted cell may go on over lines: each needs its end.
             yield (_TOO_LARGE if isinstance(line, Oversized) else line.decode("utf-8", "surrogateescape")) + "\n"
-        while True:
-            yield _END
+        yield _END
 
 
 def check_columns(header: list[str], recipe: Recipe) -> None:

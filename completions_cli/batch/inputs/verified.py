@@ -41,13 +41,16 @@ class Recording(io.RawIOBase):
         self.blocks = Blocks()
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: object, /) -> int:
+        """Read the next bytes, and record their block."""
         if not self._block:
-            self._block = memoryview(_whole_block(self._file))
-            if self._block:
-                self.blocks.add(bytes(self._block))
+            block = _whole_block(self._file)
+            if block:
+                self.blocks.add(block)
+            self._block = memoryview(block)
         view = memoryview(buffer)  # type: ignore[arg-type] # a writable buffer
         size = min(len(view), len(self._block))
         view[:size] = self._block[:size]
@@ -65,20 +68,25 @@ class Verified(io.RawIOBase):
         self._block = memoryview(b"")
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
     def tell(self) -> int:
+        """Return the offset in the file."""
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to an offset."""
         base = (0, self._at, self._blocks.size)[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: object, /) -> int:
+        """Read bytes of a block that is what it was. Raises InputChangedError."""
         view = memoryview(buffer)  # type: ignore[arg-type] # a writable buffer
         number, within = divmod(self._at, BLOCK)
         if self._at >= self._blocks.size:

@@ -1,5 +1,6 @@
 """What was typed for a batch, checked and put into the words of the batch itself."""
 
+import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,14 +9,19 @@ from typing import Literal, TypeVar
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
-from completions_cli.batch.cluster.parts import Kind, PartKind
+from completions_cli.batch.cluster.parts import PartKind
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.inputs.kinds import FORMATS, Format
+from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
-from completions_cli.batch.source import Format, Identity, Source
+from completions_cli.batch.source import Source
 from completions_cli.batch.template import Template
 from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
+from completions_cli.commands.prompt_source import read_text
+from completions_cli.commands.typed_text import argument
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.quoting import quoted
@@ -27,8 +33,6 @@ _Word = TypeVar("_Word", bound=str)
 
 _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
 _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
-_FORMATS: tuple[Format, ...] = ("jsonl", "txt", "csv")
-_CLUSTER_FORMATS: tuple[Kind, ...] = (*_FORMATS, "parquet")
 _RETRIES: tuple[Retry, ...] = ("all", "retryable")
 # Names of outputs that promise what they would not hold.
 _OTHER_KINDS = frozenset(
@@ -43,7 +47,7 @@ class ClusterChoices:
 
     address: str | None
     parts: PartKind
-    input_format: Kind | None
+    input_format: Format | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,8 @@ class Choices:
     output: str | None
     input_format: Format | None
     output_format: OutputFormat | None
-    template: Template | None
+    recipe: Recipe
+    delimiter: str | None
     samples: int
     pack: int
     selection: Selection
@@ -82,9 +87,10 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
     return Choices(
         input=_input(options.source, verbs),
         output=rows.output,
-        input_format=None if is_on_ray else _word("--input-format", rows.input_format, _FORMATS),
+        input_format=None if is_on_ray else _word("--input-format", rows.input_format, FORMATS),
         output_format=_word("--output-format", rows.output_format, _OUTPUT_FORMATS),
-        template=None if rows.template is None else Template(rows.template),
+        recipe=_recipe(rows),
+        delimiter=_delimiter(rows.delimiter),
         samples=rows.samples,
         pack=rows.pack,
         selection=Selection(*_shard(rows.shard), rows.limit),
@@ -157,9 +163,47 @@ def _run_parameters(chosen: Choices, settings: Settings, kind: str) -> dict[str,
         "deployment": settings.values["deployment"],
         "extra_parameters": settings.values["extra_parameters"],
         "samples": chosen.samples,
-        "template": chosen.template and chosen.template.text,
+        "template": chosen.recipe.template and chosen.recipe.template.text,
         "input_format": kind,
+        "delimiter": chosen.delimiter,
+        "send_fields": sorted(chosen.recipe.send) or None,
+        "keep_columns": None if chosen.recipe.keep is None else sorted(chosen.recipe.keep),
     }
+
+
+def _recipe(rows: RowOptions) -> Recipe:
+    """Read what becomes of the fields of a row."""
+    template = None if rows.template is None else Template(_template(rows.template, escapes=rows.escapes))
+    keep = rows.keep_columns or "all"
+    words = {"all": None, "none": frozenset[str]()}
+    return Recipe(
+        template,
+        _names(rows.send_fields, "--send-fields") if rows.send_fields is not None else frozenset(),
+        words[keep] if keep in words else _names(keep, "--keep-columns"),
+    )
+
+
+def _template(text: str, *, escapes: bool) -> str:
+    """Read --template: the text itself, or @FILE without the newline at its end."""
+    if not text.startswith("@"):
+        return argument(text, "--template", escapes=escapes)
+    return read_text(text[1:]).removesuffix("\n").removesuffix("\r")
+
+
+def _names(text: str, option: str) -> frozenset[str]:
+    """Read names with commas between: a record of CSV, for names that have commas in them."""
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
+        raise UsageError(f"{option} is a list of names, not {quoted(text)}", hint=f"As in {option} seed,stop.")
+    return frozenset(names)
+
+
+def _delimiter(text: str | None) -> str | None:
+    """Read --delimiter: one character, or a word for what is hard to type."""
+    sign = {"\\t": "\t", "tab": "\t"}.get(text or "", text)
+    if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
+        raise UsageError(f"--delimiter must be one character, not {quoted(sign)}", hint="As in --delimiter ';' or tab.")
+    return sign
 
 
 def _input(words: list[str], verbs: Iterable[str]) -> str:
@@ -189,7 +233,7 @@ def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
     return ClusterChoices(
         address=cluster.address,
         parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",
-        input_format=_word("--input-format", rows.input_format, _CLUSTER_FORMATS),
+        input_format=_word("--input-format", rows.input_format, FORMATS),
     )
 
 

@@ -125,7 +125,7 @@ class _Run:
         before = Totals(resumed=self.output.kept(keep_failed=not chosen.retry_failed))
         if not parts:
             return self._nothing(before), None
-        stretches = list(self.plan.stretches(parts, chosen.template))
+        stretches = list(self.plan.stretches(parts, chosen.recipe))
         total = sum(wanted for _, wanted in self.plan.parts())
         limits = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
         made = engine(job, limits, stretches, len(parts))

@@ -27,12 +27,29 @@ class RowOptions:
         _rows(
             "--input-format",
             metavar="KIND",
-            help="jsonl, txt or csv, where the name does not say. (default jsonl, for stdin)",
+            help="jsonl, json, txt, csv, tsv or parquet, where name and content do not tell.",
         ),
     ] = None
     template: Annotated[
         str | None,
-        _rows("--template", metavar="TEXT", help="Make each prompt of columns, as in 'Translate: {text}'."),
+        _rows(
+            "--template",
+            metavar="TEXT|@FILE",
+            help="Make each prompt of fields, as in 'Translate: {text}'; {a.b} is nested, {{ a brace.",
+        ),
+    ] = None
+    escapes: Annotated[
+        bool, _rows("--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in --template and --stop.")
+    ] = False
+    send_fields: Annotated[
+        str | None, _rows("--send-fields", metavar="A,B", help="Fields or columns to send as parameters.")
+    ] = None
+    keep_columns: Annotated[
+        str | None,
+        _rows("--keep-columns", metavar="A,B|all|none", help="Columns that come back as metadata. (default all)"),
+    ] = None
+    delimiter: Annotated[
+        str | None, _rows("--delimiter", metavar="C", help="What parts the cells of a table. (default from its header)")
     ] = None
     output_format: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from completions_cli.batch.plan import Plan
 from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.source import Source
 from completions_cli.batch.units import Packer
 from completions_cli.commands.batch import choices
 from completions_cli.commands.batch.choices import Choices
@@ -22,11 +23,14 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     source = sources.open_source(
         chosen.input,
         kind=chosen.input_format,
-        template=chosen.template,
+        recipe=chosen.recipe,
+        delimiter=chosen.delimiter,
         stdin=streams.open_stdin,
         spool_folder=None,
     )
-    done = _done(chosen, lambda: choices.run_file(chosen, settings, source))
+    for line in source.survey().notes:
+        streams.stderr.note(line)
+    done = _done(chosen, source, lambda: choices.run_file(chosen, settings, source))
     defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
     packer = Packer(defaults, chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
@@ -37,7 +41,7 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
-def _done(chosen: Choices, describe: Callable[[], RunFile]) -> Recovered:
+def _done(chosen: Choices, source: Source, describe: Callable[[], RunFile]) -> Recovered:
     """Look up which rows an output has already; it is only read. Raises UsageError when it is of another run."""
     nothing = Recovered()
     if chosen.output is None or chosen.overwrite:
@@ -47,7 +51,7 @@ def _done(chosen: Choices, describe: Callable[[], RunFile]) -> Recovered:
     if known is None or not path.is_file():
         return nothing
     now = describe()
-    now.check(known, path)
+    now.check(known, path, has_grown=source.has_grown_since)
     reader = partial(entry.read, output_format=known.output_format)
     return recovery.scan(path, reader, row_total=now.rows).found
 
@@ -64,4 +68,17 @@ def _lines(found: Plan, budget: Budget) -> list[str]:
         least = budget.prices.cost(found.prompt_tokens, 0)
         most = budget.prices.cost(found.prompt_tokens, found.completion_tokens)
         lines.append(f"cost: {least:.4f} for the prompts, at most {most:.4f} in all")
-    return lines
+    return lines + _fields(found)
+
+
+def _fields(found: Plan) -> list[str]:
+    """List what is sent and what is kept, with the number of rows that have it where not all do."""
+    asked = found.rows - found.bad_rows
+    sent = [f"{name}{_some(count, asked)}" for name, count in found.sent.items()]
+    kept = [f"{name}{_some(count, asked)}" for name, count in found.kept.items()]
+    lines = [f"sent: {', '.join(sent)}"] if sent else []
+    return lines + ([f"kept as metadata, not sent: {', '.join(kept)}"] if kept else [])
+
+
+def _some(count: int, rows: int) -> str:
+    return "" if count == rows else f" ({count} of {rows} rows)"

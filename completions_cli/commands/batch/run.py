@@ -90,12 +90,13 @@ def _open(
         source = sources.open_source(
             path,
             kind=chosen.input_format,
-            template=chosen.template,
+            recipe=chosen.recipe,
+            delimiter=chosen.delimiter,
             stdin=streams.open_stdin,
             spool_folder=output.parent,
         )
         stack.callback(source.close)
-        source.check()
+        source.survey()
         return source
 
     # A file that is no input leaves no trace; a pipe is only read once the output is ours.
@@ -111,6 +112,7 @@ def _open(
             lambda: choices.run_file(chosen, settings, source),
             overwrite=chosen.overwrite,
             adopt=chosen.adopt,
+            has_grown=source.has_grown_since,
         )
     except BaseException:
         journal.discard()
@@ -118,6 +120,8 @@ def _open(
     notes = [journal.lock.note] if journal.lock.note else []
     for note in notes + space.notes:
         streams.stderr.note(f"note: {note}")
+    for line in source.survey().notes:
+        streams.stderr.note(line)
     return space, source
 
 
@@ -195,5 +199,5 @@ class _Job:
             await asyncio.sleep(self.progress.interval)
             totals = self.totals
             totals.seconds = time.monotonic() - started
-            share = min(1.0, totals.rows / total) if total else self.source.position()
+            share = min(1.0, totals.rows / total) if total else 1.0
             self.progress.show(Snapshot(totals, runner.in_flight, share, total))
