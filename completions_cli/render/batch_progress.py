@@ -1,6 +1,7 @@
 """How a batch is getting on: a bar on a terminal, a line every ten seconds elsewhere, and a summary at its end."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ class Progress:
         self._live: Live | None = None
         recent = _BAR_RECENT if self._has_bar else _LINE_RECENT
         self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=recent)
+        self._moved = (0, 0.0)  # rows that were done, and when that was first seen
         self.interval = _BAR_SECONDS if self._has_bar else _LINE_SECONDS
 
     def show(self, snapshot: Snapshot) -> None:
@@ -51,7 +53,9 @@ class Progress:
             began = totals.resumed / snapshot.total if snapshot.total else 0.0
             self._recent.append((0.0, totals.resumed, 0, began))
         self._recent.append((totals.seconds, totals.rows, totals.total_tokens, snapshot.share))
-        pace = _pace(self._recent)
+        if totals.rows != self._moved[0]:
+            self._moved = (totals.rows, totals.seconds)
+        pace = estimate(self._recent, tail(snapshot, totals.seconds - self._moved[1]))
         if not self._has_bar:
             self._stderr.note(line(snapshot, pace))
             return
@@ -137,11 +141,21 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
     return lines
 
 
-def _pace(recent: deque[tuple[float, int, int, float]]) -> Pace:
+def tail(snapshot: Snapshot, silent: float) -> float:
+    """Return how many seconds the rest takes at least, where all that is left has been asked and nothing came lately.
+
+    What has taken so long takes as long again: one slow row at the end is not estimated by the many quick ones.
+    """
+    left = None if snapshot.total is None else snapshot.total - snapshot.totals.rows
+    return silent if left is not None and 0 < left <= snapshot.in_flight else 0.0
+
+
+def estimate(recent: Sequence[tuple[float, int, int, float]], at_least: float) -> Pace:
+    """Return the pace over snapshots of (seconds, rows, tokens, share done)."""
     (began, rows_then, tokens_then, share_then), (now, rows, tokens, share) = recent[0], recent[-1]
     seconds = max(now - began, 1e-9)
     speed = (share - share_then) / seconds
-    left = (1 - share) / speed if speed > 0 and share < 1 else None
+    left = max((1 - share) / speed, at_least) if speed > 0 and share < 1 else None
     return Pace((rows - rows_then) / seconds, (tokens - tokens_then) / seconds, left)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.totals import Totals
-from completions_cli.render.batch_progress import Pace, Snapshot, line, summary
+from completions_cli.render.batch_progress import Pace, Snapshot, estimate, line, summary, tail
 from tests.batch.conftest import batch
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -36,6 +36,15 @@ def test_a_line_for_logs() -> None:
     )
     priced = totals(prices=Prices(1.0, 2.0))
     assert "cost=0.0025" in line(Snapshot(priced, 7, 0.5, None), Pace(0.0, 0.0, None))
+
+
+def test_one_slow_row_at_the_end_is_not_estimated_by_the_quick_ones() -> None:
+    recent = [(0.0, 0, 0, 0.0), (10.0, 99, 0, 0.99), (20.0, 99, 0, 0.99), (30.0, 99, 0, 0.99)]
+    last = Snapshot(totals(ok=94, seconds=30.0), 1, 0.99, 100)
+    assert estimate(recent, tail(last, silent=20.0)).left == 20.0
+    assert tail(Snapshot(totals(), 7, 0.5, 200), silent=20.0) == 0.0
+    assert tail(Snapshot(totals(), 7, 0.5, None), silent=20.0) == 0.0
+    assert estimate(recent[:2], 0.0).left == pytest.approx(0.1, rel=0.1)
 
 
 def test_the_end_in_words() -> None:
