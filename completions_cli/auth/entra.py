@@ -4,6 +4,7 @@ See the API reference, "Security: AADToken", and the identity platform's documen
 """
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -84,12 +85,13 @@ class EntraCredentials:
         self._cache = cache
         self._clock = clock
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self._token: Token | None = None
         self._cache_is_refused = False
 
     def headers(self) -> dict[str, str]:
         """Return `authorization`, with a token fetched if need be."""
-        with self._lock:
+        with self._mine():
             now = self._clock()
             if self._token is None or not self._token.is_fresh(now):
                 self._token = self._renewed(now)
@@ -97,11 +99,17 @@ class EntraCredentials:
 
     def refresh(self) -> bool:
         """Drop the token in use, so that the next headers have a new one; false when there was none."""
-        with self._lock:
+        with self._mine():
             had_token = self._token is not None
             self._token = None
             self._cache_is_refused = True
             return had_token
+
+    def _mine(self) -> threading.Lock:
+        """Return a lock that no thread of another process can have taken before a fork."""
+        if self._process != os.getpid():
+            self._lock, self._process = threading.Lock(), os.getpid()
+        return self._lock
 
     def _renewed(self, now: float) -> Token:
         kept = self._cache.load(now) if self._cache and not self._cache_is_refused else None

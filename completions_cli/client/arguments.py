@@ -1,7 +1,6 @@
 """What a program may say of a service and of a call, and the settings and requests that it comes to."""
 
-import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypedDict, cast
 
 from completions_cli.api import headers, sampling, wire
@@ -12,6 +11,7 @@ from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 from completions_cli.settings.resolve import Flags, Settings
 
+_FROM_NOTHING = f"For a text that begins from nothing give {sampling.NEW_DOCUMENT!r}."
 _BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait")
 
 
@@ -98,8 +98,7 @@ class CompletionOptions(TypedDict, total=False):
 
 
 def flags(profile: str | None, options: ClientOptions, endpoint: str | None = None) -> Flags:
-    """Return a program's arguments as if typed as options. Raises UsageError, or TypeError for a name."""
-    _refuse_unknown(options, ClientOptions.__annotations__)
+    """Return a program's arguments as if typed as options. Raises UsageError."""
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
     if options.get("credential") is not None:
         given["auth"] = "entra"
@@ -118,20 +117,26 @@ def flags(profile: str | None, options: ClientOptions, endpoint: str | None = No
 def requests(
     settings: Settings, prompt: Prompt | None, options: CompletionOptions, *, stream: bool
 ) -> list[CompletionRequest]:
-    """Make the requests of one call. Raises UsageError, or TypeError for a name."""
-    _refuse_unknown(options, CompletionOptions.__annotations__)
+    """Make the requests of one call. Raises UsageError."""
     unset = _unset(settings, options.get("unset") or ())
-    request = CompletionRequest(
-        prompt=None if prompt is None else wire.prompt_from_json(prompt),
-        parameters=_parameters(settings, unset, options),
-        extra=_extra(settings, unset, options.get("extra") or {}),
-        model=options.get("model") or settings.values["model"],
-        stream=stream,
-    )
-    expanded = sampling.expand(request, _samples(options), streams_arrays=settings.is_local)
-    if prompt is None:  # a variable that was never filled, and not worth 256 tokens
-        raise UsageError("there is no prompt: it is None", hint='Give text or tokens; "" is an empty prompt.')
-    return expanded
+    parameters = _parameters(settings, unset, options)
+    extra = _extra(settings, unset, options.get("extra") or {})
+    samples = _samples(options)
+    model = options.get("model") or settings.values["model"]
+    request = CompletionRequest(_prompt(prompt), parameters, extra, model, stream)
+    return sampling.expand(request, samples, streams_arrays=settings.is_local)
+
+
+def _prompt(given: Json) -> Prompt:
+    """Check a prompt. An empty one is a variable that was never filled, and not worth 256 tokens."""
+    if given is None:
+        raise UsageError("there is no prompt: it is None", hint=_FROM_NOTHING)
+    prompt = wire.prompt_from_json(list(given) if isinstance(given, tuple) else given)
+    if prompt == "":
+        raise UsageError("the prompt is empty", hint=_FROM_NOTHING)
+    if isinstance(prompt, list) and "" in prompt:
+        raise UsageError(f"prompt {list(prompt).index('')} of the list is empty", hint=_FROM_NOTHING)
+    return prompt
 
 
 def _unset(settings: Settings, names: Collection[str]) -> Collection[str]:
@@ -162,13 +167,3 @@ def _samples(options: CompletionOptions) -> int:
     if type(samples) is not int or samples < 1:
         raise UsageError("samples must be a whole number, 1 or more")
     return samples
-
-
-def _refuse_unknown(options: Iterable[str], known: Iterable[str]) -> None:
-    """Do what Python does with a keyword argument that a function does not have."""
-    known = list(known)
-    for name in options:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"got an unexpected keyword argument {name!r}{meant}")

@@ -1,6 +1,7 @@
 """Calls at the same time over the asynchronous transport: what `caller` does, awaited."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
@@ -31,19 +32,28 @@ class AsyncCaller:
         on_wait: Callable[[Wait], None],
     ) -> None:
         self._service = service
-        self._outgoing = Outgoing(service, connection.secrets)
-        self._credentials = AsyncCredentials(credentials)
+        self._given_credentials = credentials
         self._connection = connection
         self._policy = policy
         self._on_wait = on_wait
-        self._transport = AsyncTransport(connection)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Open what a process has for itself: connections, and the ids of its requests."""
+        self._outgoing = Outgoing(self._service, self._connection.secrets)
+        self._credentials = AsyncCredentials(self._given_credentials)
+        self._transport = AsyncTransport(self._connection)
+        self._process = os.getpid()
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._transport.close()
+        """Close all connections of this process."""
+        if self._process == os.getpid():
+            await self._transport.close()
 
     async def events(self, *requests: CompletionRequest) -> AsyncGenerator[Chunk | Finished]:
         """Yield what `Caller.events` yields, as it arrives."""
+        if self._process != os.getpid():  # a fork: the connections belong to the other process
+            self._begin()
         ends: list[Finished] = []
         patience = Patience(self._connection.timeout, self._connection.deadline)
         for sample, request in enumerate(requests):

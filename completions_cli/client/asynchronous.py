@@ -1,17 +1,17 @@
 """The client for programs that have many requests under way."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Never, Self
 
-from completions_cli.client.arguments import CompletionOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.attempts import Wait
 from completions_cli.client.base import ServiceClient
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
-from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
+from completions_cli.client.keywords import explicit
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
 
 
 class AsyncClient(ServiceClient):
@@ -44,16 +44,51 @@ class AsyncClient(ServiceClient):
     async def close(self) -> None:
         """Close all connections."""
         await self._caller.close()
-        self._engine.close()
+        self._close_engine()
 
-    async def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
+    @explicit
+    async def complete(  # noqa: PLR0913 - each may be given by name
+        self,
+        prompt: Prompt | None = None,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        samples: int = 1,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> Completion:
         """Complete a prompt, as `Client.complete` does."""
+        requests = self._requests(locals(), stream=False)
         gathering = Gathering()
-        async for event in self._events(self._requests(prompt, options, stream=False)):
+        async for event in self._events(requests):
             gathering.take(event)
         return gathering.completion()
 
-    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "AsyncCompletionStream":
+    @explicit
+    def stream(  # noqa: PLR0913 - each may be given by name
+        self,
+        prompt: Prompt | None = None,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        samples: int = 1,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> "AsyncCompletionStream":
         """Complete a prompt piece by piece, as `Client.stream` does.
 
         >>> async def main():
@@ -65,7 +100,8 @@ class AsyncClient(ServiceClient):
         >>> asyncio.run(main())
         'length'
         """
-        return AsyncCompletionStream(self._events(self._requests(prompt, options, stream=True)))
+        requests = self._requests(locals(), stream=True)
+        return AsyncCompletionStream(self._events(requests))
 
     async def _events(self, requests: list[CompletionRequest]) -> AsyncGenerator[Chunk | Finished]:
         with self._wording():

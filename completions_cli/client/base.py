@@ -1,42 +1,118 @@
 """What both clients have in common: a service, and what is known about it."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Self, Unpack
+from typing import Any, Literal, Never, Self, cast
 
-from completions_cli.auth.given_credential import Proof
+from completions_cli.auth.given_credential import Proof, TokenCredential
 from completions_cli.auth.secret import Secret
 from completions_cli.client import arguments, configuration, wording
 from completions_cli.client.arguments import ClientOptions, CompletionOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
+from completions_cli.client.keywords import explicit, given, refuse_of_a_call, refuse_of_a_client
 from completions_cli.errors import UsageError
-from completions_cli.models import CompletionRequest, Prompt
+from completions_cli.models import CompletionRequest
 
 
 class ServiceClient(ABC):
     """A client of one service. How it calls is up to its kind."""
 
-    def __init__(self, endpoint: str, **options: Unpack[ClientOptions]) -> None:
+    @explicit
+    def __init__(  # noqa: PLR0913 - each may be given by name
+        self,
+        endpoint: str = "",
+        *,
+        api_key: str | None = None,
+        api_version: str | None = None,
+        deployment: str | None = None,
+        model: str | None = None,
+        auth: Literal["key", "entra", "none"] | None = None,
+        tenant_id: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        credential: TokenCredential | None = None,
+        scope: str | None = None,
+        authority: str | None = None,
+        extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        connect_timeout: float | None = None,
+        retries: int | None = None,
+        max_wait: float | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+        proxy: str | None = None,
+        ca_bundle: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
+        unix_socket: str | None = None,
+        model_path: str | None = None,
+        **unknown: Never,
+    ) -> None:
+        options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
+        del api_key, client_secret  # lest a traceback with its variables shows them
         with wording.for_programs(has_profile=False):
+            refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
+            if not endpoint:
+                raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
             proof = _proof(options)
             self._start(configuration.explicit(arguments.flags(None, options, endpoint), proof), options)
 
     @classmethod
-    def from_profile(
-        cls, name: str | None = None, *, config: str | None = None, **options: Unpack[ClientOptions]
+    @explicit
+    def from_profile(  # noqa: PLR0913 - each may be given by name
+        cls,
+        name: str | None = None,
+        *,
+        config: str | None = None,
+        api_key: str | None = None,
+        api_version: str | None = None,
+        deployment: str | None = None,
+        model: str | None = None,
+        auth: Literal["key", "entra", "none"] | None = None,
+        tenant_id: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        credential: TokenCredential | None = None,
+        scope: str | None = None,
+        authority: str | None = None,
+        extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        connect_timeout: float | None = None,
+        retries: int | None = None,
+        max_wait: float | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+        proxy: str | None = None,
+        ca_bundle: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
+        unix_socket: str | None = None,
+        model_path: str | None = None,
+        **unknown: Never,
     ) -> Self:
-        """Make the client that `completions -p NAME --config CONFIG` would use; `options` override what is configured.
+        """Make the client that `completions -p NAME --config CONFIG` would use; what is given overrides the profile.
 
         Without a name it is the profile that `COMPLETIONS_PROFILE` or the file names. Unless `api_key` is given, a
         key is looked for at once: in the variables, by the profile's `key_command`, in the keyring.
         """
+        options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
+        del api_key, client_secret
         self = cls.__new__(cls)
         with wording.for_programs(has_profile=True):
+            refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
             proof = _proof(options)
             self._start(configuration.of_profile(arguments.flags(name, options), config, proof), options)
         return self
+
+    def __reduce__(self) -> Never:
+        kind = type(self).__name__
+        message = f"{kind} cannot be pickled or copied: it holds connections and a key. Make one in each process."
+        raise TypeError(message)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._origin}>"
@@ -45,11 +121,19 @@ class ServiceClient(ABC):
         self._settings = configured.settings
         self._origin = configured.service.endpoint.origin
         self._engine = configured.engine
+        self._process = os.getpid()
         self._call_with(configured, options.get("on_wait") or (lambda _: None))
 
-    def _requests(self, prompt: Prompt | None, options: CompletionOptions, *, stream: bool) -> list[CompletionRequest]:
+    def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[CompletionRequest]:
+        """Make the requests of a call from the local names of its method."""
+        options = cast("CompletionOptions", given(called, CompletionOptions.__annotations__))
         with self._wording():
-            return arguments.requests(self._settings, prompt, options, stream=stream)
+            refuse_of_a_call(called["unknown"], CompletionOptions.__annotations__, ClientOptions.__annotations__)
+            return arguments.requests(self._settings, called["prompt"], options, stream=stream)
+
+    def _close_engine(self) -> None:
+        if self._process == os.getpid():  # in a fork it is another's child
+            self._engine.close()
 
     def _wording(self) -> AbstractContextManager[None]:
         return wording.for_programs(has_profile=self._settings.profile is not None)

@@ -1,6 +1,7 @@
 """Calls one after another over the synchronous transport: send, wait and try again, decode."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
@@ -13,7 +14,7 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
-from completions_cli.errors import CompletionsError, NetworkError, ServiceError
+from completions_cli.errors import CompletionsError, NetworkError, ServiceError, UsageError
 from completions_cli.models import Chunk, CompletionRequest, Finished
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
@@ -40,9 +41,15 @@ class Caller:
         self._policy = policy or RetryPolicy()
         self._on_wait = on_wait
         self._sleep = sleep
-        self._transport = SyncTransport(self._connection, trace)
-        self._outgoing = Outgoing(service, self._connection.secrets)
+        self._trace = trace
+        self._begin()
+
+    def _begin(self) -> None:
+        """Open what a process has for itself: connections, and the ids of its requests."""
+        self._transport = SyncTransport(self._connection, self._trace)
+        self._outgoing = Outgoing(self._service, self._connection.secrets)
         self.mask = self._outgoing.mask  # hides from people what went out in secret
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -51,8 +58,9 @@ class Caller:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
-        self._transport.close()
+        """Close all connections of this process."""
+        if self._process == os.getpid():
+            self._transport.close()
 
     def events(self, *requests: CompletionRequest) -> Generator[Chunk | Finished]:
         """Send the requests that make up a call and yield their chunks as they arrive, then how it all finished.
@@ -61,6 +69,8 @@ class Caller:
         not streamed is one chunk. What may be retried is retried until the first chunk of text is out, never
         after. Raises the errors of `completions_cli.errors`.
         """
+        if self._process != os.getpid():  # a fork: the connections belong to the other process
+            self._begin()
         ends: list[Finished] = []
         patience = Patience(self._connection.timeout, self._connection.deadline)
         for sample, request in enumerate(requests):
@@ -96,6 +106,7 @@ class Caller:
     def _attempt(
         self, request: CompletionRequest, incoming: Incoming, patience: Patience
     ) -> Iterator[Chunk | Finished]:
+        process = os.getpid()
         signed = self._outgoing.request(request, self._credentials.headers())
         with self._transport.send(signed, patience) as response:
             head = Head(response.status, response.headers)
@@ -108,6 +119,10 @@ class Caller:
                     break
                 if incoming.made_progress:
                     response.heard()
+                if os.getpid() != process:  # a fork, and the other process reads the same bytes
+                    raise UsageError(
+                        "this answer was begun by another process, before a fork", hint="Read it there to its end."
+                    )
             yield from incoming.close()
             yield incoming.finished(self.mask)
 

@@ -1,16 +1,16 @@
 """The client for programs that wait for each answer."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Never, Self
 
-from completions_cli.client.arguments import CompletionOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.base import ServiceClient
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
-from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
+from completions_cli.client.keywords import explicit
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
 
 
 class Client(ServiceClient):
@@ -41,21 +41,56 @@ class Client(ServiceClient):
     def close(self) -> None:
         """Close all connections."""
         self._caller.close()
-        self._engine.close()
+        self._close_engine()
 
-    def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
+    @explicit
+    def complete(  # noqa: PLR0913 - each may be given by name
+        self,
+        prompt: Prompt | None = None,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        samples: int = 1,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> Completion:
         """Complete a prompt: a string, tokens, or an array of either, which gives a choice for each.
 
         >>> completion = client.complete(["Red", "Green"], max_tokens=4, temperature=0)
         >>> [choice.index for choice in completion.choices]
         [0, 1]
         """
+        requests = self._requests(locals(), stream=False)
         gathering = Gathering()
-        for event in self._events(self._requests(prompt, options, stream=False)):
+        for event in self._events(requests):
             gathering.take(event)
         return gathering.completion()
 
-    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "CompletionStream":
+    @explicit
+    def stream(  # noqa: PLR0913 - each may be given by name
+        self,
+        prompt: Prompt | None = None,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        samples: int = 1,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> "CompletionStream":
         """Complete a prompt piece by piece, as the text is made. The request is sent when the first piece is asked for.
 
         >>> with client.stream("Once upon a time", max_tokens=8) as stream:
@@ -63,7 +98,8 @@ class Client(ServiceClient):
         >>> text == stream.completion.text
         True
         """
-        return CompletionStream(self._events(self._requests(prompt, options, stream=True)))
+        requests = self._requests(locals(), stream=True)
+        return CompletionStream(self._events(requests))
 
     def _events(self, requests: list[CompletionRequest]) -> Generator[Chunk | Finished]:
         with self._wording():

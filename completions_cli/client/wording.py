@@ -24,7 +24,20 @@ def for_programs(*, has_profile: bool) -> Iterator[None]:
         error.hint = hint(error.hint or error.next_step, has_profile=has_profile)
         if not isinstance(error, ServiceError):  # whose message is the service's own
             error.message = _arguments(error.message)
+        error.args = (error.message,)
+        _annotate(error)
         raise
+
+
+def _annotate(error: CompletionsError) -> None:
+    """Have the last lines of a traceback say what the message does not."""
+    if getattr(error, "__notes__", None):
+        return
+    if isinstance(error, ServiceError):
+        facts = {"status": error.status, "code": error.code, "param": error.param, "request id": error.request_id}
+        error.add_note(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
+    if error.hint:
+        error.add_note(f"hint: {error.hint}")
 
 
 def hint(text: str, *, has_profile: bool) -> str | None:

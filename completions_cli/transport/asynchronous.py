@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar, overload
@@ -23,6 +23,7 @@ from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
 
 _Default = TypeVar("_Default")
+_Found = TypeVar("_Found")
 
 
 class Headers(Mapping[str, str]):
@@ -106,7 +107,7 @@ class AsyncResponse:
         try:
             with _watched(answering=True):
                 async with asyncio.timeout(self._patience.remaining()):
-                    part = await self._inner.body_reader.read_chunk()
+                    part = await _cancellable(self._inner.body_reader.read_chunk())
         except TimeoutError:
             raise self._patience.expired() from None
         except _BrokenError as broken:
@@ -143,6 +144,17 @@ def _watched(*, answering: bool) -> Iterator[None]:
         if type(error) is TimeoutError:  # asyncio's, of which those of the library are a kind
             raise
         raise _BrokenError(error, time.monotonic() - started, answering=answering) from None
+
+
+async def _cancellable(waiting: Awaitable[_Found]) -> _Found:
+    """Wait for the library, which loses a cancellation that comes at the same moment as what it waits for."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        return await waiting
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 class AsyncTransport:
@@ -254,7 +266,7 @@ class AsyncTransport:
             builder = builder.timeout(self._deadline)
         async with AsyncExitStack() as stack:
             with _watched(answering=False):
-                inner = await stack.enter_async_context(builder.build_streamed())
+                inner = await _cancellable(stack.enter_async_context(builder.build_streamed()))
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
             _refuse_proxys(inner, link)
@@ -273,10 +285,10 @@ class AsyncTransport:
         length = inner.get_header("content-length")
         is_known = length is not None and length.isdigit() and inner.get_header("content-encoding") is None
         if is_known and int(length or 0) <= self._max_body_bytes:
-            return (await inner.bytes()).to_bytes()
+            return (await _cancellable(inner.bytes())).to_bytes()
         parts = []
         size = 0
-        while (part := await inner.body_reader.read_chunk()) is not None:
+        while (part := await _cancellable(inner.body_reader.read_chunk())) is not None:
             parts.append(part.to_bytes())
             size += len(part)
             if size > self._max_body_bytes:
@@ -291,7 +303,10 @@ class AsyncTransport:
         parts = []
         size = 0
         try:
-            while size <= error_map.MAX_ERROR_BYTES and (part := await inner.body_reader.read_chunk()) is not None:
+            while (
+                size <= error_map.MAX_ERROR_BYTES
+                and (part := await _cancellable(inner.body_reader.read_chunk())) is not None
+            ):
                 parts.append(part.to_bytes())
                 size += len(part)
         except PyreqwestError:
@@ -304,7 +319,7 @@ async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patien
     try:
         with _watched(answering=False):
             async with asyncio.timeout(patience.remaining()):
-                return await stack.enter_async_context(builder.build_streamed())
+                return await _cancellable(stack.enter_async_context(builder.build_streamed()))
     except TimeoutError:
         raise patience.expired() from None
 

@@ -13,6 +13,7 @@ from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
 from completions_cli.api.urls import Proxy, Url
+from completions_cli.errors import UsageError
 from completions_cli.transport import reports, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import Peer
@@ -53,9 +54,17 @@ def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
         builder = builder.proxy(_proxy(proxy))
     if url.origin.scheme == "https" and connection.client_cert is not None:
         builder = _showing_certificate(builder, connection.client_cert, connection.client_key)
-    if "https" not in (url.origin.scheme, proxy and proxy.origin.scheme):
-        return builder.build()
-    return _build_with_roots(builder, connection)
+    try:
+        if "https" not in (url.origin.scheme, proxy and proxy.origin.scheme):
+            return builder.build()
+        return _build_with_roots(builder, connection)
+    except RuntimeError as error:
+        if "fork" not in str(error):
+            raise
+        raise UsageError(
+            "AsyncClient was used before this process was forked, and its threads are not here",
+            hint='Use Client in forked processes, or start them with multiprocessing.get_context("spawn").',
+        ) from error
 
 
 def _showing_certificate(builder: ClientBuilder, certificate: str, key: str | None) -> ClientBuilder:

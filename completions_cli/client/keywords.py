@@ -1,0 +1,97 @@
+"""Arguments that are given by name: which there are, and what was meant by those that there are not."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# What other clients call it, and what it is here.
+_OF_A_CALL = {
+    "n": "samples=…",
+    "num_return_sequences": "samples=…",
+    "max_new_tokens": "max_tokens=…",
+    "max_length": "max_tokens=…",
+    "max_completion_tokens": "max_tokens=…",
+    "max_output_tokens": "max_tokens=…",
+    "num_predict": "max_tokens=…",
+    "n_predict": "max_tokens=…",
+    "stop_sequences": "stop=…",
+    "stop_strings": "stop=…",
+    "extra_body": "extra={…}",
+    "model_extras": "extra={…}",
+    "engine": "model=…, or deployment=… of the client",
+    "messages": "a prompt: this API completes text, it has no messages",
+    "input": "the prompt, which comes first: complete('Once upon a time')",
+    "text": "the prompt, which comes first: complete('Once upon a time')",
+    "stream": "the method stream() in place of complete(…, stream=True)",
+    "extra_headers": "headers={…} of the client",
+    "max_retries": "retries=… of the client",
+    "request_timeout": "timeout=… of the client",
+}
+_OF_A_CLIENT = {
+    "base_url": "endpoint, the first argument",
+    "api_base": "endpoint, the first argument",
+    "azure_endpoint": "endpoint, the first argument",
+    "url": "endpoint, the first argument",
+    "host": "endpoint, the first argument",
+    "key": "api_key=…",
+    "token": "api_key=…",
+    "azure_deployment": "deployment=…",
+    "engine": "deployment=…, or model=…",
+    "default_headers": "headers={…}",
+    "extra_headers": "headers={…}",
+    "max_retries": "retries=…",
+    "request_timeout": "timeout=…",
+    "http_client": "proxy=…, ca_bundle=… and timeout=…",
+    "proxies": "proxy=…",
+    "verify": "ca_bundle=…",
+    "azure_ad_token_provider": "credential=…",
+    "config": "Client.from_profile(name, config=…)",
+    "profile": "Client.from_profile(name)",
+}
+
+
+def explicit(function: _Function) -> _Function:
+    """Have help() and editors show the arguments that there are, without the one that catches all others."""
+    signature = inspect.signature(function)
+    known = [
+        parameter.replace(default=parameter.empty) if parameter.name in ("endpoint", "prompt") else parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    function.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined] # as PEP 362 has it
+    return function
+
+
+def given(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Pick the arguments that say something from all local names of a function."""
+    return {name: values[name] for name in known if values.get(name) is not None}
+
+
+def refuse_of_a_call(unknown: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
+    """Raise TypeError for the first name that a call does not have; `elsewhere` are those of the client."""
+    for name in unknown:
+        if name in elsewhere and name not in _OF_A_CALL:
+            advice = f": it is an argument of the client, Client(…, {name}=…)"
+        else:
+            advice = _advice(name, _OF_A_CALL, known) or f": what is the model's own goes into extra={{{name!r}: …}}"
+        raise TypeError(f"got an unexpected keyword argument {name!r}{advice}")
+
+
+def refuse_of_a_client(unknown: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
+    """Raise TypeError for the first name that a client does not have; `elsewhere` are those of its calls."""
+    for name in unknown:
+        if name in elsewhere:
+            advice = f": it is an argument of each call, complete(prompt, {name}=…)"
+        else:
+            advice = _advice(name, _OF_A_CLIENT, known) or f": there are {', '.join(known)}"
+        raise TypeError(f"got an unexpected keyword argument {name!r}{advice}")
+
+
+def _advice(name: str, meant: Mapping[str, str], known: Collection[str]) -> str | None:
+    if name in meant:
+        return f": use {meant[name]}"
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"; did you mean {close[0]!r}?" if close else None
