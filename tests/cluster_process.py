@@ -36,14 +36,25 @@ class ClusterProcess:
 
     def kill_one(self, title: str) -> bool:
         """Kill a process of the cluster whose title begins so; false when there is none."""
-        for pid in self._descendants():
-            try:
-                if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title.encode()):
-                    os.kill(pid, signal.SIGKILL)
-                    return True
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        for pid in self._titled(title):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                return True
         return False
+
+    def freeze(self, *, is_whole: bool) -> list[int]:
+        """Stop a worker, with `is_whole` all of its machine but the head's; give what `thaw` needs."""
+        for raylet in self._titled("raylet/raylet"):
+            workers = [pid for pid in self._titled("ray::_Asker") if pid in self._descendants(raylet)]
+            if workers and not any(pid in self._descendants(raylet) for pid in self._titled("ray::_Coordinator")):
+                stopped = [raylet, *self._descendants(raylet)] if is_whole else workers
+                self._signal(stopped, signal.SIGSTOP)
+                return stopped
+        return []
+
+    def thaw(self, stopped: list[int]) -> None:
+        """Have stopped processes go on."""
+        self._signal(stopped, signal.SIGCONT)
 
     def kill_node(self) -> None:
         """Kill one of the nodes that were added to the first."""
@@ -68,7 +79,21 @@ class ClusterProcess:
                 with contextlib.suppress(OSError):
                     yield Path(f"/proc/{pid}/{name}").read_bytes()
 
-    def _descendants(self) -> list[int]:
+    def _titled(self, title: str) -> list[int]:
+        found = []
+        for pid in self._descendants():
+            with contextlib.suppress(OSError):
+                if title.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+                    found.append(pid)
+        return found
+
+    @staticmethod
+    def _signal(pids: list[int], number: int) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _descendants(self, of: int | None = None) -> list[int]:
         parents: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -77,7 +102,7 @@ class ClusterProcess:
                 except (FileNotFoundError, ProcessLookupError):
                     continue
                 parents.setdefault(int(fields[1]), []).append(int(entry.name))
-        found, look = [], [self.process.pid]
+        found, look = [], [of or self.process.pid]
         while look:
             children = parents.get(look.pop(), [])
             found += children

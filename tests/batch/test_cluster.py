@@ -52,22 +52,34 @@ class Joined:
 
     def __init__(self, cli: Cli, cluster: ClusterProcess) -> None:
         self.cli, self.cluster = cli, cluster
+        self._started: list[subprocess.Popen[bytes]] = []
         cli.env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
     def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         options = ("--engine", "ray", "--address", self.cluster.address, "--summary", "-")
-        return self.cli.start("batch", *map(str, args), *options)
+        process = self.cli.start("batch", *map(str, args), *options)
+        self._started.append(process)
+        return process
 
     def run(self, *args: str | Path) -> Result:
         process = self.start(*args)
         stdout, stderr = process.communicate(timeout=_TIME_LIMIT)
         return Result(process.returncode, stdout, stderr.decode())
 
+    def stop(self) -> None:
+        """End what a test that failed has left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
 
 @pytest.fixture
-def joined(cli: Cli, cluster: ClusterProcess) -> Joined:
+def joined(cli: Cli, cluster: ClusterProcess) -> Iterator[Joined]:
     """Give the command, run on the cluster."""
-    return Joined(cli, cluster)
+    running = Joined(cli, cluster)
+    yield running
+    running.stop()
 
 
 def part_records(folder: Path) -> list[dict[str, Any]]:
@@ -86,7 +98,7 @@ def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows
     assert cluster.kill_one("ray::_Coordinator")
     asked = len(server.log())
     until(lambda: len(server.log()) > asked + 200)
-    assert cluster.kill_one("ray::MapWorker")
+    assert cluster.kill_one("ray::_Asker")
     until(lambda: bool(list(folder.glob("part-*.jsonl"))))
     driver.kill()
     driver.communicate()

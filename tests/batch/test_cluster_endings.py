@@ -140,21 +140,19 @@ class Stage:
     def refuse(self, version: int) -> None:
         raise NotImplementedError(version)
 
-    # A store, which is slow
-
-    def sizes(self, below: str = "") -> dict[str, int]:
-        raise NotImplementedError(below)
+    # A desk at a store which is slow
 
     def read(self, name: str) -> bytes | None:
         assert self.moments["opened"].wait(60)
         self.seen["opened"].set()
         return self.files.get(name)
 
-    def put(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes) -> bool:
         self.files[name] = content
+        return True
 
-    def remove(self, name: str) -> None:
-        raise NotImplementedError(name)
+    def try_out(self) -> None:
+        pass
 
     def _has_come(self, name: str) -> bool:
         has_come = self.moments[name].is_set()
@@ -166,7 +164,7 @@ class Stage:
 JOB = Job(
     version=__version__,
     output="memory://endings",
-    epoch=b"now",
+    epoch="now",
     kind="jsonl",
     output_format="native",
     defaults=Defaults(),
@@ -181,7 +179,7 @@ JOB = Job(
 def test_a_block_ends_whenever_the_ending_comes(moments: tuple[str, ...]) -> None:
     async def play() -> Done:
         stage = Stage(Orders(1, Service(resolve("http://127.0.0.1:9")), Connection(), {}))
-        worker = Worker(JOB, stage, stage)
+        worker = Worker(JOB, "one", stage, stage)
         work = asyncio.create_task(worker.work(Block(0, [Row(0, prompt="a"), Row(1, prompt="b")])))
         for name in moments:
             stage.moments[name].set()

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.batch.cluster import inputs, parts
+from completions_cli.batch.cluster.desks import Desk, FencedError, desk, desks
+from completions_cli.batch.cluster.folder_lock import Beats
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.planning import Plan
 from completions_cli.batch.cluster.selection import part_rows
-from completions_cli.batch.cluster.storage import Fenced, LocalFolder, RemoteFolder
+from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
@@ -24,7 +26,7 @@ from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.source import open_source
-from completions_cli.errors import OutputError, UsageError
+from completions_cli.errors import UsageError
 from completions_cli.wall_clock import unix_time
 
 pytest.importorskip("pyarrow")
@@ -110,17 +112,24 @@ def outcome(number: int, *, failed: bool = False) -> bytes:
     return line(Outcome(Row(number, id=f"r{number}", metadata={"a": 1}), choices=choices, error=error), "native")
 
 
+def at_desk(place: Path) -> Desk:
+    owner = desks(str(place), "now")
+    owner.open()
+    owner.admit("one")
+    return desk(str(place), "now", "one")
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_part_is_gone_on_with(kind: parts.PartKind, tmp_path: Path) -> None:
-    folder = LocalFolder(tmp_path)
-    log = PartLog(folder, 500, kind, "native", keep_failed=True)
+    folder, desk = LocalFolder(tmp_path), at_desk(tmp_path)
+    log = PartLog(desk, 500, kind, "native", keep_failed=True)
     log.append(outcome(502) + outcome(500, failed=True))
     entry = log.commit()
     assert entry is not None
     assert (entry.rows, entry.ok, entry.failed) == (2, 1, {"usage": 1})
-    kept = PartLog(folder, 500, kind, "native", keep_failed=True)
+    kept = PartLog(desk, 500, kind, "native", keep_failed=True)
     assert [row in kept for row in (500, 501, 502)] == [True, False, True]
-    again = PartLog(folder, 500, kind, "native", keep_failed=False)
+    again = PartLog(desk, 500, kind, "native", keep_failed=False)
     assert 500 not in again
     again.append(outcome(500) + outcome(501))
     again.commit()
@@ -145,9 +154,10 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"), "jsonl")
     output.lock()
     output.prepare(RUN, overwrite=False)
-    folder = Fenced(LocalFolder(tmp_path / "out"), output.epoch)
+    output.desks.admit("one")
+    worker = desk(output.place, output.epoch, "one")
     for part in (0, 500):
-        folder.put(parts.name(part, "jsonl"), outcome(part))
+        worker.replace(parts.name(part, "jsonl"), outcome(part))
     output.record(0, parts.Entry(len(outcome(0)), 1, 1))
     output.record(500, parts.Entry(99999, 9, 9))  # it has been written again since
     output.record(1000, parts.Entry(1, 1, 1))  # it is gone
@@ -157,8 +167,8 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     again.lock()
     again.prepare(RUN, overwrite=False)
     assert again.entries == {part: parts.Entry(len(outcome(part)), 1, 1) for part in (0, 500)}
-    with pytest.raises(OutputError):  # workers of the first run write no more
-        folder.put(parts.name(0, "jsonl"), b"")
+    with pytest.raises(FencedError):  # workers of the first run write no more
+        worker.replace(parts.name(0, "jsonl"), b"")
     again.close()
 
 
@@ -191,14 +201,12 @@ def test_a_lock_in_an_object_store_is_a_sign_of_life_of_the_last_minute(seconds:
         output.lock()
 
 
-def test_a_driver_says_that_it_lives_while_no_part_ends() -> None:
-    folder, now = RemoteFolder("memory://bucket/refreshed"), [0.0]
-    output = Output("memory://bucket/refreshed", "jsonl", clock=lambda: now[0])
-    output.lock()
-    folder.put("_lock", b"{}")
-    for now[0], is_told in ((9.0, False), (11.0, True)):
-        output.refresh()
-        assert ("at" in json.loads(folder.read("_lock") or b"")) is is_told
+def test_a_driver_says_that_it_lives_whatever_else_it_does() -> None:
+    said = threading.Event()
+    beats = Beats(said.set, seconds=0.01)
+    beats.start()
+    assert said.wait(60)
+    beats.stop()
 
 
 def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from completions_cli.batch.cluster.driver import Signer
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Push, Report
 from completions_cli.batch.pacing.pace import Memory
 from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
 from completions_cli.transport.connection import Connection
 
 UNLIMITED = Limits(1000, 1000, None, None, Budget())
@@ -49,6 +50,7 @@ def test_all_workers_together_keep_one_rate() -> None:
     sent = 0
     for _ in range(6000):
         clock.now += 0.01
+        coordinator.sync(PUSH)
         for worker in ("a", "b", "c"):
             grant = coordinator.exchange(Report(worker, ""))
             grant = coordinator.exchange(Report(worker, grant.incarnation, asks=asks(5)))
@@ -63,6 +65,7 @@ def test_tokens_are_kept_whoever_uses_them() -> None:
     used = 0
     for _ in range(6000):
         clock.now += 0.01
+        coordinator.sync(PUSH)
         for worker in ("a", "b"):
             grant = coordinator.exchange(Report(worker, "", asks=asks(3, tokens=200.0)))
             used += 100 * len(grant.tickets)
@@ -95,6 +98,25 @@ def test_nothing_is_handed_out_before_the_driver_has_spoken() -> None:
     assert coordinator.exchange(Report("a", "", asks=asks(3))).tickets == ()
     coordinator.sync(PUSH)
     assert len(coordinator.exchange(Report("a", "", asks=asks(3))).tickets) == 3
+
+
+def test_nothing_is_handed_out_while_the_driver_is_silent() -> None:
+    clock = Clock()
+    coordinator = begun(UNLIMITED, clock)
+    clock.now += 16
+    assert coordinator.exchange(Report("a", "", asks=asks(3))).tickets == ()
+    coordinator.sync(PUSH)
+    assert len(coordinator.exchange(Report("a", "", asks=asks(3))).tickets) == 3
+
+
+def test_a_worker_that_was_given_up_gets_nothing_and_has_no_say() -> None:
+    coordinator = begun(UNLIMITED, Clock())
+    assert coordinator.sync(PUSH).heard == frozenset()
+    coordinator.exchange(Report("a", ""))
+    assert coordinator.sync(PUSH).heard == {"a"}
+    assert coordinator.sync(replace(PUSH, dismissed=frozenset({"a"}))).heard == frozenset()
+    grant = coordinator.exchange(Report("a", "", asks=asks(3), ending=Ending("output")))
+    assert (grant.is_dismissed, grant.tickets, grant.ending) == (True, (), None)
 
 
 def test_a_restart_never_exceeds_the_rate() -> None:

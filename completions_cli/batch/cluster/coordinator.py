@@ -17,7 +17,8 @@ from completions_cli.batch.settling import budget_ending, errors_ending
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 
-_SILENT_SECONDS = 10.0  # after which a worker is taken for dead
+_SILENT_SECONDS = 10.0  # after which what a worker has under way is forgotten
+_DRIVER_SECONDS = 15.0  # after which nothing is sent until the driver is back
 _SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in all
 _SOONEST, _LATEST = 0.01, 0.25
 
@@ -57,6 +58,8 @@ class Coordinator:
         self._totals: dict[str, Totals] = {}
         self._forgotten: set[str] = set()  # blocks that have ended, in whatever order their news arrive
         self._settled: Totals | None = None
+        self._dismissed: frozenset[str] = frozenset()
+        self._driver_at = now
         self._orders: Orders | None = None
         self._refused = 0
         self._is_alive = False
@@ -72,18 +75,21 @@ class Coordinator:
     def exchange(self, report: Report) -> Grant:
         """Record a worker's news and grant it what may be sent now."""
         now = self._clock()
-        self._hear(report, now)
+        is_dismissed = report.worker in self._dismissed
+        if not is_dismissed:
+            self._hear(report, now)
         self._drop_silent(now)
-        tickets = self._grant(report, now)
+        tickets = [] if is_dismissed else self._grant(report, now)
         return Grant(
             incarnation=self._incarnation,
             tickets=tuple(tickets),
-            again=self._again(report, len(tickets), now),
+            again=_LATEST if is_dismissed else self._again(report, len(tickets), now),
             limit=self._pace.concurrency.limit,
             counts_tokens=self._pace.counts_tokens,
             is_alive=self._is_alive,
             ending=self._ending,
             memory=self._pace.memory(now),
+            is_dismissed=is_dismissed,
         )
 
     def orders(self, after: int) -> Orders | None:
@@ -98,13 +104,24 @@ class Coordinator:
 
     def sync(self, push: Push) -> Status:
         """Record the driver's news and return the state of the run."""
-        self._settled = push.settled
+        now = self._driver_at = self._clock()
+        self._settled, self._dismissed = push.settled, push.dismissed
+        for name in push.dismissed:
+            self._workers.pop(name, None)
+        self._drop_silent(now)
         self._forgotten |= push.forget
         for attempt in push.forget:
             self._totals.pop(attempt, None)
         self._orders = push.orders or self._orders
         self._ending = self._ending or push.ending
-        return Status(self._incarnation, self._pace.in_flight, dict(self._totals), self._ending, self._refused)
+        return Status(
+            self._incarnation,
+            self._pace.in_flight,
+            dict(self._totals),
+            self._ending,
+            self._refused,
+            frozenset(self._workers),
+        )
 
     # What is heard
 
@@ -173,7 +190,8 @@ class Coordinator:
         return granted
 
     def _is_open(self, now: float) -> bool:
-        return self._settled is not None and self._ending is None and now >= self._opens_at
+        is_led = self._settled is not None and now - self._driver_at < _DRIVER_SECONDS
+        return is_led and self._ending is None and now >= self._opens_at
 
     def _is_tight(self) -> bool:
         """Return whether what is under way may use up the rest of a budget."""

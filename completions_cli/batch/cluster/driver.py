@@ -64,6 +64,16 @@ class Driver:
         self._listed: frozenset[str] = frozenset()  # those that the coordinator counts itself
         self._forget: set[str] = set()
         self._refused = 0
+        self._dismissed: set[str] = set()
+
+    def admit(self, worker: str) -> None:
+        """Let a worker write. Raises OutputError."""
+        self._output.desks.admit(worker)
+
+    def dismiss(self, worker: str) -> None:
+        """Give a worker up: from here on nothing of it is written, whatever it still does."""
+        self._output.desks.dismiss(worker)
+        self._dismissed.add(worker)
 
     def done(self, done: Done) -> None:
         """Record a block that ended."""
@@ -78,8 +88,8 @@ class Driver:
         """Have nothing more sent. The first reason given counts."""
         self.ending = self.ending or ending
 
-    def tick(self) -> None:
-        """Exchange news with the coordinator, and beat the lock."""
+    def tick(self) -> frozenset[str] | None:
+        """Exchange news with the coordinator. Return the workers that it has heard of lately, None when it is away."""
         self._output.refresh()
         orders = self._signer.orders(self._refused, self._clock())
         settled = Totals()
@@ -87,14 +97,15 @@ class Driver:
         for attempt, totals in self._unsettled.items():
             if attempt not in self._listed:
                 settled.add(totals)
-        status = self._sync(Push(settled, frozenset(self._forget), orders, self.ending))
+        status = self._sync(Push(settled, frozenset(self._forget), frozenset(self._dismissed), orders, self.ending))
         if status is None:
-            return
+            return None
         self.stop(status.ending)
         self._forget.clear()
         self._listed = frozenset(status.totals)
         self._unsettled |= status.totals
         self.in_flight, self._refused = status.in_flight, status.refused
+        return status.heard
 
     def totals(self, *, is_over: bool, prices: Prices | None, seconds: float) -> Totals:
         """Sum up: rows as they are in the parts, and with them, while it goes on, those on their way."""

@@ -5,11 +5,8 @@ Ray must have been told what to do (`environment`) before it is imported, and so
 
 import logging
 import os
-import pickle
-import queue
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -17,22 +14,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-import ray.data
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from completions_cli.batch.cluster import inputs
+from completions_cli.batch.cluster.backlog import Backlog
+from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
+from completions_cli.batch.cluster.crew import Crew, LostError, Opaque
 from completions_cli.batch.cluster.driver import Driver, Sync
-from completions_cli.batch.cluster.environment import quiet_stderr
-from completions_cli.batch.cluster.inputs import Contents, InputFile, Stretch
+from completions_cli.batch.cluster.environment import quiet_stderr, reach
+from completions_cli.batch.cluster.inputs import Block, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Push, Report, Status
 from completions_cli.batch.cluster.worker import Job, Worker
-from completions_cli.errors import CompletionsError, ConfigError, UsageError
+from completions_cli.batch.triage import Ending
+from completions_cli.errors import CompletionsError, ConfigError, NetworkError, UsageError
 
 _NAMESPACE = "completions"
-_BLOCKS_AT_ONCE = 2  # of a worker: the next begins while the last rows of one are waited for
-_WORKER_CPUS, _READER_CPUS = 0.5, 0.25
+_WORKER_CPUS = 0.5
+_CALLS_AT_ONCE = 16  # of a worker, more than it is ever given
 _TICK_SECONDS = 0.2
 _SYNC_SECONDS = 5.0
 
@@ -63,26 +63,37 @@ class _Calls:
 
 
 class _Asker:
-    """A worker as Ray Data calls it: a record with a block in, one that tells how it ended out."""
+    """A worker as Ray calls it."""
 
-    def __init__(self, job: Job, actor: object) -> None:
-        self._worker = Worker(job, _Calls(actor))
+    def __init__(self, job: Job, name: str, actor: object) -> None:
+        self._worker = Worker(job, name, _Calls(actor))
 
-    async def __call__(self, record: dict[str, bytes]) -> dict[str, bytes]:
-        block = pickle.loads(record["block"])  # noqa: S301 - our own reader's
-        return {"done": pickle.dumps(await self._worker.work(block))}
+    async def begin(self) -> tuple[str, Ending | None]:
+        """Return the id of this machine, and why the run must end, if it must."""
+        return ray.get_runtime_context().get_node_id(), await self._worker.begin()
+
+    async def work(self, work: Block | Stretch) -> Done:
+        """See `Worker.work`."""
+        return await self._worker.work(work)
 
 
-def _read(record: dict[str, bytes]) -> Iterator[dict[str, bytes]]:
-    stretch: Stretch = pickle.loads(record["stretch"])  # noqa: S301 - our own driver's
-    for block in inputs.blocks(stretch):
-        yield {"block": pickle.dumps(block)}
+class _Reader:
+    """Reads a file that can only be read from its start, and gives its blocks one by one."""
+
+    def __init__(self, stretch: Stretch) -> None:
+        self._blocks = inputs.blocks(stretch)
+
+    def next(self) -> tuple[int | None, Block | None]:
+        """Return the next block and the part that it is of; None at the end."""
+        block = next(self._blocks, None)
+        return (None, None) if block is None else (block.part, block)
 
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
     """Join the cluster at `address`, or have one on this machine, for the length of a block."""
     folder = None if address else tempfile.mkdtemp(prefix="completions-ray-")
+    reach(address)
     logging.disable(logging.CRITICAL)  # what goes wrong comes as an exception
     try:
         with _connecting(address), quiet_stderr():
@@ -105,8 +116,13 @@ def _connecting(address: str | None) -> Iterator[None]:
     try:
         yield
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise ConfigError(
-            f"no Ray cluster at {address or 'this machine'}: {str(error).splitlines()[0]}",
+        words = " ".join(str(error).split())
+        if "ersion" in words and "Python" in words:  # Ray's own check of both
+            raise ConfigError(
+                f"the cluster has other versions: {words}", hint="Install the same Ray and Python on all machines."
+            ) from None
+        raise NetworkError(
+            f"no Ray cluster at {address or 'this machine'}: {words}",
             hint="--address HOST:PORT of the head node, or auto on a machine of the cluster.",
         ) from None
 
@@ -115,7 +131,7 @@ def count(files: Sequence[InputFile]) -> list[Contents]:
     """Count the rows of all files, on all machines where there are several files. Raises UsageError."""
     if len(files) == 1:
         return [inputs.count(files[0])]
-    task = ray.remote(num_cpus=_READER_CPUS, scheduling_strategy="SPREAD")(inputs.count)
+    task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(inputs.count)  # whoever else uses the cluster
     try:
         found: list[Contents] = ray.get([task.remote(file) for file in files])
     except RayTaskError as error:
@@ -129,13 +145,12 @@ class Engine:
 
     job: Job
     limits: Limits
-    stretches: Sequence[Stretch]
-    parts: int
+    most: Bounds
 
     @contextmanager
     def coordinator(self) -> Iterator[Sync]:
         """Begin the coordinator of a run, one for each OUTPUT; it ends with the block, or with this process."""
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
         actor: Any
         try:
@@ -150,65 +165,95 @@ class Engine:
             with suppress(RayError):
                 ray.kill(actor)
 
-    def run(self, driver: Driver, show: Callable[[], None], interval: float) -> None:
-        """Work until all blocks have ended. Shows how it goes every `interval` seconds."""
-        results: queue.SimpleQueue[Done | BaseException | None] = queue.SimpleQueue()
-        driver.tick()
-        threading.Thread(target=self._consume, args=(results,), daemon=True).start()
-        shown_at = time.monotonic()
-        while True:
-            with suppress(queue.Empty):
-                item = results.get(timeout=_TICK_SECONDS)
-                if item is None:
-                    return
-                if isinstance(item, BaseException):
-                    raise _cause(item)
-                driver.done(item)
-                if not results.empty():
-                    continue
-            driver.tick()
-            if time.monotonic() - shown_at >= interval:
-                shown_at = time.monotonic()
-                show()
-
-    def _consume(self, results: "queue.SimpleQueue[Done | BaseException | None]") -> None:
+    def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
+        """Work until all stretches are done, or the run has ended. Shows how it goes every `interval` seconds."""
+        crew = Crew(RayMachines(self.job, self.job.output), driver, Backlog(stretches), self.most)
+        ticked_at = shown_at = float("-inf")
         try:
-            for record in self._dataset().iter_rows():
-                results.put(pickle.loads(record["done"]))  # noqa: S301 - our own worker's
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-            results.put(error)
-        results.put(None)
-
-    def _dataset(self) -> "ray.data.Dataset":
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        # A block of Ray is a block of ours: whichever worker is free takes the next.
-        context.target_max_block_size = context.target_min_block_size = 1
-        asker: Any = _Asker  # Ray calls its instances
-        actor = ray.get_actor(self.job.output)
-        records = [{"stretch": pickle.dumps(stretch)} for stretch in self.stretches]
-        workers = max(1, min(self._machines(), self.parts, self.limits.in_flight or self.parts))
-        pool = ray.data.ActorPoolStrategy(
-            size=workers,
-            max_tasks_in_flight_per_actor=2 * _BLOCKS_AT_ONCE,
-            max_concurrent_calls_per_actor=_BLOCKS_AT_ONCE,
-        )
-        return (
-            ray.data.from_items(records, override_num_blocks=min(len(records), 4 * workers))
-            .flat_map(_read, num_cpus=_READER_CPUS)
-            .map(asker, fn_constructor_args=(self.job, actor), num_cpus=_WORKER_CPUS, compute=pool)
-        )
-
-    def _machines(self) -> int:
-        return sum(bool(node["Alive"]) for node in ray.nodes())
+            while not crew.is_over():
+                if time.monotonic() - ticked_at >= _TICK_SECONDS:
+                    crew.look(driver.tick(), time.monotonic())
+                    ticked_at = time.monotonic()
+                if time.monotonic() - shown_at >= interval:
+                    show()
+                    shown_at = time.monotonic()
+                crew.step(_TICK_SECONDS)
+        finally:
+            crew.leave()
 
 
-def _sync(actor: Any, push: Push) -> Status | None:  # noqa: ANN401 - Ray's handles have no type
+class RayMachines:
+    """The machines of the cluster, and what runs on them."""
+
+    def __init__(self, job: Job, coordinator: str) -> None:
+        self._job = job
+        self._actor = ray.get_actor(coordinator)
+        asker: Any = _Asker  # Ray makes classes of its own of them
+        reader: Any = _Reader
+        self._asker = ray.remote(asker)
+        self._reader = ray.remote(reader).options(num_cpus=0, scheduling_strategy="SPREAD")
+
+    def nodes(self) -> set[str]:
+        """Return the ids of the machines that are alive and may work."""
+        return {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+
+    def hire(self, name: str, node: str | None) -> Opaque:
+        """Begin a worker on a machine, or wherever there is room: then a cluster that can grow is asked to."""
+        where: Any = NodeAffinitySchedulingStrategy(node, soft=False) if node else "SPREAD"
+        options = {"num_cpus": _WORKER_CPUS, "max_concurrency": _CALLS_AT_ONCE, "scheduling_strategy": where}
+        return self._asker.options(**options).remote(self._job, name, self._actor)
+
+    def open(self, stretch: Stretch) -> Opaque:
+        """Begin a reader."""
+        return self._reader.remote(stretch)
+
+    def begin(self, worker: Opaque) -> Opaque:
+        """Have a worker begin."""
+        return worker.begin.remote()
+
+    def work(self, worker: Opaque, work: Opaque) -> Opaque:
+        """Have a worker work on a stretch or a block."""
+        return worker.work.remote(work)
+
+    def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
+        """Have a reader read: the part, and its block."""
+        part, block = reader.next.options(num_returns=2).remote()
+        return part, block
+
+    def kill(self, actor: Opaque) -> None:
+        """End a worker or a reader at once."""
+        with suppress(RayError, ValueError):
+            ray.kill(actor)
+
+    def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
+        """Return the calls that have ended; wait for the first so long."""
+        if not calls:
+            time.sleep(seconds)
+            return []
+        ray.wait([*calls], num_returns=1, timeout=seconds, fetch_local=False)
+        ready, _ = ray.wait([*calls], num_returns=len(calls), timeout=0, fetch_local=False)
+        return list(ready)
+
+    def result(self, call: Opaque) -> Opaque:
+        """Return what a call gave. Raises LostError when its machine is gone, else what it raised."""
+        try:
+            return ray.get(call)
+        except RayError as error:
+            cause = _cause(error)
+            raise (LostError(str(error)) if isinstance(cause, RayError) and not _is_bug(cause) else cause) from None
+
+
+def _sync(actor: Opaque, push: Push) -> Status | None:
     try:
         status: Status = ray.get(actor.sync.remote(push), timeout=_SYNC_SECONDS)
     except (GetTimeoutError, RayActorError):
         return None  # it is being begun anew
     return status
+
+
+def _is_bug(error: BaseException) -> bool:
+    """Return whether code failed, not a machine."""
+    return isinstance(error, RayTaskError) and not isinstance(error.cause, RayError)
 
 
 def _cause(error: BaseException) -> BaseException:

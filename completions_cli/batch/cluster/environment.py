@@ -2,11 +2,12 @@
 
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from completions_cli.errors import ConfigError
+from completions_cli.errors import ConfigError, NetworkError, UsageError
 
 INSTALL = "pip install 'completions-cli[ray]'"
 _QUIET = {
@@ -15,6 +16,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of a change to come
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+_CONNECT_SECONDS = 10.0
 # Workers have their keys from the coordinator; they need not inherit them.
 _SECRETS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
 
@@ -25,6 +27,38 @@ def require() -> None:
         raise ConfigError("--engine ray needs Ray, which is not installed", hint=INSTALL)
 
 
+def address(asked: str | None) -> str | None:
+    """Return the address of the cluster to join; None when there is none, and one of this machine is begun."""
+    if asked is not None and not asked.strip():
+        raise UsageError("--address is empty", hint="HOST:PORT of the head node, or auto.")
+    found = asked or os.environ.get("RAY_ADDRESS") or None
+    if found is not None and found.startswith("ray://"):
+        raise UsageError(
+            "Ray Client (ray://) cannot drive a batch",
+            hint="Run the command on a machine of the cluster: ray job submit -- completions batch …",
+        )
+    if found is not None and found.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{found} is the address of a dashboard",
+            hint=f"Run it there: ray job submit --address {found} -- completions …",
+        )
+    return found
+
+
+def reach(address: str | None) -> None:
+    """Raise NetworkError when nothing listens at an address: Ray itself would try for a minute, in silence."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise NetworkError(
+            f"no Ray cluster at {address}: {error}",
+            hint="--address HOST:PORT of the head node, or auto on a machine of the cluster.",
+        ) from None
+
+
 @contextmanager
 def environment(*, is_local: bool) -> Iterator[None]:
     """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster."""
@@ -33,6 +67,7 @@ def environment(*, is_local: bool) -> Iterator[None]:
     if not is_local:
         yield
         return
+    os.environ.pop("RAY_ADDRESS", None)  # empty, or it would have been joined
     # Nobody else on this machine may call our coordinator.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -3,15 +3,14 @@
 import hashlib
 import io
 import itertools
-import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from completions_cli.batch import rows
 from completions_cli.batch.cluster.parts import Kind
 from completions_cli.batch.cluster.storage import filesystem
-from completions_cli.batch.inputs import compression, kinds
+from completions_cli.batch.inputs import compression, kinds, parquet
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.recipe import PLAIN, Recipe
@@ -20,12 +19,8 @@ from completions_cli.batch.selection import Selection
 from completions_cli.batch.survey import of_json
 from completions_cli.errors import UsageError
 
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
-
 STRIDE = 500  # rows between the offsets that are remembered
 _BUFFER = 1 << 20
-_BATCH = 1000  # rows of Parquet decoded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class InputFile:
     @property
     def has_places(self) -> bool:
         """Return whether reading may begin in its middle."""
-        return self.kind == "parquet" or (self.kind in ("jsonl", "txt") and not self.compressed)
+        return self.kind in ("jsonl", "txt") and not self.compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What one reader reads: bytes `start` to `stop` of a file, None for all, or for Parquet its rows.
+    """What one reader reads: bytes `start` to `stop` of a file, None for all.
 
     `first` is the number of the first row it sees, `parts` the first rows of those parts that are to be done.
     """
@@ -85,11 +80,14 @@ def find(place: str, kind: Kind | None) -> list[InputFile]:
     """Find the files of INPUT, in the order of their names. Raises UsageError when there are none."""
     files, path = filesystem(place)
     try:
-        if any(sign in path for sign in "*?["):
-            names = sorted(str(name) for name in files.glob(path))
+        if (sign := re.search(r"[*?\[]", path)) is not None:
+            root = path[: sign.start()].rpartition("/")[0] + "/"
+            names = sorted(str(name) for name in files.glob(path) if not files.isdir(name))
+            names = [name for name in names if not _is_hidden(name.removeprefix(root))]
         elif files.isdir(path):
+            root = path.rstrip("/") + "/"
             names = sorted(str(name) for name in files.find(path))
-            names = [name for name in names if _kind(name) and not posixpath.basename(name).startswith(("_", "."))]
+            names = [name for name in names if _kind(name) and not _is_hidden(name.removeprefix(root))]
         else:
             names = [path] if files.exists(path) else []
     except Exception as error:  # each driver has errors of its own
@@ -110,6 +108,11 @@ def count(file: InputFile) -> Contents:
         while stream.read(_BUFFER):
             pass
         return Contents(digest.size, digest.sha256.hexdigest(), number, tuple(places))
+
+
+def _is_hidden(path: str) -> bool:
+    """Return whether a name on the way begins as those of work files do: Spark's `_temporary/`, our own `_run.json`."""
+    return any(name.startswith(("_", ".")) for name in path.split("/"))
 
 
 def identity(name: str, contents: list[Contents]) -> Identity:
@@ -136,6 +139,16 @@ def blocks(stretch: Stretch) -> Iterator[Block]:
         yield Block(part, list(group))
 
 
+def block(stretch: Stretch) -> Block:
+    """Read a stretch of one part. Raises UsageError when its rows are gone."""
+    found = next(blocks(stretch), None)
+    if found is None:
+        raise UsageError(
+            f"{stretch.file.url} has changed since it was counted", hint="Leave it alone while a run lasts."
+        )
+    return found
+
+
 def _rows(stretch: Stretch) -> Iterator[Row]:
     first = stretch.first
 
@@ -145,7 +158,10 @@ def _rows(stretch: Stretch) -> Iterator[Row]:
 
     with _opened(stretch.file) as raw:
         if stretch.file.kind == "parquet":
-            yield from _table_rows(stretch, _parquet(stretch.file, raw))
+            table = parquet.opened(raw, stretch.file.url)
+            for row in parquet.table_rows(table, stretch.template, wanted, stretch.file.url):
+                row.number += first
+                yield row
             return
         stop = stretch.stop
         stream = raw if stop is None else cast("BinaryIO", io.BufferedReader(_Slice(raw, stretch.start, stop), _BUFFER))
@@ -155,26 +171,10 @@ def _rows(stretch: Stretch) -> Iterator[Row]:
             yield row
 
 
-def _table_rows(stretch: Stretch, table: "ParquetFile") -> Iterator[Row]:
-    """Read the groups of rows that a stretch touches, and of them its own."""
-    number = stretch.first - stretch.start  # of the file's first row
-    last = float("inf") if stretch.stop is None else number + stretch.stop
-    for group in range(table.metadata.num_row_groups):
-        first, number = number, number + table.metadata.row_group(group).num_rows
-        if number <= stretch.first or first >= last:
-            continue
-        for batch in table.iter_batches(batch_size=_BATCH, row_groups=[group]):
-            for row, record in enumerate(batch.to_pylist(), start=first):
-                if stretch.first <= row < last and row in stretch.selection:
-                    cells = {name: cell for name, cell in record.items() if cell is not None}
-                    yield rows.table_row(row, cells, stretch.template)
-            first += batch.num_rows
-
-
 def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]") -> tuple[int, list[int]]:
     """Count records, and note where each STRIDE-th begins."""
     if file.kind == "parquet":
-        rows_there: int = _parquet(file, raw).metadata.num_rows
+        rows_there = parquet.check(parquet.opened(raw, file.url), PLAIN, file.url)
         raw.seek(0)
         return rows_there, []
     places = [0]
@@ -213,16 +213,6 @@ def _opened(file: InputFile) -> BinaryIO:
         return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _BUFFER))
     except Exception as error:
         raise UsageError(f"{file.url} cannot be read: {error}", hint="Check the path, and access to it.") from error
-
-
-def _parquet(file: InputFile, raw: BinaryIO) -> "ParquetFile":
-    from pyarrow import ArrowInvalid
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        return ParquetFile(raw)
-    except (ArrowInvalid, OSError) as error:
-        raise UsageError(f"{file.url} is not a Parquet file: {error}") from error
 
 
 def _file(url: str, kind: Kind | None) -> InputFile:

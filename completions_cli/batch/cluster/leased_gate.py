@@ -18,6 +18,7 @@ _FIRST_LIMIT = 16
 _MOST_ASKS = 256  # in one report
 _HEARTBEAT = 1.0
 _SOONEST = 0.01
+_TOUCH_SECONDS = 30.0  # longer than it takes to begin a coordinator anew
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ class LeasedGate:
         self._worker, self._exchange, self._outage, self._clock = worker, exchange, outage, clock
         self._waiting: deque[tuple[asyncio.Future[Ticket], Ask]] = deque()
         self._news = asyncio.Event()
+        self.is_dismissed = False  # given up by the driver: what is here is no longer ours to write
+        self._heard_at = float("-inf")
         self._incarnation = ""
         self._memory = Memory()
         self._is_closed = False
@@ -123,6 +126,11 @@ class LeasedGate:
         self._waiting.append((turn, Ask(tokens, most)))
         self._news.set()
         return await turn
+
+    @property
+    def is_in_touch(self) -> bool:
+        """True when the coordinator was heard of lately, and has not said that we are given up."""
+        return not self.is_dismissed and self._clock() - self._heard_at < _TOUCH_SECONDS
 
     def pump(self) -> None:
         """Report soon what has ended."""
@@ -194,6 +202,11 @@ class LeasedGate:
         return tuple(ask for _, ask in list(self._waiting)[: int(most)])
 
     def _take(self, grant: Grant, asked_at: float) -> None:
+        if grant.is_dismissed:
+            self.is_dismissed = True
+            self.end(Ending("dismissed"))
+            return
+        self._heard_at = asked_at
         self._incarnation, self._memory = grant.incarnation, grant.memory
         pace = self.pace
         pace.concurrency.limit, pace.counts_tokens = grant.limit, grant.counts_tokens

@@ -62,6 +62,7 @@ class Grant:
     is_alive: bool
     ending: Ending | None
     memory: Memory
+    is_dismissed: bool = False  # the driver has given its work to others
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +81,40 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The driver's news: what blocks that ended have used, and new orders if there are any."""
+    """The driver's news: what blocks that ended have used, new orders if there are any, workers that it gave up."""
 
     settled: Totals
     forget: frozenset[str]
+    dismissed: frozenset[str] = frozenset()
     orders: Orders | None = None
     ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The coordinator's answer to the driver. `refused` is the version of orders that a service no longer takes."""
+    """The coordinator's answer to the driver.
+
+    `refused` is the version of orders that a service no longer takes, `heard` the workers that said something lately.
+    """
 
     incarnation: str
     in_flight: int
     totals: Mapping[str, Totals]
     ending: Ending | None
     refused: int
+    heard: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a block ended: what is in its part now, None when nothing is, and what this attempt has used."""
+    """How a block ended: what is in its part now, None when nothing is, and what this attempt has used.
+
+    `is_fenced` says that this worker may not write any more: somebody else must do it.
+    """
 
     part: int
     attempt: str
     entry: Entry | None
     totals: Totals
     ending: Ending | None = None
+    is_fenced: bool = False

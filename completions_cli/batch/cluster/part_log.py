@@ -1,80 +1,118 @@
 """A part while it is worked on: lines gathered, and committed as a whole now and then, and at the end."""
 
+import hashlib
+import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
-from completions_cli.batch import entry
 from completions_cli.batch.cluster import parts
+from completions_cli.batch.cluster.desks import Desk
 from completions_cli.batch.cluster.parts import Entry, PartKind
-from completions_cli.batch.cluster.storage import Folder
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.row_set import RowSet
 
 _COMMIT_SECONDS = 10.0  # what is answered is lost to a crash for so long
 _BYTES_A_SECOND = 4e6  # a large part is committed less often
 
 
+class _Line(NamedTuple):
+    """The line of a row; `is_new` until it was committed."""
+
+    content: bytes
+    is_failure: bool
+    is_new: bool
+
+
 class PartLog:
-    """A `Log` that keeps one part. What it has of each row when it is opened, it keeps."""
+    """A `Log` that keeps one part.
+
+    What it finds there, it keeps, at each commit anew: others may have written in the meantime. A row has one line,
+    and a failure gives way to an answer.
+    """
 
     def __init__(  # noqa: PLR0913 - what it is of, and how it is to be
         self,
-        folder: Folder,
+        desk: Desk,
         part: int,
         kind: PartKind,
         output_format: OutputFormat,
         *,
         keep_failed: bool,
+        may_commit: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._kind, self._format, self._clock = folder, kind, output_format, clock
+        self._desk, self._kind, self._format, self._clock = desk, kind, output_format, clock
+        self._keep_failed, self._may_commit = keep_failed, may_commit
         self._name = parts.name(part, kind)
-        self.done = RowSet()
-        self._base = part
-        self._lines: list[bytes] = []
+        self._lines: dict[int, _Line] = {}
+        self._digest = b""  # of the content last known
+        self._committed: Entry | None = None
+        self._writing = threading.Lock()  # a commit that nobody waits for any more may still be under way
         self.is_dirty = False
         self._committed_at = clock()
         self._size = 0
-        content = folder.read(self._name) or b""
-        found = parts.decode(content, kind, output_format)
-        for line in found:
-            self._keep(line, keep_failed=keep_failed)
-        self._committed = parts.entry(content, found, output_format) if found else None
+        self._join(desk.read(self._name))
 
     def __contains__(self, row: int) -> bool:
-        return row - self._base in self.done
+        line = self._lines.get(row)
+        return line is not None and (self._keep_failed or not line.is_failure)
 
     def append(self, lines: bytes) -> None:
         """Take lines, each with its LF."""
-        self._lines.extend(lines.split(b"\n")[:-1])
+        for content in lines.split(b"\n")[:-1]:
+            found = parts.read(content, self._format, self._name)
+            self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
         self._size += len(lines)
         self.is_dirty = True
 
     def sync(self) -> None:
-        """Commit what there is, if that was not done lately."""
-        if self._clock() - self._committed_at > _COMMIT_SECONDS + self._size / _BYTES_A_SECOND:
+        """Commit what there is, if that was not done lately and this worker is in touch with the others."""
+        is_due = self._clock() - self._committed_at > _COMMIT_SECONDS + self._size / _BYTES_A_SECOND
+        if is_due and self._may_commit():
             self.commit()
 
     def check(self) -> None:
-        """Do nothing: parts are written as a whole."""
+        """Do nothing: a part is looked at as it is written."""
 
     def commit(self) -> Entry | None:
-        """Write the part with all lines so far, in the order of their rows; None when there are none."""
-        if not self.is_dirty:
-            return self._committed
-        self.is_dirty = False
-        lines = sorted(self._lines.copy(), key=self._row)
-        content = parts.encode(lines, self._kind, self._format)
-        self._folder.put(self._name, content)
-        self._committed_at = self._clock()
-        self._committed = parts.entry(content, lines, self._format)
+        """Write the part with all lines so far, in the order of their rows; None when there are none.
+
+        Raises FencedError when this worker was given up, OutputError when it cannot be written.
+        """
+        with self._writing:
+            while self.is_dirty:
+                self.is_dirty = False  # before the lines are taken: those that come now are for the next time
+                if self._replaced():
+                    break
+                self.is_dirty = True
         return self._committed
 
-    def _row(self, line: bytes) -> int:
-        found = entry.read(line, self._format)
-        return found.row if found else self._base
+    def _replaced(self) -> bool:
+        self._join(self._desk.read(self._name))
+        lines = [line.content for _, line in sorted(self._lines.copy().items())]
+        content = parts.encode(lines, self._kind, self._format)
+        try:
+            is_written = self._desk.replace(self._name, content)
+        except BaseException:
+            self.is_dirty = True
+            raise
+        if is_written:
+            self._know(content, parts.entry(content, lines, self._format))
+        return is_written
 
-    def _keep(self, line: bytes, *, keep_failed: bool) -> None:
-        found = entry.read(line, self._format)
-        if found is not None and (keep_failed or not found.failure) and self.done.add(found.row - self._base):
-            self._lines.append(line)
+    def _know(self, content: bytes, committed: Entry) -> None:
+        self._digest, self._committed = hashlib.blake2b(content).digest(), committed
+        self._committed_at = self._clock()
+
+    def _join(self, content: bytes | None) -> None:
+        """Take in what stands in the part, unless it is what we know."""
+        if content is None or hashlib.blake2b(content).digest() == self._digest:
+            return
+        lines = parts.decode(content, self._kind, self._format)
+        for line in lines:
+            found = parts.read(line, self._format, self._name)
+            ours, is_failure = self._lines.get(found.row), found.failure is not None
+            # Both answered it: the one that was seen stays. Both failed: the newer one.
+            if ours is None or not is_failure or (ours.is_failure and not ours.is_new):
+                self._lines[found.row] = _Line(line, is_failure, is_new=False)
+        self._know(content, parts.entry(content, lines, self._format))

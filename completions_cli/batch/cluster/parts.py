@@ -12,6 +12,7 @@ from completions_cli.batch import encoding
 from completions_cli.batch import entry as entries
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.kinds import Format
+from completions_cli.errors import UsageError
 from completions_cli.models import Json
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Format  # of an input
 PartKind: TypeAlias = Literal["jsonl", "parquet"]
 
+_MOST_SHOWN = 60  # bytes of a line
 RUN = "_run.json"  # beside the parts: what they are of
 
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
@@ -51,12 +53,23 @@ def first_row(file_name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat) -> Entry:
-    """Count a part's lines."""
+def read(line: bytes, output_format: OutputFormat, file_name: str) -> entries.Entry:
+    """Read a line of a part. Raises UsageError: what is not understood is not touched."""
+    found = entries.read(line, output_format)
+    if found is None:
+        raise UsageError(
+            f"{file_name} holds a line that is none of a batch: {line[:_MOST_SHOWN].decode(errors='replace')}",
+            hint="Put it right, or move the file away to have its rows asked again.",
+        )
+    return found
+
+
+def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat, file_name: str = "a part") -> Entry:
+    """Count a part's lines. Raises UsageError."""
     ok, failed = 0, Counter[str]()
     for line in lines:
-        found = entries.read(line, output_format)
-        if found is None or found.failure is None:
+        found = read(line, output_format, file_name)
+        if found.failure is None:
             ok += 1
         else:
             failed[found.failure] += 1
@@ -79,7 +92,8 @@ def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) 
 def decode(content: bytes, kind: PartKind, output_format: OutputFormat) -> list[bytes]:
     """Read the lines of a part back."""
     if kind == "jsonl" or not content:
-        return content.split(b"\n")[:-1]
+        lines = content.removesuffix(b"\n").split(b"\n")
+        return [line for line in lines if line.strip()]  # other tools may have written it anew
     from pyarrow import parquet
 
     records = parquet.read_table(io.BytesIO(content)).to_pylist()

@@ -44,14 +44,12 @@ class Plan:
                     yield Stretch(file, first, self.part_rows, frozenset(own), self.selection, template)
                 continue
             for part in own:
-                extent = self._extent(file, contents, part - first)
+                extent = self._extent(contents, part - first)
                 yield Stretch(file, part, self.part_rows, frozenset([part]), self.selection, template, *extent)
 
-    def _extent(self, file: InputFile, contents: Contents, row: int) -> tuple[int, int]:
-        """Tell where a part begins and ends: offsets, or rows for Parquet."""
+    def _extent(self, contents: Contents, row: int) -> tuple[int, int]:
+        """Return the offsets at which a part begins and ends."""
         end = row + self.part_rows
-        if file.kind == "parquet":
-            return row, min(end, contents.rows)
         places = contents.places
         return places[row // STRIDE], places[end // STRIDE] if end // STRIDE < len(places) else contents.size
 

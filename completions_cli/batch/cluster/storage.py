@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from completions_cli.atomic import AtomicFile
+from completions_cli.batch.cluster import conditional
 from completions_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-EPOCH = "_epoch"  # names the driver in charge
+Version: TypeAlias = str | None  # of an object: what its store calls it; None while there is none
+
 _EXTRAS = {"s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure", "gs": "gcs", "gcs": "gcs"}
 
 
@@ -109,18 +111,49 @@ class RemoteFolder:
             if entry["type"] == "file" and not str(entry["name"]).endswith("/")
         }
 
+    def below(self, below: str) -> list[str]:
+        """Return the names of all files in a folder and in those in it."""
+        self._filesystem.invalidate_cache()
+        found = self._reached(lambda: self._filesystem.find(self._join(below))) or []
+        root = self._path.strip("/") + "/"
+        return [str(name).strip("/").removeprefix(root) for name in found]
+
     def read(self, name: str) -> bytes | None:
         """Download one."""
         found: bytes | None = self._reached(lambda: self._filesystem.cat_file(self._join(name)))
         return found
 
+    def load(self, name: str) -> tuple[bytes | None, Version]:
+        """Download one, and name the version that it is."""
+        while True:
+            version = self._version(name)
+            content = self.read(name) if version is not None else None
+            if self._version(name) == version:
+                return content, version
+
     def put(self, name: str, content: bytes) -> None:
         """Upload one."""
-        self._reached(lambda: self._filesystem.pipe_file(self._join(name), content))
+        if self._reached(lambda: (self._filesystem.pipe_file(self._join(name), content), True)) is None:
+            raise self._failure("there is no such place")
+
+    def put_over(self, name: str, content: bytes, version: Version) -> bool:
+        """Upload one over a certain version, None where there must be none; false when it is another by now."""
+        try:
+            conditional.put(self._filesystem, self._join(name), content, version)
+        except conditional.ConflictError:
+            return False
+        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+            raise self._failure(error) from None
+        return True
 
     def remove(self, name: str) -> None:
         """Delete one."""
         self._reached(lambda: self._filesystem.rm_file(self._join(name)))
+
+    def _version(self, name: str) -> Version:
+        self._filesystem.invalidate_cache()
+        found: Version = self._reached(lambda: conditional.version(self._filesystem, self._join(name)))
+        return found
 
     def _join(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}" if name else self._path
@@ -131,33 +164,24 @@ class RemoteFolder:
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - each driver has errors of its own
-            raise OutputError(
-                f"{self._url} cannot be used: {error}", hint="Check the address, and the store's credentials."
-            ) from None
+            raise self._failure(error) from None
 
-
-class Fenced:
-    """A folder that is written to only while the driver of this `epoch` is in charge of it."""
-
-    def __init__(self, folder: Folder, epoch: bytes) -> None:
-        self._folder, self._epoch = folder, epoch
-        self.sizes, self.read, self.remove = folder.sizes, folder.read, folder.remove
-
-    def put(self, name: str, content: bytes) -> None:
-        """Write a file. Raises OutputError when somebody else has taken over, or it is another folder."""
-        if self._folder.read(EPOCH) != self._epoch:
-            raise OutputError(
-                f"{self._folder} is not this run's, as a worker sees it",
-                hint="Every machine must see the same folder, and one run at a time may write to it.",
-            )
-        self._folder.put(name, content)
+    def _failure(self, error: object) -> OutputError:
+        return OutputError(
+            f"{self._url} cannot be used: {error}", hint="Check the address, and the store's credentials."
+        )
 
 
 def open_folder(place: str) -> Folder:
     """Open a folder by its path or URL."""
     if is_remote(place):
         return RemoteFolder(place)
-    return LocalFolder(Path(place.removeprefix("file://")).expanduser().absolute())
+    return LocalFolder(local_path(place))
+
+
+def local_path(place: str) -> Path:
+    """Return the path of a folder of this machine."""
+    return Path(place.removeprefix("file://")).expanduser().absolute()
 
 
 def is_remote(place: str) -> bool:

@@ -10,12 +10,13 @@ from typing import Protocol
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
-from completions_cli.batch.cluster.inputs import Block
+from completions_cli.batch.cluster import desks, inputs
+from completions_cli.batch.cluster.desks import Desk, FencedError
+from completions_cli.batch.cluster.inputs import Block, Stretch
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.parts import Entry, PartKind
-from completions_cli.batch.cluster.storage import Fenced, Folder, open_folder
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.rows import Defaults
@@ -30,8 +31,9 @@ from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.version import __version__
 
 _RENEWAL_SECONDS = 30.0
-_RENEWAL_POLL = 0.2
-_DRAIN_SECONDS = 20.0  # for what is under way when a run ends: 30 s all in all, with the news and the last commit
+_POLL_SECONDS = 0.2
+_TOUCH_SECONDS = 8.0  # that a last commit waits for news of the coordinator
+_DRAIN_SECONDS = 15.0  # for what is under way when a run ends: 30 s all in all, with the news and the last commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Job:
 
     version: str
     output: str
-    epoch: bytes
+    epoch: str
     kind: PartKind
     output_format: OutputFormat
     defaults: Defaults
@@ -79,23 +81,22 @@ class OrderedCredentials:
         """Have the driver see to a new token; false when there is none."""
         refused = self._orders.version
         self._calls.refuse(refused)
-        for _ in range(int(_RENEWAL_SECONDS / _RENEWAL_POLL)):
+        for _ in range(int(_RENEWAL_SECONDS / _POLL_SECONDS)):
             newer = self._calls.orders(refused)
             if newer is not None:
                 is_new = newer.headers != self._orders.headers
                 self._orders = newer
                 return is_new
-            time.sleep(_RENEWAL_POLL)
+            time.sleep(_POLL_SECONDS)
         return False
 
 
 class Worker:
     """Works on blocks, several at a time, in one event loop: one connection pool, one gate, one view of the service."""
 
-    def __init__(self, job: Job, calls: Calls, folder: Folder | None = None) -> None:
-        self._job, self._calls = job, calls
-        self._name = uuid.uuid4().hex
-        self._folder = folder or Fenced(open_folder(job.output), job.epoch)
+    def __init__(self, job: Job, name: str, calls: Calls, desk: Desk | None = None) -> None:
+        self._job, self._name, self._calls = job, name, calls
+        self._desk = desk or desks.desk(job.output, job.epoch, name)
         self._triage = Triage(job.policy)
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
@@ -106,20 +107,33 @@ class Worker:
         self._reporting: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
 
-    async def work(self, block: Block) -> Done:
-        """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
-        attempt = f"{self._name}-{uuid.uuid4().hex}"
-        totals, entry = Totals(), None
+    async def begin(self) -> Ending | None:
+        """See that what we write gets to where it should, and be heard of. Return why the run must end, if it must."""
         if self._job.version != __version__:
-            self._gate.end(Ending("version", _version_error(self._job.version)))
+            return Ending("version", _version_error(self._job.version))
+        try:
+            await asyncio.to_thread(self._desk.try_out)
+        except OutputError as error:
+            return Ending("output", error)
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        return None
+
+    async def work(self, work: Block | Stretch) -> Done:
+        """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
+        block = work if isinstance(work, Block) else await asyncio.to_thread(inputs.block, work)
+        attempt = f"{self._name}-{uuid.uuid4().hex}"
+        totals, entry, is_fenced = Totals(), None, False
         if self._gate.ending is None:
             try:
                 entry = await self._run(block, attempt, totals)
+            except FencedError:
+                is_fenced = True
             except OutputError as error:
                 self._gate.end(Ending("output", error))
         if self._failure is not None:
             raise self._failure
-        return Done(block.part, attempt, entry, totals, self._gate.ending)
+        return Done(block.part, attempt, entry, totals, self._gate.ending, is_fenced)
 
     async def _run(self, block: Block, attempt: str, totals: Totals) -> Entry | None:
         exchange = await self._connected()
@@ -136,7 +150,7 @@ class Worker:
             await runner.run()
         if runner.ending is not None:
             self._gate.end(runner.ending)
-        return await asyncio.to_thread(log.commit)
+        return await asyncio.to_thread(self._commit, log)
 
     @contextmanager
     def _registered(self, runner: Runner, attempt: str, totals: Totals) -> Iterator[None]:
@@ -164,9 +178,26 @@ class Worker:
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
             self._gate.end(ending)
 
+    def _commit(self, log: PartLog) -> Entry | None:
+        """Commit once we know that we still belong to the run."""
+        for _ in range(int(_TOUCH_SECONDS / _POLL_SECONDS)):
+            if self._gate.is_in_touch or self._gate.is_dismissed or not log.is_dirty:
+                break
+            time.sleep(_POLL_SECONDS)
+        if log.is_dirty and not self._gate.is_in_touch:
+            raise FencedError("the driver has given this worker up")
+        return log.commit()
+
     def _open(self, part: int) -> PartLog:
         job = self._job
-        return PartLog(self._folder, part, job.kind, job.output_format, keep_failed=not job.retry_failed)
+        return PartLog(
+            self._desk,
+            part,
+            job.kind,
+            job.output_format,
+            keep_failed=not job.retry_failed,
+            may_commit=lambda: self._gate.is_in_touch,
+        )
 
     async def _connected(self) -> Exchange | None:
         """Return what reaches the service; None when the run ended before the driver had said how."""
@@ -185,7 +216,7 @@ class Worker:
     def _first_orders(self) -> Orders | None:
         """Wait for the driver to have said something."""
         while (orders := self._calls.orders(0)) is None and self._gate.ending is None and self._failure is None:
-            time.sleep(_RENEWAL_POLL)
+            time.sleep(_POLL_SECONDS)
         return orders
 
     def _lost(self, reporting: "asyncio.Task[None]") -> None:

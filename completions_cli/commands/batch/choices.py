@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
+from completions_cli.batch.cluster import bounds
 from completions_cli.batch.cluster.parts import PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.fingerprint import Identity
@@ -47,6 +48,7 @@ class ClusterChoices:
 
     address: str | None
     parts: PartKind
+    workers: bounds.Bounds
     input_format: Format | None
 
 
@@ -219,8 +221,8 @@ def _input(words: list[str], verbs: Iterable[str]) -> str:
 def _is_on_ray(cluster: ClusterOptions) -> bool:
     """Read --engine; options for a cluster go with it."""
     is_on_ray = _word("--engine", cluster.engine, _ENGINES) == "ray"
-    if not is_on_ray and (cluster.address is not None or cluster.parts is not None):
-        raise UsageError("--address and --parts are for clusters", hint="Add --engine ray.")
+    if not is_on_ray and (cluster.address, cluster.workers, cluster.parts) != (None, None, None):
+        raise UsageError("--address, --workers and --parts are for clusters", hint="Add --engine ray.")
     return is_on_ray
 
 
@@ -233,8 +235,18 @@ def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
     return ClusterChoices(
         address=cluster.address,
         parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",
+        workers=_workers(cluster.workers),
         input_format=_word("--input-format", rows.input_format, FORMATS),
     )
+
+
+def _workers(text: str | None) -> bounds.Bounds:
+    try:
+        return bounds.parse(text) if text is not None else bounds.Bounds()
+    except ValueError:
+        raise UsageError(
+            f"--workers {text!r} is no number of workers", hint="MIN:MAX, as 2:8 or :8, or one number."
+        ) from None
 
 
 def _in_flight(text: str) -> int | None:

@@ -1,11 +1,13 @@
 """The path of `completions batch --engine ray`: the same batch, its rows asked by the machines of a cluster."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from completions_cli.batch.cluster import environment, inputs
+from completions_cli.batch.cluster import apart, environment, inputs
+from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Limits
 from completions_cli.batch.cluster.driver import Driver, Signer
 from completions_cli.batch.cluster.output import Output
@@ -20,7 +22,7 @@ from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.batch import choices, process, report
 from completions_cli.commands.batch.choices import Choices, ClusterChoices
-from completions_cli.errors import BatchStoppedError, UsageError
+from completions_cli.errors import BatchStoppedError, OutputError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.resolve import Settings
@@ -39,6 +41,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
     environment.require()
     files = inputs.find(chosen.input, where.input_format)
     output = Output(_place(chosen.output), where.parts)
+    apart.check(chosen.input, files, output.place)
     progress = Progress(streams)
     with ExitStack() as stack:
         # A missing key is found before anything is touched.
@@ -46,10 +49,13 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         output.lock()
         stack.callback(output.close)
-        with environment.environment(is_local=where.address is None), spinner.turning():
+        for note in output.notes:
+            streams.stderr.note(f"note: {note}")
+        address = environment.address(where.address)
+        with environment.environment(is_local=address is None), spinner.turning():
             from completions_cli.batch.cluster import engine
 
-            stack.enter_context(engine.cluster(where.address))
+            stack.enter_context(engine.cluster(address))
         contents = engine.count(files)
         described = choices.describe(
             chosen,
@@ -64,7 +70,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         plan = Plan(files, contents, chosen.selection, part_rows(inputs.total(contents)))
         signer = Signer(configuration.service(settings, endpoint), configuration.connection(settings), credentials)
         job = _job(output, described, chosen, settings)
-        run = _Run(plan, output, chosen, progress)
+        run = _Run(plan, output, chosen, progress, where.workers)
         totals, ending = run.run(engine.Engine, job, signer)
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams)
@@ -80,11 +86,7 @@ def _check(chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
         raise UsageError(
             "the embedded model runs in one process, not on a cluster", hint="Choose a profile with an endpoint."
         )
-    if where.address is not None and where.address.startswith("ray://"):
-        raise UsageError(
-            "Ray Client (ray://) cannot drive a batch",
-            hint="Run the command on a machine of the cluster: ray job submit -- completions batch …",
-        )
+    environment.address(where.address)
 
 
 def _place(text: str | None) -> str:
@@ -117,6 +119,7 @@ class _Run:
     output: Output
     chosen: Choices
     progress: Progress
+    bounds: Bounds
 
     def run(self, engine: "type[Engine]", job: Job, signer: Signer) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
@@ -125,10 +128,10 @@ class _Run:
         before = Totals(resumed=self.output.kept(keep_failed=not chosen.retry_failed))
         if not parts:
             return self._nothing(before), None
-        stretches = list(self.plan.stretches(parts, chosen.recipe))
         total = sum(wanted for _, wanted in self.plan.parts())
         limits = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
-        made = engine(job, limits, stretches, len(parts))
+        most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
+        made = engine(job, limits, Bounds(min(self.bounds.least, most), most))
         with made.coordinator() as sync:
             driver = Driver(self.output, before, signer, sync)
 
@@ -143,13 +146,22 @@ class _Run:
 
             try:
                 with process.signals(driver, self.progress.note):
-                    made.run(driver, show, self.progress.interval)
+                    self._work(made, driver, parts, show)
             finally:
                 self.progress.stop()
-            left = self.plan.open_parts(self.output.entries, retry_failed=False)
-            if left and driver.ending is None:
-                driver.stop(Ending("lost", BatchStoppedError("some rows were lost on the way", hint=_AGAIN)))
             return totals(is_over=True), driver.ending
+
+    def _work(self, engine: "Engine", driver: Driver, parts: set[int], show: Callable[[], None]) -> None:
+        """Work until every part stands in OUTPUT as it should, or the run was stopped."""
+        for _ in range(_ROUNDS):
+            engine.run(driver, self.plan.stretches(parts, self.chosen.recipe), show, self.progress.interval)
+            with suppress(OutputError) if driver.ending else nullcontext():
+                self.output.verify()
+            # What was to be asked again has been: failures that stand there now are new.
+            parts = self.plan.open_parts(self.output.entries, retry_failed=False)
+            if driver.ending is not None or not parts:
+                return
+        driver.stop(Ending("lost", BatchStoppedError("some rows were lost on the way", hint=_AGAIN)))
 
     def _nothing(self, before: Totals) -> Totals:
         sums = Totals(resumed=before.resumed, prices=self.chosen.budget.prices)
@@ -159,4 +171,5 @@ class _Run:
         return sums
 
 
+_ROUNDS = 3
 _AGAIN = "The same command asks for them."

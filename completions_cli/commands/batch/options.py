@@ -156,6 +156,10 @@ class ClusterOptions:
             "--address", metavar="ADDR", help="The cluster: HOST:PORT of its head node, or auto. (default this machine)"
         ),
     ] = None
+    workers: Annotated[
+        str | None,
+        _cluster("--workers", metavar="MIN:MAX", help="Machines that work, one worker each. (default all there are)"),
+    ] = None
     parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (default jsonl)")] = None
 
 

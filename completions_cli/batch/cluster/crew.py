@@ -1,0 +1,287 @@
+"""Who works: one worker a machine, hired as machines come, replaced when they go, sent home when the run ends.
+
+Knows nothing of Ray. What runs elsewhere is reached by `Machines`, whose calls are opaque values.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from completions_cli.batch.cluster.backlog import Backlog, Item
+from completions_cli.batch.cluster.bounds import Bounds
+from completions_cli.batch.cluster.driver import Driver
+from completions_cli.batch.cluster.inputs import Stretch
+from completions_cli.batch.cluster.messages import Done
+from completions_cli.batch.triage import Ending
+from completions_cli.errors import BatchStoppedError, CompletionsError
+
+Opaque: TypeAlias = Any  # a worker, a reader or a call, as a cluster knows it
+
+_BLOCKS_AT_ONCE = 2  # of a worker: the next begins while the last rows of one are waited for
+_READERS = 4
+_LOOK_SECONDS = 3.0  # between two looks at which machines there are
+_SILENT_SECONDS = 60.0  # of a worker, while the others are heard: it is given up
+_UNLED_SECONDS = 90.0  # without the coordinator: Ray begins a new one within seconds
+_LONGEST_TICK = 10.0  # of which a longer pause tells nothing: this process itself was frozen
+_MUSTER_SECONDS = 10.0  # that the first worker waits for the others to say whether they can write
+_END_SECONDS = 25.0  # from an ending to the moment when everybody is sent home
+_LOSSES = 20  # of workers, with nothing done in between
+_AGAIN = "The same command asks for them."
+
+
+class LostError(Exception):
+    """The machine or process that worked on something is gone."""
+
+
+class Machines(Protocol):
+    """What a cluster can do. Workers, readers and calls are whatever it makes of them."""
+
+    def nodes(self) -> set[str]:
+        """Return the machines that are alive and may work."""
+
+    def hire(self, name: str, node: str | None) -> Opaque:
+        """Begin a worker on a machine, or wherever there is or will be room."""
+
+    def open(self, stretch: Stretch) -> Opaque:
+        """Begin a reader."""
+
+    def begin(self, worker: Opaque) -> Opaque:
+        """Have a worker begin: its machine, and why the run must end, if it must."""
+
+    def work(self, worker: Opaque, work: Opaque) -> Opaque:
+        """Have a worker work on a stretch or a block: how it ended."""
+
+    def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
+        """Have a reader read: the part, and its block."""
+
+    def kill(self, actor: Opaque) -> None:
+        """End a worker or a reader at once."""
+
+    def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
+        """Return the calls that have ended; wait for the first so long."""
+
+    def result(self, call: Opaque) -> Opaque:
+        """Return what a call gave. Raises LostError, or what the call raised."""
+
+
+@dataclass(eq=False, slots=True)
+class _Hand:
+    """A worker. `silence` is how long it was not heard of while others were."""
+
+    name: str
+    actor: Opaque
+    node: str | None
+    is_ready: bool = False
+    items: dict[Opaque, Item] = field(default_factory=dict)  # by the calls that work on them
+    silence: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class _Reading:
+    """A reader and the parts that it has not given yet."""
+
+    actor: Opaque
+    stretch: Stretch
+    parts: set[int]
+    calls: int = 0
+
+
+class Crew:
+    """Everybody who works for a run."""
+
+    def __init__(
+        self,
+        machines: Machines,
+        driver: Driver,
+        backlog: Backlog,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._machines, self._driver, self._backlog, self._bounds = machines, driver, backlog, bounds
+        self._clock = clock
+        self._hands: set[_Hand] = set()
+        self._readings: set[_Reading] = set()
+        self._calls: dict[Opaque, Callable[[Opaque], None]] = {}  # what to do with what a call gives
+        self._looked_at = self._ticked_at = float("-inf")
+        self._first_ready: float | None = None
+        self._ended_at: float | None = None
+        self._losses = 0
+        self._unled = 0.0  # how long the coordinator was not reached
+
+    def is_over(self) -> bool:
+        """Return whether all is done, or the run has ended and nobody is waited for any more."""
+        is_working = any(hand.items for hand in self._hands)
+        if self._driver.ending is None:
+            return self._backlog.is_empty and not self._readings and not is_working
+        self._ended_at = self._clock() if self._ended_at is None else self._ended_at
+        return not is_working or self._clock() - self._ended_at > _END_SECONDS
+
+    def look(self, heard: frozenset[str] | None, now: float) -> None:
+        """Take in who was heard of, and which machines there are."""
+        before = max(self._ticked_at, now - _LONGEST_TICK)
+        since, self._ticked_at = min(1.0, now - self._ticked_at), now
+        self._unled = 0.0 if heard is not None else self._unled + now - before
+        if self._unled > _UNLED_SECONDS:
+            words = "the coordinator cannot be reached: has the cluster lost this machine?"
+            self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
+        for hand in [hand for hand in self._hands if hand.is_ready]:
+            if heard is not None:
+                hand.silence = 0.0 if hand.name in heard else hand.silence + since
+            if hand.silence > _SILENT_SECONDS:
+                self._lose(hand)
+        if now - self._looked_at > _LOOK_SECONDS and self._driver.ending is None:
+            self._looked_at = now
+            self._hire(self._machines.nodes())
+
+    def step(self, seconds: float) -> None:
+        """Give out what can be given, and take in what has ended, waiting for it so long."""
+        if self._driver.ending is None:
+            self._give()
+        for call in self._machines.wait(list(self._calls), seconds):
+            then = self._calls.pop(call, None)
+            if then is not None:
+                then(call)
+
+    def leave(self) -> None:
+        """Send everybody home: nothing of theirs is written any more."""
+        for reading in self._readings:
+            self._machines.kill(reading.actor)
+        for hand in self._hands:
+            self._machines.kill(hand.actor)
+        self._calls.clear()
+
+    # Workers
+
+    def _hire(self, nodes: set[str]) -> None:
+        for hand in [hand for hand in self._hands if hand.node and hand.node not in nodes]:
+            self._lose(hand)
+        taken = {hand.node for hand in self._hands}
+        for node in sorted(nodes - taken):
+            if len(self._hands) < self._bounds.most:
+                self._begin(node)
+        while len(self._hands) < max(1, self._bounds.least):
+            self._begin(None)
+
+    def _begin(self, node: str | None) -> None:
+        name = uuid.uuid4().hex
+        self._driver.admit(name)
+        hand = _Hand(name, self._machines.hire(name, node), node)
+        self._hands.add(hand)
+        self._calls[self._machines.begin(hand.actor)] = lambda call: self._has_begun(hand, call)
+
+    def _has_begun(self, hand: _Hand, call: Opaque) -> None:
+        found = self._result(hand, call)
+        if found is not None:
+            hand.node, ending = found
+            hand.is_ready = True
+            self._first_ready = self._clock() if self._first_ready is None else self._first_ready
+            self._driver.stop(ending)
+
+    def _lose(self, hand: _Hand) -> None:
+        """Give a worker up, and its work to others."""
+        if hand not in self._hands:
+            return
+        self._hands.discard(hand)
+        self._driver.dismiss(hand.name)  # before anybody else works on what it had
+        self._machines.kill(hand.actor)
+        for call, item in hand.items.items():
+            self._calls.pop(call, None)
+            self._give_back(item)
+        hand.items.clear()
+        self._losses += 1
+        if self._losses > _LOSSES:
+            words = "workers end as soon as they begin: is there too little memory?"
+            self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
+
+    def _result(self, hand: _Hand, call: Opaque) -> Opaque:
+        """Return what a worker's call gave; None when the worker is lost, or the run must end of what it raised."""
+        try:
+            return self._machines.result(call)
+        except LostError:
+            self._lose(hand)
+        except CompletionsError as error:
+            self._driver.stop(Ending("input", error))
+        return None
+
+    # Work
+
+    def _give(self) -> None:
+        self._read()
+        if not self._is_mustered():
+            return
+        while (hand := self._free()) is not None and (item := self._backlog.item()) is not None:
+            call = self._machines.work(hand.actor, item.stretch if item.block is None else item.block)
+            hand.items[call] = item
+            self._calls[call] = self._ended(hand, item)
+
+    def _ended(self, hand: _Hand, item: Item) -> Callable[[Opaque], None]:
+        def ended(call: Opaque) -> None:
+            done: Done | None = self._result(hand, call)
+            if hand.items.pop(call, None) is None:
+                return  # the worker is lost, and the item given back
+            if done is None:
+                self._give_back(item)
+                return
+            self._losses = 0
+            self._driver.done(done)
+            if done.is_fenced:
+                self._give_back(item)
+                self._lose(hand)
+
+        return ended
+
+    def _give_back(self, item: Item) -> None:
+        if not self._backlog.give_back(item):
+            words = f"workers ended again and again at the rows from {item.part} on"
+            self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
+
+    def _is_mustered(self) -> bool:
+        """Return whether all have begun, or those that have waited long enough for the others."""
+        if self._first_ready is None:
+            return False
+        return all(hand.is_ready for hand in self._hands) or self._clock() - self._first_ready > _MUSTER_SECONDS
+
+    def _free(self) -> _Hand | None:
+        free = [hand for hand in self._hands if hand.is_ready and len(hand.items) < _BLOCKS_AT_ONCE]
+        return min(free, key=lambda hand: len(hand.items), default=None)
+
+    # Files that are read from their start
+
+    def _read(self) -> None:
+        most = max(1, len(self._hands)) * _BLOCKS_AT_ONCE
+        while len(self._readings) < _READERS and (stretch := self._backlog.stretch()) is not None:
+            self._readings.add(_Reading(self._machines.open(stretch), stretch, set(stretch.parts)))
+        for reading in self._readings:
+            if reading.calls < _BLOCKS_AT_ONCE and self._backlog.has_room(most):
+                reading.calls += 1
+                part, block = self._machines.read(reading.actor)
+                self._calls[part] = self._was_read(reading, block)
+
+    def _was_read(self, reading: _Reading, block: Opaque) -> Callable[[Opaque], None]:
+        def was_read(call: Opaque) -> None:
+            if reading not in self._readings:
+                return
+            reading.calls -= 1
+            try:
+                part = self._machines.result(call)
+            except LostError:
+                self._close(reading)
+                self._backlog.reread(reading.stretch, reading.parts)
+                return
+            except CompletionsError as error:
+                self._close(reading)
+                self._driver.stop(Ending("input", error))
+                return
+            if part is None:
+                self._close(reading)  # what it did not find is missed at the end
+            else:
+                reading.parts.discard(part)
+                self._backlog.ready(Item(part, reading.stretch, block))
+
+        return was_read
+
+    def _close(self, reading: _Reading) -> None:
+        self._readings.discard(reading)
+        self._machines.kill(reading.actor)

@@ -1,0 +1,250 @@
+"""Where workers write parts, and how the driver keeps those out that it has given up.
+
+A worker that was taken for dead may only have been frozen. What it had in hand is given to another, and when it thaws
+it goes on where it was, perhaps in the middle of a write. So each worker of a run has a desk of its own, in `_work/`.
+
+On a file system a desk is a folder: a part is written there as a whole, then renamed into its place. The driver
+dismisses a worker by emptying and removing that folder, which workers never make: whatever the worker does after
+that, a rename out of a folder that is gone fails. No clock is involved.
+
+An object store has no rename. There a desk is an object that is looked for before each write, and the write itself is
+conditional: it fails when the part is no longer what the worker has read, which then reads again what is there and
+adds its own lines. Nothing is lost or doubled, whoever writes in whatever order.
+"""
+
+import contextlib
+import errno
+import os
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+from completions_cli.atomic import sync_folder
+from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder, Version, is_remote, local_path
+from completions_cli.errors import OutputError
+
+WORK = "_work"
+_DRIVER = "driver"
+_GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+
+
+class FencedError(OutputError):
+    """What is written here is no longer this worker's affair."""
+
+
+class Desk(Protocol):
+    """Where a worker reads parts and writes them."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return a part, None when there is none. Raises OutputError."""
+
+    def replace(self, name: str, content: bytes) -> bool:
+        """Write the part last read as a whole; false when it is another by now. Raises FencedError, OutputError."""
+
+    def try_out(self) -> None:
+        """Write something and remove it again. Raises FencedError, OutputError."""
+
+
+class Desks(Protocol):
+    """The driver's side: whose writes get in."""
+
+    def open(self) -> None:
+        """Dismiss the workers of all runs before. Raises OutputError."""
+
+    def admit(self, worker: str) -> None:
+        """Give a worker its desk. Raises FencedError when another run has taken over."""
+
+    def dismiss(self, worker: str) -> None:
+        """Let nothing in any more of what a worker writes."""
+
+    def close(self) -> None:
+        """Dismiss all workers of this run."""
+
+
+class LocalDesk:
+    """A desk in a folder of this machine, or one that all machines have mounted."""
+
+    def __init__(self, root: Path, epoch: str, worker: str) -> None:
+        self._root, self._own = root, root / WORK / epoch / worker
+        self._folder = LocalFolder(root)
+
+    def read(self, name: str) -> bytes | None:
+        """Read one."""
+        return self._folder.read(name)
+
+    def replace(self, name: str, content: bytes) -> bool:
+        """Write beside, in our own folder; then rename."""
+        try:
+            self._write(self._own / name, content)
+            (self._own / name).replace(self._root / name)
+        except OSError as error:
+            raise self._failure(error) from error
+        sync_folder(self._root)
+        return True
+
+    def try_out(self) -> None:
+        """Write and rename what is no part."""
+        name = f".try-{self._own.name}"
+        self.replace(name, b"")
+        self._folder.remove(name)
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _failure(self, error: OSError) -> OutputError:
+        if error.errno in _GONE:
+            return _fenced(self._root)
+        return OutputError(f"{self._root} cannot be written: {error.strerror}", hint="Check the folder and its disk.")
+
+
+class RemoteDesk:
+    """A desk in an object store."""
+
+    def __init__(self, folder: RemoteFolder, epoch: str, worker: str) -> None:
+        self._folder, self._own = folder, f"{WORK}/{epoch}/{worker}"
+        self._versions: dict[str, Version] = {}
+
+    def read(self, name: str) -> bytes | None:
+        """Download one, and remember which version it was."""
+        content, self._versions[name] = self._folder.load(name)
+        return content
+
+    def replace(self, name: str, content: bytes) -> bool:
+        """Upload it over the version that was read."""
+        if self._folder.read(self._own) is None:
+            raise _fenced(self._folder)
+        return self._folder.put_over(name, content, self._versions[name])
+
+    def try_out(self) -> None:
+        """Upload and delete what is no part."""
+        name = f"{self._own}-try"
+        self.read(name)
+        self.replace(name, b"try")
+        self._folder.remove(name)
+
+
+class LocalDesks:
+    """Desks as folders."""
+
+    def __init__(self, root: Path, epoch: str) -> None:
+        self._root, self._all, self._own = root, root / WORK, root / WORK / epoch
+
+    def open(self) -> None:
+        """Remove the desks of others, make a place for ours."""
+        try:
+            self._all.mkdir(exist_ok=True)
+            for other in self._all.iterdir():
+                _destroy(other)
+            self._own.mkdir()
+            self._desk_of_driver()
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def admit(self, worker: str) -> None:
+        """Make its folder."""
+        try:
+            (self._own / worker).mkdir(exist_ok=True)
+        except FileNotFoundError:
+            raise _fenced(self._root) from None
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def dismiss(self, worker: str) -> None:
+        """Remove its folder, whatever it does meanwhile."""
+        with contextlib.suppress(FileNotFoundError):
+            _destroy(self._own / worker)
+
+    def close(self) -> None:
+        """Remove all that is ours."""
+        with contextlib.suppress(OSError):
+            _destroy(self._own)
+            self._all.rmdir()
+
+    def _desk_of_driver(self) -> None:
+        self.admit(_DRIVER)
+        LocalDesk(self._root, self._own.name, _DRIVER).try_out()
+
+    def _failure(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._root} cannot be written: {error.strerror}", hint="Check the folder and its disk.")
+
+
+class RemoteDesks:
+    """Desks as objects."""
+
+    def __init__(self, folder: RemoteFolder, epoch: str) -> None:
+        self._folder, self._epoch = folder, epoch
+
+    def open(self) -> None:
+        """Remove the desks of others; see that ours would do."""
+        for name in self._folder.below(WORK):
+            self._folder.remove(name)
+        self.admit(_DRIVER)
+        RemoteDesk(self._folder, self._epoch, _DRIVER).try_out()
+
+    def admit(self, worker: str) -> None:
+        """Make its object."""
+        if worker != _DRIVER and self._folder.read(self._name(_DRIVER)) is None:
+            raise _fenced(self._folder)
+        self._folder.put(self._name(worker), b"desk")
+
+    def dismiss(self, worker: str) -> None:
+        """Delete its object."""
+        self._folder.remove(self._name(worker))
+
+    def close(self) -> None:
+        """Delete all that is ours."""
+        with contextlib.suppress(OutputError):
+            for name in self._folder.below(f"{WORK}/{self._epoch}"):
+                self._folder.remove(name)
+
+    def _name(self, worker: str) -> str:
+        return f"{WORK}/{self._epoch}/{worker}"
+
+
+def desk(place: str, epoch: str, worker: str) -> Desk:
+    """Sit down at the desk that a worker was given."""
+    if is_remote(place):
+        return RemoteDesk(RemoteFolder(place), epoch, worker)
+    return LocalDesk(local_path(place), epoch, worker)
+
+
+def desks(place: str, epoch: str) -> Desks:
+    """Return the desks of a run."""
+    if is_remote(place):
+        return RemoteDesks(RemoteFolder(place), epoch)
+    return LocalDesks(local_path(place), epoch)
+
+
+def _destroy(path: Path) -> None:
+    """Empty and remove a folder, and again until it is gone: somebody may still be putting files into it."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink()
+        return
+    gone = path.with_name(f"gone-{uuid.uuid4().hex}")
+    path.rename(gone)  # by its path it is not found any more
+    while True:
+        for entry in list(gone.iterdir()):
+            with contextlib.suppress(FileNotFoundError):
+                _destroy(entry)
+        try:
+            gone.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+
+
+def _fenced(place: object) -> FencedError:
+    return FencedError(
+        f"{place} is not this run's, as a worker sees it",
+        hint="Every machine must see the same folder, and one run at a time may write to it.",
+    )
