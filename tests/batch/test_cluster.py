@@ -145,7 +145,7 @@ def test_tables_in_and_parquet_out_and_no_key_left_anywhere(joined: Joined, emul
         (5, None, False),
     ]
     merged = tmp_path / "merged.jsonl"
-    assert batch(joined.cli, "merge", folder, "-o", merged).code == 0
+    assert batch(joined.cli, "merge", folder, "-o", merged).code == 13
     found = records(merged)
     assert [record["row"] for record in found] == list(range(6))
     assert (found[3]["error"]["kind"], found[5]["metadata"]) == ("input", {"note": "n"})
