@@ -73,7 +73,7 @@ class UsageError(CompletionsError):
 
     exit_code = ExitCode.USAGE
     kind = "usage"
-    next_step = "The command with --help says what it takes."
+    next_step = "--help shows what the command takes."
 
 
 class RowError(UsageError):

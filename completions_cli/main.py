@@ -94,7 +94,7 @@ def _report(error: BaseException, streams: Streams) -> int:
     from completions_cli.render import failure
 
     known = _in_users_terms(error)
-    known.hint = known.hint or known.next_step
+    known.hint = known.hint or (_see_help() if isinstance(known, UsageError) else known.next_step)
     as_json = streams.wants_json or _typed_json(streams)
     usage = getattr(known, "usage", None)
     if usage and not as_json:
@@ -115,6 +115,12 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
             f"the system gives this process no more: {error.strerror}", hint="Raise its limits; see ulimit -a."
         )
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
+
+
+def _see_help() -> str:
+    """Name the help of the command that was typed."""
+    words = [word for word in sys.argv[1:2] if word in COMMANDS]
+    return f"{' '.join(['completions', *words])} --help shows what it takes."
 
 
 def _typed_json(streams: Streams) -> bool:

@@ -53,13 +53,13 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
             yield from _command(below, f"{name} {verb}", context, shown)
         return
     arguments = help_pages.arguments(command)
-    words = [f"\\fI{_text(argument.make_metavar(ctx=context))}\\fR" for argument in arguments]
+    words = [f"\\fI{_text(help_pages.metavar(argument))}\\fR" for argument in arguments]
     yield from (f".SS {name}", " ".join([rf"\fBcompletions {name}\fR", *words, r"[\fIOPTIONS\fR]"]))
     for paragraph in [*(command.help or "").split("\n\n"), command.epilog]:
         if paragraph:
             yield from (".PP", _text(paragraph))
     for argument in arguments:
-        yield from (".TP", rf"\fI{_text(argument.make_metavar(ctx=context))}\fR", _text(help_pages.meaning(argument)))
+        yield from (".TP", rf"\fI{_text(help_pages.metavar(argument))}\fR", _text(help_pages.meaning(argument)))
     yield from _panels(command, name, context, shown)
     yield from _examples(name)
     for verb in getattr(command, "verbs", ()):
@@ -69,7 +69,7 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
 def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:
     """Give the options; a panel that an earlier command has too is only named."""
     for title, options in help_pages.panels(command, context).items():
-        lines = [line for option in options for line in _option(option, context)]
+        lines = [line for option in options for line in _option(option)]
         earlier = shown.setdefault(title, (name, lines))
         is_same = earlier[0] != name and earlier[1] == lines
         if title == _COMMON and (is_same or earlier[0] == name):
@@ -78,8 +78,8 @@ def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, l
         yield from [] if is_same else lines
 
 
-def _option(option: Any, context: Any) -> Iterator[str]:
-    value = rf" \fI{_text(option.make_metavar(ctx=context))}\fR" if help_pages.takes_value(option) else ""
+def _option(option: Any) -> Iterator[str]:
+    value = rf" \fI{_text(help_pages.metavar(option))}\fR" if help_pages.takes_value(option) else ""
     names = ", ".join(rf"\fB{_text(name)}\fR" for name in sorted(option.opts, key=lambda name: name.startswith("--")))
     yield from (".TP", names + value, _text(help_pages.meaning(option)))
 

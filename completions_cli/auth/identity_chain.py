@@ -10,6 +10,7 @@ from typing import Any
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token
 from completions_cli.errors import AuthError, ConfigError
+from completions_cli.installation import install
 
 _MOST_SHOWN = 400
 
@@ -60,7 +61,7 @@ def _library() -> Any:  # noqa: ANN401 - a module of an optional extra
     except ImportError as error:
         raise ConfigError(
             "auth entra without tenant_id and client_id needs the extra `entra`",
-            hint="pip install 'completions-cli[entra]', or set tenant_id and client_id in the profile.",
+            hint=f"{install('entra')}, or set tenant_id and client_id in the profile.",
         ) from error
     # It logs every identity that is not there as a warning.
     logging.getLogger("azure").setLevel(logging.CRITICAL)

@@ -17,6 +17,7 @@ from completions_cli.emulator import content_filter
 from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
 from completions_cli.emulator.faults.spec import parse_spec
 from completions_cli.errors import ConfigError, UsageError
+from completions_cli.installation import install
 from completions_cli.settings.numbers import Number
 from completions_cli.streams import Streams
 
@@ -85,6 +86,8 @@ class PlayOptions:
         typer.Option(
             "--behaviour",
             metavar="NAME",
+            parser=values.choice("--behaviour", BehaviourName),
+            autocompletion=lambda: [name.value for name in BehaviourName],
             help="Back end of the service to play: reference, managed or foundry.",
             rich_help_panel=_PLAYED,
         ),
@@ -101,7 +104,12 @@ class PlayOptions:
     engine: Annotated[
         EngineName,
         typer.Option(
-            "--engine", metavar="NAME", help="echo: instant prose; local: the embedded model.", rich_help_panel=_PLAYED
+            "--engine",
+            metavar="NAME",
+            parser=values.choice("--engine", EngineName),
+            autocompletion=lambda: [name.value for name in EngineName],
+            help="echo: instant prose; local: the embedded model.",
+            rich_help_panel=_PLAYED,
         ),
     ] = EngineName.ECHO
     seed: Annotated[
@@ -263,9 +271,7 @@ def _serve(config: EmulatorConfig, engine: EngineName, streams: Streams) -> None
     try:
         from completions_cli.emulator.server import serve
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the emulator needs the package {error.name}", hint="pip install 'completions-cli[emulator]'"
-        ) from error
+        raise ConfigError(f"the emulator needs the package {error.name}", hint=install("emulator")) from error
 
     with _engine(engine, config.seed, streams) as model:
         show = streams.stderr.line if streams.verbosity else None

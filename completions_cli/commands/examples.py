@@ -28,6 +28,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("Once more what failed", "completions batch rows.jsonl -o answers.jsonl --retry-failed"),
     ),
+    "batch status": (
+        ("What is done, what failed, what to look at", "completions batch status answers.jsonl"),
+        ("The same for a program", "completions batch status answers.jsonl -F json | jq .failed"),
+    ),
+    "batch export": (
+        ("A table for a spreadsheet", "completions batch export answers.jsonl -o answers.csv"),
+        ("For pandas or DuckDB", "completions batch export answers.jsonl -o answers.parquet"),
+    ),
     "batch merge": (("Four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
     "config init": (
         ("Ask for all that is needed", "completions config init"),

@@ -32,6 +32,13 @@ def arguments(command: Any) -> list[Any]:
     return [param for param in command.params if param.param_type_name == "argument"]
 
 
+def metavar(param: Any) -> str:
+    """Return what stands for the value of an option or an argument. Newer releases of typer do not say."""
+    name: str = param.metavar or str(param.name).upper()
+    is_optional = param.param_type_name == "argument" and not param.required and not name.startswith("[")
+    return f"[{name}]" if is_optional else name
+
+
 def takes_value(option: Any) -> bool:
     """Return whether something has to follow the option."""
     return not (getattr(option, "is_flag", False) or getattr(option, "count", False))
@@ -81,7 +88,7 @@ class _Page:
 
 def _words(command: Any, ctx: Any) -> list[str]:
     is_group = hasattr(command, "list_commands")
-    return ["COMMAND ..."] if is_group else [argument.make_metavar(ctx=ctx) for argument in arguments(command)]
+    return ["COMMAND ..."] if is_group else [metavar(argument) for argument in arguments(command)]
 
 
 def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -91,7 +98,7 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str
     if hasattr(command, "verbs"):
         yield "Commands", list(command.verbs.items())
     if arguments(command):
-        yield "Arguments", [(argument.make_metavar(ctx=ctx), meaning(argument)) for argument in arguments(command)]
+        yield "Arguments", [(metavar(argument), meaning(argument)) for argument in arguments(command)]
     for heading, options in panels(command, ctx).items():
         yield heading, [(_names(option, ctx), meaning(option)) for option in options]
 
@@ -99,7 +106,7 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[tuple[str, str
 def _names(option: Any, ctx: Any) -> str:
     names: list[str] = sorted(option.opts, key=len)
     indent = "    " if names[0].startswith("--") else ""
-    return indent + ", ".join(names) + (f" {option.make_metavar(ctx=ctx)}" if takes_value(option) else "")
+    return indent + ", ".join(names) + (f" {metavar(option)}" if takes_value(option) else "")
 
 
 def _lines(name: str, text: str, width: int, terminal: int) -> Iterator[str]:

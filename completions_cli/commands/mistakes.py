@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from completions_cli.commands import lazy, neighbours
-from completions_cli.commands.help_pages import arguments, takes_value
+from completions_cli.commands.help_pages import arguments, metavar, takes_value
 from completions_cli.errors import UsageError
 from completions_cli.quoting import may_be_secret, quoted
 
@@ -111,7 +111,7 @@ def _about_option(context: Any, name: str) -> UsageError:
     path = _path(context)
     option = next((param for param in context.command.params if name in getattr(param, "opts", ())), None)
     if option is not None and takes_value(option):
-        return UsageError(f"{name} needs a value: {name} {option.make_metavar(ctx=context)}", hint=_see_help(context))
+        return UsageError(f"{name} needs a value: {name} {metavar(option)}", hint=_see_help(context))
     if option is not None or name in context.help_option_names:
         return UsageError(f"{name} takes no value", hint=f"Write {name} alone.")
     if context.parent is None:
@@ -212,19 +212,13 @@ def _missing(context: Any, param: Any) -> UsageError:
 def _wrong_value(context: Any, param: Any) -> UsageError:
     """Explain a value of the wrong kind, by the option's own words for what it takes."""
     name = _label(param, context)
-    words = list(getattr(param.type, "choices", ()))
-    if words:
-        return UsageError(
-            f"{name} must be {_listed([str(getattr(word, 'value', word)) for word in words], 'or')}",
-            hint=_see_help(context),
-        )
     return UsageError(f"{name} is not what was expected: {param.help or 'see the help'}", hint=_see_help(context))
 
 
 def _label(param: Any, context: Any) -> str:
     """Name an option by its long name, and an argument as the help does."""
     if param.param_type_name == "argument":
-        return str(param.make_metavar(ctx=context)).strip("[]").removesuffix("...")
+        return str(metavar(param)).strip("[]").removesuffix("...")
     return str(max(param.opts, key=len))
 
 
@@ -256,8 +250,8 @@ def _on_keys(path: str) -> str:
     return neighbours.KEY
 
 
-def _listed(words: list[str], last: str = "and") -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _path(context: Any) -> str:

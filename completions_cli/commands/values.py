@@ -1,13 +1,15 @@
 """Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.quoting import quoted
 from completions_cli.settings.numbers import OPTIONS, Number, NumberError
 
+_Word = TypeVar("_Word", bound=Enum)
 _RESERVED = {
     "prompt": "Give the prompt as PROMPT, -f or stdin.",
     "stream": "Use the command `stream` to stream.",
@@ -32,6 +34,19 @@ def number(option: str, kind: Number | None = None) -> Callable[[Any], Json]:
             if text[:1] == "-" and text[1:2].isalpha():
                 hint = f"Its value is missing: {text} is the next option."
             raise UsageError(f"{option} must be {error}, not {quoted(text)}", hint=hint) from error
+
+    return parse
+
+
+def choice(option: str, words: type[_Word]) -> Callable[[Any], _Word]:
+    """Return the parser of an option that takes one of some words."""
+    known = [str(word.value) for word in words]
+
+    def parse(text: Any) -> _Word:  # noqa: ANN401 - what was typed, or the default
+        if isinstance(text, words) or text in known:
+            return words(text)
+        listed = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise UsageError(f"{option} must be {listed}, not {quoted(text)}", hint=f"Correct {option}, or leave it out.")
 
     return parse
 

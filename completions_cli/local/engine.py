@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import IO
 
 from completions_cli.errors import ConfigError
+from completions_cli.installation import install
 from completions_cli.settings import environment
 
-INSTALL = "pip install 'completions-cli[local]'"
+INSTALL = install("local")
 _MAGIC = b"GGUF"
 # llama.cpp's log: "0.00.024.229 E where: what".
 _LOGGED_ERROR = re.compile(r"^[\d.]+ E +(?:\S+ +)?\w+: (?:error loading model: )?(.+)$", re.MULTILINE)

@@ -13,7 +13,7 @@ from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SET
 
 KeyPath: TypeAlias = tuple[str, ...]
 
-_EXAMPLE = "completions.toml.example shows every key with a value."
+_EXAMPLE = "Nothing was changed; `completions config show` lists what is set."
 _BARE = (*PROFILE_SETTINGS, *PROFILE_TABLES)
 
 

@@ -152,6 +152,11 @@ def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, J
     if name == BUILT_IN:
         return {}
     known = [*file.profiles, BUILT_IN]
+    if any(map(str.isspace, name)):
+        raise ConfigError(
+            f"there is no profile {quoted(name)} (asked for by {source})",
+            hint="-p names a profile. A prompt needs no option; put it in quotes.",
+        )
     raise ConfigError(f"there is no profile {quoted(name)} (asked for by {source})", hint=nearest(name, known))
 
 

@@ -78,6 +78,8 @@ def _text(value: Json) -> str:
 
 def _header(value: Json) -> str:
     text = _text(value)
+    if text.lstrip().startswith(("{", "[")):
+        raise ValueError("the name of a deployment, and no JSON: a body is given with --request")
     if not (text.isascii() and text.isprintable()):
         raise ValueError("a line of ASCII text, for it becomes a header")
     return text

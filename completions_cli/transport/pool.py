@@ -10,6 +10,7 @@ import httpx
 from completions_cli.api import urls
 from completions_cli.api.urls import Origin, Proxy, Url
 from completions_cli.errors import ConfigError
+from completions_cli.installation import install
 from completions_cli.transport import tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.network import PatientBackend
@@ -104,7 +105,7 @@ def _socks_pool(proxy: Proxy, context: ssl.SSLContext | None, backend: PatientBa
     except RuntimeError as error:  # httpcore's way of saying that a package is missing
         raise ConfigError(
             "the proxy is a SOCKS proxy, which needs the package socksio",
-            hint="pip install 'completions-cli[socks]'",
+            hint=install("socks"),
         ) from error
 
 

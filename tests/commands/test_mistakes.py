@@ -207,7 +207,9 @@ NUMBERS = [
     Mistake("batch rows.jsonl -o o --max-cost 5", "--max-cost needs --price-in and --price-out", "million"),
     Mistake("emulator --port 99999", "--port must be a whole number from 0 to 65,535", "--port"),
     Mistake("emulator --latency nan", "--latency must be a number of seconds from 0", "--latency"),
-    Mistake("emulator --behaviour real", "--behaviour must be reference, managed or foundry", "--help"),
+    Mistake(
+        "emulator --behaviour real", "--behaviour must be reference, managed or foundry, not 'real'", "--behaviour"
+    ),
 ]
 WORDS = [
     Mistake("complete hi -F xml", "--format must be text, json or jsonl, not 'xml'", "--format"),

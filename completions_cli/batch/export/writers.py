@@ -9,6 +9,7 @@ from completions_cli.atomic import AtomicFile
 from completions_cli.batch import encoding
 from completions_cli.batch.export.columns import Kind
 from completions_cli.errors import UsageError
+from completions_cli.installation import install
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,9 +86,7 @@ class Parquet:
             import pyarrow as pa
             from pyarrow import parquet
         except ImportError:
-            raise UsageError(
-                "Parquet needs pyarrow, which is not installed", hint="pip install 'completions-cli[parquet]'"
-            ) from None
+            raise UsageError("Parquet needs pyarrow, which is not installed", hint=install("parquet")) from None
         types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
         self._schema: pa.Schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
         self._writer = parquet.ParquetWriter(pa.PythonFile(_Sink(file), mode="w"), self._schema, compression="zstd")

@@ -14,6 +14,7 @@ from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError
+from completions_cli.installation import install
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, proxies
@@ -150,7 +151,7 @@ def _identity(settings: Settings, endpoint: Endpoint) -> Finding:
     else:
         raise ConfigError(
             "without tenant_id and client_id, the extra `entra` is needed",
-            hint="Run: pip install 'completions-cli[entra]'",
+            hint=f"Run: {install('entra')}",
         )
     return Finding("identity", "ok", f"{who}, at {authority}, for {scope}")
 
@@ -165,7 +166,9 @@ def _way(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
         yield Finding("host", "skipped", f"the proxy {proxy} connects; --probe goes through it")
         return
     try:
-        yield Finding("host", "ok", f"{endpoint.host} is {', '.join(reach.addresses(endpoint, connection))}")
+        found_addresses = ", ".join(reach.addresses(endpoint, connection))
+        is_address = found_addresses == endpoint.host
+        yield Finding("host", "ok", endpoint.host if is_address else f"{endpoint.host} is {found_addresses}")
     except CompletionsError as error:
         yield failed("host", error)
         return
