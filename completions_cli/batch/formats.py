@@ -62,6 +62,7 @@ def _native(outcome: Outcome) -> dict[str, Json]:
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),
         "metadata": row.metadata,
+        **({"prompt": row.prompt} if row.keeps_prompt else {}),
         **({"ignored": list(outcome.ignored)} if outcome.ignored else {}),
         "error": _error(outcome.error) if outcome.error else None,
     }

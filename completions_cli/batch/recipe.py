@@ -20,12 +20,13 @@ _NEVER_SENT = ("prompt", "stream")
 class Recipe:
     """How a record becomes a row. `send` names fields that are sent as parameters.
 
-    `keep` names the other fields that come back as metadata, None for all of them.
+    `keep` names the other fields that come back as metadata, None for all of them; `keep_prompt` is about the prompt.
     """
 
     template: Template | None = None
     send: frozenset[str] = frozenset()
     keep: frozenset[str] | None = None
+    keep_prompt: bool = False
 
     def __post_init__(self) -> None:
         for name in _NEVER_SENT:

@@ -30,7 +30,8 @@ _ID_WITHIN = 4096
 class Row:
     """A record by its number from 0. `error` says why it cannot be asked; else `prompt` is set.
 
-    `parameters`, `extra` and `model` are the row's own and win over the run's.
+    `parameters`, `extra` and `model` are the row's own and win over the run's. With `keeps_prompt` the prompt stands in
+    its line of the output.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Row:
     model: str | None = None
     metadata: Json = None
     error: RowError | None = None
+    keeps_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,20 @@ def test_a_template_of_a_file_with_escapes(
     assert {body["prompt"] for body in bodies(scripted_server)} == {"Q: Why?\nA:"}
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv"])
+def test_prompts_stand_beside_their_answers_when_wanted(
+    name: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path, output: Path
+) -> None:
+    content = {"a.txt": "P\n", "a.jsonl": '{"prompt":"P"}\nnot JSON\n', "a.csv": "prompt\nP\n"}
+    (tmp_path / name).write_text(content[name], encoding="utf-8")
+    scripted_server.play([ANSWER])
+    batch(cli.service(scripted_server.url), tmp_path / name, "-o", output, "--keep-prompt", "-E", "-s", "\\n\\n")
+    found = records(output)
+    assert {record["row"]: record["prompt"] for record in found} in ({0: "P"}, {0: "P", 1: None})
+    assert list(found[0])[-1] == "error"
+    assert bodies(scripted_server)[0]["stop"] == "\n\n"
+
+
 names = st.sampled_from([*COLUMNS, "id", "text", "label"]) | st.text(max_size=5)
 values = st.text(max_size=5) | st.integers() | st.none() | st.lists(st.text(max_size=3))
 

@@ -1,6 +1,8 @@
 """What may be fed anything: each target takes bytes, and asserts what holds whatever they are."""
 
+import gzip
 import io
+import json
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -12,13 +14,15 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.api.sse import EventDecoder
 from completions_cli.batch import entry, recovery
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.inputs import json_array
 from completions_cli.batch.inputs.compression import Compression
 from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.output_lines import EntryReader
+from completions_cli.batch.recipe import PLAIN
 from completions_cli.batch.recovery import Recovered
-from completions_cli.batch.source import Source
+from completions_cli.batch.source import Source, open_source
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError, UsageError
 from completions_cli.settings import key_path, positions, profile_file
 from completions_cli.streams import visible
@@ -119,6 +123,43 @@ def rows(data: bytes) -> None:
             assert all((row.error is None) != (row.prompt is None) for row in found)
 
 
+def opening(data: bytes) -> None:
+    """Open an input by its content: a format is found and its rows can be counted and read, or it is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "in.json"
+        path.write_bytes(data)
+        source = None
+        try:
+            source = open_source(str(path), kind=None, recipe=PLAIN, stdin=io.BytesIO, spool_folder=Path(folder))
+            source.survey()
+            found = list(source.rows())
+        except UsageError as error:
+            assert error.message
+            return
+        finally:
+            if source is not None:
+                source.close()
+        if source.kind != "jsonl" or not data.startswith(b"\xef\xbb\xbf"):
+            assert len(found) == source.lines
+
+
+def array(data: bytes) -> None:
+    """Read an array: its elements are those that JSON has, or it is refused and JSON refuses it, too."""
+    try:
+        expected = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        expected = None
+    try:
+        found = [json.loads(element.content) for element in json_array.elements(io.BytesIO(data))]
+    except UsageError:
+        assert not isinstance(expected, list)
+        return
+    except UnicodeDecodeError:
+        assert expected is None
+        return
+    assert expected is None or repr(found) == repr(expected)
+
+
 def output(data: bytes) -> None:
     """Recover an output: whole lines, a row each, and recovering again changes nothing; or refused and untouched."""
     for kind in get_args(OutputFormat):
@@ -160,7 +201,8 @@ def screen(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (events, answer, refusal, profile, key, address, rows, output, screen)
+    target.__name__: target
+    for target in (events, answer, refusal, profile, key, address, rows, opening, array, output, screen)
 }
 _CHOICE = (
     b'{"id":"x","choices":[{"index":0,"text":"a\\ud83d\\ude00","finish_reason":"stop"}],"usage":{"total_tokens":2}}'
@@ -203,6 +245,15 @@ SEEDS: dict[str, list[bytes]] = {
         b'{"custom_id":"a","method":"POST","url":"/v1/completions","body":{"prompt":"P"}}\n',
         b'id,prompt,max_tokens\n1,"a\nb",3\n',
     ],
+    "opening": [
+        b'[{"prompt": "a"},\n "b"]',
+        b'{"prompt": "a"}\n\n"b"',
+        b'{\n "prompt": 1}',
+        gzip.compress(b'"a"\n'),
+        b"PAR1\0\0PAR1",
+        b"id;prompt\n1;x\n",
+    ],
+    "array": [b'[1, "a\\u0041", {"a": [null, 1.5e3]}, tr', b"[]", b'[\n"\xc3\xa9", -0.1e+2 ]'],
     "output": [_LINE + _LINE.replace(b":3", b":4") + b'{"torn', _OPENAI + _OPENAI + b"\0" * 9],
     "screen": [b"a\x1b]52;c;aGk=\x07\xc2\x9b31m\xe2\x80\xae\t\n", "é漢字 😀".encode()],
 }

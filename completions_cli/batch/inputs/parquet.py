@@ -50,7 +50,7 @@ def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool
         if not any(map(wanted, range(number, at))):
             continue
         with damage_named(name):
-            for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns):
+            for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
                 if any(map(wanted, range(number, number + batch.num_rows))):
                     for row, record in enumerate(batch.to_pylist(), number):
                         if wanted(row):
@@ -60,9 +60,10 @@ def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool
 
 def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
     """Decode all that will be used and return the number of rows. Raises UsageError for a damaged file."""
+    columns = recipe.columns(header(file))
     with damage_named(name):
         for group in range(file.metadata.num_row_groups):
-            for _ in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=recipe.columns(header(file))):
+            for _ in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
                 pass
         return int(file.metadata.num_rows)
 

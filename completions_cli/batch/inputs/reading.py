@@ -30,6 +30,10 @@ class Reading:
         `is_first` is false for a stretch of lines from the middle of a file.
         Raises UsageError when the input as a whole cannot be read.
         """
+        found = self._rows(stream, wanted, is_first=is_first)
+        return map(_keeping, found) if self.recipe.keep_prompt else found
+
+    def _rows(self, stream: BinaryIO, wanted: Callable[[int], bool], *, is_first: bool) -> Iterator[Row]:
         if self.kind == "txt":
             return line_formats.text_rows(stream, wanted, is_first=is_first)
         if self.kind == "jsonl":
@@ -76,3 +80,8 @@ class Reading:
         if is_checked:
             table.check()
         return table
+
+
+def _keeping(row: Row) -> Row:
+    row.keeps_prompt = True
+    return row

@@ -36,7 +36,7 @@ def batch(streams: Streams, options: BatchOptions) -> None:
 
     chosen = choices.parse(options, verbs=_Command.verbs)
     report.check_summary(chosen.summary)
-    settings = resolution.settings(streams, options)
+    settings = resolution.settings(streams, options, escapes=options.rows.escapes)
     resolution.warn(streams, settings)
     if chosen.cluster is not None:
         from completions_cli.commands.batch import cluster

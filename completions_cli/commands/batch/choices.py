@@ -169,6 +169,7 @@ def _run_parameters(chosen: Choices, settings: Settings, kind: str) -> dict[str,
         "input_format": kind,
         "delimiter": chosen.delimiter,
         "send_fields": sorted(chosen.recipe.send) or None,
+        "keep_prompt": chosen.recipe.keep_prompt or None,
         "keep_columns": None if chosen.recipe.keep is None else sorted(chosen.recipe.keep),
     }
 
@@ -182,6 +183,7 @@ def _recipe(rows: RowOptions) -> Recipe:
         template,
         _names(rows.send_fields, "--send-fields") if rows.send_fields is not None else frozenset(),
         words[keep] if keep in words else _names(keep, "--keep-columns"),
+        keep_prompt=rows.keep_prompt,
     )
 
 

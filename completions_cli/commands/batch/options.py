@@ -48,6 +48,7 @@ class RowOptions:
         str | None,
         _rows("--keep-columns", metavar="A,B|all|none", help="Columns that come back as metadata. (default all)"),
     ] = None
+    keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
     delimiter: Annotated[
         str | None, _rows("--delimiter", metavar="C", help="What parts the cells of a table. (default from its header)")
     ] = None
