@@ -1,283 +1,258 @@
-"""Simulates batches against rate-limited servers and prints how much of the limit is used and how much is refused.
+"""Plays batches against the bank of limiters in `limiters.py` and prints what of each limit is used.
 
-The pace is the one that `batch` uses, the limiter is the emulator's own, and only time is played: an hour takes
-seconds. `--trace NAME` prints a scenario second by second.
+The pace is the one that `batch` uses; only time is played: an hour takes seconds. `--half tuned` and `--half held-out`
+play the halves, `--against REVISION` the controller of another commit beside it, `--trace NAME` one cell by
+the second.
 
-Columns: `used` is the share of what the server allowed that was taken after the first minute, `429` the share of
-requests refused in that time, `first` the same within the first minute, `back` the seconds after a change of the
-limit until a five-second mean is at 90 % of the new one.
+Columns: `used` is what was taken after the warm-up, as a share of what an all-knowing client would have got through,
+`refused` the share of requests refused in that time, `fair` Jain's index over several clients.
 """
 
 import argparse
 import heapq
 import itertools
+import json
+import os
 import random
-from collections import deque
+import subprocess
+import sys
+import tempfile
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import limiters
+from limiters import COMPLETION, PROMPT, Ask, Cell, Queue
 
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
-from completions_cli.emulator.config import LimitHeader
-from completions_cli.emulator.limits import Limits
 
-ALL = frozenset(LimitHeader)
-RATES = frozenset({LimitHeader.RATELIMIT})
-SECONDS = frozenset({LimitHeader.RETRY_AFTER})
-BARE: frozenset[LimitHeader] = frozenset()
-
-FEW = 0.1  # refused share that a run has got over a lower limit with
-PROMPT_TOKENS, MAX_TOKENS, MEDIAN_TOKENS = 50, 256, 60
+USED, REFUSED, FAIR = 0.9, 0.05, 0.9  # the targets
+HALF_TRIP = limiters.TRIP / 2
+REPOSITORY = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """A server and a client. `change` multiplies the limit at half time; `window` makes it count by fixed minutes."""
+class Figures:
+    """What a cell came to."""
 
-    name: str
-    rpm: int | None = None
-    tpm: int | None = None
-    headers: frozenset[LimitHeader] = BARE
-    latency: float = 1.0
-    change: float = 1.0
-    flags: bool = False
-    fixed: int | None = None
-    seconds: float = 360.0
-    window: bool = False
-    noise: float = 0.0  # refused at random, whatever the rate
-    reported: bool = True  # part of what the targets are for
+    used: float
+    refused: float
+    fair: float
 
-
-SCENARIOS = [
-    *[Scenario(f"rate headers, {rpm} rpm, {latency:g} s", rpm=rpm, headers=RATES, latency=latency)
-      for rpm in (60, 600, 6000) for latency in (0.05, 1.0, 5.0)],
-    *[Scenario(f"rate headers, {tpm} tpm, {latency:g} s", tpm=tpm, headers=RATES, latency=latency)
-      for tpm in (20_000, 200_000, 2_000_000) for latency in (0.05, 1.0, 5.0)],
-    *[Scenario(f"--rpm, {rpm} rpm, {latency:g} s", rpm=rpm, flags=True, latency=latency)
-      for rpm in (60, 600, 6000) for latency in (0.05, 1.0)],
-    *[Scenario(f"--tpm, {tpm} tpm, {latency:g} s", tpm=tpm, flags=True, latency=latency)
-      for tpm in (20_000, 200_000, 2_000_000) for latency in (0.05, 1.0)],
-    *[Scenario(f"bare 429, {rpm} rpm, {latency:g} s", rpm=rpm, latency=latency)
-      for rpm in (120, 600, 6000) for latency in (0.05, 1.0, 5.0)],
-    *[Scenario(f"bare 429, {tpm} tpm, {latency:g} s", tpm=tpm, latency=latency)
-      for tpm in (20_000, 200_000) for latency in (0.05, 1.0)],
-    *[Scenario(f"Retry-After, {rpm} rpm, {latency:g} s", rpm=rpm, headers=SECONDS, latency=latency)
-      for rpm in (120, 600, 6000) for latency in (0.05, 1.0)],
-    *[Scenario(f"bare 429, {rpm} rpm x {change:g}, {latency:g} s", rpm=rpm, change=change, latency=latency)
-      for rpm in (600, 3000) for change in (2.0, 0.5) for latency in (0.05, 1.0)],
-    *[Scenario(f"rate headers, 600 rpm x {change:g}", rpm=600, change=change, headers=RATES) for change in (2.0, 0.5)],
-    Scenario("fixed minutes, bare 429, 600 rpm", rpm=600, window=True, reported=False),
-    Scenario("fixed minutes, rate headers, 600 rpm", rpm=600, window=True, headers=RATES, reported=False),
-    Scenario("1 in 20 refused at random, 600 rpm", rpm=600, noise=0.05, reported=False),
-    Scenario("1 in 200 refused at random, 60000 rpm", rpm=60000, noise=0.005, latency=0.1, reported=False, seconds=180),
-    Scenario("1 in 20 refused at random, 60000 rpm", rpm=60000, noise=0.05, latency=0.1, reported=False, seconds=180),
-]  # fmt: skip
+    def meets(self, cell: Cell) -> bool:
+        """Return whether the targets are met."""
+        is_polite = self.refused <= REFUSED or not cell.make().depends_on_us
+        return self.used >= USED and is_polite and self.fair >= FAIR
 
 
 @dataclass
-class Clock:
-    """The time that is played, in seconds."""
+class Row:
+    """A row on its way: how often it was sent, and its tokens."""
 
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
-class FixedMinutes:
-    """A limiter that counts requests by the minute and forgets them all at its end."""
-
-    def __init__(self, rpm: int, headers: frozenset[LimitHeader], clock: Clock) -> None:
-        self.rpm = rpm
-        self._tell = LimitHeader.RATELIMIT in headers
-        self._clock = clock
-        self._minute = 0
-        self._count = 0
-
-    def admit(self) -> tuple[bool, dict[str, str]]:
-        """Count a request, or refuse it."""
-        minute = int(self._clock.now // 60)
-        if minute != self._minute:
-            self._minute, self._count = minute, 0
-        taken = self._count < self.rpm
-        self._count += taken
-        told = {
-            "x-ratelimit-limit-requests": str(self.rpm),
-            "x-ratelimit-remaining-requests": str(self.rpm - self._count),
-        }
-        return taken, told if self._tell else {}
+    completion: int
+    attempts: int = 0
 
 
 @dataclass
-class Seen:
-    """What came of one second."""
+class Client:
+    """A batch: a pace, rows that come back, and rows that wait for their time."""
 
+    pace: Pace
+    timer: float = float("inf")
+    ready: list[Row] = field(default_factory=list)
+    delayed: list[tuple[float, int, Row]] = field(default_factory=list)
     taken: int = 0
-    refused: int = 0
-    tokens: int = 0
 
 
-@dataclass
 class Run:
-    """One simulation."""
+    """One simulation of a cell."""
 
-    scenario: Scenario
-    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a game
-    clock: Clock = field(default_factory=Clock)
-    seen: dict[int, Seen] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        scenario = self.scenario
-        self.limits = Limits(scenario.rpm, scenario.tpm, scenario.headers, self.clock)
-        self.window = FixedMinutes(scenario.rpm or 1, scenario.headers, self.clock) if scenario.window else None
-        flags = (scenario.rpm, scenario.tpm) if scenario.flags else (None, None)
-        self.pace = Pace(Concurrency(scenario.fixed), *flags, 0.0)
-        self.events: list[tuple[float, int, Callable[[], None]]] = []
+    def __init__(self, cell: Cell, *, trace: bool = False) -> None:
+        self.cell = cell
+        self.limiter = cell.make()
+        queue = getattr(self.limiter, "inner", self.limiter)
+        self.queue = queue if isinstance(queue, Queue) else None
+        self.chance = random.Random(cell.name)  # noqa: S311 - a game
+        self.now = 0.0
+        self.in_service = 0
         self.order = itertools.count()
-        self.again: deque[int] = deque()
-        self.mean_tokens: float | None = None
-        self.timer: float | None = None
+        self.events: list[tuple[float, int, Callable[[], None]]] = []
+        self.clients = [Client(Pace(Concurrency(), None, None, 0.0)) for _ in range(cell.clients)]
+        self.seen: Counter[str] = Counter()
+        self.seconds: dict[int, Counter[str]] | None = {} if trace else None
 
-    def play(self) -> None:
-        """Let time pass."""
-        half = self.scenario.seconds / 2
-        self.at(half, self.change)
-        self.pump()
+    def play(self) -> Figures:
+        """Let time pass until the measure ends."""
+        end = self.cell.end
+        for client in self.clients:
+            self.at(self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc]
         while self.events:
-            self.clock.now, _, event = heapq.heappop(self.events)
-            if self.clock.now > self.scenario.seconds:
-                return
+            self.now, _, event = heapq.heappop(self.events)
+            if self.now > end:
+                break
             event()
-            self.pump()
+        taken = [client.taken for client in self.clients]
+        sent = self.seen["taken"] + self.seen["refused"]
+        return Figures(
+            self.seen["taken"] / self.limiter.capacity(self.cell.warm, end),
+            self.seen["refused"] / max(1, sent),
+            sum(taken) ** 2 / max(1, len(taken) * sum(each * each for each in taken)),
+        )
 
     def at(self, moment: float, event: Callable[[], None]) -> None:
         """Have something happen."""
         heapq.heappush(self.events, (moment, next(self.order), event))
 
-    def change(self) -> None:
-        """Change the limit."""
-        for bucket in (self.limits._requests, self.limits._tokens):  # noqa: SLF001 - no emulator changes its limits
-            if bucket:
-                bucket.left()
-                bucket.per_minute = round(bucket.per_minute * self.scenario.change)
-
-    def pump(self) -> None:
-        """Send what may be sent; there is always more."""
+    def pump(self, client: Client) -> None:
+        """Send what a client may send; there is always more."""
+        guess = float(PROMPT + COMPLETION)
         while True:
-            now = self.clock.now
-            completion = self.again[0] if self.again else self._length()
-            guess = PROMPT_TOKENS + (MAX_TOKENS if self.mean_tokens is None else self.mean_tokens)
-            wait = self.pace.wait(now, guess, PROMPT_TOKENS + MAX_TOKENS)
+            wait = client.pace.wait(self.now, guess, guess)
             if wait > 0:
-                if not self.again:
-                    self.again.append(completion)
-                if wait != FULL and (self.timer is None or self.timer <= now or now + wait < self.timer):
-                    self.timer = now + max(wait, 1e-6)
-                    self.at(self.timer, lambda: None)
+                if wait != FULL:
+                    self.wake(client, self.now + max(wait, 1e-6))
                 return
-            if self.again:
-                self.again.popleft()
-            self.send(self.pace.leave(now, guess, PROMPT_TOKENS + MAX_TOKENS), completion)
+            row = self.next_row(client)
+            ticket = client.pace.leave(self.now, guess, guess)
+            self.at(self.now + HALF_TRIP, lambda ticket=ticket, row=row: self.arrive(client, ticket, row))  # type: ignore[misc]
 
-    def send(self, ticket: Ticket, completion: int) -> None:
-        """Send a request; half of the shortest round trip later the server sees it."""
-        self.at(self.clock.now + 0.005, lambda: self.arrive(ticket, completion))
+    def wake(self, client: Client, moment: float) -> None:
+        """Look again at a moment, unless that is to be done earlier anyway."""
+        if not self.now < client.timer <= moment:
+            client.timer = moment
+            self.at(moment, lambda: self.pump(client))
 
-    def arrive(self, ticket: Ticket, completion: int) -> None:
-        """Have the server take or refuse it."""
-        estimate = PROMPT_TOKENS + MAX_TOKENS
-        if self.window is not None:
-            taken, headers = self.window.admit()
-        else:
-            verdict = self.limits.admit(estimate)
-            taken, headers = not verdict.wait, verdict.headers
-        if taken and self.scenario.noise and self.chance.random() < self.scenario.noise:
-            taken = False
-        seen = self.seen.setdefault(int(self.clock.now), Seen())
-        if not taken:
-            seen.refused += 1
-            self.at(self.clock.now + 0.005, lambda: self.refuse(ticket, headers, completion))
+    def next_row(self, client: Client) -> Row:
+        """Return a row that comes back, else a new one."""
+        if client.ready:
+            return client.ready.pop()
+        if client.delayed and client.delayed[0][0] <= self.now:
+            return heapq.heappop(client.delayed)[2]
+        return Row(max(1, min(4 * COMPLETION, round(self.chance.lognormvariate(-0.2, 0.6) * COMPLETION))))
+
+    def arrive(self, client: Client, ticket: Ticket, row: Row) -> None:
+        """Have the server take or refuse a request."""
+        right = self.limiter.admit(self.now, Ask(PROMPT + row.completion, row.attempts), self.in_service)
+        row.attempts += 1
+        self.count(client, "refused" if right else "taken")
+        if right:
+            asked = limiters.retry_after(self.cell.retry_after, right)
+            self.at(self.now + HALF_TRIP, lambda: self.refuse(client, ticket, row, asked))
             return
-        seen.taken += 1
-        seen.tokens += PROMPT_TOKENS + completion
-        took = self.scenario.latency * (0.3 + 0.7 * completion / MEDIAN_TOKENS)
-        self.at(self.clock.now + took, lambda: self.answer(ticket, headers, completion, estimate))
+        self.in_service += 1
+        work = self.cell.latency * (0.5 + 0.5 * row.completion / COMPLETION)
+        took = self.queue.delay(self.now, work) if self.queue else work
+        self.at(self.now + took, lambda: self.leave(client, ticket, row))
 
-    def refuse(self, ticket: Ticket, headers: dict[str, str], completion: int) -> None:
-        """Have the client see a 429."""
-        asked = headers.get("retry-after")
-        self.pace.refused(self.clock.now, ticket, float(asked) if asked else None)
-        self.pace.read(self.clock.now, ticket, headers.get)
-        self.again.append(completion)
+    def leave(self, client: Client, ticket: Ticket, row: Row) -> None:
+        """Have an answer leave the server."""
+        self.in_service -= 1
+        if self.queue:
+            self.count(client, "done")
+        self.at(self.now + HALF_TRIP, lambda: self.answer(client, ticket, row))
 
-    def answer(self, ticket: Ticket, headers: dict[str, str], completion: int, estimate: int) -> None:
-        """Have the client see an answer."""
-        self.limits.settle(estimate, PROMPT_TOKENS + completion)
-        self.mean_tokens = completion if self.mean_tokens is None else self.mean_tokens * 0.95 + completion * 0.05
-        self.pace.answered(self.clock.now, ticket, PROMPT_TOKENS + completion)
-        self.pace.read(self.clock.now, ticket, headers.get)
+    def answer(self, client: Client, ticket: Ticket, row: Row) -> None:
+        """Have a client see an answer."""
+        client.pace.answered(self.now, ticket, PROMPT + row.completion)
+        self.pump(client)
 
-    def _length(self) -> int:
-        return max(1, min(MAX_TOKENS, round(self.chance.lognormvariate(0, 0.9) * MEDIAN_TOKENS)))
+    def refuse(self, client: Client, ticket: Ticket, row: Row, asked: float | None) -> None:
+        """Have a client see a refusal; the row comes back when it may."""
+        if self.cell.status == 429:  # noqa: PLR2004
+            client.pace.refused(self.now, ticket, asked)
+        else:
+            client.pace.failed(self.now, ticket, overloaded=True)
+        if asked:
+            heapq.heappush(client.delayed, (self.now + asked, next(self.order), row))
+        else:
+            client.ready.append(row)
+        self.pump(client)
+
+    def count(self, client: Client, what: str) -> None:
+        """Count what counts: where requests queue, what is done instead of what is taken."""
+        if self.seconds is not None:
+            self.seconds.setdefault(int(self.now), Counter())[what] += 1
+        if self.now < self.cell.warm:
+            return
+        if self.queue and what != "refused":
+            what = {"taken": "begun", "done": "taken"}[what]
+        self.seen[what] += 1
+        client.taken += what == "taken"
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What a run comes to."""
-
-    used: float
-    refused: float
-    refused_first: float
-    back: float | None
+def play(name: str) -> Figures:
+    """Play the cell of a name."""
+    return Run(next(cell for cell in limiters.bank() if cell.name == name)).play()
 
 
-def measure(run: Run) -> Figures:
-    """Work out the figures of a run."""
-    scenario = run.scenario
-    half = scenario.seconds / 2
-    start, end = (60, int(scenario.seconds)) if scenario.change == 1 else (60, int(half))
-    per_second = ((scenario.rpm or scenario.tpm) or 0) / 60
-    amounts = {second: seen.taken if scenario.rpm else seen.tokens for second, seen in run.seen.items()}
-    used = sum(amounts.get(second, 0) for second in range(start, end)) / (per_second * (end - start))
-    back = None
-    if scenario.change != 1:
-        goal = per_second * scenario.change * 0.9
-        back = next(
-            (
-                second - half
-                for second in range(int(half), int(scenario.seconds) - 5)
-                if sum(amounts.get(second + step, 0) for step in range(5)) / 5 >= goal
-                and (scenario.change > 1 or _share(run, second, second + 5) < FEW)
-            ),
-            float("inf"),
+def played(cells: list[Cell]) -> dict[str, Figures]:
+    """Play cells, on all cores."""
+    with ProcessPoolExecutor() as pool:
+        names = [cell.name for cell in cells]
+        return dict(zip(names, pool.map(play, names, chunksize=4), strict=True))
+
+
+def of_revision(revision: str, half: str) -> dict[str, Figures]:
+    """Play the same cells with the controller of another commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(
+            ["git", "-C", str(REPOSITORY), "archive", revision, "completions_cli"], stdout=subprocess.PIPE, check=True
         )
-    return Figures(used, _share(run, start, int(scenario.seconds)), _share(run, 0, 60), back)
+        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+        command = [sys.executable, __file__, "--json", "--half", half]
+        env = {**os.environ, "PYTHONPATH": folder}
+        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
+    return {name: Figures(*values) for name, values in json.loads(done.stdout).items()}
 
 
-def _share(run: Run, start: int, end: int) -> float:
-    seen = [run.seen[second] for second in range(start, end) if second in run.seen]
-    refused = sum(item.refused for item in seen)
-    return refused / max(1, refused + sum(item.taken for item in seen))
+def chosen(half: str) -> list[Cell]:
+    """Return the cells of a half, or all."""
+    cells = limiters.bank()
+    tuned, held_out = limiters.halves(cells)
+    return {"tuned": tuned, "held-out": held_out, "all": cells}[half]
+
+
+def table(cells: list[Cell], found: dict[str, Figures], before: dict[str, Figures] | None, *, failed: bool) -> None:
+    """Print the figures of each cell, and how many meet the targets."""
+    print(f"{'cell':58} {'used':>6} {'refused':>8} {'fair':>5}" + (f" {'before':>8} {'refused':>8}" if before else ""))
+    for cell in sorted(cells, key=lambda each: each.name):
+        each = found[cell.name]
+        if failed and each.meets(cell):
+            continue
+        mark = " " if each.meets(cell) else "*"
+        old = f" {before[cell.name].used:8.1%} {before[cell.name].refused:8.1%}" if before else ""
+        print(f"{mark} {cell.name:56} {each.used:6.1%} {each.refused:8.1%} {each.fair:5.2f}{old}")
+    for word, figures in (("now", found), ("before", before)):
+        if figures:
+            good = sum(figures[cell.name].meets(cell) for cell in cells)
+            mean = sum(min(1.0, figures[cell.name].used) for cell in cells) / len(cells)
+            print(f"{word}: {good} of {len(cells)} cells meet the targets; {mean:.1%} used on average")
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--trace", help="print the seconds of the scenario of this name")
+    parser.add_argument("--half", choices=("tuned", "held-out", "all"), default="all")
+    parser.add_argument("--against", metavar="REVISION", help="the controller of another commit beside it")
+    parser.add_argument("--failed", action="store_true", help="only cells that miss a target")
+    parser.add_argument("--trace", metavar="NAME", help="print the seconds of one cell")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    print(f"{'scenario':42} {'used':>7} {'429':>7} {'first':>7} {'back':>6}")
-    for scenario in SCENARIOS:
-        if options.trace and scenario.name != options.trace:
-            continue
-        run = Run(scenario)
-        run.play()
-        found = measure(run)
-        back = "" if found.back is None else f"{found.back:.0f} s"
-        print(f"{scenario.name:42} {found.used:7.1%} {found.refused:7.1%} {found.refused_first:7.1%} {back:>6}")
-        if options.trace:
-            for second in range(int(scenario.seconds)):
-                print(second, run.seen.get(second))
+    if options.trace:
+        run = Run(next(cell for cell in limiters.bank() if cell.name == options.trace), trace=True)
+        print(run.play(), f"warm after {run.cell.warm:g} s")
+        for second, seen in sorted((run.seconds or {}).items()):
+            print(second, dict(seen))
+        return
+    cells = chosen(options.half)
+    found = played(cells)
+    if options.json:
+        print(json.dumps({name: (each.used, each.refused, each.fair) for name, each in found.items()}))
+        return
+    table(cells, found, of_revision(options.against, options.half) if options.against else None, failed=options.failed)
 
 
 if __name__ == "__main__":

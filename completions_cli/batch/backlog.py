@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from completions_cli.batch.units import Unit
 
-_MOST_DELAYED = 64  # units that may wait for their next try, beside as many as there are workers
+_MOST_DELAYED = 1024  # units that may wait for their next try, beside as many as there are workers
 
 
 class Backlog:

@@ -37,7 +37,7 @@ class Pacing(Protocol):
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
         """Record a 429."""
 
-    def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
         """Record any other failure."""
 
     def pause(self, until: float) -> None:

@@ -212,9 +212,8 @@ class Runner:
             pace.refused(now, ticket, asked)
         else:
             slow = isinstance(error, ServiceError) and error.status in _OVERLOADED
-            pace.failed(now, ticket, overloaded=slow or isinstance(error, RequestTimeoutError))
-            if asked is not None:
-                pace.pause(now + asked)
+            overloaded = slow or isinstance(error, RequestTimeoutError)
+            pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
         if failure.head is not None:
             pace.read(now, ticket, failure.head.headers.get)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)

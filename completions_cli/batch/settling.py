@@ -144,7 +144,7 @@ class Settler:
     def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError, now: float) -> None:
         kind, wait, ending = verdict
         if kind == "now":
-            self.backlog.first(unit)
+            self.backlog.first(unit) if wait <= 0 else self.backlog.later(unit, wait)
         elif kind == "later":
             unit.tries += 1
             self.backlog.later(unit, wait)

@@ -34,8 +34,9 @@ class Ending:
 class Verdict(NamedTuple):
     """What becomes of a unit that failed.
 
-    `now`: it is asked again as soon as the pace allows, `later`: after `wait` seconds. `probe`: all wait so long,
-    then it goes and looks whether the server is back. `spent`: its retries are used up. `doubtful`: it was refused
+    `now`: it is asked again as soon as the pace allows and `wait` seconds are over. `later`: the same, and it uses up a
+    retry. `probe`: all wait so long, then it goes and looks whether the server is back. `spent`: its retries are used
+    up. `doubtful`: it was refused
     for what may concern all rows; which of them are to blame shows when another succeeds. `rejected`: its rows are to
     blame. `failed`: all of its rows are. `stop`: the run ends, for the reason in `ending`.
     """
@@ -120,7 +121,7 @@ class Triage:
         if self.outage.is_exhausted(now):
             error.hint = "Nothing but 429 came for longer than --max-wait; the same command goes on later."
             return Verdict("stop", ending=Ending("max_wait", error))
-        return Verdict("now")
+        return Verdict("now", wait=asked or 0.0)
 
     def _transient(
         self, error: CompletionsError, asked: float | None, *, now: float, sent_at: float, tries: int

@@ -178,7 +178,7 @@ def test_no_more_are_in_flight_than_allowed() -> None:
     pace = Pace(Concurrency(3), None, None, 0.0)
     tickets = [pace.leave(0.0, 0, 0) for _ in range(3)]
     assert pace.wait(0.0, 0, 0) == FULL
-    pace.failed(0.1, tickets[0], overloaded=True)
+    pace.answered(0.1, tickets[0], None)
     assert pace.wait(0.1, 0, 0) == 0.0
     pace.narrow(2)
     assert pace.wait(0.1, 0, 0) == FULL
@@ -186,17 +186,29 @@ def test_no_more_are_in_flight_than_allowed() -> None:
     assert pace.wait(0.1, 0, 0) == 0.0
 
 
-def test_concurrency_grows_while_latency_stays_and_shrinks_on_overload() -> None:
+def test_after_an_outage_it_starts_as_at_the_beginning() -> None:
+    pace = Pace(Concurrency(), None, None, 0.0)
+    for step in range(2000):
+        pace.answered(step / 10 + 0.1, pace.leave(step / 10, 0, 0), None)
+    grown = pace.concurrency
+    for _ in range(400):
+        grown.answered(0.1, grown.limit)
+    assert grown.limit > 100
+    pace.narrow(2)
+    pace.narrow(None)
+    assert grown.limit == Concurrency().limit
+
+
+def test_concurrency_grows_while_latency_stays_and_shrinks_where_it_rises() -> None:
     concurrency = Concurrency()
     start = concurrency.limit
-    for _ in range(2000):
+    for _ in range(200):
         concurrency.answered(0.1, concurrency.limit)
     grown = concurrency.limit
     assert grown > 4 * start
-    concurrency.overloaded(10.0, 9.0)
-    assert concurrency.limit == int(grown * 0.7)
-    concurrency.overloaded(10.1, 9.9)  # was under way at the time
-    assert concurrency.limit == int(grown * 0.7)
+    for _ in range(2000):
+        concurrency.answered(0.1 * concurrency.limit / start, concurrency.limit)
+    assert concurrency.limit < 2 * start
 
 
 def test_concurrency_stops_where_requests_only_queue() -> None:
@@ -204,7 +216,7 @@ def test_concurrency_stops_where_requests_only_queue() -> None:
     for _ in range(20_000):
         # A server with eight places: more in flight only wait longer.
         concurrency.answered(0.1 * max(1.0, concurrency.limit / 8), concurrency.limit)
-    assert 8 <= concurrency.limit <= 64
+    assert 8 <= concurrency.limit <= 24
 
 
 def test_longer_work_is_no_reason_to_slow_down() -> None:
@@ -220,36 +232,43 @@ def test_longer_work_is_no_reason_to_slow_down() -> None:
 def test_what_is_set_does_not_adapt() -> None:
     concurrency = Concurrency(5)
     for moment in range(1000):
-        concurrency.answered(0.1, 5)
-        concurrency.overloaded(float(moment), float(moment))
+        concurrency.answered(0.1 if moment < 500 else 5.0, 5)
     assert concurrency.limit == 5
 
 
-def _limit_after(answers: int, *, share: float = 0.0, places: int | None = None) -> int:
-    """Play a server of which a share of the answers are 503, and all beyond its places; give the limit at the end."""
-    concurrency, rng = Concurrency(most=256), random.Random(1)
-    under_way: list[tuple[float, float, bool]] = []  # when it ends, when it was sent, whether it fails
-    now = 0.0
-    for _ in range(answers):
-        while len(under_way) < concurrency.limit:
-            failing = rng.random() < share or (places is not None and len(under_way) >= places)
-            heapq.heappush(under_way, (now + (0.02 if failing else rng.uniform(0.15, 0.25)), now, failing))
-        now, sent_at, failing = heapq.heappop(under_way)
+def _answers_a_second(*, share: float = 0.0, places: int | None = None) -> float:
+    """Play a server of which a share of the answers are 503, and all beyond its places; return what gets through."""
+    pace, chance = Pace(Concurrency(most=256), None, None, 0.0), random.Random(1)
+    under_way: list[tuple[float, int, Ticket, bool]] = []  # when it ends, its number, and whether it fails
+    now, number, working, answered = 0.0, 0, 0, 0
+    while now < 90.0:
+        while (wait := pace.wait(now, 0, 0)) <= 0:
+            failing = chance.random() < share or (places is not None and working >= places)
+            working += not failing
+            number += 1
+            end = now + (0.02 if failing else chance.uniform(0.15, 0.25))
+            heapq.heappush(under_way, (end, number, pace.leave(now, 0, 0), failing))
+        if not under_way or now + wait < under_way[0][0]:
+            now += max(wait, 1e-6)
+            continue
+        now, _, ticket, failing = heapq.heappop(under_way)
         if failing:
-            concurrency.failed(now, sent_at)
+            pace.failed(now, ticket, overloaded=True)
         else:
-            concurrency.answered(now - sent_at, len(under_way) + 1)
-    return concurrency.limit
+            working -= 1
+            answered += now > 60.0
+            pace.answered(now, ticket, None)
+    return answered / 30
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
-def test_some_failures_that_no_smaller_limit_prevents_do_not_slow_it_down(share: float) -> None:
-    assert _limit_after(20_000, share=share) == 256
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_failures_that_going_slower_does_not_cure_do_not_slow_it_down(share: float) -> None:
+    assert _answers_a_second(share=share) >= 0.6 * 256 / 0.2 * (1 - share)
 
 
-@pytest.mark.parametrize("places", [4, 16, 64])
+@pytest.mark.parametrize("places", [1, 16])
 def test_failures_beyond_what_the_server_has_room_for_find_its_room(places: int) -> None:
-    assert places * 0.5 <= _limit_after(20_000, places=places) <= places * 1.5
+    assert 0.75 * places / 0.2 <= _answers_a_second(places=places) <= 1.05 * places / 0.2
 
 
 @pytest.mark.parametrize("limit", [2.0, 10.0, 100.0])

@@ -149,7 +149,7 @@ class Coordinator:
         elif event.kind == "refused":
             self._pace.refused(then, ticket, event.asked)
         else:
-            self._pace.failed(then, ticket, overloaded=event.overloaded)
+            self._pace.failed(then, ticket, overloaded=event.overloaded, retry_after=event.asked)
         if event.headers:
             self._pace.read(then, ticket, event.headers.get)
 

@@ -50,9 +50,9 @@ class LeasedPace:
         """Write down a 429."""
         self._over(Event("refused", ticket.number, ticket.sent_at, now, asked=retry_after))
 
-    def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
         """Write down any other failure."""
-        self._over(Event("failed", ticket.number, ticket.sent_at, now, overloaded=overloaded))
+        self._over(Event("failed", ticket.number, ticket.sent_at, now, asked=retry_after, overloaded=overloaded))
 
     def pause(self, until: float) -> None:
         """Let nothing out before `until`, here at once and elsewhere as soon as it is known."""

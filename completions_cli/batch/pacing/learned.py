@@ -1,65 +1,117 @@
-"""A request rate found from bare 429s.
+"""A request rate found from refusals.
 
-A server that refuses has nothing left at that moment. So what it took between two refusals is what
-it allows in that time, however deep its bucket was at the start: the next rate is that measured one. It is
-kept a little below for some seconds, then let grow, slowly at first, so that a limit that rose is found too.
+A server that refuses has nothing left at that moment. So what it took between two refusals is what it allows in
+that time, however deep its bucket was at the start: the next rate is that measured one. It is kept a little below
+for a while, then grows, slowly at first, so that a limit that rose is found too.
 
-Now and then a refusal has another cause than the rate. One in a hundred is therefore not reacted to, and
-where going slower again and again changes nothing, the rate goes back to where it was, and up from there.
+Some refusals have another cause than the rate. Where going slower does not make for fewer of them, their share is
+remembered as noise and only what goes beyond it counts.
 """
 
-_SHORTEST_MEASURE = 1.0  # seconds between two refusals that say something about a rate
-_LONGEST_PAUSE = 10.0
+import math
+
+from completions_cli.batch.pacing.history import History
+
+_SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
+_LEAST_TAKEN = 5  # requests between two refusals that tell a rate
+_RECENT = 2.0  # seconds
+_RECENT_REQUESTS = 20
+_NOISY_SAMPLE = 60
+_UNDERRATED = 1.25  # times the mean since the last refusal was taken lately: the mean is of slower times
+_ABOVE = 1.1  # of that mean: where nothing is saved up for bursts, the latest rate is the limit
+_BEFORE_REFUSAL = 0.8  # of the rate at which the first refusal came
+_IDLE = 0.2  # share of the time
+_UNSURE_CUT = 0.25  # of the rate, where too little was taken to measure one
+_SLOWEST = 0.1
+
 _BELOW = 0.97
-_PLATEAU = 5.0  # seconds until the rate is back at what was measured
+_PLATEAU = 5.0  # seconds until the rate is back at what was measured,
+_PLATEAU_REQUESTS = 25  # or what so many requests take
 _GROWTH = 8.4  # seconds after that until it is doubled
-_RARE = 4.0  # requests a second; where there are fewer, all takes longer, up to so many times:
-_LONGEST_SCALE = 4.0
-_MEMORY = 10.0  # seconds over which the refused share is looked at
-_TOLERATED = 0.01  # refused share that is not reacted to
-_NEARLY_ALL = 0.95  # refused share from which on nothing gets through
-_SURE = 2.5  # refusals lately from which on shares tell something
-_LOST = 0.25  # refused share that shows that the limit fell
-_VAIN = 0.7  # of the rate before; cut to this without getting rid of refusals, it was cut in vain
-_NOISE_GAIN = 1.25  # a step up, as long as that does not make for many more refusals
-_BURST_SECONDS = 2.0
-_SLOWEST = 1 / 60
+_DOUBLED = 1.0  # seconds, while it starts,
+_DOUBLED_REQUESTS = 3  # or what so many requests take
+_BURST_SECONDS = 0.02
+
+_ROW = 3  # refusals in a row that mean a wait
+_UNLIKELY = 0.01
+_LONGEST_PAUSE = 10.0
+
+_FEW = 3  # refusals that make a share
+_SAMPLE = 12  # requests that tell a share
+_TOLERATED = 0.02
+_VAIN = 0.5  # of the refused share at the first cut: if more than that is left, it was of no use
+_CUT = 0.75  # of the rate at the first cut
+_RETURNS = 2.0  # times what refusals ask for
+_TOLERATED_LONG = 0.06
+_LEARNS = 0.15
+_LONGEST_RETURN = 4.0  # seconds
+_NOISY = 0.05
+_NO_NOISE = 0.002
+_CURED = 0.5  # of the refused share is left: the lower rate made for fewer
+_TRIED = 0.9  # of the rate, to see whether that makes for fewer refusals
+_WINDOW = 100  # requests after which noise is looked at again
 
 
 class LearnedRate:
-    """Paces requests once a server has refused one; before that it lets all through."""
+    """Paces requests by what the server was seen to take. Times are monotonic seconds, rates requests a second."""
 
     def __init__(self) -> None:
-        self._measured: float | None = None  # requests a second
+        self.history = History()
+        self.asked = 0.0  # seconds that refusals ask a row to wait
+        self.noise = 0.0  # share refused whatever the rate
+        self._measured: float | None = None
+        self._is_starting = False  # and doubles quickly
         self._since = 0.0  # when the rate began to grow from there
-        self.is_active = False  # whether a refusal was seen
-        self._anchor: float | None = None  # the refusal that the next measure counts from
-        self._taken = 0  # sent since then, less what was refused of that
-        self._minute = _LastMinute()
-        self._recent = _Recent()
-        self._reacted_at = float("-inf")
+        self._set_at = float("-inf")
+        self._anchor = 0.0  # the refusal that the next measure counts from
+        self._held = 0.0  # seconds since then in which nothing was sent
+        self._idle = 0.0  # seconds since then in which something else held requests back
+        self._exact: float | None = None  # the mean between the last two refusals, where more was tried
+        self._last_refused = float("-inf")
+        self._in_a_row = 0
+        self._paused_at = float("-inf")
         self._paused_until = float("-inf")
-        self._fruitless = 0  # reactions in a row with nothing taken between
-        self._before_cuts: float | None = None
-        self._noise: float | None = None  # refused share that going slower did not cure
+        self._first_cut: tuple[float, float] | None = None  # refused share and rate before the first of several cuts
+        self._looked_at = 0.0
+        self._trial: tuple[float, float] | None = None  # refused share and rate before a lower rate is tried
+        self._sent_since = 0
         self._level = 0.0
         self._at = 0.0
 
-    def rate(self, now: float) -> float | None:
-        """Return the rate in requests a second, None while there is none."""
-        if self._measured is None:
-            return None
-        elapsed = max(0.0, now - self._since) / self._scale
-        if elapsed < _PLATEAU:
-            return self._measured * (_BELOW + (1 - _BELOW) * elapsed / _PLATEAU)
-        growth = 1 + ((elapsed - _PLATEAU) / _GROWTH) ** 3
-        return self._measured * growth
+    @property
+    def is_active(self) -> bool:
+        """True once there is a rate."""
+        return self._measured is not None
+
+    @property
+    def is_noisy(self) -> bool:
+        """True while many refusals have another cause than the rate."""
+        return self.noise >= _NOISY
+
+    def begin(self, now: float, rate: float) -> None:
+        """Pace from now on, at about this rate."""
+        self._is_starting = True
+        self._anchor, self._idle, self._held = now, 0.0, 0.0
+        self._set(now, max(rate, _SLOWEST))
 
     def recall(self, now: float, rate: float) -> None:
-        """Go on at a rate that was measured before, in requests a second."""
-        self._measured = rate
-        self._begin(now)
-        self._react(now, 0.0)
+        """Go on at a rate that was measured before."""
+        self.begin(now, rate)
+        self._is_starting = False
+
+    def rate(self, now: float) -> float | None:
+        """Return the rate, or None before the first measurement."""
+        measured = self._measured
+        if measured is None:
+            return None
+        elapsed = max(0.0, now - self._since)
+        if self._is_starting:
+            doublings = min(16.0, elapsed / max(_DOUBLED, _DOUBLED_REQUESTS / measured))
+            return float(measured * 2.0**doublings)
+        plateau = max(_PLATEAU, _PLATEAU_REQUESTS / measured)
+        if elapsed < plateau:
+            return measured * (_BELOW + (1 - _BELOW) * elapsed / plateau)
+        return measured * (1 + ((elapsed - plateau) / (_GROWTH * plateau / _PLATEAU)) ** 3)
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may go out."""
@@ -71,129 +123,153 @@ class LearnedRate:
         self._fill(now, rate)
         return 0.0 if self._level >= 1 else (1 - self._level) / rate
 
+    def held(self, seconds: float) -> None:
+        """Record that everybody waits for so many seconds, whatever the rate."""
+        self._held += seconds
+
     def take(self, now: float) -> None:
         """Count a request that goes out."""
-        self._minute.add(now, 1)
-        if self._anchor is None:
-            return
-        self._taken += 1
-        self._recent.add(now, sent=1.0)
+        self.history.sent(now)
+        self._sent_since += 1
+        if self._measured is not None and self._sent_since >= _WINDOW:
+            self._look_at_noise(now)
         rate = self.rate(now)
         if rate is not None:
             self._fill(now, rate)
             self._level -= 1
 
-    def refused(self, now: float, sent_at: float, asked: float | None = None) -> None:
-        """Record a 429 to a request sent at `sent_at`; `asked` is the wait it asked for, in seconds."""
-        self._minute.add(sent_at, -1)
-        if self._anchor is None:
-            self._begin(now)
-            self._react(now, _SHORTEST_MEASURE if asked is None else asked)
+    def refused(self, now: float, sent_at: float) -> None:
+        """Record a refusal of a request sent at `sent_at`, which `history` knows of."""
+        if self._measured is None or sent_at <= self._set_at:
             return
-        if sent_at > self._anchor:
-            self._taken -= 1
-        if sent_at <= self._reacted_at:
-            return  # sent before the last refusal was known: it tells nothing new
-        self._recent.add(now, refused=1.0)
-        if now - self._reacted_at < _SHORTEST_MEASURE and not self._fruitless:
+        if sent_at <= self._fair_from:
             return
-        share = self._recent.share
-        is_sure = self._recent.refused >= _SURE or self._fruitless > 0
-        if is_sure and share >= _NEARLY_ALL:
-            self._fruitless += 1
-            self._react(now, min(_LONGEST_PAUSE, _SHORTEST_MEASURE * 2.0**self._fruitless) if asked is None else asked)
-        elif (is_sure and share > _LOST) or (share >= _TOLERATED and self._may_react(now)):
-            self._fruitless = 0
-            if self._noise is None or self._measured is None or share > max(_LOST, 2 * self._noise):
-                self._cut(now, share)
+        between = self.history.taken(self._last_refused, sent_at)
+        self._in_a_row = 1 if between else self._in_a_row + 1
+        self._last_refused = sent_at
+        if self.history.taken(self._anchor, sent_at) >= _LEAST_TAKEN or self._in_a_row >= self._row:
+            self._react(now, sent_at)
+        if self._in_a_row >= self._row and sent_at > self._paused_at:
+            self._pause(now)
+
+    @property
+    def _fair_from(self) -> float:
+        """When shares begin to tell: rows that wait as long as was asked are back, not only new ones on their way."""
+        return self._set_at + (min(_LONGEST_RETURN, _RETURNS * self.asked) if self.is_noisy else 0.0)
+
+    @property
+    def _row(self) -> float:
+        """How many refusals in a row are no chance."""
+        return max(_ROW, math.log(_UNLIKELY) / math.log(min(0.99, self.noise))) if self.noise else _ROW
+
+    def _react(self, now: float, sent_at: float) -> None:
+        sample = _NOISY_SAMPLE if self.is_noisy else _RECENT_REQUESTS
+        start = max(self._fair_from, self.history.start_of(sample, sent_at))
+        sent, refused = self.history.counts(start, sent_at)
+        if self._is_starting or (self.rate(now) or 0.0) > (self._measured or 0.0):
+            if refused > self._most_expected(sent):
+                self.noise /= 2
+                if now - self._since > _PLATEAU:
+                    self._first_cut = None
+                self._measure(now, sent_at)
+        elif refused >= _FEW and refused / sent > max(_TOLERATED, self._expected):
+            long = self.history.counts(max(self._fair_from, self.history.start_of(_NOISY_SAMPLE, sent_at)), sent_at)
+            if long[1] / max(1, long[0]) > _TOLERATED_LONG or self._in_a_row >= self._row:
+                self._cut(now, sent_at, sent, refused / sent)
+
+    @property
+    def _expected(self) -> float:
+        """The most of a share of refusals that noise explains."""
+        return self.noise + min(self.noise + _TOLERATED, 0.25 * (1 - self.noise)) if self.noise else 0.0
+
+    def _most_expected(self, sent: int) -> float:
+        share = self._expected
+        return share * sent + 2 * math.sqrt(share * (1 - share) * sent) + bool(share)
+
+    def _look_at_noise(self, now: float) -> None:
+        """Learn which share is refused whatever the rate: the one that a lower rate does not cure."""
+        sent, refused = self.history.counts(max(self._fair_from, self._looked_at), now)
+        self._looked_at, self._sent_since = now, 0
+        share, measured = refused / max(1, sent), self._measured or 0.0
+        trial, self._trial = self._trial, None
+        if trial is not None and share >= _CURED * trial[0]:
+            self.noise = share
+            self._set(now, trial[1])
+        elif share < self.noise:
+            self.noise += _LEARNS * (share - self.noise)
+            self.noise = 0.0 if self.noise < _NO_NOISE else self.noise
+        elif trial is None and refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
+            self._trial = share, measured
+            self._set(now, _TRIED * measured)
+
+    def _is_safe(self, now: float) -> bool:
+        """Return whether the rate is within what was measured."""
+        return not self._is_starting and (self.rate(now) or 0.0) <= (self._measured or 0.0)
+
+    def _cut(self, now: float, sent_at: float, sent: int, share: float) -> None:
+        """Go slower though the rate was within what was measured, until that proves to be of no use."""
+        if self._first_cut is None:
+            self._first_cut = share, self._measured or 0.0
+        elif sent < _SAMPLE:
+            return
+        elif share < _VAIN * self._first_cut[0]:
+            self._first_cut = share, self._measured or 0.0
+        elif (self._measured or 0.0) <= _CUT * self._first_cut[1]:
+            self.noise, rate = share, self._first_cut[1]
+            self._first_cut = None
+            self._is_starting = True
+            self._set(now, rate)
+            return
+        least = (1 - share) * (self._measured or 0.0)
+        self._measure(now, sent_at)
+        self._measured = max(self._measured or 0.0, least)
+
+    def _measure(self, now: float, sent_at: float) -> None:
+        elapsed = sent_at - self._anchor
+        taken = self.history.taken(self._anchor, sent_at)
+        measured = taken / max(_SHORTEST_MEASURE, elapsed)
+        span = min(max(_RECENT, _RECENT_REQUESTS / max(measured, 1.0)), elapsed)
+        lately = self.history.taken(sent_at - span, sent_at) / max(_SHORTEST_MEASURE, span)
+        current = self.rate(now) or 0.0
+        exact = self._exact
+        self._exact = None
+        if taken < _LEAST_TAKEN:
+            measured = exact or max(measured, _UNSURE_CUT * current, self.history.taken(now - 60, now) / 120)
+        else:
+            if self._held > _IDLE * elapsed:
+                # What is given out again by the window may come in the same bursts as it was taken.
+                measured = max(measured, self.history.taken(now - 60, now) / 120)
             else:
-                self._measured *= _NOISE_GAIN
-                self._begin(now)
-                self._react(now, 0.0)
+                self._exact = measured
+                measured = lately if lately > measured * _UNDERRATED else max(measured, min(lately, measured * _ABOVE))
+                if self._is_starting or self._idle > _IDLE * elapsed:
+                    measured = max(measured, _BEFORE_REFUSAL * current)
+            self._anchor, self._idle, self._held = sent_at, 0.0, 0.0
+        self._is_starting = taken < _LEAST_TAKEN and not exact
+        self._set(now, max(_SLOWEST, measured))
 
-    @property
-    def is_at_a_loss(self) -> bool:
-        """True while many are refused and there is no rate yet."""
-        return self._measured is None and self._recent.refused >= _SURE and self._recent.share > _LOST
-
-    @property
-    def _scale(self) -> float:
-        """How much slower everything goes where requests are rare."""
-        return min(_LONGEST_SCALE, max(1.0, _RARE / (self._measured or _RARE)))
-
-    def _may_react(self, now: float) -> bool:
-        return now - self._since >= _PLATEAU * self._scale
-
-    def _cut(self, now: float, share: float) -> None:
-        elapsed = max(_SHORTEST_MEASURE, now - (self._anchor or 0.0))
-        # What went through within a minute may have been saved up for it, but not more than once as much.
-        taken = max(_SLOWEST, self._taken / elapsed, self._minute.total(now) / 120)
-        self._noise = None
-        if share > _LOST or self._before_cuts is None or taken > self._before_cuts:
-            self._before_cuts = taken
-        elif taken < _VAIN * self._before_cuts:
-            taken, self._noise = self._before_cuts, share
-        self._measured = taken
-        self._begin(now)
-        self._react(now, 0.0)
-
-    def _begin(self, now: float) -> None:
-        self.is_active = True
-        self._anchor = now
-        self._taken = 0
-
-    def _react(self, now: float, pause: float) -> None:
-        self._reacted_at = now
-        self._recent = _Recent()
-        self._since = now + pause
+    def _pause(self, now: float) -> None:
+        """Wait, twice as long each time that nothing was taken meanwhile."""
+        pause = min(_LONGEST_PAUSE, 2.0 ** (self._in_a_row - self._row) / (self.rate(now) or _SLOWEST))
+        self._held += pause
         self._paused_until = max(self._paused_until, now + pause)
-        self._at = now
+        self._paused_at = now
+        self._since += pause
+        self._level = 0.0
+        self._at = now + pause
+
+    def _set(self, now: float, rate: float) -> None:
+        self._measured = rate
+        self._since = self._set_at = self._at = now
         self._level = min(self._level, 0.0)
 
     def _fill(self, now: float, rate: float) -> None:
-        self._level = min(max(1.0, rate * _BURST_SECONDS), self._level + (now - self._at) * rate)
-        self._at = now
-
-
-class _LastMinute:
-    """What the server took within the last 60 seconds."""
-
-    def __init__(self) -> None:
-        self._counts = [0] * 60
-        self._seconds = [-1] * 60  # which second each of them is of
-
-    def add(self, moment: float, count: int) -> None:
-        """Count for the second of `moment`."""
-        second = int(moment)
-        slot = second % 60
-        if self._seconds[slot] != second:
-            if count < 0:
-                return  # longer ago than is remembered
-            self._seconds[slot], self._counts[slot] = second, 0
-        self._counts[slot] += count
-
-    def total(self, now: float) -> int:
-        """Add up."""
-        first = int(now) - 60
-        return sum(count for second, count in zip(self._seconds, self._counts, strict=True) if second > first)
-
-
-class _Recent:
-    """What was sent and refused lately; older counts fade."""
-
-    def __init__(self) -> None:
-        self.sent = 0.0
-        self.refused = 0.0
-        self._at = float("-inf")
-
-    def add(self, now: float, *, sent: float = 0.0, refused: float = 0.0) -> None:
-        """Count."""
-        kept = max(0.0, 1 - (now - self._at) / _MEMORY)
-        self.sent = self.sent * kept + sent
-        self.refused = self.refused * kept + refused
-        self._at = now
-
-    @property
-    def share(self) -> float:
-        """The refused share."""
-        return self.refused / max(1.0, self.sent)
+        elapsed, most = max(0.0, now - self._at), max(1.0, rate * _BURST_SECONDS)
+        level = self._level + elapsed * rate
+        if level > most:  # something else than the rate holds requests back: it is not tried, so it does not grow
+            idle = min(elapsed, (level - most) / rate)
+            self._since += idle
+            self._idle += idle
+            level = most
+        self._level = level
+        self._at = max(now, self._at)

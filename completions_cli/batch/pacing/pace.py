@@ -4,15 +4,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from completions_cli.batch.pacing.bucket import Bucket
+from completions_cli.batch.pacing.cap import Cap
 from completions_cli.batch.pacing.concurrency import Concurrency
 from completions_cli.batch.pacing.learned import LearnedRate
 from completions_cli.batch.pacing.mirror import Mirror
+from completions_cli.batch.pacing.retry_after import RetryAfter
 
 FULL = float("inf")
 _REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"
 _TOKENS_LEFT, _TOKENS_LIMIT = "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"
 RATE_HEADERS = (_REQUESTS_LEFT, _REQUESTS_LIMIT, _TOKENS_LEFT, _TOKENS_LIMIT)
-_FIRST_CUT = 0.5  # of what may be in flight, at the first refusal of all
+_MINUTE = 60.0
+_AT_LEAST = 1.0  # requests a second to begin with
+_INSTANT = 0.05  # seconds; what was taken in less tells no rate
+_FADES = 0.9  # what is left of a wait asked for, after another refusal
 
 HeaderOf = Callable[[str], str | None]
 
@@ -20,7 +25,8 @@ HeaderOf = Callable[[str], str | None]
 class Ticket(NamedTuple):
     """A request that was let go: when, for how many tokens, and after how much of all that was ever charged.
 
-    `number` is its name where tickets are handed out elsewhere.
+    `number` is its name where tickets are handed out elsewhere, `in_flight` how many were under way with it, and
+    `left_at` when it was handed out, which may be before it was used.
     """
 
     sent_at: float
@@ -28,6 +34,8 @@ class Ticket(NamedTuple):
     requests_charged: float = 0.0
     tokens_charged: float = 0.0
     number: int = 0
+    in_flight: int = 1
+    left_at: float = 0.0
 
 
 class Memory(NamedTuple):
@@ -48,8 +56,11 @@ class Pace:
         self._tokens = Bucket(tpm, now) if tpm else None
         self._seen_requests = Mirror()
         self._seen_tokens = Mirror()
+        self._cap = Cap()
         self._learned = LearnedRate()
-        self._paused_until = float("-inf")
+        self._began_at = now
+        self._refusing_since = now
+        self._retry_after = RetryAfter()
         self._narrowed = FULL
 
     def wait(self, now: float, tokens: float, most: float) -> float:
@@ -59,8 +70,11 @@ class Pace:
         """
         if self.in_flight >= self.concurrency.limit or self.in_flight >= self._narrowed:
             return FULL
-        wait = max(0.0, self._paused_until - now)
-        if self._learned.is_active:
+        wait = self._retry_after.wait(now)
+        if not self._learned.is_active:
+            if self.in_flight >= self._cap.limit and not self._cap.may_send(now, self.in_flight):
+                return max(wait, self._cap.wait(now))
+        else:
             wait = max(wait, self._learned.wait(now))
         if self._requests is not None:
             wait = max(wait, self._requests.wait(now, 1))
@@ -75,6 +89,8 @@ class Pace:
     def leave(self, now: float, tokens: float, most: float) -> Ticket:
         """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""
         self.in_flight += 1
+        self._retry_after.sent(now)
+        self._cap.sent(now, self.in_flight)
         self._learned.take(now)
         if self._requests is not None:
             self._requests.take(now, 1)
@@ -82,43 +98,70 @@ class Pace:
             self._tokens.take(now, tokens)
         self._seen_requests.take(now, 1)
         self._seen_tokens.take(now, most)
-        return Ticket(now, tokens, self._seen_requests.charged, self._seen_tokens.charged)
+        return Ticket(
+            now, tokens, self._seen_requests.charged, self._seen_tokens.charged, in_flight=self.in_flight, left_at=now
+        )
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
         """Record an answer; `used` is how many tokens the service counted, where it said so."""
         self.concurrency.answered(now - ticket.sent_at, self.in_flight)
         self.in_flight -= 1
+        self._cap.answered()
         if self._tokens is not None and used is not None:
             self._tokens.take(now, used - ticket.tokens)
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
-        """Record a 429. What it would have used is given back; the whole run waits as long as the server asks."""
+        """Record a 429 that asks to wait `retry_after` seconds: refund its tokens, and find out what it is about."""
+        self._give_back(now, ticket)
+        learned, sent_at = self._learned, ticket.left_at or ticket.sent_at
+        learned.history.refused(sent_at)
+        learned.asked = max(retry_after or 0.0, _FADES * learned.asked)
+        if retry_after is not None and not learned.is_noisy:
+            is_test = self._retry_after.asked(now, sent_at, retry_after)
+            learned.held(self._retry_after.held())
+            if is_test:
+                return
+        if learned.is_active:
+            learned.refused(now, sent_at)
+        else:
+            self._lower_cap(now, sent_at, ticket.in_flight)
+
+    def _lower_cap(self, now: float, sent_at: float, level: int) -> None:
+        """Take a refusal for one of a cap on requests in flight until that is in doubt; then find a rate."""
+        if not self._cap.is_descending:
+            self._refusing_since = sent_at
+        self._cap.refused(now, sent_at, level, self.in_flight)
+        if self._cap.is_doubtful:
+            history = self._learned.history
+            lately = history.taken(self._refusing_since, now) / max(_INSTANT, now - self._refusing_since)
+            before = history.taken(now - _MINUTE, now) / min(_MINUTE, max(1.0, now - self._began_at))
+            self._cap.forget()
+            self._learned.begin(now, max(lately, before, _AT_LEAST))
+
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
+        """Record any other failure; `overloaded` when it says that the server has too much to do."""
+        if overloaded:
+            self.refused(now, ticket, retry_after)
+            return
         self._give_back(now, ticket)
         if retry_after is not None:
             self.pause(now + retry_after)
-        if not self._learned.is_active:
-            self.concurrency.overloaded(now, ticket.sent_at, by=_FIRST_CUT)
-        self._learned.refused(now, ticket.sent_at, retry_after)
-        if self._learned.is_at_a_loss:  # later the rate limits what is in flight
-            self.concurrency.overloaded(now, ticket.sent_at)
-
-    def failed(self, now: float, ticket: Ticket, *, overloaded: bool) -> None:
-        """Record any other failure; `overloaded` when it says that the server has too much to do."""
-        self._give_back(now, ticket)
-        if overloaded:
-            self.concurrency.failed(now, ticket.sent_at)
 
     def pause(self, until: float) -> None:
         """Send nothing before `until`."""
-        self._paused_until = max(self._paused_until, until)
+        self._retry_after.pause(until)
 
     def narrow(self, most: int | None) -> None:
         """Limit the requests in flight to `most`, whatever else holds; None ends it."""
+        if most is None and self._narrowed != FULL:
+            # An outage ends: it said nothing of limits, and what waits must not come all at once.
+            self.concurrency.restart()
+            self._cap.forget()
         self._narrowed = FULL if most is None else most
 
     def memory(self, now: float) -> Memory:
         """Return what another pace should know to take over."""
-        return Memory(max(0.0, self._paused_until - now), self._learned.rate(now))
+        return Memory(self._retry_after.left(now), self._learned.rate(now))
 
     def recall(self, now: float, memory: Memory) -> None:
         """Take over from another pace, with nothing saved up."""
