@@ -109,7 +109,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a response. `finish_reasons` by choice index; times in seconds."""
+    """The end of a response. `finish_reasons` by choice index; times in seconds; `notes` are for the user."""
 
     finish_reasons: Mapping[int, str | None]
     usage: Usage | None
@@ -117,6 +117,7 @@ class Finished:
     latency: float = 0.0
     first_token: float | None = None
     attempts: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

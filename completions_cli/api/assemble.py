@@ -34,7 +34,9 @@ class Assembler:
         """Return the response object, choices in index order, with `usage` as it was tallied."""
         choices = [{**self._choices[index], "text": "".join(self._texts[index])} for index in sorted(self._choices)]
         response = {**self._fields, "choices": choices}
-        if usage is not None and isinstance(response.get("usage"), dict):
+        if usage is None and "usage" in response:
+            response["usage"] = None
+        elif usage is not None and isinstance(response.get("usage"), dict):
             counted = {name: count for name, count in usage._asdict().items() if count is not None}
             response["usage"] = {**response["usage"], **counted}
         return response

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.reader import ResponseReader
+from completions_cli.errors import CompletionsError
 from completions_cli.models import Chunk, Json, Usage
 
 _ESCAPE = b"\\u"  # may be half of a surrogate pair
@@ -22,12 +23,12 @@ class Whole(NamedTuple):
     usage: Usage | None
 
 
-def read(body: bytes, choices: int = 1) -> Whole:
-    """Read a body that is all there, a JSON document or an event stream, to a request for so many choices.
+def read(body: bytes, choices: int = 1, broken: CompletionsError | None = None) -> Whole:
+    """Read all that came of a body, a JSON document or an event stream, to a request for so many choices.
 
-    Raises the errors of `ResponseReader`.
+    `broken` is what the connection broke off with. Raises the errors of `ResponseReader`.
     """
-    return _usual(body) or _any(body, choices)
+    return _usual(body) or _any(body, choices, broken)
 
 
 def _usual(body: bytes) -> Whole | None:
@@ -35,7 +36,7 @@ def _usual(body: bytes) -> Whole | None:
     if not body.startswith(b"{") or _ESCAPE in body:
         return None
     try:
-        value = wire.loads(body.decode())
+        value = wire.read(body.decode())
     except ValueError:
         return None
     if type(value) is not dict or value.get("error") or value.get("object") == "error" or "timings" in value:
@@ -44,7 +45,7 @@ def _usual(body: bytes) -> Whole | None:
     if type(choices) is not list or type(usage) is not dict or not choices or not all(map(_is_choice, choices)):
         return None
     prompt, completion, total = usage.get("prompt_tokens"), usage.get("completion_tokens"), usage.get("total_tokens")
-    if type(prompt) is int and type(completion) is int and type(total) is int and min(prompt, completion, total) >= 0:
+    if type(prompt) is int and type(completion) is int and type(total) is int and 0 <= min(prompt, completion) < total:
         return Whole(value, Usage(prompt, completion, total)) if total < _SANE else None
     return None
 
@@ -53,13 +54,15 @@ def _is_choice(value: Json) -> bool:
     return type(value) is dict and type(value.get("text")) is str and type(value.get("index", 0)) is int
 
 
-def _any(body: bytes, choices: int) -> Whole:
+def _any(body: bytes, choices: int, broken: CompletionsError | None = None) -> Whole:
     reader = ResponseReader(choices)
-    chunks = [*reader.feed(body), *reader.close()]
+    chunks = [*reader.feed(body), *reader.close(broken)]
     if len(chunks) == 1:
         response, is_sure = _valid(chunks[0]), len(chunks[0].deltas) == len(chunks[0].raw.get("choices") or ())
     else:
         response, is_sure = _assembled(chunks, reader.usage), all(map(_is_numbered, chunks))
+    if reader.usage is None and response.get("usage"):
+        response = {**response, "usage": None}
     if not is_sure:
         response = {**response, "choices": [_unnumbered(choice) for choice in response["choices"]]}
     return Whole(response, reader.usage)

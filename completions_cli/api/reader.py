@@ -1,18 +1,23 @@
 """Bytes of a 200 answer in, chunks out: an event stream or one JSON document, told apart by how it starts."""
 
-import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeGuard
 
 from completions_cli.api import error_map, wire
+from completions_cli.api.ending import Ending, cut_short, reason_of
+from completions_cli.api.json_body import BLANK, JsonBody
 from completions_cli.api.sse import Event, EventDecoder
-from completions_cli.errors import MalformedResponseError, MisfitError
+from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
 from completions_cli.models import Chunk, Delta, Json, Usage
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _DONE = b"[DONE]"
-_BLANK = b" \t\r\n\xef\xbb\xbf"
-_EVENT_STREAM_STARTS = b"deir:"
+# Of JSON and HTML. Anything else is a field of a stream or a comment, or prose, which holds no events.
+_DOCUMENT_STARTS = b'{["<-0123456789tfn'
+_BEGINNING = 4096  # bytes of what may turn out to be prose
+_FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
+_QUOTED = 120  # characters of what came, in an error
 _MAX_COUNT = 2**63 - 1
 _WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
@@ -23,8 +28,7 @@ class ResponseReader:
     """Reads one answer. Feed it bytes as they come, then close it; both yield the chunks they complete.
 
     Content-Type is not looked at: streams come labelled as JSON and the other way round. A server
-    that answers `stream: true` with one JSON document is accepted. The answer is complete when
-    `[DONE]` came, or every choice has its finish reason, or the document is whole.
+    that answers `stream: true` with one JSON document is accepted. `api.ending` says when an answer is whole.
 
     Take all chunks of one `feed` before the next. Raises ServiceError for an error inside the
     answer, MalformedResponseError for one that is cut short, too large or not a completion. Chunks
@@ -32,16 +36,36 @@ class ResponseReader:
     """
 
     def __init__(self, choices: int = 1, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self.finish_reasons: dict[int, str | None] = {}
-        self.done = False  # nothing that follows matters
+        self.ending = Ending(choices)
+        self._reasons = self.ending.reasons
+        self.is_renumbered = False  # the server numbered one choice in several ways
         self._choices = choices
+        self._is_single = choices == 1  # whatever its pieces are numbered
         self._max_body_bytes = max_body_bytes
         self._usage = _UsageTally()
         self._joiner = _SurrogateJoiner()
         self._events = EventDecoder()
-        self._document = bytearray()
+        self._has_events = False
+        self._body = JsonBody()  # of a stream that holds no events so far, too: it may be something else
         self._size = 0
         self._feed: Callable[[bytes], Iterable[Chunk]] = self._sniff
+
+    @property
+    def finish_reasons(self) -> dict[int, str | None]:
+        """Why each choice finished, by its index; None where it has not."""
+        return self._reasons
+
+    @property
+    def done(self) -> bool:
+        """True when nothing that follows matters."""
+        return self.ending.is_done
+
+    @property
+    def is_complete(self) -> bool:
+        """True when nothing that follows can change what the answer is."""
+        if self.is_document:
+            return self._body.has_finished()
+        return self.ending.is_done or self.ending.is_complete
 
     @property
     def usage(self) -> Usage | None:
@@ -50,8 +74,13 @@ class ResponseReader:
 
     @property
     def is_document(self) -> bool:
-        """True when the answer is one JSON document, of which every byte is progress."""
+        """True when the answer is one JSON document."""
         return self._feed == self._feed_document
+
+    @property
+    def is_idle(self) -> bool:
+        """True when the last bytes were nothing but a comment, which says that the connection is alive and no more."""
+        return self._feed == self._feed_events and self._events.is_comment
 
     def feed(self, received: bytes) -> Iterable[Chunk]:
         """Take the next bytes of the body, decompressed."""
@@ -63,46 +92,61 @@ class ResponseReader:
             )
         return self._feed(received)
 
-    def close(self) -> Iterator[Chunk]:
-        """End the answer: check that it is whole, and yield what only its end completes."""
-        if self._feed != self._feed_events:
-            yield from self._close_document()
+    def close(self, broken: CompletionsError | None = None) -> Iterator[Chunk]:
+        """End the answer: check that it is whole, and yield what only its end completes.
+
+        `broken` is what the connection broke off with: it is raised unless the answer is whole all the same.
+        """
+        yield from self._last_event() if self._feed == self._feed_events else self._close_document(broken)
+        failure = self.ending.failure(broken)
+        if failure is None:
             return
+        if broken is None and not self._has_events:
+            raise _no_events(self._body.text) or failure
+        raise failure
+
+    def _last_event(self) -> Iterator[Chunk]:
+        """Yield the chunk of an event that lacks its blank line, if it is whole."""
         last = self._events.close()
         if last is not None and not self.done and _is_whole(last[1]):
             yield from self._chunks([last])
-        if not self.finish_reasons:
-            raise _cut_short("the stream ended before any text")
-        finished = [reason for reason in self.finish_reasons.values() if reason is not None]
-        if not self.done and len(finished) < max(self._choices, len(self.finish_reasons)):
-            raise _cut_short("the stream ended before it was finished")
 
     def _sniff(self, received: bytes) -> Iterable[Chunk]:
-        """Decide by the first byte that is not blank: that of a field's name or a comment, or a document."""
-        self._document += received
-        first = received.lstrip(_BLANK)[:1]
+        """Decide by the first byte that is not blank: JSON and HTML have theirs, lines of a stream begin otherwise."""
+        self._body.add(received)
+        first = received.lstrip(BLANK)[:1]
         if not first:
             return ()
-        if first not in _EVENT_STREAM_STARTS:
+        if first in _DOCUMENT_STARTS:
             self._feed = self._feed_document
             return ()
         self._feed = self._feed_events
-        return self._feed(bytes(self._document))
+        return self._chunks(self._events.feed(self._body.raw))
 
     def _feed_events(self, received: bytes) -> Iterable[Chunk]:
-        return () if self.done else self._chunks(self._events.feed(received))
+        if self.done:
+            return ()
+        if not self._has_events and len(self._body) < _BEGINNING:
+            self._body.add(received[:_BEGINNING])
+        return self._chunks(self._events.feed(received))
 
     def _feed_document(self, received: bytes) -> Iterable[Chunk]:
-        self._document += received
+        self._body.add(received)
         return ()
 
     def _chunks(self, events: Iterable[Event]) -> Iterator[Chunk]:
         for kind, data in events:
+            self._has_events = True
             if data.strip() == _DONE:
-                self.done = True
+                self.ending.is_done = True
                 break
             source = data.decode("utf-8", "replace")
-            value = _value(kind, source)
+            try:
+                value = _value(kind, source)
+            except MalformedResponseError:
+                if self.ending.is_complete:  # after the last of the text, nothing is lost
+                    continue
+                raise
             if value is not None:
                 yield self._chunk(value, source)
                 _raise_error_beside_choices(value)
@@ -123,37 +167,41 @@ class ResponseReader:
         index, text, reason = choice.get("index"), choice.get("text"), choice.get("finish_reason")
         if not _is_count(index):
             index = position
-        if not isinstance(text, str):
+        if index and self._is_single:
+            index = 0
+            self.is_renumbered = True
+        if reason is not None:
+            reason = reason_of(reason)
+        if text:
+            if not isinstance(text, str):
+                raise _not_a_completion("the response holds a text that is not a string", source)
+            self._usage.has_text = True
+        else:
             _refuse_chat(choice, source)
             text = ""
-        if not isinstance(reason, str):
-            reason = None
         if not text.isascii() or self._joiner.waiting:
             text = self._joiner.join(index, text, is_last=whole or reason is not None)
-        if reason is not None or index not in self.finish_reasons:
-            self.finish_reasons[index] = reason
+        if reason is not None or (index not in self._reasons and "text" in choice):
+            self.ending.piece(index, reason)
         return Delta(index, text, reason)
 
-    def _close_document(self) -> Iterator[Chunk]:
-        text = self._document.strip(_BLANK).decode("utf-8", "replace")
+    def _close_document(self, broken: CompletionsError | None) -> Iterator[Chunk]:
+        text = self._body.text
         if not text:
-            raise _cut_short("the response is empty")
+            raise broken or cut_short("the response is empty")
         try:
-            value = wire.loads(text)
+            value = self._body.value()
         except ValueError as error:
-            if not text.startswith("{"):
-                raise _not_a_completion("the response is not JSON", text) from None
-            raise MalformedResponseError(
-                f"the response is not whole JSON: {error}"[:200],
-                hint="It was probably cut off on its way; try again. Add -vv to see what came.",
-            ) from None
+            raise broken or _not_json(text, error) from None
         if not isinstance(value, dict):
             raise _not_a_completion("the response is not a completion", text)
         if self._choices == 1:  # else nobody knows which prompt they answer
             value = _told_apart(value)
+            self._is_single = _holds_one(value.get("choices"))
         chunk = self._chunk(value, text, whole=True)
-        if not chunk.deltas:
-            raise MisfitError(f"the response holds no choices: {text[:80]!r}", hint=_NOT_A_COMPLETION)
+        if not self._reasons:
+            raise MisfitError(f"the response holds no choices: {text[:_QUOTED]!r}", hint=_NOT_A_COMPLETION)
+        self.ending.is_document = True
         yield chunk
         _raise_error_beside_choices(value)
 
@@ -162,6 +210,7 @@ class _UsageTally:
     """Adds up what chunks say about usage: the last word counts, except that llama.cpp counts each prompt apart."""
 
     def __init__(self) -> None:
+        self.has_text = False
         self._by_choice: dict[int | None, Usage] = {}
 
     def add(self, value: dict[str, Json], deltas: list[Delta]) -> None:
@@ -174,9 +223,9 @@ class _UsageTally:
         self._by_choice[key] = Usage(*(count if _is_count(count) else None for count in counts))
 
     def total(self) -> Usage | None:
-        if _WHOLE_ANSWER in self._by_choice:
-            return self._by_choice[_WHOLE_ANSWER]
-        return Usage.total(self._by_choice.values())
+        told = self._by_choice.get(_WHOLE_ANSWER) or Usage.total(self._by_choice.values())
+        # Some servers send zeros where they have not counted.
+        return None if self.has_text and told is not None and {0} <= {*told} <= {0, None} else told
 
 
 class _SurrogateJoiner:
@@ -200,7 +249,7 @@ class _SurrogateJoiner:
 def _value(kind: bytes, text: str) -> dict[str, Json] | None:
     """Read the data of an event of this type; None for nothing. Raises the error that an event may be."""
     try:
-        value = wire.loads(text) if text.strip() else None
+        value = wire.read(text) if text.strip() else None
     except ValueError:
         if kind == b"error":
             raise error_map.from_event(None, text) from None
@@ -215,6 +264,10 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
 def _is_count(value: Json) -> TypeGuard[int]:
     """Tell an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
     return type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT
+
+
+def _holds_one(choices: Json) -> bool:
+    return isinstance(choices, list) and len(choices) == 1
 
 
 def _told_apart(document: dict[str, Json]) -> dict[str, Json]:
@@ -233,19 +286,33 @@ def _is_whole(data: bytes) -> bool:
     if data.strip() == _DONE:
         return True
     try:
-        json.loads(data)
-    except (ValueError, RecursionError):
+        wire.read(data.decode("utf-8", "replace"))
+    except ValueError:
         return False
     return True
 
 
-def _cut_short(message: str) -> MalformedResponseError:
-    return MalformedResponseError(message, hint="The connection or the server broke off. Try again.")
+def _no_events(text: str) -> MalformedResponseError | None:
+    """Return the error for a body without events: lines that no blank line parts, or prose; None for comments alone."""
+    if _FIELD.search(text):
+        return _not_a_completion("the stream holds no whole event", text)
+    if any(line.strip() and not line.startswith(":") for line in text.splitlines()):
+        return _not_a_completion("the response is not JSON", text)
+    return None
+
+
+def _not_json(text: str, error: ValueError) -> MalformedResponseError:
+    if not text.startswith("{") or "Extra data" in str(error):
+        return _not_a_completion("the response is not JSON", text)
+    return MalformedResponseError(
+        f"the response is not whole JSON: {str(error)[:100]}, in {text[:_QUOTED]!r}",
+        hint="It was probably cut off on its way; try again. Add -vv to see what came.",
+    )
 
 
 def _not_a_completion(message: str, text: str) -> MalformedResponseError:
     return MalformedResponseError(
-        f"{message}: {text[:80]!r}",
+        f"{message}: {text[:_QUOTED]!r}",
         hint=_NOT_A_COMPLETION,
     )
 
@@ -263,7 +330,7 @@ def _raise_what_came_instead(value: dict[str, Json], source: str) -> None:
     if "choices" not in value and isinstance(value.get("content"), str):
         # llama.cpp's own /completions takes the same request and answers in another form.
         raise MalformedResponseError(
-            f"the response holds no choices: {source[:80]!r}",
+            f"the response holds no choices: {source[:_QUOTED]!r}",
             hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
         )
 

@@ -55,6 +55,7 @@ def merge(ends: list[Finished]) -> Finished:
         latency=sum(end.latency for end in ends),
         first_token=ends[0].first_token,
         attempts=max(end.attempts for end in ends),
+        notes=tuple(dict.fromkeys(note for end in ends for note in end.notes)),
     )
 
 

@@ -49,12 +49,21 @@ def dumps(value: Json, *, indent: int | None = None) -> str:
 
 def loads(text: str) -> Json:
     """Read JSON, refusing NaN and what is infinite as a float. Raises ValueError, whatever is wrong, depth included."""
+    return _decoded(text, _DECODER)
+
+
+def read(text: str) -> Json:
+    """Read JSON that a server wrote: NaN and whatever is infinite becomes null. Raises ValueError otherwise."""
+    return _decoded(text, _TOLERANT_DECODER)
+
+
+def _decoded(text: str, decoder: json.JSONDecoder) -> Json:
     try:
         if text.startswith("{"):  # as nearly all do; without the look for white space around it
-            value, end = _DECODER.raw_decode(text)
+            value, end = decoder.raw_decode(text)
             if end == len(text):
                 return value
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except RecursionError as error:
         message = "nested too deeply"
         raise ValueError(message) from error
@@ -73,8 +82,14 @@ def _finite(text: str) -> float:
     return value
 
 
+def _finite_or_none(text: str) -> float | None:
+    value = float(text)
+    return None if math.isinf(value) else value
+
+
 # One decoder for all: json.loads with options would build one for each call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+_TOLERANT_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_or_none)
 
 
 def prompt_from_json(value: Json) -> Prompt:

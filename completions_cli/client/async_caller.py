@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
 from completions_cli.api import sampling
+from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
@@ -97,16 +98,27 @@ class AsyncCaller:
             if not head.is_success:
                 raise await self._failure(head, response)
             incoming.begin(head)
-            async for part in response.body():
-                for chunk in incoming.feed(part):
-                    yield chunk
-                if incoming.is_done:
-                    break
-                if incoming.made_progress:
-                    response.heard()
+            async with aclosing(self._parts(response, incoming)) as parts:
+                async for part in parts:
+                    for chunk in incoming.feed(part):
+                        yield chunk
             for chunk in incoming.close():
                 yield chunk
             yield incoming.finished(self._outgoing.mask)
+
+    async def _parts(self, response: AsyncResponse, incoming: Incoming) -> AsyncGenerator[bytes]:
+        """Yield the parts of a body, each to be fed before the next, as long as they are worth waiting for."""
+        try:
+            async for part in response.body():
+                yield part
+                if incoming.is_done:
+                    return
+                if incoming.is_complete:
+                    response.linger(LINGER_SECONDS)
+                elif incoming.made_progress:
+                    response.heard()
+        except CompletionsError as error:
+            incoming.break_off(error)
 
     async def _failure(self, head: Head, response: AsyncResponse) -> ServiceError:
         refusal = Refusal(head)

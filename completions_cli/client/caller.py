@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from completions_cli.api import sampling
+from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
@@ -113,18 +114,28 @@ class Caller:
             if not head.is_success:
                 raise self._failure(head, response)
             incoming.begin(head)
-            for part in response.body():
+            for part in self._parts(response, incoming):
                 yield from incoming.feed(part)
-                if incoming.is_done:
-                    break
-                if incoming.made_progress:
-                    response.heard()
                 if os.getpid() != process:  # a fork, and the other process reads the same bytes
                     raise UsageError(
                         "this answer was begun by another process, before a fork", hint="Read it there to its end."
                     )
             yield from incoming.close()
             yield incoming.finished(self.mask)
+
+    def _parts(self, response: Response, incoming: Incoming) -> Iterator[bytes]:
+        """Yield the parts of a body, each to be fed before the next, as long as they are worth waiting for."""
+        try:
+            for part in response.body():
+                yield part
+                if incoming.is_done:
+                    return
+                if incoming.is_complete:
+                    response.linger(LINGER_SECONDS)
+                elif incoming.made_progress:
+                    response.heard()
+        except CompletionsError as error:
+            incoming.break_off(error)
 
     def _failure(self, head: Head, response: Response) -> ServiceError:
         refusal = Refusal(head)

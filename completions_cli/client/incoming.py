@@ -7,9 +7,11 @@ from completions_cli.api import document, error_map, retry
 from completions_cli.api.document import Whole
 from completions_cli.api.masking import Mask
 from completions_cli.api.reader import ResponseReader
-from completions_cli.errors import MalformedResponseError, ServiceError
+from completions_cli.errors import CompletionsError, ServiceError
 from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
 from completions_cli.wall_clock import unix_time
+
+_RENUMBERED = "the server numbered the pieces of one choice in several ways; they are shown as one"
 
 
 class Head:
@@ -31,12 +33,15 @@ class Head:
         """The id under which the service knows this exchange."""
         return error_map.request_id(self.headers)
 
-    def read(self, body: bytes, choices: int) -> Whole:
-        """Read a body that is all there. Raises the error that it is, or those of `ResponseReader`."""
+    def read(self, body: bytes, choices: int, broken: CompletionsError | None = None) -> Whole:
+        """Read all that came of a body, until the connection was `broken` if it was.
+
+        Raises the error that it is, or those of `ResponseReader`.
+        """
         if not self.is_success:
             raise self.refusal(body)
         try:
-            return document.read(body, choices)
+            return document.read(body, choices, broken)
         except ServiceError as error:
             self.complete(error)
             raise
@@ -60,8 +65,8 @@ class Incoming:
     ) -> None:
         self.has_text = False  # of an answer that has begun to show, nothing may be tried again
         self.made_progress = False  # whether the last bytes were worth waiting for: comments are not
-        self._expected_choices = request.prompt_count
-        self._reader = ResponseReader(self._expected_choices)
+        self._reader = ResponseReader(request.choice_count)
+        self._broken: CompletionsError | None = None
         self._head = Head(200, {})
         self._attempt = attempt
         self._clock = clock
@@ -70,8 +75,13 @@ class Incoming:
 
     @property
     def is_done(self) -> bool:
-        """True when nothing that follows matters."""
+        """True when nothing is left to read."""
         return self._reader.done
+
+    @property
+    def is_complete(self) -> bool:
+        """True when what follows is worth waiting for a moment, no more: it cannot change what the answer is."""
+        return self._reader.is_complete
 
     def begin(self, head: Head) -> None:
         """Take the head of an answer whose body is going to be read."""
@@ -79,18 +89,20 @@ class Incoming:
 
     def feed(self, received: bytes) -> Iterator[Chunk]:
         """Take the next bytes and yield the chunks they complete. Raises what `ResponseReader` raises."""
-        self.made_progress = self._reader.is_document
-        return self._noted(self._reader.feed(received))
+        self.made_progress = False
+        yield from self._noted(self._reader.feed(received))
+        self.made_progress = self.made_progress or not self._reader.is_idle
+
+    def break_off(self, error: CompletionsError) -> None:
+        """Say that the connection broke: no more will come."""
+        self._broken = error
 
     def close(self) -> Iterator[Chunk]:
         """End the body: check that all of it came, and yield what only its end completes."""
-        yield from self._noted(self._reader.close())
-        came = len(self._reader.finish_reasons)
-        if came < self._expected_choices:
-            raise MalformedResponseError(
-                f"only {came} of {self._expected_choices} choices came",
-                hint="Does this server take arrays of prompts? Try one at a time.",
-            )
+        yield from self._noted(self._reader.close(self._broken))
+        misfit = self._reader.ending.misfit()
+        if misfit is not None:
+            raise misfit
 
     def finished(self, mask: Mask) -> Finished:
         """Return how the answer finished, an id that quotes a secret masked."""
@@ -102,6 +114,7 @@ class Incoming:
             latency=self._clock() - self._started,
             first_token=None if all_at_once else self._first_token,
             attempts=self._attempt,
+            notes=(_RENUMBERED,) if self._reader.is_renumbered else (),
         )
 
     def _noted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:

@@ -159,6 +159,8 @@ def _render(
 
 def _tell(streams: Streams, finished: Finished, *, wanted: bool) -> None:
     stderr = streams.stderr
+    for note in finished.notes:
+        stderr.note(f"note: {note}")
     if not wanted and (stderr.quiet or not stderr.is_terminal):
         return
     if not stderr.is_terminal:

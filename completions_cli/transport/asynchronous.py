@@ -98,6 +98,10 @@ class AsyncResponse:
         """Say that something worth waiting for came: the silence starts anew."""
         self._patience.heard()
 
+    def linger(self, seconds: float) -> None:
+        """Say that nothing more is needed: what still comes is waited for so long at most."""
+        self._patience.linger(seconds)
+
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body, decompressed, as it arrives."""
         while (part := await self._read()) is not None:

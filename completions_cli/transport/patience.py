@@ -22,6 +22,7 @@ class Patience:
         self._deadline = deadline
         self._ends = None if deadline is None else clock() + deadline
         self._heard = clock()
+        self._lingers: float | None = None  # until then, where nothing more is needed
         self.server = "server"  # as messages name it; whoever sends says who it is
 
     @property
@@ -32,6 +33,12 @@ class Patience:
     def heard(self) -> None:
         """Start a new silence."""
         self._heard = self._clock()
+        self._lingers = None
+
+    def linger(self, seconds: float) -> None:
+        """Bound all waits from now on: until `heard` is called, none goes on for longer than `seconds` in all."""
+        if self._lingers is None:
+            self._lingers = self._clock() + seconds
 
     def remaining(self, at_most: float | None = None) -> float | None:
         """Return the seconds the next wait may take, None for any. Raises RequestTimeoutError when none are left."""
@@ -42,6 +49,7 @@ class Patience:
                 at_most,
                 None if self._timeout is None else self._heard + self._timeout - now,
                 None if self._ends is None else self._ends - now,
+                None if self._lingers is None else self._lingers - now,
             )
             if limit is not None
         ]

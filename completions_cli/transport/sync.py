@@ -41,6 +41,10 @@ class Response:
         """Say that something worth waiting for came: the silence starts anew."""
         self._patience.heard()
 
+    def linger(self, seconds: float) -> None:
+        """Say that nothing more is needed: what still comes is waited for so long at most."""
+        self._patience.linger(seconds)
+
     def body(self) -> Iterator[bytes]:
         """Yield the body, decompressed, as it arrives."""
         encoding = self.headers.get("content-encoding", "")

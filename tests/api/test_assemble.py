@@ -12,14 +12,14 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.models import Chunk, Delta, Usage
 
 
-def assembled(*objects: dict[str, Any], usage: Usage | None = None) -> dict[str, Any]:
+def assembled(*objects: dict[str, Any], choices: int = 1) -> dict[str, Any]:
     """Assemble objects as they come through the reader of an event stream."""
     stream = b"".join(b"data: " + json.dumps(item).encode() + b"\n\n" for item in objects)
-    reader = ResponseReader()
+    reader = ResponseReader(choices)
     assembler = Assembler()
     for chunk in [*reader.feed(stream + b"data: [DONE]\n\n"), *reader.close()]:
         assembler.add(chunk)
-    return assembler.response(usage or reader.usage)
+    return assembler.response(reader.usage)
 
 
 def head(**fields: object) -> dict[str, Any]:
@@ -32,11 +32,13 @@ ANNOTATION = {"id": "", "object": "", "created": 0, "model": "", "prompt_filter_
 
 
 @st.composite
-def whole_choices(draw: st.DrawFn, index: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def whole_choices(
+    draw: st.DrawFn, index: int, reasons: st.SearchStrategy[str | None]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Draw a choice, and the same choice in pieces."""
     count = draw(st.integers(1, 4))
     texts = [draw(st.text(max_size=4)) for _ in range(count)]
-    reason = draw(st.sampled_from(["stop", "length", "content_filter", None]))
+    reason = draw(reasons)
     whole: dict[str, Any] = {"index": index, "text": "".join(texts), "finish_reason": reason}
     pieces: list[dict[str, Any]] = [{"index": index, "text": text, "finish_reason": None} for text in texts]
     pieces[-1]["finish_reason"] = reason
@@ -53,7 +55,8 @@ def whole_choices(draw: st.DrawFn, index: int) -> tuple[dict[str, Any], list[dic
 
 @given(st.data())
 def test_chunks_give_the_object_of_the_unstreamed_response(data: st.DataObject) -> None:
-    drawn = [data.draw(whole_choices(index)) for index in range(data.draw(st.integers(1, 3)))]
+    reasons = data.draw(st.sampled_from([st.sampled_from(["stop", "length", "content_filter"]), st.none()]))
+    drawn = [data.draw(whole_choices(index, reasons)) for index in range(data.draw(st.integers(1, 3)))]
     waiting = [list(pieces) for _, pieces in drawn]
     events: list[dict[str, Any]] = []
     while any(waiting):
@@ -66,7 +69,7 @@ def test_chunks_give_the_object_of_the_unstreamed_response(data: st.DataObject) 
     wanted = head(choices=[whole for whole, _ in drawn], usage=USAGE, system_fingerprint="fp")
     if annotated:
         wanted["prompt_filter_results"] = ANNOTATION["prompt_filter_results"]
-    assert assembled(*events) == wanted
+    assert assembled(*events, choices=len(drawn)) == wanted
 
 
 def test_a_document_is_given_back_as_it_came() -> None:
@@ -77,12 +80,12 @@ def test_a_document_is_given_back_as_it_came() -> None:
 
 def test_choices_are_in_index_order_wherever_they_start() -> None:
     pieces = [{"index": index, "text": str(index), "finish_reason": "stop"} for index in (7, 3, 5)]
-    assert [choice["index"] for choice in assembled(head(choices=pieces))["choices"]] == [3, 5, 7]
+    assert [choice["index"] for choice in assembled(head(choices=pieces), choices=len(pieces))["choices"]] == [3, 5, 7]
 
 
 def test_an_index_that_is_none_is_the_choices_place() -> None:
     pieces = [{"index": odd, "text": "a", "finish_reason": "stop"} for odd in ("x", None)]
-    assert [choice["index"] for choice in assembled(head(choices=pieces))["choices"]] == [0, 1]
+    assert [choice["index"] for choice in assembled(head(choices=pieces), choices=len(pieces))["choices"]] == [0, 1]
 
 
 def test_a_filtered_streams_annotations_do_not_hide_what_is_known() -> None:
@@ -121,7 +124,7 @@ def test_usage_is_the_tally_over_what_each_prompt_said() -> None:
         head(choices=[{"index": index, "text": "", "finish_reason": "stop"}], usage=USAGE, timings={})
         for index in (0, 1)
     ]
-    assert assembled(*ends)["usage"] == {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6}
+    assert assembled(*ends, choices=2)["usage"] == {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6}
 
 
 def test_usage_that_was_never_sent_is_not_made_up() -> None:

@@ -240,7 +240,7 @@ def test_a_stream_that_ends_between_two_choices_is_malformed() -> None:
     with pytest.raises(MalformedResponseError, match="before it was finished"):
         read(sse(chunk(choice("a", 0, "stop"))), choices=2)
     with pytest.raises(MalformedResponseError, match="before it was finished"):
-        read(sse(chunk(choice("a", 0, "stop")), chunk(choice("b", 1))))
+        read(sse(chunk(choice("a", 0, "stop")), chunk(choice("b", 1))), choices=2)
 
 
 def test_a_torn_event_after_all_choices_have_finished_costs_the_usage_alone() -> None:
@@ -272,8 +272,8 @@ def test_the_raw_object_is_kept_as_received() -> None:
 
 
 def test_finish_reasons_are_an_open_set_and_the_last_word_counts() -> None:
-    answer = read(sse(chunk(choice("a"), choice("b", 1)), chunk(choice("", 0, "model_length"))) + DONE)
-    assert answer.reader.finish_reasons == {0: "model_length", 1: None}
+    answer = read(sse(chunk(choice("a"), choice("b", 1)), chunk(choice("", 0, "model_length"), choice("", 1, "x"))), 2)
+    assert answer.reader.finish_reasons == {0: "model_length", 1: "x"}
     answer = read(sse(chunk(choice("a", 0, "stop")), chunk(choice(None))) + DONE)
     assert answer.reader.finish_reasons == {0: "stop"}
 
@@ -328,10 +328,20 @@ def test_stream_and_document_are_told_apart_by_their_first_byte(body: bytes, *, 
         (b'"text"', "is not a completion"),
         (b"<!DOCTYPE html><title>Sign in</title>", "is not JSON"),
         (b"upstream connect error", "is not JSON"),
-        (b'{"choices":[{"text":"a"}]} trailing', "not whole JSON"),
-        (b'{"choices":[{"text":"a","logprob":NaN}]}', "not whole JSON"),
-        (b'{"choices":[{"text":"a","logprob":-Infinity}]}', "not whole JSON"),
-        (b'{"choices":[{"text":"a","logprob":1e999}]}', "not whole JSON"),
+        (b'{"choices":[{"text":"a"}]} trailing', "the response is not JSON: '{"),
+        (b'{"choices":[{"text":"a"}]}\n{"choices":[{"text":"b"}]}\n', "the response is not JSON: '{"),
+        (b'data: {"choices":[{"text":"a"}]}\ndata: {"choices":[{"text":"b"}]}\n', "holds no whole event: 'data: {"),
+        (b"error: model overloaded", "the response is not JSON: 'error: model overloaded'"),
+        (b"error: model overloaded\n\nid: none\n\n", "holds no whole event: 'error: model overloaded"),
+        (b"data is missing", "the response is not JSON: 'data is missing'"),
+        (b"nothing here", "the response is not JSON: 'nothing here'"),
+        (b"Internal Server Error", "the response is not JSON: 'Internal"),
+        (b'{"choices":[{"text":["Hello"],"finish_reason":"stop"}]}', "a text that is not a string: '{"),
+        (
+            b'data: {"choices":[{"text":["Hello"],"finish_reason":"stop"}]}\n\n' + DONE,
+            "a text that is not a string: '{",
+        ),
+        (b'{"choices":[{"finish_reason":null}]}', "holds no choices"),
         (b'{"choices":[{"text":"a","n":' + b"9" * 5000 + b"}]}", "not whole JSON"),
         (b'{"choices":' + b"[" * 100_000, "not whole JSON"),
         (b'{"a":' * 100_000, "not whole JSON"),
@@ -343,7 +353,7 @@ def test_stream_and_document_are_told_apart_by_their_first_byte(body: bytes, *, 
         (b"data: hello\n\n", "an event that is not JSON: 'hello'"),
         (b"data: [1]\n\n", "an event that is not a completion"),
         (b'data: "x"\n\n', "an event that is not a completion"),
-        (b'data: {"choices":[{"text":"a","logprob":NaN}]}\n\n', "not JSON"),
+        (b'data: {"choices":[{"text":"a","logprob":nan}]}\n\n', "not JSON"),
         (b"data: " + b"[" * 100_000 + b"\n\n", "not JSON"),
         (b"data: {}\x00\n\n", "not JSON"),
     ],
@@ -357,6 +367,56 @@ def test_what_is_no_completion_is_malformed(body: bytes, message: str) -> None:
         assert len(error.message) < 300
 
 
+def test_numbers_that_json_does_not_know_are_read_as_null() -> None:
+    odd = b'{"choices":[{"text":"a","finish_reason":"stop","logprobs":{"token_logprobs":[NaN,-Infinity,1e999,-1.5]}}]}'
+    for body in (odd, b"data: " + odd + b"\n\n"):
+        answer = read(body)
+        assert answer.texts == {0: "a"}
+        assert answer.chunks[0].raw["choices"][0]["logprobs"] == {"token_logprobs": [None, None, None, -1.5]}
+
+
+def test_a_usage_of_zeros_beside_text_is_none() -> None:
+    zeros = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    for text, usage in (("a", None), ("", Usage(0, 0, 0))):
+        whole = chunk(choice(text, 0, "stop"), usage=zeros)
+        assert read(sse(whole, chunk(usage=zeros)) + DONE).reader.usage == usage
+        assert read(json.dumps(whole).encode()).reader.usage == usage
+
+
+def test_one_prompt_has_one_choice_whatever_its_pieces_are_numbered() -> None:
+    pieces = [chunk(choice(text, number)) for number, text in enumerate("abc")]
+    answer = read(sse(*pieces, chunk(choice("d", 3, "stop"))))
+    assert (answer.texts, answer.reader.is_renumbered) == ({0: "abcd"}, True)
+    assert read(json.dumps(chunk(choice("a", 7, "stop"))).encode()).texts == {0: "a"}
+    assert not read(sse(chunk(choice("a", 0, "stop")))).reader.is_renumbered
+
+
+def test_an_event_that_cannot_be_read_takes_nothing_from_an_answer_that_is_whole() -> None:
+    assert read(sse(chunk(choice("An", 0, "stop"))) + b'data: {"usage": oops}\n\n' + b"data: bye\n\n").texts == {
+        0: "An"
+    }
+
+
+@pytest.mark.parametrize(
+    ("received", "is_idle"),
+    [
+        ([b": ping\n\n"], True),
+        ([b": ping", b" still", b"\n\n"], True),
+        ([b"data: {", b": ping\n"], False),  # it is data, for the line has not ended
+        ([b"data: {\n", b": ping\n"], True),
+        ([b"\n"], False),
+        ([b"data: {"], False),
+        ([b'{"a'], False),
+        ([b" ", b": ping\n\n"], True),
+    ],
+)
+def test_every_byte_is_a_sign_of_life_but_those_of_comments(received: list[bytes], *, is_idle: bool) -> None:
+    reader = ResponseReader()
+    for piece in received:
+        list(reader.feed(piece))
+    assert reader.is_idle is is_idle
+
+
 def test_big_numbers_and_duplicate_keys_are_read() -> None:
     answer = read(b'data: {"choices":[{"text":"no","text":"a","seed":123456789012345678901234567890}]}\n\n' + DONE)
     assert answer.texts == {0: "a"}
@@ -367,17 +427,16 @@ def test_big_numbers_and_duplicate_keys_are_read() -> None:
     ("wrong", "text", "index", "reason"),
     [
         ({"text": None}, "", 0, None),
-        ({"text": 5}, "", 0, None),
-        ({"text": ["a"]}, "", 0, None),
         ({"text": "a", "index": "1"}, "a", 0, None),
         ({"text": "a", "index": None}, "a", 0, None),
         ({"text": "a", "index": True}, "a", 0, None),
         ({"text": "a", "index": 1.0}, "a", 0, None),
-        ({"text": "a", "index": 2**63 - 1}, "a", 2**63 - 1, None),
+        ({"text": "a", "index": 2**63 - 1}, "a", 0, None),
         ({"text": "a", "index": 2**63}, "a", 0, None),
         ({"text": "a", "finish_reason": 5}, "a", 0, None),
         ({"text": "a", "finish_reason": {}}, "a", 0, None),
-        ({"text": "a", "finish_reason": ""}, "a", 0, ""),
+        ({"text": "a", "finish_reason": ""}, "a", 0, None),
+        ({"text": "a", "finish_reason": "null"}, "a", 0, None),
     ],
 )
 def test_fields_of_the_wrong_type_count_as_absent(
@@ -423,7 +482,8 @@ def test_what_one_prompt_does_not_count_is_not_counted_as_nothing() -> None:
             chunk(choice("a", 0, "stop"), usage=USAGE, timings={}),
             chunk(choice("b", 1, "stop"), usage={"prompt_tokens": 3}, timings={}),
         )
-        + DONE
+        + DONE,
+        2,
     )
     assert answer.reader.usage == Usage(8, None, None)
 

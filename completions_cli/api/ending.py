@@ -1,0 +1,94 @@
+"""How an answer may end, and what each end means. Values in, values out.
+
+    what came                                      how it ended                  outcome
+    ---------------------------------------------  ----------------------------  --------------------
+    a finish reason for every choice asked for     in any way                    whole
+    [DONE], every choice, no finish reasons        (nothing is read after it)    whole
+    [DONE], every choice, some finish reasons      (nothing is read after it)    cut short
+    a JSON document that can be read               in any way                    whole
+    fewer or more choices than were asked for      in any way                    no answer to that request
+    anything else                                  in order                      cut short
+    anything else                                  broken off, silence           what the connection says
+
+Once a row says "whole", nothing that is still to come can change it: the rest is waited for LINGER_SECONDS at most.
+"""
+
+from collections.abc import Mapping
+
+from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
+from completions_cli.models import Json
+
+LINGER_SECONDS = 2.0
+# Servers that have nothing to say here say it in many ways.
+_NO_REASON = frozenset({"", "null", "None", "none"})
+
+
+def reason_of(value: Json) -> str | None:
+    """Return a finish reason; None while a choice goes on."""
+    return value if isinstance(value, str) and value not in _NO_REASON else None
+
+
+class Ending:
+    """What is known of the end of an answer to a request for `expected` choices."""
+
+    def __init__(self, expected: int) -> None:
+        self.reasons: dict[int, str | None] = {}
+        self.is_done = False  # [DONE] came
+        self.is_document = False  # the whole of a JSON document came
+        self._expected = expected
+        self._finished = 0
+
+    def piece(self, index: int, reason: str | None) -> None:
+        """Record a piece of a choice, and why it finished if it did."""
+        if reason is None:
+            self.reasons.setdefault(index, None)
+            return
+        self._finished += self.reasons.get(index) is None
+        self.reasons[index] = reason
+
+    @property
+    def is_complete(self) -> bool:
+        """True once every choice that was asked for has finished."""
+        return self._finished >= self._expected and self._finished == len(self.reasons)
+
+    def failure(self, broken: CompletionsError | None) -> CompletionsError | None:
+        """Return the error that an answer which ended here is; None when it is whole.
+
+        `broken` is what the connection broke off with, None when it ended in order.
+        """
+        if self.is_document or self.is_complete or (self.is_done and self.reasons and not self._finished):
+            return None
+        if broken is not None and not self.is_done:
+            return broken
+        return cut_short(
+            "the stream ended before it was finished" if self.reasons else "the stream ended before any text"
+        )
+
+    def misfit(self) -> MisfitError | None:
+        """Return the error that an answer with other choices than were asked for is."""
+        came = len(self.reasons)
+        if came < self._expected:
+            return MisfitError(
+                f"only {came} of {self._expected} choices came",
+                hint="Does this server take arrays of prompts, and n? Ask for one at a time.",
+            )
+        # What one prompt is answered with is its answer, however much it is.
+        if self._expected > 1 and self.reasons.keys() != set(range(self._expected)):
+            return MisfitError(
+                f"the response holds {came} choices that are not numbered from 0 to {self._expected - 1}",
+                hint="Nobody can say which prompt each of them answers. Ask for one at a time.",
+            )
+        return None
+
+
+def cut_short(message: str) -> MalformedResponseError:
+    """Make the error for an answer that broke off."""
+    return MalformedResponseError(message, hint="The connection or the server broke off. Try again.")
+
+
+def has_finished(document: Mapping[str, Json]) -> bool:
+    """Return whether every choice of a document has its finish reason."""
+    choices = document.get("choices")
+    if not isinstance(choices, list) or not choices:
+        return False
+    return all(isinstance(choice, dict) and reason_of(choice.get("finish_reason")) for choice in choices)
