@@ -122,6 +122,10 @@ class MalformedResponseError(CompletionsError):
     next_step = "Try again; -vv shows what came."
 
 
+class DamagedResponseError(MalformedResponseError):
+    """The answer was changed on its way: what came cannot be trusted, however whole it looks."""
+
+
 class MisfitError(MalformedResponseError):
     """The answer holds other choices than were asked for, so nobody can tell which prompt each one answers.
 

@@ -79,8 +79,8 @@ class ResponseReader:
 
     @property
     def is_idle(self) -> bool:
-        """True when the last bytes were nothing but a comment, which says that the connection is alive and no more."""
-        return self._feed == self._feed_events and self._events.is_comment
+        """True when the last bytes, if they held no event, were of no use: a comment, or a blank line of a stream."""
+        return self._feed == self._feed_events and not self._events.is_amid_field
 
     def feed(self, received: bytes) -> Iterable[Chunk]:
         """Take the next bytes of the body, decompressed."""

@@ -33,11 +33,9 @@ class EventDecoder:
         self._rest = bytearray()  # what came after the last blank line, its lines ended by LF
         self._skip_lf = False  # the last byte was a CR, which already ended its line
         self._at_start = True
-        self.is_comment = False  # whether the last bytes held a comment; an event beside it is the caller's to see
 
     def feed(self, received: bytes) -> Iterator[Event]:
         """Take the next bytes and yield the events they complete; take all of them before the next call."""
-        self.is_comment = False
         for start in range(0, len(received), _STEP):
             for block in self._blocks(received[start : start + _STEP]):
                 self._check_size(len(block) + 1)
@@ -45,10 +43,15 @@ class EventDecoder:
                     yield b"", block[6:]
                 elif block and (event := _event(block)):
                     yield event
-                elif block.startswith(b":"):
-                    self.is_comment = True
             self._check_size(len(self._rest))
-        self.is_comment |= self._ends_in_comment()
+
+    @property
+    def is_amid_field(self) -> bool:
+        """True when a line has begun that is no comment, and its end has not come."""
+        if not self._rest or self._rest.endswith(b"\n"):
+            return False
+        start = self._rest.rfind(b"\n", max(0, len(self._rest) - _LONG_COMMENT)) + 1
+        return not self._rest.startswith(b":", start)
 
     def close(self) -> Event | None:
         """End the stream: the event that lacked its blank line, if there is one.
@@ -56,12 +59,6 @@ class EventDecoder:
         The standard drops it; servers do cut it off, so the caller uses it when it is whole.
         """
         return next(self.feed(b"\n\n"), None)
-
-    def _ends_in_comment(self) -> bool:
-        """Return whether the last line that has begun is a comment."""
-        end = len(self._rest) - self._rest.endswith(b"\n")
-        start = self._rest.rfind(b"\n", max(0, end - _LONG_COMMENT), end) + 1
-        return self._rest.startswith(b":", start) and end - start < _LONG_COMMENT
 
     def _blocks(self, received: bytes) -> list[bytes]:
         """Cut what has come at blank lines; what follows the last one waits for more."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
 from completions_cli.batch import encoding
-from completions_cli.client.incoming import Head
+from completions_cli.client.incoming import Head, listening
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.errors import AuthError, CompletionsError
 from completions_cli.models import CompletionRequest, Json, Usage
@@ -69,9 +70,11 @@ class Exchange:
     async def _once(self, request: CompletionRequest, signing: Mapping[str, str]) -> Reply:
         head = None
         try:
-            answer = await self._transport.send(self._outgoing.request(request, signing))
+            choices = request.choice_count
+            signed = self._outgoing.request(request, signing)
+            answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
-            whole = head.read(answer.body, request.choice_count)
+            whole = head.read(answer.body, choices, answer.broken)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
         return Reply(whole.response, whole.usage, head, self.mask.word(head.request_id))

@@ -14,7 +14,7 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
-from completions_cli.errors import CompletionsError, NetworkError, ServiceError
+from completions_cli.errors import CompletionsError, DamagedResponseError, NetworkError, ServiceError
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection
@@ -117,6 +117,8 @@ class AsyncCaller:
                     response.linger(LINGER_SECONDS)
                 elif incoming.made_progress:
                     response.heard()
+        except DamagedResponseError:
+            raise
         except CompletionsError as error:
             incoming.break_off(error)
 

@@ -15,7 +15,13 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
-from completions_cli.errors import CompletionsError, NetworkError, ServiceError, UsageError
+from completions_cli.errors import (
+    CompletionsError,
+    DamagedResponseError,
+    NetworkError,
+    ServiceError,
+    UsageError,
+)
 from completions_cli.models import Chunk, CompletionRequest, Finished
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
@@ -134,6 +140,8 @@ class Caller:
                     response.linger(LINGER_SECONDS)
                 elif incoming.made_progress:
                     response.heard()
+        except DamagedResponseError:
+            raise
         except CompletionsError as error:
             incoming.break_off(error)
 

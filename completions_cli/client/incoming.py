@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias
 
 from completions_cli.api import document, error_map, retry
 from completions_cli.api.document import Whole
@@ -10,6 +11,9 @@ from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import CompletionsError, ServiceError
 from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
 from completions_cli.wall_clock import unix_time
+
+# What a part of a body is worth: nothing more is needed, more is to come, or it was a comment and the like.
+Heard: TypeAlias = Literal["complete", "more", "idle"]
 
 _RENUMBERED = "the server numbered the pieces of one choice in several ways; they are shown as one"
 
@@ -145,3 +149,19 @@ class Refusal:
     def error(self) -> ServiceError:
         """Make the error of what has come."""
         return self._head.refusal(bytes(self._body))
+
+
+def listening(choices: int) -> Callable[[bytes], Heard]:
+    """Make what is told of each part of a body of so many choices, and returns what that was worth."""
+    reader = ResponseReader(choices)
+
+    def tell(part: bytes) -> Heard:
+        try:
+            has_events = bool(list(reader.feed(part)))
+        except CompletionsError:  # whoever reads the body as a whole says so
+            return "complete"
+        if reader.is_complete:
+            return "complete"
+        return "idle" if reader.is_idle and not has_events else "more"
+
+    return tell

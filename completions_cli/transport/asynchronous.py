@@ -3,27 +3,27 @@
 import asyncio
 import datetime as dt
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
-from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
-from completions_cli.api import error_map
 from completions_cli.api.reader import MAX_BODY_BYTES
-from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError
+from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.connection import Connection, Trace
+from completions_cli.transport.decompression import Decompressor
 from completions_cli.transport.link import Link
 from completions_cli.transport.patience import Patience
+from completions_cli.transport.received import Listen, Received, cancellable
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
 
 _Default = TypeVar("_Default")
-_Found = TypeVar("_Found")
 
 
 class Headers(Mapping[str, str]):
@@ -63,14 +63,15 @@ class Headers(Mapping[str, str]):
 
 
 class Answer:
-    """A whole answer."""
+    """All that came of an answer; `broken` is what the connection broke off with, if it did."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "broken", "headers", "status")
 
-    def __init__(self, inner: Response, body: bytes) -> None:
+    def __init__(self, inner: Response, body: bytes, broken: CompletionsError | None) -> None:
         self.status: int = inner.status
         self.headers = Headers(inner)
         self.body = body
+        self.broken = broken
 
     @property
     def is_redirect(self) -> bool:
@@ -104,14 +105,19 @@ class AsyncResponse:
 
     async def body(self) -> AsyncIterator[bytes]:
         """Yield the body, decompressed, as it arrives."""
+        decompressor = Decompressor(self.headers.get("content-encoding", ""))
         while (part := await self._read()) is not None:
-            yield part
+            try:
+                for step in decompressor.feed(part):
+                    yield step
+            except zlib.error:
+                raise reports.undecodable(self.peer) from None
 
     async def _read(self) -> bytes | None:
         try:
             with _watched(answering=True):
                 async with asyncio.timeout(self._patience.remaining()):
-                    part = await _cancellable(self._inner.body_reader.read_chunk())
+                    part = await cancellable(self._inner.body_reader.read_chunk())
         except TimeoutError:
             raise self._patience.expired() from None
         except _BrokenError as broken:
@@ -150,17 +156,6 @@ def _watched(*, answering: bool) -> Iterator[None]:
         raise _BrokenError(error, time.monotonic() - started, answering=answering) from None
 
 
-async def _cancellable(waiting: Awaitable[_Found]) -> _Found:
-    """Wait for the library, which loses a cancellation that comes at the same moment as what it waits for."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    try:
-        return await waiting
-    finally:
-        if task and task.cancelling() > before:
-            raise asyncio.CancelledError
-
-
 class AsyncTransport:
     """Connections to one service, for one event loop. Use as an asynchronous context manager, or close it."""
 
@@ -197,19 +192,20 @@ class AsyncTransport:
             await self._link.close()
             self._link = None
 
-    async def send(self, request: HttpRequest) -> Answer:
+    async def send(self, request: HttpRequest, listen: Listen | None = None) -> Answer:
         """Send a request and read its answer, whatever its status.
 
-        A 307 or 308 within the origin is followed once, any other redirect is a NetworkError. Raises
-        NetworkError, RequestTimeoutError or MalformedResponseError when the exchange breaks.
+        `listen` makes what is told of each part of a body, and returns whether it is complete: the rest is then waited
+        for a moment, no more. A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
+        Raises NetworkError, RequestTimeoutError or MalformedResponseError when no answer begins, or it is too large.
         """
         link = self._link or self._start(request)
-        answer = await self._exchange(link, request)
+        answer = await self._exchange(link, request, listen)
         if not answer.is_redirect:
             return answer
         peer = link.route.target
         redirected = redirects.followed(peer, request, answer.status, answer.headers) or request
-        answer = await self._exchange(link, redirected)
+        answer = await self._exchange(link, redirected, listen)
         redirects.refuse(peer, redirected, answer.status, answer.headers)
         return answer
 
@@ -252,70 +248,54 @@ class AsyncTransport:
                 raise
         return await _sent(stack, link.post(request, fresh=True), patience)
 
-    async def _exchange(self, link: Link, request: HttpRequest) -> Answer:
+    async def _exchange(self, link: Link, request: HttpRequest, listen: Listen | None) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
         try:
             try:
-                return await self._once(link, link.post(request))
+                return await self._once(link, link.post(request), listen)
             except _BrokenError as broken:
                 if broken.answering or not link.met_a_stale_one(broken.error):
                     raise
-            return await self._once(link, link.post(request, fresh=True))
+            return await self._once(link, link.post(request, fresh=True), listen)
         except _BrokenError as broken:
             raise broken.mapped(link, self._connection) from None
 
-    async def _once(self, link: Link, builder: RequestBuilder) -> Answer:
+    async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:
             builder = builder.timeout(self._deadline)
         async with AsyncExitStack() as stack:
             with _watched(answering=False):
-                inner = await _cancellable(stack.enter_async_context(builder.build_streamed()))
+                inner = await cancellable(stack.enter_async_context(builder.build_streamed()))
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
             _refuse_proxys(inner, link)
-            with _watched(answering=True):
-                body = await (self._body(inner) if inner.status in SUCCESS else self._error_body(inner))
-        link.answered(inner)
+            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None)
+            broken = await self._read(received, link, listen)
+        if broken is None:
+            link.answered(inner)
         if self._trace is not None:
-            self._trace.body(body)
-        return Answer(inner, body)
+            self._trace.body(received.body)
+        return Answer(inner, received.body, broken)
+
+    async def _read(self, received: Received, link: Link, listen: Listen | None) -> CompletionsError | None:
+        """Read a body as far as it comes; return what it broke off with, if it did."""
+        try:
+            with _watched(answering=True):
+                await received.read(listen, self._connection.timeout)
+        except TimeoutError:
+            return reports.silent(str(link.route.target), self._connection.timeout)
+        except zlib.error:
+            raise reports.undecodable(link.route.target) from None
+        except _BrokenError as broken:
+            if isinstance(broken.error, zlib.error):
+                raise reports.undecodable(link.route.target) from None
+            return broken.mapped(link, self._connection)
+        return None
 
     def _start(self, request: HttpRequest) -> Link:
         self._link = Link(self._connection, request.url)
         return self._link
-
-    async def _body(self, inner: Response) -> bytes:
-        length = inner.get_header("content-length")
-        is_known = length is not None and length.isdigit() and inner.get_header("content-encoding") is None
-        if is_known and int(length or 0) <= self._max_body_bytes:
-            return (await _cancellable(inner.bytes())).to_bytes()
-        parts = []
-        size = 0
-        while (part := await _cancellable(inner.body_reader.read_chunk())) is not None:
-            parts.append(part.to_bytes())
-            size += len(part)
-            if size > self._max_body_bytes:
-                raise MalformedResponseError(
-                    f"the response is larger than {self._max_body_bytes // (1024 * 1024)} MiB",
-                    hint="Ask for fewer tokens or fewer prompts at a time.",
-                )
-        return b"".join(parts)
-
-    async def _error_body(self, inner: Response) -> bytes:
-        """Read as much of an error's body as is of use; when it breaks off, the status says enough."""
-        parts = []
-        size = 0
-        try:
-            while (
-                size <= error_map.MAX_ERROR_BYTES
-                and (part := await _cancellable(inner.body_reader.read_chunk())) is not None
-            ):
-                parts.append(part.to_bytes())
-                size += len(part)
-        except PyreqwestError:
-            pass
-        return b"".join(parts)
 
 
 async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patience) -> Response:
@@ -323,7 +303,7 @@ async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patien
     try:
         with _watched(answering=False):
             async with asyncio.timeout(patience.remaining()):
-                return await _cancellable(stack.enter_async_context(builder.build_streamed()))
+                return await cancellable(stack.enter_async_context(builder.build_streamed()))
     except TimeoutError:
         raise patience.expired() from None
 

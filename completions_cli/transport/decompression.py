@@ -7,33 +7,64 @@ _STEP = 256 * 1024  # bytes given at a time
 # As zlib wants its formats named. "deflate" is zlib's own, except where servers send it without a header.
 _FORMATS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
+_GZIP_START = b"\x1f\x8b"
+
+
+class Decompressor:
+    """Undoes the one encoding that is asked for; a body in any other, or in several, is given as it came.
+
+    A gzip body may have several members, one after another; what follows the last is ignored.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._format = _FORMATS.get(encoding.strip().lower())
+        self._stream = zlib.decompressobj(self._format or 0)
+        self._may_be_raw = self._format == _FORMATS["deflate"]
+        self._held = b""  # less than it takes to know what comes
+
+    def feed(self, received: bytes) -> Iterator[bytes]:
+        """Take the next bytes; yield what they unfold to. Raises zlib.error when they are not what was said."""
+        if self._format is None:
+            if received:
+                yield received
+            return
+        waiting, self._held = self._held + received, b""
+        while True:
+            if self._stream.eof:
+                waiting = self._next_member(waiting)
+                if not waiting:
+                    return
+            given = self._decompress(waiting)
+            if given:
+                yield given
+            waiting = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            if not waiting and len(given) < _STEP:
+                return
+
+    def _next_member(self, rest: bytes) -> bytes:
+        """Begin the member that `rest` is the start of, and return it; nothing when it is none, or not known yet."""
+        if self._format != _FORMATS["gzip"] or not _GZIP_START.startswith(rest[:2]):
+            return b""
+        if len(rest) < len(_GZIP_START):
+            self._held = rest
+            return b""
+        self._stream = zlib.decompressobj(self._format)
+        return rest
+
+    def _decompress(self, waiting: bytes) -> bytes:
+        try:
+            return self._stream.decompress(waiting, _STEP)
+        except zlib.error:
+            if not self._may_be_raw:
+                raise
+            self._stream = zlib.decompressobj(_RAW_DEFLATE)
+            return self._stream.decompress(waiting, _STEP)
+        finally:
+            self._may_be_raw = False
 
 
 def decompressed(received: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Undo the one encoding that is asked for; a body in any other, or in several, is given as it came.
-
-    Raises zlib.error when the body is not what its header says.
-    """
-    form = _FORMATS.get(encoding.strip().lower())
-    return iter(received) if form is None else _steps(received, form)
-
-
-def _steps(received: Iterable[bytes], form: int) -> Iterator[bytes]:
-    stream = zlib.decompressobj(form)
-    may_be_raw = form == _FORMATS["deflate"]
+    """Undo an encoding as `Decompressor` does."""
+    decompressor = Decompressor(encoding)
     for part in received:
-        waiting = part
-        while not stream.eof:
-            try:
-                given = stream.decompress(waiting, _STEP)
-            except zlib.error:
-                if not may_be_raw:
-                    raise
-                stream = zlib.decompressobj(_RAW_DEFLATE)
-                given = stream.decompress(waiting, _STEP)
-            may_be_raw = False
-            if given:
-                yield given
-            waiting = stream.unconsumed_tail
-            if not waiting and len(given) < _STEP:
-                break
+        yield from decompressor.feed(part)

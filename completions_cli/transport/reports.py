@@ -3,7 +3,7 @@
 Each names who was at the other end, with host and port: the endpoint, the proxy or the sign-in server.
 """
 
-from completions_cli.errors import MalformedResponseError, NetworkError, RequestTimeoutError
+from completions_cli.errors import DamagedResponseError, MalformedResponseError, NetworkError, RequestTimeoutError
 from completions_cli.transport.route import PROXY, Peer, Route
 
 _BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
@@ -135,9 +135,9 @@ def cut_off(peer: Peer) -> MalformedResponseError:
     )
 
 
-def undecodable(peer: Peer) -> MalformedResponseError:
+def undecodable(peer: Peer) -> DamagedResponseError:
     """Return the error for a body that is not compressed as its header says."""
-    return MalformedResponseError(
+    return DamagedResponseError(
         f"the response of the {peer} cannot be decompressed", hint="It was damaged on its way; try again."
     )
 

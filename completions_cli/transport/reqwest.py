@@ -37,8 +37,8 @@ def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
         .follow_redirects(False)  # a redirect may lead elsewhere, and would take the key along
         .referer(False)
         .no_proxy()  # those of the environment were read by `settings`
-        .gzip(True)
-        .deflate(True)
+        .gzip(False)  # undone by `decompression`, a little at a time
+        .deflate(False)
         .brotli(False)
         .zstd(False)
         .pool_idle_timeout(dt.timedelta(seconds=IDLE_SECONDS))

@@ -402,15 +402,20 @@ def test_an_event_that_cannot_be_read_takes_nothing_from_an_answer_that_is_whole
     [
         ([b": ping\n\n"], True),
         ([b": ping", b" still", b"\n\n"], True),
-        ([b"data: {", b": ping\n"], False),  # it is data, for the line has not ended
         ([b"data: {\n", b": ping\n"], True),
         ([b"\n"], False),
         ([b"data: {"], False),
+        ([b"data: {}\n\n", b"\n"], True),
+        ([b"data: {}\n\n", b"data:\n\n"], True),
         ([b'{"a'], False),
-        ([b" ", b": ping\n\n"], True),
+        ([b'{"a', b"\n"], False),
+        ([b"error: mo"], False),
+        ([b"\n", b": ping\n\n"], True),
     ],
 )
-def test_every_byte_is_a_sign_of_life_but_those_of_comments(received: list[bytes], *, is_idle: bool) -> None:
+def test_every_byte_is_a_sign_of_life_but_those_between_the_events_of_a_stream(
+    received: list[bytes], *, is_idle: bool
+) -> None:
     reader = ResponseReader()
     for piece in received:
         list(reader.feed(piece))

@@ -25,7 +25,7 @@ from tests.scripted_server import scripted
 _AT_MOST = 30
 _NEVER = 60.0
 # What the command has in common with `Client` need not be shown for each row twice.
-_SOME = ENDINGS[::3]
+_SOME = ENDINGS[::6]
 
 Outcome = tuple[int, tuple[str, ...] | None]
 Ask = Callable[[Row, str], Outcome]
@@ -89,7 +89,7 @@ def batch(row: Row, url: str) -> Outcome:
     return asyncio.run(ask())
 
 
-@pytest.mark.parametrize("ask", [client, async_client])
+@pytest.mark.parametrize("ask", [client, async_client, batch])
 def test_every_end_has_its_outcome_for_every_caller(ask: Ask) -> None:
     def play(row: Row) -> Outcome:
         with scripted() as server:

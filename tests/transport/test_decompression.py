@@ -73,3 +73,14 @@ def test_a_deadline_is_kept_while_a_few_bytes_unfold(cli: Cli, scripted_server: 
     scripted_server.play([head + gzip.compress(unfolded)])
     result = cli.service(scripted_server.url).run("stream", "P", "--deadline", "0.3")
     assert (result.code, "--deadline" in result.stderr) == (11, True)
+
+
+@given(
+    st.lists(st.binary(max_size=400), min_size=1, max_size=4),
+    st.sampled_from([b"", bytes(9), b"\x1f", b"junk"]),
+    st.integers(1, 60),
+)
+def test_a_body_of_several_members_is_read_whole(members: list[bytes], rest: bytes, size: int) -> None:
+    packed = b"".join(map(gzip.compress, members)) + rest
+    parts = (packed[at : at + size] for at in range(0, len(packed), size))
+    assert b"".join(decompressed(parts, "gzip")) == b"".join(members)
