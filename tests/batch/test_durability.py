@@ -55,6 +55,29 @@ def test_kill_at_any_moment(extra: tuple[str, ...], cli: Cli, emulator: Start, r
     assert asked - count <= kills * IN_FLIGHT * size
 
 
+def test_a_kill_while_failures_are_asked_again_loses_none(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    args = ("batch", str(rows(60)), "-o", str(output), "-j", "4")
+    cli.service(emulator("--fault", "422").url).run(*args, "--max-errors", "1000")
+    assert row_numbers(output) == list(range(60))
+    cli.service(emulator("--latency", "0.05", "--fault", "422:0.3").url)
+    moment = random.Random(os.getpid())
+    answered: set[int] = set()
+    for _ in range(4):
+        process = cli.start(*args, "--retry-failed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moment.uniform(0.4, 1.0))
+        process.kill()
+        process.communicate()
+        now = output.read_bytes()
+        found = [json.loads(line) for line in now[: now.rfind(b"\n") + 1].splitlines()]
+        assert {record["row"] for record in found} == set(range(60))
+        before, answered = answered, {record["row"] for record in found if not record["error"]}
+        assert before <= answered
+    cli.service(emulator().url)
+    done = cli.run(*args, "--retry-failed")
+    assert (done.code, row_numbers(output)) == (0, list(range(60))), done.stderr
+
+
 def _prompts(body: str) -> list[str]:
     prompt = json.loads(body)["prompt"]
     return prompt if isinstance(prompt, list) else [prompt]
