@@ -31,9 +31,10 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
 
 
 def _arranged(found: Held, output: Path) -> Arranged:
+    rows = found.run.rows if found.run is not None else None
     journal = Journal(output)
     try:
-        return ordering.arrange(found.files, [found.reader] * len(found.files), journal)
+        return ordering.arrange(found.files, [found.reader] * len(found.files), journal, row_total=rows)
     except BaseException:
         journal.discard()
         raise

@@ -37,18 +37,20 @@ def sort_in_place(journal: Journal, reader: EntryReader) -> None:
         arrange([journal.path], [reader], journal)
 
 
-def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], journal: Journal) -> Arranged:
+def arrange(
+    parts: Sequence[Path], readers: Sequence[EntryReader], journal: Journal, *, row_total: int | None = None
+) -> Arranged:
     """Write the lines of all parts in place of an output's, atomically. Of a row that is there twice, an answer counts.
 
-    Raises UsageError for a line that is none of a batch, OutputError when the output, or a temporary file beside
-    it, cannot be written.
+    Raises UsageError for a line that is none of a batch, or of a row beyond `row_total`; OutputError when the output,
+    or a temporary file beside it, cannot be written.
     """
     output = journal.path
     done = Arranged()
     try:
         with LineIndex(output.parent) as index, Files(parts) as files:
             for number, (part, reader) in enumerate(zip(parts, readers, strict=True)):
-                index.add(_places(part, reader, number, done))
+                index.add(_places(part, reader, number, done, row_total))
             lines = done.rows
             done.rows, done.failed, done.last = index.summary()
             done.repeated = lines - done.rows
@@ -58,8 +60,8 @@ def arrange(parts: Sequence[Path], readers: Sequence[EntryReader], journal: Jour
     return done
 
 
-def _places(part: Path, reader: EntryReader, number: int, done: Arranged) -> Iterator[Place]:
-    for line in output_lines.read(part, reader):
+def _places(part: Path, reader: EntryReader, number: int, done: Arranged, row_total: int | None) -> Iterator[Place]:
+    for line in output_lines.read(part, reader, row_total=row_total):
         done.torn += line.is_damage
         if line.entry is not None:
             done.rows += 1

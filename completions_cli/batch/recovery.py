@@ -53,6 +53,11 @@ class Recovered:
         """How many rows failed, by kind."""
         return Counter({kind: len(rows) for kind, rows in self.failures.items() if rows})
 
+    @property
+    def known_models(self) -> list[str]:
+        """The models that answers name."""
+        return [model for model in self.models if model != UNKNOWN]
+
     def record(self, entry: Entry) -> None:
         """Record a line. An answer counts before any failure, a later failure before an earlier one."""
         self.repeated += not self.done.add(entry.row)

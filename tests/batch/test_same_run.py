@@ -66,6 +66,14 @@ def test_within_a_run_a_new_model_is_a_warning(
     assert ("warning: the model b answers now; answers before came from a" in result.stderr) is ("b" in models)
 
 
+def test_a_model_that_was_not_named_is_none(cli: Cli, server: ScriptedServer, rows: Rows, output: Path) -> None:
+    server.play([answer(None)])
+    assert batch(cli, rows(3), "-o", output, "--limit", "1").code == 0
+    server.play([answer("a")])
+    result = batch(cli, rows(3), "-o", output)
+    assert (result.code, "warning" in result.stderr, row_numbers(output)) == (0, False, [0, 1, 2]), result.stderr
+
+
 def test_rows_may_name_their_models(cli: Cli, server: ScriptedServer, tmp_path: Path, output: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text('"x"\n{"prompt":"y","model":"b"}\n"z"\n', encoding="utf-8")

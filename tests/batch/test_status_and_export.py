@@ -196,6 +196,8 @@ def test_rows_that_no_part_has_are_counted(cli: Cli, emulator: Start, rows: Rows
     assert len(records(merged)) == 10
     assert batch(cli, rows(20), "-o", merged).code == 0
     assert verb(cli, "merge", merged, "-o", tmp_path / "again.jsonl").code == 0
-    parts[0].write_bytes(parts[0].read_bytes() + b'{"not":"ours"}\n')
-    foreign = verb(cli, "merge", *parts, "-o", tmp_path / "third.jsonl")
-    assert (foreign.code, "line 6 of" in foreign.stderr, (tmp_path / "third.jsonl").exists()) == (2, True, False)
+    whole = parts[0].read_bytes()
+    for line in (b'{"not":"ours"}\n', b'{"row":99999999999}\n'):
+        parts[0].write_bytes(whole + line)
+        foreign = verb(cli, "merge", *parts, "-o", tmp_path / "third.jsonl")
+        assert (foreign.code, "line 6 of" in foreign.stderr, (tmp_path / "third.jsonl").exists()) == (2, True, False)

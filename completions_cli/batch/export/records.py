@@ -34,13 +34,14 @@ def row_id(fields: Json, output_format: OutputFormat) -> Json:
 
 
 def metadata(fields: Json, output_format: OutputFormat) -> dict[str, Json]:
-    """Return what came with a row from the input: its columns and metadata."""
+    """Return what came with a row from the input: its prompt, if it was kept, its columns and metadata."""
     if output_format == "openai":
         return {}
+    kept = {name: value for name, value in _object(fields).items() if name == "prompt"}
     found = _object(fields).get("metadata")
     if found is None:
-        return {}
-    return found if isinstance(found, dict) else {_METADATA: found}
+        return kept
+    return kept | (found if isinstance(found, dict) else {_METADATA: found})
 
 
 def records(value: Json, output_format: OutputFormat, found: Entry | None) -> Iterator[dict[str, Json]]:

@@ -168,7 +168,7 @@ class _Job:
                 self.space.journal,
                 packer,
                 self.totals,
-                models=ModelWatch(recovered.models, mixed=self.chosen.mixed_models, warn=self.progress.note),
+                models=ModelWatch(recovered.known_models, mixed=self.chosen.mixed_models, warn=self.progress.note),
             ),
             self.rules,
         )

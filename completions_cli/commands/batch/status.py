@@ -37,15 +37,18 @@ class StatusOptions:
 def status(streams: Streams, options: StatusOptions) -> None:
     """Say what an output holds and what to look at, while a batch writes it or after."""
     import json  # the help goes without them
+    import tempfile
 
     from completions_cli.batch import closing, held
+    from completions_cli.batch.cluster import staging
     from completions_cli.errors import UsageError
 
     if options.format not in {"text", "json"}:
         raise UsageError(f"-F must be text or json, not {options.format!r}", hint="text is for people.")
     streams.wants_json = options.format == "json"
-    found = held.find([Path(options.output).expanduser()])
-    state = found.state()
+    with staging.local([options.output], Path(tempfile.gettempdir())) as places:
+        found = held.find(places)
+        state = found.state()
     if options.format == "json":
         streams.stdout.json_line(json.dumps(_document(options.output, found, state), ensure_ascii=False))
         return
