@@ -96,18 +96,36 @@ def parse(text: bytes) -> RunFile | None:
         fields = json.loads(text)
         if fields["version"] != _VERSION:
             return None
-        return RunFile(
+        index, count = fields["shard"]
+        found = RunFile(
             input=Identity(**fields["input"]),
             parameters=fields["parameters"],
             output_format=fields["output_format"],
-            shard=(fields["shard"][0], fields["shard"][1]),
+            shard=(index, count),
             rows=fields.get("rows"),
             endpoint=fields.get("endpoint"),
             profile=fields.get("profile"),
-            all_runs=dict(fields.get("all_runs") or {}),
+            all_runs=fields.get("all_runs") or {},
         )
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    return found if _is_sound(found) else None
+
+
+def _is_sound(run: RunFile) -> bool:
+    """Return whether all is of the kinds that a run writes, whoever had the file since."""
+    index, count = run.shard
+    return (
+        isinstance(run.parameters, dict)
+        and isinstance(run.all_runs, dict)
+        and run.output_format in ("native", "openai")
+        and type(index) is type(count) is int
+        and 0 <= index < count
+        and (run.rows is None or (type(run.rows) is int and run.rows >= 0))
+        and isinstance(run.input.name, str)
+        and type(run.input.size) is int
+        and all(text is None or isinstance(text, str) for text in (run.endpoint, run.profile))
+    )
 
 
 def _other_input(earlier: Identity, now: Identity) -> str:
