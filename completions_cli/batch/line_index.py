@@ -1,15 +1,17 @@
 """Where the line of each row stands in one or more outputs, kept on disk so that memory does not grow."""
 
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
 
 from completions_cli.errors import OutputError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _CACHE_KIB = 8192
 # Nobody else opens the file: locks, which not every file system has, and safety from crashes are not needed.
@@ -33,25 +35,31 @@ class LineIndex:
     """Keeps for each row the line that counts. Raises OutputError when `folder` has no room for it."""
 
     def __init__(self, folder: Path) -> None:
-        fd, name = tempfile.mkstemp(prefix=".completions-", suffix=".tmp", dir=folder)
-        os.close(fd)
+        import sqlite3  # 25 ms that most runs need not spend: what is in order and whole has no index
+
+        self._folder, self._error = folder, sqlite3.Error
+        try:
+            fd, name = tempfile.mkstemp(prefix=".completions-", suffix=".tmp", dir=folder)
+            os.close(fd)
+        except OSError as error:
+            raise _no_room(folder, error) from error
+        self._path = Path(name)
         try:
             self._lines = sqlite3.connect(f"file:{quote(name)}?nolock=1", uri=True, isolation_level=None)
             for pragma in _PRAGMAS:
                 self._lines.execute(f"PRAGMA {pragma}")
             self._lines.execute(_TABLE)
-        except sqlite3.Error as error:
+        except self._error as error:
             raise _no_room(folder, error) from error
         finally:
-            with suppress(OSError):  # Windows keeps what is open
-                Path(name).unlink()
-        self._folder = folder
+            self._remove()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lines.close()
+        self._remove()
 
     def add(self, places: Iterable[Place]) -> None:
         """Add lines."""
@@ -59,7 +67,7 @@ class LineIndex:
             self._lines.execute("BEGIN")
             self._lines.executemany(_ADD, places)
             self._lines.execute("COMMIT")
-        except sqlite3.Error as error:
+        except self._error as error:
             raise _no_room(self._folder, error) from error
 
     def summary(self) -> tuple[int, int, int]:
@@ -78,6 +86,10 @@ class LineIndex:
         found = self._lines.execute("SELECT file, offset FROM line WHERE row = ?", (place.row,)).fetchone()
         return bool(found == (place.file, place.offset))
 
+    def _remove(self) -> None:
+        with suppress(OSError):  # Windows keeps what is open
+            self._path.unlink(missing_ok=True)
 
-def _no_room(folder: Path, error: sqlite3.Error) -> OutputError:
+
+def _no_room(folder: Path, error: "sqlite3.Error | OSError") -> OutputError:
     return OutputError(f"{folder} cannot take a temporary file: {error}", hint="Is there room for a copy?")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from completions_cli.batch import run_file
 from completions_cli.batch.held import Held
+from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.run_file import RunFile
-from completions_cli.batch.source import Identity
 from completions_cli.errors import UsageError
 
 RUN = RunFile(
