@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from completions_cli.batch import survey
 from completions_cli.batch.inputs import compression, kinds
 from completions_cli.batch.inputs.compression import Compression
 from completions_cli.batch.inputs.fingerprint import Hashing, Identity, LineCount
@@ -101,20 +100,9 @@ class Source:
         self._file.close()
 
     def _look(self) -> Survey:
-        recipe = self._reading.recipe
-        if self.kind == "txt":
-            if not recipe.is_plain:
-                raise UsageError(
-                    "--template, --send-fields, --keep-columns: a text file has no fields", hint=_NO_FIELDS
-                )
-            return Survey()
         with compression.damage_named(self._reading.name):
             self._file.seek(0)
-            content = compression.opened(self._file, self._compressed, self._reading.name)
-            header = self._reading.header(content)
-            if header is not None:
-                return survey.of_table(header, recipe)
-            return survey.of_json(self._reading.first_texts(content), recipe)
+            return self._reading.survey(compression.opened(self._file, self._compressed, self._reading.name))
 
     def _read_whole(self) -> Identity:
         """Hash the file by blocks and its content as a whole, and count rows on the way."""
@@ -140,9 +128,6 @@ class Source:
     def _content(self, raw: io.RawIOBase) -> BinaryIO:
         size = _RANDOM if self.kind == "parquet" else BLOCK
         return compression.opened(cast("BinaryIO", io.BufferedReader(raw, size)), self._compressed, self._reading.name)
-
-
-_NO_FIELDS = "They are for JSON and tables: jq -R '{text: .}' makes JSON of lines."
 
 
 def open_source(  # noqa: PLR0913 - what was typed

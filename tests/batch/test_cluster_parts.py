@@ -244,3 +244,36 @@ def test_a_store_without_its_driver_names_the_extra() -> None:
     with pytest.raises(UsageError) as raised:
         inputs.find("s3://bucket/in.jsonl", None)
     assert "completions-cli[s3]" in str(raised.value.hint)
+
+
+def test_all_formats_are_read_on_a_cluster_too(tmp_path: Path) -> None:
+    zstd = pytest.importorskip("backports.zstd")
+    (tmp_path / "a.json").write_text('["0", {"prompt": "1"}]')
+    (tmp_path / "b.tsv").write_text("prompt\tmodel\n2\tGolf\n")
+    (tmp_path / "c.csv").write_text("id;prompt\nx;3\n")
+    (tmp_path / "d.jsonl.zst").write_bytes(zstd.compress(b'"4"\n'))
+    found = read(plan_of(tmp_path))
+    assert [(row.number, row.prompt) for row in found] == [(number, str(number)) for number in range(5)]
+    assert (found[2].metadata, found[2].model) == ({"model": "Golf"}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", b"prose\n", "txt"),
+        ("a.json", b'{"prompt":"a"}\n', "jsonl"),
+        ("a.csv", b"text\nx\n", "prompt"),
+        ("a.parquet", b"none", "Parquet"),
+    ],
+)
+def test_what_is_no_input_of_a_cluster_is_found_first(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        inputs.survey(inputs.find(str(tmp_path / name), None)[0], Recipe())
+    assert said in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_compressed_file_of_a_cluster_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(gzip.compress(b'"a"\n'))
+    with pytest.raises(UsageError, match="gzip"):
+        inputs.count(inputs.find(str(tmp_path / "a.jsonl"), None)[0])

@@ -16,7 +16,7 @@ from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.batch.selection import Selection
-from completions_cli.batch.survey import of_json
+from completions_cli.batch.survey import Survey
 from completions_cli.errors import UsageError
 
 STRIDE = 500  # rows between the offsets that are remembered
@@ -30,6 +30,7 @@ class InputFile:
     url: str
     kind: Kind
     compressed: bool = False
+    delimiter: str | None = None
 
     @property
     def has_places(self) -> bool:
@@ -59,7 +60,7 @@ class Stretch:
     part_rows: int
     parts: frozenset[int]
     selection: Selection
-    template: Recipe = PLAIN
+    recipe: Recipe = PLAIN
     start: int = 0
     stop: int | None = None
 
@@ -76,7 +77,7 @@ class Block:
     rows: list[Row] = field(repr=False)
 
 
-def find(place: str, kind: Kind | None) -> list[InputFile]:
+def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[InputFile]:
     """Find the files of INPUT, in the order of their names. Raises UsageError when there are none."""
     files, path = filesystem(place)
     try:
@@ -94,20 +95,33 @@ def find(place: str, kind: Kind | None) -> list[InputFile]:
         raise UsageError(f"{place} cannot be read: {error}", hint="Check the path, and access to it.") from error
     if not names:
         raise UsageError(
-            f"{place}: there is no such input", hint="A file, a folder or a glob of .jsonl, .txt, .csv, .parquet."
+            f"{place}: there is no such input",
+            hint="A file, a folder or a glob of .jsonl, .json, .txt, .csv, .tsv, .parquet.",
         )
-    return [_file(str(files.unstrip_protocol(name)), kind) for name in names]
+    return [_file(str(files.unstrip_protocol(name)), kind, delimiter) for name in names]
 
 
 def count(file: InputFile) -> Contents:
     """Read a file once: its digest, its rows, and the places to read it from. Raises UsageError."""
     with _opened(file) as raw:
+        _check_packing(file, raw)
         digest = _Digest(raw)
         stream = io.BufferedReader(digest, _BUFFER)
         number, places = _records(file, raw, stream)
         while stream.read(_BUFFER):
             pass
         return Contents(digest.size, digest.sha256.hexdigest(), number, tuple(places))
+
+
+def _check_packing(file: InputFile, raw: BinaryIO) -> None:
+    """Refuse a compressed file whose name does not say so: whether it can be read from its middle hangs on that."""
+    packing = compression.of(raw.read(compression.HEAD_BYTES))
+    raw.seek(0)
+    if packing is not None and not file.compressed:
+        suffix = ".gz" if packing == "gzip" else ".zst"
+        raise UsageError(
+            f"{file.url} is compressed with {packing}", hint=f"On a cluster its name must end in {suffix}."
+        )
 
 
 def _is_hidden(path: str) -> bool:
@@ -123,13 +137,16 @@ def identity(name: str, contents: list[Contents]) -> Identity:
     return Identity(name, sum(item.size for item in contents), hashlib.sha256(digests.encode()).hexdigest())
 
 
-def is_openai(file: InputFile) -> bool:
-    """Return whether a file is one of the OpenAI batch format."""
-    if file.kind == "parquet":
-        return False
-    with _opened(file) as raw:
-        reading, stream = _reading(file, PLAIN), _unpacked(file, raw)
-        return file.kind in ("json", "jsonl") and of_json(reading.first_texts(stream), PLAIN).is_openai
+def survey(file: InputFile, recipe: Recipe) -> Survey:
+    """Look at the first records of a file. Raises UsageError when it is no input, or lacks what the recipe names."""
+    with _opened(file) as raw, compression.damage_named(file.url):
+        head = _unpacked(file, raw).read(kinds.HEAD_BYTES)
+        stated = None if file.kind == kinds.by_name(file.url) else file.kind
+        found = kinds.settle(file.url, stated, head, recipe)
+        if found != file.kind:
+            raise UsageError(f"{file.url} is {found}, not {file.kind}", hint=f"--input-format {found}")
+        raw.seek(0)
+        return _reading(file, recipe).survey(_unpacked(file, raw))
 
 
 def blocks(stretch: Stretch) -> Iterator[Block]:
@@ -157,18 +174,13 @@ def _rows(stretch: Stretch) -> Iterator[Row]:
         return row in stretch.selection and stretch.part_of(row) in stretch.parts
 
     with _opened(stretch.file) as raw:
-        if stretch.file.kind == "parquet":
-            table = parquet.opened(raw, stretch.file.url)
-            for row in parquet.table_rows(table, stretch.template, wanted, stretch.file.url):
-                row.number += first
-                yield row
-            return
         stop = stretch.stop
         stream = raw if stop is None else cast("BinaryIO", io.BufferedReader(_Slice(raw, stretch.start, stop), _BUFFER))
-        reading = _reading(stretch.file, stretch.template)
-        for row in reading.rows(_unpacked(stretch.file, stream), wanted, is_first=stretch.start == 0):
-            row.number += first
-            yield row
+        reading = _reading(stretch.file, stretch.recipe)
+        with compression.damage_named(stretch.file.url):
+            for row in reading.rows(_unpacked(stretch.file, stream), wanted, is_first=stretch.start == 0):
+                row.number += first
+                yield row
 
 
 def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]") -> tuple[int, list[int]]:
@@ -197,7 +209,7 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]
 
 
 def _reading(file: InputFile, recipe: Recipe) -> Reading:
-    return Reading(file.url, file.kind, recipe, "\t" if file.kind == "tsv" else None)
+    return Reading(file.url, file.kind, recipe, file.delimiter or ("\t" if file.kind == "tsv" else None))
 
 
 def _unpacked(file: InputFile, stream: BinaryIO) -> BinaryIO:
@@ -215,14 +227,14 @@ def _opened(file: InputFile) -> BinaryIO:
         raise UsageError(f"{file.url} cannot be read: {error}", hint="Check the path, and access to it.") from error
 
 
-def _file(url: str, kind: Kind | None) -> InputFile:
+def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
     found = kind or _kind(url)
     if found is None:
         raise UsageError(
             f"{url}: what kind of input is it?",
-            hint="Known by their names: .jsonl, .txt, .csv, .parquet; else say --input-format.",
+            hint="Known by their names: .jsonl, .json, .txt, .csv, .tsv, .parquet; else say --input-format.",
         )
-    return InputFile(url, found, compressed=found != "parquet" and url.lower().endswith(kinds.COMPRESSED))
+    return InputFile(url, found, found != "parquet" and url.lower().endswith(kinds.COMPRESSED), delimiter)
 
 
 def _kind(name: str) -> Kind | None:

@@ -35,17 +35,17 @@ class Plan:
             if part not in done or done[part].rows < wanted or (retry_failed and done[part].failed)
         }
 
-    def stretches(self, parts: Container[int], template: Recipe) -> Iterator[Stretch]:
+    def stretches(self, parts: Container[int], recipe: Recipe) -> Iterator[Stretch]:
         """Yield what is to be read for the parts given."""
         for file, first, contents in zip(self.files, self._firsts(), self.contents, strict=True):
             own = [part for part in range(first, first + contents.rows, self.part_rows) if part in parts]
             if not file.has_places:
                 if own:
-                    yield Stretch(file, first, self.part_rows, frozenset(own), self.selection, template)
+                    yield Stretch(file, first, self.part_rows, frozenset(own), self.selection, recipe)
                 continue
             for part in own:
                 extent = self._extent(contents, part - first)
-                yield Stretch(file, part, self.part_rows, frozenset([part]), self.selection, template, *extent)
+                yield Stretch(file, part, self.part_rows, frozenset([part]), self.selection, recipe, *extent)
 
     def _extent(self, contents: Contents, row: int) -> tuple[int, int]:
         """Return the offsets at which a part begins and ends."""

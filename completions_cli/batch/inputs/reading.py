@@ -10,6 +10,8 @@ from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.table import Table
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
+from completions_cli.batch.survey import Survey, of_json, of_table
+from completions_cli.errors import UsageError
 
 _FIRST = 1000  # records that are looked at before anything is sent
 _FIRST_BYTES = 8 << 20
@@ -52,6 +54,17 @@ class Reading:
             return parquet.check(parquet.opened(stream, self.name), self.recipe, self.name)
         return sum(1 for _ in self._table(stream, is_checked=False).records())
 
+    def survey(self, stream: BinaryIO) -> Survey:
+        """Look at the first records. Raises UsageError when they lack what the recipe names."""
+        if self.kind == "txt":
+            if not self.recipe.is_plain:
+                raise UsageError(
+                    "--template, --send-fields, --keep-columns: a text file has no fields", hint=_NO_FIELDS
+                )
+            return Survey()
+        header = self.header(stream)
+        return of_json(self.first_texts(stream), self.recipe) if header is None else of_table(header, self.recipe)
+
     def header(self, stream: BinaryIO) -> list[str] | None:
         """Return the columns of a table; None for what is none."""
         if self.kind == "parquet":
@@ -80,6 +93,9 @@ class Reading:
         if is_checked:
             table.check()
         return table
+
+
+_NO_FIELDS = "They are for JSON and tables: jq -R '{text: .}' makes JSON of lines."
 
 
 def _keeping(row: Row) -> Row:

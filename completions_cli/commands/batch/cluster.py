@@ -39,7 +39,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
     """Run `batch --engine ray`."""
     _check(chosen, where, settings)
     environment.require()
-    files = inputs.find(chosen.input, where.input_format)
+    files = inputs.find(chosen.input, where.input_format, chosen.delimiter)
+    survey = inputs.survey(files[0], chosen.recipe)
     output = Output(_place(chosen.output), where.parts)
     apart.check(chosen.input, files, output.place)
     progress = Progress(streams)
@@ -49,8 +50,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         output.lock()
         stack.callback(output.close)
-        for note in output.notes:
-            streams.stderr.note(f"note: {note}")
+        for note in (*(f"note: {note}" for note in output.notes), *survey.notes):
+            streams.stderr.note(note)
         address = environment.address(where.address)
         with environment.environment(is_local=address is None), spinner.turning():
             from completions_cli.batch.cluster import engine
@@ -62,7 +63,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
             settings,
             inputs.identity(chosen.input, contents),
             files[0].kind,
-            is_openai=inputs.is_openai(files[0]),
+            is_openai=survey.is_openai,
         )
         described = replace(described, rows=inputs.total(contents))
         output.prepare(described, overwrite=chosen.overwrite)
