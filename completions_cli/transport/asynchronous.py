@@ -276,6 +276,7 @@ class AsyncTransport:
             link.answered(inner)
         if self._trace is not None:
             self._trace.body(received.body)
+            self._trace.body(b"")
         return Answer(inner, received.body, broken)
 
     async def _read(self, received: Received, link: Link, listen: Listen | None) -> CompletionsError | None:

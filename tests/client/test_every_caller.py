@@ -147,3 +147,14 @@ def test_a_header_for_a_gateway_goes_beside_the_key_and_is_masked_like_it(
     assert "no **** and no ****" in told.shown
     assert OWN not in told.shown
     assert KEY not in told.shown
+
+
+def test_a_batch_shows_each_body_when_it_came(cli: Cli, scripted_server: ScriptedServer) -> None:
+    """None of the bodies ends with a line break, at which a body is shown otherwise."""
+    scripted_server.play([response(b'{"message":"no body like this"}', "400 X")], [ANSWER])
+    (cli.home / "in.txt").write_text("P\nQ\n", encoding="utf-8")
+    out = str(cli.home / "out.jsonl")
+    done = cli.service(scripted_server.url).run("batch", str(cli.home / "in.txt"), "-o", out, "-vv", "-j", "1")
+    lines = done.stderr.splitlines()
+    assert '< {"message":"no body like this"}' in lines
+    assert "< " + ANSWER.partition(b"\r\n\r\n")[2].decode() in lines
