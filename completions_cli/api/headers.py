@@ -73,6 +73,13 @@ def request_id(entropy: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def secret_parameters(url: str) -> list[tuple[str, str]]:
+    """Return the parameters of a URL's query that are better not shown: some gateways take keys there."""
+    query = url.partition("#")[0].partition("?")[2]
+    named = [(name, value) for name, _, value in (item.partition("=") for item in query.split("&"))]
+    return [(name, value) for name, value in named if value and (is_sensitive(name) or name.lower() in ("code", "sig"))]
+
+
 def is_sensitive(name: str) -> bool:
     """Return whether a header's value is better not shown."""
     # How many tokens are left of a rate limit is no secret.

@@ -33,7 +33,7 @@ class Outgoing:
         self._labels: dict[tuple[bool, bool], Mapping[str, str]] = {}
         self._signing: Mapping[str, str] = {}
         self._secret_headers = service.secret_headers
-        self.mask = Mask(secrets)
+        self.mask = Mask([*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))])
         for name in service.secret_headers & service.headers.keys():
             self.mask.add_header(name, service.headers[name])
 

@@ -22,10 +22,13 @@ def masked(request: HttpRequest) -> dict[str, str]:
 
 def dry_run(request: HttpRequest, *, as_json: bool) -> str:
     """Show method, URL, headers and body: as HTTP has them, or as one JSON object."""
+    url = request.url
+    for name, value in headers.secret_parameters(url):
+        url = url.replace(f"{name}={value}", f"{name}={MASK}")
     if as_json:
-        fields = {"method": "POST", "url": request.url, "headers": masked(request), "body": json.loads(request.body)}
+        fields = {"method": "POST", "url": url, "headers": masked(request), "body": json.loads(request.body)}
         return wire.dumps(fields) + "\n"
-    lines = [f"POST {request.url}", *(f"{name}: {value}" for name, value in masked(request).items()), ""]
+    lines = [f"POST {url}", *(f"{name}: {value}" for name, value in masked(request).items()), ""]
     return "\n".join(lines) + "\n" + request.body.decode() + "\n"
 
 
@@ -39,7 +42,7 @@ def curl(request: HttpRequest, settings: Mapping[str, Any]) -> str:
         file = settings.get(name)
         if file and (name == "unix_socket" or request.url.startswith("https:")):
             words += [option, shlex.quote(file)]
-    lines = [" ".join([*words, shlex.quote(request.url)])]
+    lines = [" ".join([*words, _curl_url(request.url)])]
     # Without accept-encoding: curl would print the compressed bytes.
     shown = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
     lines += [f"--header {_curl_header(name, value, request)}" for name, value in shown.items()]
@@ -52,13 +55,26 @@ def curl(request: HttpRequest, settings: Mapping[str, Any]) -> str:
     return " \\\n  ".join(lines) + f"\n{body}\nEND-OF-BODY\n"
 
 
+def _curl_url(url: str) -> str:
+    """Quote a URL for the shell; keys in its query are taken from variables, as those of headers are."""
+    words, rest = [], url
+    for name, value in headers.secret_parameters(url):
+        before, _, rest = rest.partition(f"{name}={value}")
+        words += [shlex.quote(f"{before}{name}="), f'"${_variable(name)}"']
+    return "".join([*words, shlex.quote(rest) if rest or not words else ""])
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]|^(?=[0-9])", "_", name.upper())
+
+
 def _curl_header(name: str, value: str, request: HttpRequest) -> str:
     if name == "authorization" and value.startswith("Bearer "):
         return '"authorization: Bearer $COMPLETIONS_API_KEY"'
     if name == "api-key":
         return '"api-key: $COMPLETIONS_API_KEY"'
     if _is_secret(name, request):
-        variable = re.sub(r"[^A-Z0-9]|^(?=[0-9])", "_", name.upper())
+        variable = _variable(name)
         # The name itself may hold what a shell would act upon.
         return (
             f'{shlex.quote(f"{name}: ")}"${variable}"' if re.search(r"[^a-z0-9-]", name) else f'"{name}: ${variable}"'

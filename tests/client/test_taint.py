@@ -194,6 +194,19 @@ def test_a_request_that_is_only_shown_shows_no_key(tainted: Cli) -> None:
             refuse_key(done.text + done.stderr, KEY, GATEWAY)
 
 
+def test_a_key_in_the_query_of_the_endpoint_is_hidden_like_one_in_a_header(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(f"no such key: {GATEWAY}".encode(), "403 X")])
+    cli.service(f"{scripted_server.url}/v1?subscription-key={GATEWAY}&x=1", KEY)
+    for options in (("-vv",), ("-F", "json"), ("--dry-run",), ("--dry-run", "-F", "json"), ("--curl",)):
+        done = cli.run("complete", "P", *options, "--retries", "0")
+        assert "no such key: ****" in done.stderr or "subscription-key=" in done.text
+        refuse_key(done.text + done.stderr, KEY, GATEWAY)
+    assert f"subscription-key={GATEWAY}&x=1".encode() in scripted_server.requests[0]
+    assert """/v1/completions?subscription-key='"$SUBSCRIPTION_KEY"'&x=1'""" in done.text
+
+
 def test_a_password_of_a_proxy_is_not_shown(cli: Cli, scripted_server: ScriptedServer) -> None:
     texts = "  ".join(text for text, _ in spelled(GATEWAY))
     scripted_server.play([response(f"no user me:{GATEWAY}, {texts}".encode(), "407 X")])
