@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -159,3 +160,29 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert (result.code, told["stopped_by"]) == (14, "max_tokens_total"), result.stderr
     assert 2000 <= told["total_tokens"] < 2000 + 30 * 20
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
+
+
+ENDING_TURNS = int(os.environ.get("COMPLETIONS_TEST_ENDINGS", "0"))  # by hand, see docs/testing.md
+ENDINGS = {
+    "auth": ("--fault", "401"),
+    "errors": ("--fault", "400-filter:0.5"),
+    "signal": ("--latency", "0.3"),
+}
+
+
+@pytest.mark.parametrize("turn", range(ENDING_TURNS or 1))
+@pytest.mark.parametrize("ending", ENDINGS if ENDING_TURNS else ["auth", "signal"])
+def test_a_run_that_should_end_ends(
+    ending: str, turn: int, joined: Joined, emulator: Start, rows: Rows, tmp_path: Path
+) -> None:
+    server = emulator(*ENDINGS[ending])
+    joined.cli.service(server.url)
+    driver = joined.start(rows(20_000), "-o", tmp_path / "out", "-j", "40", "--max-errors", "5")
+    if ending == "signal":
+        until(lambda: len(server.log()) > 20 * (turn + 1))
+        driver.send_signal(signal.SIGTERM)
+    _, stderr = driver.communicate(timeout=_TIME_LIMIT)
+    assert driver.returncode == {"auth": 4, "errors": 14, "signal": 143}[ending], stderr
+    asked = len(server.log())
+    assert asked < 2000
+    assert len({record["row"] for record in part_records(tmp_path / "out")}) == len(part_records(tmp_path / "out"))

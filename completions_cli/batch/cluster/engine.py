@@ -23,7 +23,7 @@ from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
 from completions_cli.batch.cluster.crew import Crew, LostError, Opaque
 from completions_cli.batch.cluster.driver import Driver, Sync
-from completions_cli.batch.cluster.environment import quiet_stderr, reach
+from completions_cli.batch.cluster.environment import quiet_stderr
 from completions_cli.batch.cluster.inputs import Block, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Push, Report, Status
 from completions_cli.batch.cluster.worker import Job, Worker
@@ -93,7 +93,6 @@ class _Reader:
 def cluster(address: str | None) -> Iterator[None]:
     """Join the cluster at `address`, or have one on this machine, for the length of a block."""
     folder = None if address else tempfile.mkdtemp(prefix="completions-ray-")
-    reach(address)
     logging.disable(logging.CRITICAL)  # what goes wrong comes as an exception
     try:
         with _connecting(address), quiet_stderr():

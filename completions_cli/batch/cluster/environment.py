@@ -17,6 +17,9 @@ _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
 _CONNECT_SECONDS = 10.0
+_SETTINGS = b"\x04"
+_FRAME_HEADER = 9  # bytes
+_HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 # Workers have their keys from the coordinator; they need not inherit them.
 _SECRETS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
 
@@ -46,17 +49,31 @@ def address(asked: str | None) -> str | None:
 
 
 def reach(address: str | None) -> None:
-    """Raise NetworkError when nothing listens at an address: Ray itself would try for a minute, in silence."""
+    """Raise NetworkError when no Ray listens at an address: Ray itself would try for minutes, in silence."""
     host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdigit():
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS) as connection:
+            is_ray = os.environ.get("RAY_USE_TLS", "0") != "0" or _speaks_http_2(connection)
     except (OSError, OverflowError, UnicodeError) as error:
-        raise NetworkError(
-            f"no Ray cluster at {address}: {error}",
-            hint="--address HOST:PORT of the head node, or auto on a machine of the cluster.",
-        ) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _no_cluster(f"{address}: {reason}") from None
+    if not is_ray:
+        raise _no_cluster(f"{address}: what listens there is no Ray")
+
+
+def _speaks_http_2(connection: socket.socket) -> bool:
+    """Return whether the other side answers the preface of HTTP/2, as the head of a cluster does, with its settings."""
+    connection.sendall(_HTTP_2)
+    with connection.makefile("rb") as answer:
+        return answer.read(_FRAME_HEADER)[3:4] == _SETTINGS
+
+
+def _no_cluster(words: str) -> NetworkError:
+    return NetworkError(
+        f"no Ray cluster at {words}", hint="--address HOST:PORT of the head node, or auto on a machine of the cluster."
+    )
 
 
 @contextmanager

@@ -71,6 +71,7 @@ class OrderedCredentials:
 
     def __init__(self, calls: Calls, orders: Orders) -> None:
         self._calls, self._orders = calls, orders
+        self._useless_at = float("-inf")  # when the driver had no new one
 
     def headers(self) -> dict[str, str]:
         """Return the newest headers."""
@@ -79,16 +80,19 @@ class OrderedCredentials:
 
     def refresh(self) -> bool:
         """Have the driver see to a new token; false when there is none."""
-        refused = self._orders.version
-        self._calls.refuse(refused)
+        if time.monotonic() - self._useless_at < _RENEWAL_SECONDS:
+            return False  # many requests may have been refused at the same time
+        refused = self._orders
+        self._calls.refuse(refused.version)
         for _ in range(int(_RENEWAL_SECONDS / _POLL_SECONDS)):
-            newer = self._calls.orders(refused)
+            newer = self._calls.orders(refused.version)
             if newer is not None:
-                is_new = newer.headers != self._orders.headers
                 self._orders = newer
-                return is_new
+                break
             time.sleep(_POLL_SECONDS)
-        return False
+        is_new = self._orders.headers != refused.headers
+        self._useless_at = self._useless_at if is_new else time.monotonic()
+        return is_new
 
 
 class Worker:

@@ -87,7 +87,7 @@ def _check(chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
         raise UsageError(
             "the embedded model runs in one process, not on a cluster", hint="Choose a profile with an endpoint."
         )
-    environment.address(where.address)
+    environment.reach(environment.address(where.address))
 
 
 def _place(text: str | None) -> str:
