@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,8 @@ from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import INTEGER, CommonOptions, verbose_option
 from completions_cli.emulator import content_filter
-from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader
+from completions_cli.emulator.budgets import REQUESTS
+from completions_cli.emulator.config import BehaviourName, EmulatorConfig, EngineName, LimitHeader, LimitKind
 from completions_cli.emulator.faults.spec import parse_spec
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.installation import install
@@ -29,6 +30,8 @@ app = typer.Typer(add_completion=False)
 # How many choices the embedded model computes together; more do not make two processors faster.
 _SEQUENCES = 4
 WHOLE_RATE = Number(1_000_000_000, 1, is_whole=True)
+IN_FLIGHT = Number(1_000_000, 1, is_whole=True)
+SHARE = Number(1)
 _LISTENING = "Where it listens"
 _PLAYED = "What is played"
 _TROUBLE = "Limits and faults"
@@ -168,6 +171,16 @@ class TroubleOptions:
             rich_help_panel=_TROUBLE,
         ),
     ] = None
+    limit: Annotated[
+        list[str],
+        typer.Option(
+            "--limit",
+            metavar="KIND",
+            help="How limits are enforced: bucket (the default), fixed-window, sliding-window, burstless or shared for "
+            "--rpm and --tpm; in-flight=N; chance=P. Repeat to combine.",
+            rich_help_panel=_TROUBLE,
+        ),
+    ] = field(default_factory=list)
     limit_headers: Annotated[
         str | None,
         typer.Option(
@@ -229,6 +242,7 @@ def emulator(
         rpm=trouble.rpm,
         tpm=trouble.tpm,
         limit_headers=_limit_headers(trouble.limit_headers),
+        limit=_limit(trouble),
         faults=tuple(parse_spec(text) for text in trouble.fault),
     )
     _warn_of_exposure(config, streams)
@@ -241,6 +255,25 @@ def _print_faults(streams: Streams) -> None:
     from completions_cli.emulator.faults.catalogue import listing
 
     streams.stdout.write("".join(f"{line}\n" for line in listing()).encode())
+
+
+def _limit(trouble: TroubleOptions) -> LimitKind:
+    """Read `--limit`. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for text in trouble.limit:
+        name, _, value = text.partition("=")
+        if name == "in-flight":
+            found["in_flight"] = values.number("--limit in-flight", IN_FLIGHT)(value)
+        elif name == "chance":
+            found["chance"] = values.number("--limit chance", SHARE)(value)
+        elif text in REQUESTS:
+            found["budget"] = text
+        else:
+            known = ", ".join([*REQUESTS, "in-flight=N", "chance=P"])
+            raise UsageError(f"--limit: there is no {text!r}", hint=f"There are {known}.")
+    if "budget" in found and trouble.rpm is None and trouble.tpm is None:
+        raise UsageError(f"--limit {found['budget']} limits nothing", hint="Say how much: --rpm N or --tpm N.")
+    return LimitKind(**found)
 
 
 def _limit_headers(text: str | None) -> frozenset[LimitHeader] | None:

@@ -32,7 +32,7 @@ class Answering:
         self._engine = engine
         self._plan = plan
         headers = behaviour.limit_headers if config.limit_headers is None else config.limit_headers
-        self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic)
+        self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic, kind=config.limit, seed=config.seed)
         self._fingerprint = f"fp_{hashlib.sha256(f'{engine.model} {config.seed}'.encode()).hexdigest()[:10]}"
 
     async def answer(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply | StreamReply:
@@ -60,11 +60,23 @@ class Answering:
         verdict = self._limits.admit(estimate)
         if verdict.wait:
             reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
-        elif call.stream and not strikes.plain:
-            reply = await self._streamed(call, prompt_tokens, estimate, strikes)
         else:
-            reply = await self._whole(call, prompt_tokens, estimate, entry, strikes)
+            reply = await self._admitted(call, prompt_tokens, estimate, entry, strikes)
         reply.headers |= verdict.headers
+        return reply
+
+    async def _admitted(
+        self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes
+    ) -> Reply | StreamReply:
+        try:
+            if call.stream and not strikes.plain:
+                reply: Reply | StreamReply = await self._streamed(call, prompt_tokens, estimate, strikes)
+            else:
+                reply = await self._whole(call, prompt_tokens, estimate, entry, strikes)
+        except BaseException:
+            self._limits.leave()
+            raise
+        reply.ended = self._limits.leave
         return reply
 
     async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes) -> Reply:

@@ -32,6 +32,15 @@ class LimitHeader(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitKind:
+    """How limits are enforced: how a minute is counted, requests in flight at most, a share refused by chance."""
+
+    budget: str = "bucket"
+    in_flight: int | None = None
+    chance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorConfig:
     """Every choice of one emulator.
 
@@ -47,6 +56,7 @@ class EmulatorConfig:
     rpm: int | None = None
     tpm: int | None = None
     limit_headers: frozenset[LimitHeader] | None = None
+    limit: LimitKind = LimitKind()
     latency: float = 0.0
     tokens_per_second: float | None = None
     faults: tuple[FaultSpec, ...] = ()

@@ -1,41 +1,14 @@
-"""Requests and tokens a minute: two token buckets, and the headers that tell of them."""
+"""What one emulator lets through (a minute, at a time, by chance), and the headers that tell of it."""
 
 import math
+import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from completions_cli.emulator.config import LimitHeader
+from completions_cli.emulator.budgets import REQUESTS, TOKENS
+from completions_cli.emulator.config import LimitHeader, LimitKind
 
-_MINUTE = 60.0
-
-
-class Bucket:
-    """A budget per minute that refills steadily; it may be overdrawn, as the service's own may.
-
-    Something is given out while anything is left: a request larger than the whole budget gets
-    through, and those after it wait the longer.
-    """
-
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
-        self.per_minute = per_minute
-        self._clock = clock
-        self._left = float(per_minute)
-        self._read = clock()
-
-    def left(self) -> float:
-        """Return how much is left now; negative when overdrawn."""
-        now = self._clock()
-        self._left = min(self.per_minute, self._left + (now - self._read) * self.per_minute / _MINUTE)
-        self._read = now
-        return self._left
-
-    def wait(self) -> float:
-        """Return the seconds until a whole unit is there; 0 if it is there now."""
-        return max(0.0, (1 - self.left()) * _MINUTE / self.per_minute)
-
-    def take(self, amount: float) -> None:
-        """Use some of it up (or, if negative, give some back)."""
-        self._left = min(self.per_minute, self.left() - amount)
+_UNTIL_ROOM = 1.0  # seconds that a refusal asks for where nobody can know better
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +20,48 @@ class Verdict:
 
 
 class Limits:
-    """The limits of one emulator. Without `rpm` and `tpm` everything passes and no header is sent."""
+    """The limits of one emulator. Without any everything passes and no header is sent.
 
-    def __init__(
+    What is admitted is to be given to `leave` once its answer has gone out.
+    """
+
+    def __init__(  # noqa: PLR0913 - each limit there is
         self,
         rpm: int | None,
         tpm: int | None,
         headers: Collection[LimitHeader],
         clock: Callable[[], float],
+        *,
+        kind: LimitKind | None = None,
+        seed: int = 0,
     ) -> None:
-        self._requests = Bucket(rpm, clock) if rpm else None
-        self._tokens = Bucket(tpm, clock) if tpm else None
+        kind = kind or LimitKind()
+        self._requests = REQUESTS[kind.budget](rpm, clock) if rpm else None
+        self._tokens = TOKENS[kind.budget](tpm, clock) if tpm else None
         self._headers = headers
+        self._most = kind.in_flight
+        self._chance = kind.chance
+        self._in_flight = 0
+        self._dice = random.Random(seed)  # noqa: S311 - a game, the same for a seed
 
     def admit(self, estimate: int) -> Verdict:
         """Charge one request and its estimated tokens (prompt + max_tokens), or tell how long to wait."""
-        buckets = [bucket for bucket in (self._requests, self._tokens) if bucket]
-        if not buckets:
-            return Verdict(0.0, {})
-        wait = max(bucket.wait() for bucket in buckets)
+        budgets = [budget for budget in (self._requests, self._tokens) if budget]
+        wait = max((budget.wait() for budget in budgets), default=0.0)
+        is_full = self._most is not None and self._in_flight >= self._most
+        if is_full or (self._chance and self._dice.random() < self._chance):
+            wait = max(wait, _UNTIL_ROOM)
         if not wait:
+            self._in_flight += 1
             if self._requests:
                 self._requests.take(1)
             if self._tokens:
                 self._tokens.take(estimate)
         return Verdict(wait, self._rates() | (self.retry_headers(wait) if wait else {}))
+
+    def leave(self) -> None:
+        """Count an answer that has gone out."""
+        self._in_flight -= 1
 
     def settle(self, estimate: int, actual: int) -> None:
         """Give back what the estimate was too high by, once the tokens are counted."""

@@ -1,11 +1,15 @@
 """What goes back over the socket, before any fault has touched it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+
+def _nothing() -> None:
+    pass
 
 
 def encode_json(value: object) -> bytes:
@@ -24,6 +28,7 @@ class Reply:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    ended: Callable[[], None] = _nothing  # called once it has gone out, or its client has left
 
     @classmethod
     def of_json(cls, status: int, value: object, headers: dict[str, str] | None = None) -> "Reply":
@@ -46,6 +51,7 @@ class StreamReply:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": EVENT_STREAM})
     status: int = 200
     delay: float = 0.0
+    ended: Callable[[], None] = _nothing
 
 
 class RefusalError(Exception):

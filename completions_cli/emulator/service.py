@@ -84,11 +84,15 @@ class Service:
         if reply is None:  # the client has left
             entry.write()
             return
-        reply.headers |= _request_headers(head)
-        reply = strikes.reply(reply)
-        entry.note(status=reply.status, faults=strikes.kinds)
-        entry.write()
-        await strikes.send(channel, reply)
+        ended = reply.ended
+        try:
+            reply.headers |= _request_headers(head)
+            reply = strikes.reply(reply)
+            entry.note(status=reply.status, faults=strikes.kinds)
+            entry.write()
+            await strikes.send(channel, reply)
+        finally:
+            ended()
 
     async def _description(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
         if head.method not in {"GET", "HEAD"}:
