@@ -11,7 +11,7 @@ import typer
 
 from completions_cli.commands.help_pages import PARSER_ERROR
 from completions_cli.commands.lazy import LazyGroup
-from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, UsageError
+from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, OutputError, UsageError
 from completions_cli.streams import Streams, taken_environment
 from completions_cli.version import __version__
 
@@ -52,6 +52,10 @@ def _root(
     if version:
         ctx.obj.stdout.write(f"completions {__version__}\n".encode())
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        from completions_cli.commands import mistakes
+
+        raise mistakes.no_command(ctx)
 
 
 def main() -> NoReturn:
@@ -91,10 +95,12 @@ def _report(error: BaseException, streams: Streams) -> int:
         for frame in traceback.format_tb(error.__traceback__):
             for row in frame.splitlines():
                 streams.stderr.line(row)
+    from completions_cli import quoting
     from completions_cli.render import failure
 
     known = _in_users_terms(error)
     known.hint = known.hint or (_see_help() if isinstance(known, UsageError) else known.next_step)
+    known.message, known.hint = (quoting.without_secrets(text, sys.argv[1:]) for text in (known.message, known.hint))
     as_json = streams.wants_json or _typed_json(streams)
     usage = getattr(known, "usage", None)
     if usage and not as_json:
@@ -113,6 +119,11 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
     if isinstance(error, OSError) and error.errno in _EXHAUSTED:
         return UsageError(
             f"the system gives this process no more: {error.strerror}", hint="Raise its limits; see ulimit -a."
+        )
+    if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
+        return OutputError(
+            f"the script for tab completion cannot be written: {error.strerror}",
+            hint="Print it with --show-completion, and put it where your shell looks for it.",
         )
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
 

@@ -1,8 +1,10 @@
 """What users typed, quoted in messages, unless it may be a secret."""
 
 import re
+from collections.abc import Iterable
 
 _MOST_SHOWN = 60
+_SHORTEST = 6
 # How keys and tokens of the usual services begin.
 _PREFIX = re.compile(
     r"(sk|pk|rk|gsk|xai|hf|gh[opsu]|glpat|xox[abps])[-_].{3,}|eyJ[\w-]{8,}.*|AKIA\w{8,}|bearer .*",
@@ -22,6 +24,15 @@ def may_be_secret(text: str) -> bool:
     # A path or the name of a file has short parts that can be pronounced.
     longest = max(re.split(r"[./_-]", text), key=len)
     return len(longest) >= 16 and bool(re.search("[A-Za-z]", longest))  # noqa: PLR2004 - as many as a short key has
+
+
+def without_secrets(message: str, words: Iterable[str]) -> str:
+    """Return a message without those of some words, or parts of them, that may be secrets."""
+    for word in words:
+        for part in (word, *re.split(r"[=:]", word), *word.split(".")):
+            if len(part) >= _SHORTEST and may_be_secret(part):
+                message = message.replace(repr(part), HIDDEN).replace(part, HIDDEN)
+    return message
 
 
 def quoted(text: str) -> str:

@@ -31,6 +31,8 @@ def number(option: str, kind: Number | None = None) -> Callable[[Any], Json]:
             return chosen.parse(text)
         except NumberError as error:
             hint = error.hint or f"Correct {option}, or leave it out."
+            if text[:1] == "=":
+                hint = f"Leave out the =, or write {option}{text}"
             if text[:1] == "-" and text[1:2].isalpha():
                 hint = f"Its value is missing: {text} is the next option."
             raise UsageError(f"{option} must be {error}, not {quoted(text)}", hint=hint) from error

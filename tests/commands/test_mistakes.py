@@ -35,6 +35,16 @@ class Mistake(NamedTuple):
 
 NO_COMMAND = [
     Mistake("", "no command was given", "completions complete"),
+    Mistake("--", "no command was given", "completions complete"),
+    Mistake("''", "no command ''", "completions complete"),
+    Mistake("-- hi", "no command 'hi'", "completions complete hi"),
+    Mistake("complete hi -M=5", "--max-tokens must be a whole number, not '=5'", "Leave out the ="),
+    Mistake("complete hi -p 'Tell me'", "no profile 'Tell me'", "needs no option", code=3),
+    Mistake(
+        """complete hi -d '{"prompt":"x"}'""",
+        "--deployment must be the name of a deployment, and no JSON",
+        "--deployment",
+    ),
     Mistake("Hello", "no command 'Hello'", "completions complete Hello"),
     Mistake("'Once upon a time'", "no command 'Once upon a time'", 'completions complete "Once upon a time"'),
     Mistake("Tell me a story", "no command 'Tell'", 'completions complete "Tell me a story"'),
@@ -76,6 +86,22 @@ BEFORE = [
     Mistake("-V", "has no option -V", "completions --version"),
     Mistake("--verison", "has no option --verison", "--version"),
     Mistake("--hepl", "has no option --hepl", "--help"),
+]
+SECRETS = [
+    Mistake(f"complete hi -x {_KEY}", "is not an extra parameter", "k:=json"),
+    Mistake(f"complete -f {_KEY}", "cannot be read", "path"),
+    Mistake(f"complete hi --unset {_KEY}", "no such parameter", "temperature"),
+    Mistake(f"batch {_KEY} -o out.jsonl", "cannot be read", "path"),
+    Mistake(f"batch merge {_KEY} -o out.jsonl", "there is no", "batches"),
+    Mistake(f"config get {_KEY}", "there is no key", "endpoint"),
+    Mistake(f"config get profiles.{_KEY}.x", "there is no key", "endpoint"),
+    Mistake(f"config use {_KEY}", "no profile", "local", code=3),
+    Mistake(f"config remove {_KEY}", "no profile", "local", code=3),
+    Mistake(f"config show {_KEY}", "no profile", "local", code=3),
+    Mistake(f"complete hi --color={_KEY}", "--color must be", "terminals"),
+    Mistake(f"complete hi -M {_KEY}", "--max-tokens must be", "--max-tokens"),
+    Mistake(f"complete hi -F {_KEY}", "--format must be", "--format"),
+    Mistake(f"emulator --fault {_KEY}", "", ""),
 ]
 UNQUOTED = [
     Mistake("stream Tell me a story", "without quotes", 'completions stream "Tell me a story"'),
@@ -333,7 +359,7 @@ ENVIRONMENT = [
     ),
     Mistake("complete hi -p a", "is for the endpoint in COMPLETIONS_ENDPOINT", "--to-file", code=3, profile=_PLAIN),
 ]
-ALL = [*NO_COMMAND, *BEFORE, *UNQUOTED, *NEIGHBOURS, *NUMBERS, *WORDS, *PROMPTS, *FILES, *ENVIRONMENT]
+ALL = [*NO_COMMAND, *BEFORE, *SECRETS, *UNQUOTED, *NEIGHBOURS, *NUMBERS, *WORDS, *PROMPTS, *FILES, *ENVIRONMENT]
 
 
 @pytest.fixture

@@ -146,3 +146,9 @@ def test_the_script_of_powershell_asks_as_these_tests_do(shell: str) -> None:
         assert line in text
     for opening, closing in ("{}", "()", "[]"):
         assert text.count(opening) == text.count(closing)
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/no/such/home"])
+def test_tab_completion_that_cannot_be_installed_is_no_bug(home: str, cli: Cli) -> None:
+    result = cli.run("--install-completion", "bash", env={"HOME": home})
+    assert (result.code, "--show-completion" in result.stderr) == (16, True)
