@@ -28,6 +28,8 @@ COMMANDS = {
 # Files, for the process or all of them, and memory: limits that somebody has set, and no bug.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+
 
 class _Root(LazyGroup):
     package: ClassVar = "completions_cli.commands"
@@ -75,9 +77,27 @@ def _run(streams: Streams) -> int:
     # Under nohup it is ignored, and stays so.
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(ExitCode.HUNG_UP))
+    if sys.argv[1:2] in (["--install-completion"], ["--show-completion"]):
+        _require_shell(streams)
     color = streams.color(streams.stdout)
     result = app(prog_name="completions", standalone_mode=False, obj=streams, color=color)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _require_shell(streams: Streams) -> None:
+    """Refuse to set up tab completion for a shell that has none here. Raises UsageError."""
+    import shellingham  # type: ignore[import-untyped] # it has no types
+
+    try:
+        name = (
+            "" if "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION" in streams.environ else shellingham.detect_shell()[0]
+        )
+    except shellingham.ShellDetectionFailure:
+        name = "this shell"
+    if name and name not in _SHELLS:
+        raise UsageError(
+            f"there is no tab completion for {name}", hint="Run it from bash, zsh, fish or PowerShell, which have one."
+        )
 
 
 def _report(error: BaseException, streams: Streams) -> int:

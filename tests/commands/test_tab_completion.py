@@ -148,7 +148,23 @@ def test_the_script_of_powershell_asks_as_these_tests_do(shell: str) -> None:
         assert text.count(opening) == text.count(closing)
 
 
+def from_shell(shell: str, home: str, cli: Cli) -> tuple[int, str]:
+    """Set up tab completion from a shell, as its user does."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    line = f"{shlex.quote(COMMAND)} --install-completion; exit $?"
+    done = subprocess.run(
+        [shell, "-c", line], env={**cli.env, "HOME": home}, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("home", ["/dev/null", "/proc/no/such/home"])
 def test_tab_completion_that_cannot_be_installed_is_no_bug(home: str, cli: Cli) -> None:
-    result = cli.run("--install-completion", "bash", env={"HOME": home})
-    assert (result.code, "--show-completion" in result.stderr) == (16, True)
+    code, said = from_shell("bash", home, cli)
+    assert (code, "--show-completion" in said) == (16, True)
+
+
+def test_a_shell_without_tab_completion_is_told_which_have_one(cli: Cli) -> None:
+    code, said = from_shell("dash", str(cli.home), cli)
+    assert (code, "error: there is no tab completion for dash\nhint: Run it from bash" in said) == (2, True)
