@@ -182,7 +182,9 @@ class ServiceError(CompletionsError):
     `status` is the HTTP status (for an error inside a 200 stream: the one its code stands for),
     `code` the server's own word, `loc` the path of the offending parameter, `retry_after` the
     wait in seconds the server asked for, `detail` the part of the body after its JSON, `model_status` the
-    status that the model behind a managed endpoint gave, where the endpoint tells it apart from its own.
+    status that the model behind a managed endpoint gave, where the endpoint tells it apart from its own,
+    `body_code` the body's code where `code` is a header's, `is_page` true for a page of HTML, `is_spent` where money or
+    credits are used up.
     """
 
     exit_code = ExitCode.REJECTED
@@ -203,6 +205,9 @@ class ServiceError(CompletionsError):
         retryable: bool = False,
         detail: str | None = None,
         model_status: int | None = None,
+        body_code: str | None = None,
+        is_page: bool = False,
+        is_spent: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
@@ -214,6 +219,9 @@ class ServiceError(CompletionsError):
         self.retryable = retryable
         self.detail = detail
         self.model_status = model_status
+        self.body_code = body_code
+        self.is_page = is_page
+        self.is_spent = is_spent
 
     def recast(self, kind: "type[ServiceError]") -> "ServiceError":
         """Return the same error as one of another kind."""

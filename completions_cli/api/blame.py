@@ -36,7 +36,8 @@ _WORDS = re.compile(
     rf"(?! (?:input|parameter|output|context|response|token))"
     rf"|\b{_SUBJECT}\b.{{0,120}}?\b(?:(?:is|was|are|has been|could) ?(?:not|n't)(?: be)?(?: \w+)? (?:found|available|"
     rf"loaded|deployed|known|recogni[sz]ed|specified|supported(?! (?:with|by|for) (?!this))|enabled)|"
-    rf"not (?:found|available|loaded|exist|deployed|specified)|does ?(?:not|n't) (?:exist|work)|is required|"
+    rf"is (?:in|not )valid|not (?:found|available|loaded|exist|deployed|specified)|"
+    rf"does ?(?:not|n't) (?:exist|work)|is required|"
     rf"(?:is|was|has been) (?:unknown|unavailable|retired|deprecated|decommissioned|disabled|shut down))"
     rf"|\b(?:not available with|does not (?:support|offer|have)|not supported (?:by|with|in|on|for)) "
     rf"(?:the |this |that |text )*(?:completions?|generate|generation|operation|task|api|endpoint|v1/completions)\b",
@@ -71,8 +72,12 @@ def is_about_model(error: ServiceError) -> bool:
         return True
     if not isinstance(error, RejectedError | AuthError) or error.status not in (*_BAD_REQUEST, 403):
         return False
-    code = _snake(error.code or "")
-    if _CODE.search(code):
+    return speaks_of_model(error)
+
+
+def speaks_of_model(error: ServiceError) -> bool:
+    """Return whether an error says of the model, the deployment or the operation that it is not to be had."""
+    if any(_CODE.search(_snake(code)) for code in (error.code, error.body_code) if code):
         return True
     if error.param is not None:
         return error.param.lower() in ("model", "deployment", "engine")

@@ -1,26 +1,35 @@
-"""What an error body says, in any of the dialects that the service's back ends speak.
+"""What an error body says: JSON of any shape, JSON in strings, JSON followed by prose, prose, HTML, XML, nothing."""
 
-The reference's flat bodies come first; the rest are nested `error` objects, FastAPI's `detail`
-lists, JSON in strings, JSON followed by prose, prose, HTML, nothing at all.
-"""
-
+import html
 import json
 import re
 from dataclasses import dataclass, replace
 
+from completions_cli.api import error_words, markup
 from completions_cli.models import Json
 
 # A whole error body is never needed: what matters stands in its first lines.
 MAX_BYTES = 1024 * 1024
 MAX_MESSAGE = 600
 
-_FILTER_WORDS = ("content management policy", "content safety")
 # Endpoints behind Azure Machine Learning add this to the body, or send nothing else.
 _HELP_TEXT = "Please check this guide to understand why this error code might have been returned"
-_NO_MONEY = re.compile(r"insufficient\W+(quota|balance|credit|fund)|plan and billing", re.IGNORECASE)
-_HTML = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)
-# A page that says more than this before it says what is wrong does not say it.
-_MAX_HTML = 64 * 1024
+_FILTER_WORDS = re.compile(
+    r"content (management )?policy|content safety|\bguardrail|\bmoderation\b|flagged (by|as|for)|"
+    r"violates? our usage polic",
+    re.IGNORECASE,
+)
+_FILTER_CODE = re.compile(r"content_?(filter|policy)|responsible_?ai|guardrail|moderation", re.IGNORECASE)
+_NO_MONEY = re.compile(
+    r"insufficient\W+(\w+\W+)?(quota|balance|credit|fund)|plan and billing|out of credits|credit balance|billing|"
+    r"exceeded your (current|monthly) quota|budget has been exceeded|exceeded budget|payment",
+    re.IGNORECASE,
+)
+# Words that say so whatever the status is.
+_SPENT = re.compile(
+    r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded", re.IGNORECASE
+)
+_NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
 _DEEPEST = 3  # levels of JSON in strings: one more than was ever seen
 _PLACES = ("body", "query", "header", "path")
 
@@ -36,7 +45,9 @@ class ErrorBody:
     status: int | None = None
     prose: str | None = None  # what follows the JSON
     is_content_filter: bool = False
-    is_quota: bool = False  # money or credits are used up, which no wait of ours mends
+    is_quota: bool = False  # it speaks of money or credits that are used up, which no wait of ours mends
+    is_spent: bool = False  # it says so plainly
+    is_page: bool = False  # of HTML: something in front of the service speaks, or another server
 
 
 def read(body: bytes) -> ErrorBody:
@@ -52,10 +63,20 @@ def read(body: bytes) -> ErrorBody:
 
 
 def read_plain(text: str) -> ErrorBody:
-    """Read prose or HTML."""
+    """Read prose, HTML or XML."""
+    if markup.is_markup(text):
+        found = markup.elements(text)
+        if found:
+            return read_json({name: html.unescape(words) for name, words in found.items()})
     message = _first_line(text.partition(_HELP_TEXT)[0])
     lines = text.splitlines()[1 if message else 0 :]
-    return ErrorBody(message, prose="\n".join(lines).strip() or None, is_content_filter=_has_filter_words(message))
+    return ErrorBody(
+        message,
+        prose="\n".join(lines).strip() or None,
+        is_content_filter=bool(_FILTER_WORDS.search(message)),
+        is_quota=bool(_NO_MONEY.search(message)),
+        is_page=markup.is_markup(text),
+    )
 
 
 def parameter(loc: tuple[str, ...]) -> str | None:
@@ -64,41 +85,25 @@ def parameter(loc: tuple[str, ...]) -> str | None:
 
 
 def read_json(value: Json, depth: int = 0) -> ErrorBody:
-    """Find the words in an error's JSON; `message` may itself be JSON in a string."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        value = value[0]
-    if not isinstance(value, dict):
-        return ErrorBody(message=_first_line(_text_of(value)))
-    nested = value.get("error")
-    inner = nested if isinstance(nested, dict) else {}
-    loc, located = _location(inner, value)
-    words = _first_text(
-        inner.get("message"),
-        value.get("message"),
-        value.get("detail"),
-        located,
-        _text_of(nested),
-        value.get("status"),
-        value.get("title"),
-    )
-    if words.startswith("{") and depth < _DEEPEST:
-        deeper = _embedded(words, depth)
+    """Find the words in an error's JSON; the message may itself be JSON in a string."""
+    said = error_words.find(value)
+    if said.message.startswith("{") and depth < _DEEPEST:
+        deeper = _embedded(said.message, depth)
         if deeper is not None:
             return deeper
-    message = _first_line(words)
+    message = _first_line(said.message)
     # A summary such as "invalid input error" hides which field it was.
-    if located and loc and not re.search(rf"\b{re.escape(loc[-1])}\b", message):
-        message = f"{message} ({located})"
+    if said.located and said.loc and not re.search(rf"\b{re.escape(said.loc[-1])}\b", message):
+        message = f"{message} ({said.located})"
     return ErrorBody(
         message=message,
-        code=_scalar(inner.get("code")) or _scalar(value.get("code")),
-        param=_scalar(inner.get("param")) or _scalar(value.get("param")),
-        loc=loc,
-        status=_status(
-            *(part.get(name) for name in ("status", "statusCode", "code", "type") for part in (inner, value))
-        ),
-        is_content_filter=_is_content_filter(inner, value, words),
-        is_quota=_is_quota(inner, value, words),
+        code=said.code,
+        param=said.param,
+        loc=said.loc,
+        status=_status(value),
+        is_content_filter=any(map(_FILTER_CODE.search, said.codes)) or bool(_FILTER_WORDS.search(message)),
+        is_quota=bool(_NO_MONEY.search(message)),
+        is_spent=any(map(_NO_MONEY_CODE.search, said.codes)) or bool(_SPENT.search(message)),
     )
 
 
@@ -107,103 +112,37 @@ def _embedded(message: str, depth: int) -> ErrorBody | None:
         value = json.loads(message)
     except (ValueError, RecursionError):
         return None
-    said = read_json(value, depth + 1)
-    return said if said.message else None
+    said = read_json(value, depth + 1) if isinstance(value, dict) else None
+    return said if said and said.message and not said.message.startswith("{") else None
 
 
-def _location(inner: dict[str, Json], outer: dict[str, Json]) -> tuple[tuple[str, ...], str]:
-    """Read `detail` as the reference has it (an object) or as FastAPI does (a list): path and sentence."""
-    for detail in (outer.get("detail"), inner.get("detail"), inner.get("details"), outer.get("details")):
-        item = detail[0] if isinstance(detail, list) and detail else detail
-        if not isinstance(item, dict):
-            continue
-        path = item.get("loc")
-        loc = tuple(_text_of(part) for part in (path if isinstance(path, list) else [path]) if part is not None)
-        reason = _first_text(item.get("msg"), item.get("message"))
-        given = item.get("value", item.get("input"))
-        if not reason and given is not None:
-            reason = f"given {_text_of(given)}"
-        where = ".".join(part for part in loc if part != "body") or ".".join(loc)
-        return loc, f"{where}: {reason}" if where and reason else where or reason
-    return (), ""
+# What a kind in words stands for, where the error comes without a status.
+_STATUS_OF_KIND = (
+    (re.compile(r"rate_?limit|too_?many|throttl|quota|exhausted"), 429),
+    (re.compile(r"overload|unavailable|busy|capacity|not_?ready"), 503),
+    (re.compile(r"time_?d?_?out|deadline"), 504),
+    (re.compile(r"unauthori[sz]ed|authentication|api_?key|credential|unauthenticated"), 401),
+    (re.compile(r"permission|forbidden|access_?denied"), 403),
+    (re.compile(r"not_?found|no_?such|unknown_?model"), 404),
+    (re.compile(r"bad_?request|invalid|validation|context_?length|content_?filter|unsupported|unprocessable"), 400),
+)
 
 
-def _is_content_filter(inner: dict[str, Json], outer: dict[str, Json], message: str) -> bool:
-    innererror = inner.get("innererror")
-    if isinstance(innererror, dict) and innererror.get("code") == "ResponsibleAIPolicyViolation":
-        return True
-    if "content_filter" in (inner.get("code"), outer.get("code")):
-        return True
-    return _has_filter_words(message)
-
-
-def _is_quota(inner: dict[str, Json], outer: dict[str, Json], message: str) -> bool:
-    named = [part.get(name) for part in (inner, outer) for name in ("code", "type")]
-    return any("insufficient" in name.lower() for name in named if isinstance(name, str)) or bool(
-        _NO_MONEY.search(message)
-    )
-
-
-def _has_filter_words(message: str) -> bool:
-    return any(words in message.lower() for words in _FILTER_WORDS)
-
-
-# What a code in words stands for, where the error comes without a status.
-_STATUS_OF_WORD = {
-    "content_filter": 400,
-    "context_length_exceeded": 400,
-    "badrequesterror": 400,
-    "bad request": 400,
-    "invalid_request_error": 400,
-    "unauthorized": 401,
-    "invalid_api_key": 401,
-    "model_not_found": 404,
-    "rate_limit_exceeded": 429,
-    "toomanyrequests": 429,
-    "too_many_requests": 429,
-    "insufficient_quota": 429,
-}
-
-
-def _status(*candidates: Json) -> int | None:
-    for candidate in candidates:
-        text = (_scalar(candidate) or "").lower()
+def _status(value: Json) -> int | None:
+    for candidate in error_words.status_names(value):
+        text = re.sub(r"\W+", "_", (error_words.scalar(candidate) or "").lower())
         if re.fullmatch(r"[45][0-9]{2}", text):
             return int(text)
-        if text in _STATUS_OF_WORD:
-            return _STATUS_OF_WORD[text]
+        found = next((status for kind, status in _STATUS_OF_KIND if kind.search(text)), None)
+        if found is not None and len(text) < 60:  # noqa: PLR2004 - a kind, no sentence
+            return found
     return None
-
-
-def _first_text(*candidates: Json) -> str:
-    """Return the first candidate that is a string with something in it."""
-    return next((text for text in candidates if isinstance(text, str) and text.strip()), "")
-
-
-def _scalar(value: Json) -> str | None:
-    """Read a code, which may be a string or a number; anything else is none."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        return None
-    return str(value)[:200]
-
-
-def _text_of(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return "; ".join(value)
-    if value is None or isinstance(value, dict | list):
-        try:
-            return json.dumps(value)[:MAX_MESSAGE] if value else ""
-        except RecursionError:
-            return ""
-    return str(value)
 
 
 def _first_line(text: str) -> str:
     """Take the first line with words in it, tags stripped."""
-    if _HTML.match(text):
-        text = _without_tags(text[:_MAX_HTML])
+    if markup.is_markup(text):
+        text = html.unescape(markup.without_tags(text))
     return next((words for line in text.splitlines() if (words := _words(line))), "")
 
 
@@ -211,20 +150,3 @@ def _words(line: str) -> str:
     """Trim a line; one without a letter or digit says nothing."""
     line = line.strip()
     return line if line != "null" and any(map(str.isalnum, line)) else ""
-
-
-def _without_tags(text: str) -> str:
-    """Put a line break where a tag stands; what is inside `script` and `style` is dropped."""
-    first, *parts = text.split("<")
-    shown = [first]
-    inside = ""
-    for part in parts:
-        tag, closed, rest = part.partition(">")
-        name = re.match(r"/?\w*", tag)[0].lower()  # type: ignore[index] # matches the empty string too
-        if inside:
-            inside = "" if name == "/" + inside else inside
-        elif name in ("script", "style"):
-            inside = name
-        if closed and not inside:
-            shown.append(rest)
-    return "\n".join(shown)

@@ -1,8 +1,9 @@
 """Whatever a server answers instead of a completion, as one classified error."""
 
+import re
 from collections.abc import Mapping
 
-from completions_cli.api import error_body, retry
+from completions_cli.api import error_body, error_words, retry
 from completions_cli.api.error_body import ErrorBody
 from completions_cli.errors import (
     AuthError,
@@ -20,6 +21,8 @@ from completions_cli.models import Json
 MAX_ERROR_BYTES = error_body.MAX_BYTES
 REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 
+_CODE_HEADER = re.compile(r"error-?(code|type)$")
+_ABOUT_MONEY = (400, 402, 403, 429)
 _SERVERS_FAULT = 500  # and all statuses above
 _CLASSES: dict[int, type[ServiceError]] = {
     401: AuthError,
@@ -64,32 +67,54 @@ _PHRASES = {
 def from_response(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ServiceError:
     """Classify an answer whose status is not 200. Header names are lower case; `now` is Unix time."""
     said = error_body.read(body)
-    # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
-    message = said.message.removeprefix(f"{status} ") or _PHRASES.get(status)
+    named = _code_of(headers)
+    wait = retry.retry_after(headers, said.message, now)
     return _error(
         status,
-        message=message or "the server gave no reason",
-        code=headers.get("x-ms-error-code") or said.code,
+        # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
+        message=_without_status(said.message, status) or _PHRASES.get(status) or "the server gave no reason",
+        code=named or said.code,
+        body_code=said.code if named and said.code not in (named, str(status)) else None,
         said=said,
         request_id=request_id(headers),
-        retry_after=retry.retry_after(headers, said.message, now),
-        retryable=retry.is_retryable(status, headers) and not said.is_quota,
+        retry_after=wait,
+        retryable=retry.is_retryable(status, headers),
+        is_spent=_is_spent(status, said, wait),
         model_status=_number(headers.get("ms-azureml-model-error-statuscode", "")),
     )
+
+
+def _code_of(headers: Mapping[str, str]) -> str | None:
+    """Return the code that a header names: x-ms-error-code, x-amzn-errortype and others of their kind."""
+    for name in headers:
+        if _CODE_HEADER.search(name) and (code := error_words.scalar(headers[name].partition(":")[0].strip())):
+            return code
+    return None
+
+
+def _without_status(message: str, status: int) -> str:
+    return re.sub(rf"^(?:(?:HTTP|error|status)[ :]*)*{status}\b[\s:.\u2013\u2014-]*", "", message, flags=re.IGNORECASE)
+
+
+def _is_spent(status: int, said: ErrorBody, wait: float | None) -> bool:
+    """Return whether money or credits are used up: by its code, or by words that name no moment to try again."""
+    return status in _ABOUT_MONEY and (said.is_spent or (said.is_quota and wait is None and status != 400))  # noqa: PLR2004
 
 
 def from_event(value: Json, text: str) -> ServiceError:
     """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
     said = error_body.read_plain(text) if value is None else error_body.read_json(value)
     status = said.status or (400 if said.is_content_filter else 500)
+    wait = retry.retry_after({}, said.message, 0.0)
     return _error(
         status,
         message=said.message or "the server reported an error inside the stream",
         code=said.code,
         said=said,
         request_id=None,
-        retry_after=retry.retry_after({}, said.message, 0.0),
-        retryable=status in retry.RETRYABLE_STATUSES and not said.is_quota,
+        retry_after=wait,
+        retryable=status in retry.RETRYABLE_STATUSES,
+        is_spent=_is_spent(status, said, wait),
     )
 
 
@@ -114,7 +139,9 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
     request_id: str | None,
     retry_after: float | None,
     retryable: bool,
+    is_spent: bool,
     model_status: int | None = None,
+    body_code: str | None = None,
 ) -> ServiceError:
     passes = status == retry.FAILED_DEPENDENCY and model_status in retry.RETRYABLE_STATUSES
     return _class_of(model_status if passes and model_status else status, said)(
@@ -125,9 +152,12 @@ def _error(  # noqa: PLR0913 - the parts of one error, gathered
         loc=said.loc,
         request_id=request_id,
         retry_after=retry_after,
-        retryable=retryable,
+        retryable=retryable and not is_spent,
+        is_spent=is_spent,
         detail=said.prose,
         model_status=model_status,
+        body_code=body_code,
+        is_page=said.is_page,
     )
 
 

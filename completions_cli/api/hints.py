@@ -1,8 +1,10 @@
-"""What to do next about an error of the service: the advice that goes with each."""
+"""What to do next about an error of the service: advice about what is at fault: the key, the model, a gateway."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from completions_cli.api import blame
 from completions_cli.api.retry import FAILED_DEPENDENCY
 from completions_cli.errors import (
     AuthError,
@@ -14,39 +16,131 @@ from completions_cli.errors import (
     ServiceTimeoutError,
 )
 
+KEYRING = "the keyring"
+
 
 @dataclass(frozen=True, slots=True)
 class HintContext:
-    """What the advice depends on beside the error itself."""
+    """What the advice depends on beside the error itself. `key_sources` names where the key may have come from."""
 
     host: str = ""
     path: str = ""
     profile: str | None = None
     extra_parameters: str | None = None
     auth: str = "key"
+    key_sources: tuple[str, ...] = ()
+
+
+Rule = tuple[Callable[[ServiceError, HintContext], bool], Callable[[ServiceError, HintContext], str]]
 
 
 def hint(error: ServiceError, context: HintContext) -> str:
-    """Return what to try next: the hint of the first rule that fits."""
-    if error.status in _BY_STATUS:
-        return _BY_STATUS[error.status]
-    # The class of these says all; their messages mention this and that, an API version for instance.
-    if not isinstance(error, ContentFilterError | RateLimitError | ServiceTimeoutError):
-        message = error.message.lower()
-        for words, advice in _BY_WORDS:
-            if any(word in message or word == (error.code or "").lower() for word in words):
-                return advice(context)
-    if isinstance(error, RateLimitError) and not error.retryable:
-        return _BILLING
-    if error.status == FAILED_DEPENDENCY and "not found" not in error.message.lower():
-        return _model_failed(error)
-    for kind, advice in _BY_CLASS:
-        if isinstance(error, kind):
-            return advice(context)
-    return _rejected(error)
+    """Return what to try next: the advice of the first rule that fits."""
+    return next(advice(error, context) for applies, advice in _RULES if applies(error, context))
 
 
-def _rejected(error: ServiceError) -> str:
+def _status(*statuses: int) -> Callable[[ServiceError, HintContext], bool]:
+    return lambda error, _: error.status in statuses
+
+
+def _kind(*kinds: type[ServiceError]) -> Callable[[ServiceError, HintContext], bool]:
+    return lambda error, _: isinstance(error, kinds)
+
+
+def _says(pattern: str) -> Callable[[ServiceError, HintContext], bool]:
+    """Return whether the message or a code says something; both are looked at in small letters."""
+    found = re.compile(pattern)
+    return lambda error, _: any(
+        text and found.search(text.lower()) for text in (error.message, error.code, error.body_code)
+    )
+
+
+def _always(text: str) -> Callable[[ServiceError, HintContext], str]:
+    return lambda _error, _context: text
+
+
+def _is_retired(error: ServiceError, _: HintContext) -> bool:
+    return error.status == _GONE or (error.status in (*_BAD, 404) and bool(_RETIRED.search(error.message)))
+
+
+def _is_about_model(error: ServiceError, _: HintContext) -> bool:
+    return blame.speaks_of_model(error)
+
+
+def _wants_drop(error: ServiceError, context: HintContext) -> bool:
+    """Return whether a server may have taken offence at the reference's own word for leaving parameters out."""
+    unexplained = not error.param and not error.loc and not blame.speaks_of_model(error)
+    return context.extra_parameters == "ignore" and error.status == _BAD[0] and unexplained
+
+
+def _is_of_gateway(error: ServiceError, _: HintContext) -> bool:
+    """Return whether something in front of the service speaks: by a page, or by what it says of its upstream."""
+    return error.is_page or bool(_GATEWAYS_WORDS.search(error.message))
+
+
+def _is_failed_model(error: ServiceError, _: HintContext) -> bool:
+    return error.status == FAILED_DEPENDENCY and "not found" not in error.message.lower()
+
+
+def _extra_parameters(_: ServiceError, context: HintContext) -> str:
+    if context.extra_parameters == "ignore":
+        return _DROP
+    return "Use --extra-parameters pass-through to hand it to the model, or drop to have the server leave it out."
+
+
+def _too_large(error: ServiceError, context: HintContext) -> str:
+    if _LENGTH.search(error.message.lower()) and not error.is_page:
+        return _SHORTEN
+    del context
+    return "Shorten the prompt, or send fewer at a time: the server, or a gateway before it, limits a request's size."
+
+
+def _model(_: ServiceError, context: HintContext) -> str:
+    if context.host.endswith(".openai.azure.com") and "/deployments/" in context.path:
+        return "Check the deployment's name in the endpoint; a new one takes some minutes."
+    return "Name a model that is deployed there with -m MODEL; the server's /models lists them."
+
+
+def _auth(error: ServiceError, context: HintContext) -> str:
+    if error.is_page and error.status == _FORBIDDEN:
+        return "A gateway or firewall refused it before the service saw it: check the endpoint, network and proxy."
+    if context.auth == "entra":
+        return "Check the identity's role on the endpoint and the scope; `completions config doctor` looks closer."
+    if context.auth == "none":
+        return "The endpoint wants a key: leave out --auth none; `completions config key set` stores one."
+    source, *others = context.key_sources or (KEYRING,)
+    profile = f" -p {context.profile}" if context.profile else ""
+    store = f"`completions config key set{profile}`"
+    if source == KEYRING:
+        also = f" The key may also be that of {others[0]}." if others else ""
+        return f"Is it the key of this endpoint? Replace it with {store}.{also}"
+    return f"The key came from {source}: is it this endpoint's? Set it anew, or unset it and use {store}."
+
+
+def _not_found(error: ServiceError, context: HintContext) -> str:
+    del error
+    path = context.path.partition("?")[0]
+    if "/openai/v1" in path or "/managed-deployments/" in path:
+        return "Does the model offer the completions route? Check its name, in the endpoint and with -m MODEL."
+    if context.host.endswith(".services.ai.azure.com") and "/models" not in path:
+        return "Foundry's endpoint ends in /models; not every model there has the completions route."
+    if context.host.endswith(".openai.azure.com") and "/openai/" not in path:
+        return "Azure OpenAI's endpoint is https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT or …/openai/v1."
+    is_plain = "api-version=" not in context.path and not context.host.endswith(".azure.com")
+    if context.host and is_plain and "/v1" not in path:
+        return (
+            "Does the endpoint end in /v1? Most servers have the completions route below it; not every model has one."
+        )
+    return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
+
+
+def _model_failed(error: ServiceError, _: HintContext) -> str:
+    if error.retryable:
+        return "The model behind the endpoint is busy or not ready; try again later."
+    return "The endpoint is there, its model failed: check the parameters, and the deployment's logs."
+
+
+def _rejected(error: ServiceError, _: HintContext) -> str:
     blamed = error.param or ".".join(error.loc)
     if blamed == "prompt" and "valid string" in error.message.lower():
         return _ONE_TEXT
@@ -55,91 +149,90 @@ def _rejected(error: ServiceError) -> str:
     return "Check the parameters; --dry-run shows what is sent."
 
 
-def _model_failed(error: ServiceError) -> str:
-    if isinstance(error, ContentFilterError):
-        return _REWORD
-    if error.retryable:
-        return "The model behind the endpoint is busy or not ready; try again later."
-    return "The endpoint is there, its model failed: check the parameters, and the deployment's logs."
-
-
-def _extra_parameters(context: HintContext) -> str:
-    if context.extra_parameters == "ignore":
-        return "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
-    return "Use --extra-parameters pass-through to hand it to the model, or drop to have the server leave it out."
-
-
-def _auth(context: HintContext) -> str:
-    profile = f" -p {context.profile}" if context.profile else ""
-    if context.auth == "entra":
-        return "Check the identity's role on the endpoint and the scope; `completions config doctor` looks closer."
-    if context.auth == "none":
-        return "The endpoint wants a key: leave out --auth none; `completions config key set` stores one."
-    return f"Is it the key of this endpoint? Replace it with `completions config key set{profile}`."
-
-
-def _not_found(context: HintContext) -> str:
-    if context.host.endswith(".services.ai.azure.com") and "/models" not in context.path:
-        return "Foundry's endpoint ends in /models; not every model there has the completions route."
-    if context.host.endswith(".openai.azure.com") and "/openai/" not in context.path:
-        return "Azure OpenAI's endpoint is https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT or …/openai/v1."
-    return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
-
-
-_ROLE_MISSING = (
-    "You are known there, but lack a role on the resource, such as Cognitive Services User: its owner can assign one."
+_BAD = (400, 422)
+_PAYMENT, _GONE = 402, 410
+_FORBIDDEN = 403
+_RETIRED = re.compile(
+    r"\b(decommissioned|retired|end[- ]of[- ]life|sunset|shut down|discontinued|no longer (available|supported|served)|"
+    r"(has|have) been (removed|deprecated))\b",
+    re.IGNORECASE,
 )
+_GATEWAYS_WORDS = re.compile(
+    r"upstream|no healthy|gateway|origin (server|is)|bad host|no route|no available server|no server is available|"
+    r"service backend|cloudflare|web server (is|returned)",
+    re.IGNORECASE,
+)
+_LENGTH = re.compile(
+    r"context.{0,3}(length|size|window)|tokens_limit|max(imum)? length of|body too large for|"
+    r"max(imum)?[_ ]?(input|context|sequence|model)[_ ]?(length|len|tokens)\b.{0,60}exceed|"
+    r"exceeds?.{0,40}(token|context|length|sequence)|"
+    r"too many (input |prompt )?tokens|(prompt|input|sequence|request).{0,30}(is |are )?too (long|large)|"
+    r"must have less than \d+ tokens|tokens.{0,20}must be <=?"
+)
+_DROP = "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
 _SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
 _ONE_TEXT = (
     "This server takes one text a request: ask several prompts with `batch`, several samples with -n and --seed."
 )
-_REWORD = "Reword the prompt; the service's content filter refused it."
-
 _BILLING = "The account has no quota or credit left: see its plan and billing. Waiting does not help."
 
-_BY_STATUS = {
-    402: _BILLING,
-    407: "Check the proxy's user name and password: --proxy, HTTPS_PROXY or HTTP_PROXY.",
-    410: "The model or deployment is retired: name another with -m or --deployment, or another endpoint.",
-    413: _SHORTEN,
-    431: "The headers are too large or too many; send fewer with -H.",
-}
-
-_BY_WORDS: tuple[tuple[tuple[str, ...], Callable[[HintContext], str]], ...] = (
-    (("extra_parameters option", "extra parameters ["), _extra_parameters),
-    (("api version", "api-version", "missing_api_version"), lambda _: "Set another with --api-version, or `none`."),
+# The first that fits gives the advice. Errors whose status says all come first: their messages mention this and that.
+_RULES: tuple[Rule, ...] = (
+    (_kind(ContentFilterError), _always("Reword the prompt; the service's content filter refused it.")),
+    (lambda error, _: error.is_spent or error.status == _PAYMENT, _always(_BILLING)),
+    (_status(407), _always("Check the proxy's user name and password: --proxy, HTTPS_PROXY or HTTP_PROXY.")),
+    (_status(431), _always("The headers are too large or too many; send fewer with -H.")),
+    (_is_failed_model, _model_failed),
+    (_kind(RateLimitError), _always("Wait and try again; --max-wait and --retries allow more patience.")),
+    (_kind(ServiceTimeoutError), _always("The model took too long: ask for fewer tokens, or use `stream`.")),
+    (_is_retired, _always("The model is retired: name another with -m or --deployment, or another endpoint.")),
+    (_says(r"extra_parameters option|extra[-_ ]parameters? (\[|option|value|header)"), _extra_parameters),
+    (_wants_drop, _always(f"If it takes offence at extra-parameters: ignore: {_DROP}")),
+    (_says(r"api[- _]?version"), _always("Set another with --api-version, or `none`.")),
     (
-        ("no_model_name", "no model specified", "unknown_model"),
-        lambda _: "Name a model that is deployed there with -m MODEL.",
+        _says(r"deployment_?not_?found|deployment for this resource does not exist"),
+        _always("Check the deployment's name; a new one takes some minutes."),
     ),
     (
-        ("deploymentnotfound", "deployment for this resource does not exist"),
-        lambda _: "Check the deployment's name; a new one takes some minutes.",
+        _says(
+            r"modality|operation_?not_?supported|operation does not work with the specified model|is a chat model|"
+            r"not a (text )?completions? model|only supported in v1/chat|not supported in the v1/completions|"
+            r"does not support (the )?(legacy |text )?completions?\b|"
+            r"no (legacy |text )?completions? (support|endpoint|api)"
+        ),
+        _always(
+            "The model has no text completions; name one with the completions route, such as a base model, "
+            "with -m MODEL."
+        ),
     ),
     (
-        ("operationnotsupported", "operation does not work with the specified model"),
-        lambda _: "The model has no text completions; use one that does, such as gpt-35-turbo-instruct.",
+        _says(r"authentication_?type_?disabled|key based authentication is disabled"),
+        _always("Use --auth entra: this resource takes no keys."),
     ),
     (
-        ("authenticationtypedisabled", "key based authentication is disabled"),
-        lambda _: "Use --auth entra: this resource takes no keys.",
+        _says(r"virtual network|firewall|private endpoint|public (network )?access is disabled|ip address"),
+        _always("The resource's network rules keep you out; try from an allowed network or VPN."),
     ),
     (
-        ("virtual network", "firewall", "private endpoint", "public access is disabled"),
-        lambda _: "The resource's network rules keep you out; try from an allowed network or VPN.",
+        _says(
+            r"permission_?denied|principal does not have access|not authorized to perform|"
+            r"lacks? (the )?(role|permission)"
+        ),
+        _always(
+            "You are known there, but lack a role on the resource, such as Cognitive Services User: "
+            "its owner can assign one."
+        ),
     ),
-    (("permissiondenied", "principal does not have access"), lambda _: _ROLE_MISSING),
+    (_status(413), _too_large),
+    (lambda error, _: error.status in _BAD and bool(_LENGTH.search(error.message.lower())), _always(_SHORTEN)),
+    (_says(r"exceed_context_size|context_length_exceeded|tokens_limit_reached"), _always(_SHORTEN)),
+    (_is_about_model, _model),
+    (_kind(AuthError), _auth),
+    (_kind(NotFoundError), _not_found),
     (
-        ("context length", "context size", "tokens_limit_reached", "body too large", "exceed_context_size_error"),
-        lambda _: _SHORTEN,
+        lambda error, context: isinstance(error, ServerError) and _is_of_gateway(error, context),
+        _always("The gateway is up, the server behind it is not; try again later. --retries allows more attempts."),
     ),
-)
-
-_BY_CLASS: tuple[tuple[type[ServiceError], Callable[[HintContext], str]], ...] = (
-    (AuthError, _auth),
-    (NotFoundError, _not_found),
-    (ContentFilterError, lambda _: _REWORD),
-    (RateLimitError, lambda _: "Wait and try again; --max-wait and --retries allow more patience."),
-    (ServiceTimeoutError, lambda _: "The model took too long: ask for fewer tokens, or use `stream`."),
-    (ServerError, lambda _: "The service has trouble; try again later. --retries allows more attempts."),
+    (_kind(ServerError), _always("The service has trouble; try again later. --retries allows more attempts.")),
+    (lambda *_: True, _rejected),
 )

@@ -21,7 +21,7 @@ _GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth cha
 _DEEPEST = 4  # escapes of escapes
 
 # The parts of an error that may quote a server.
-_SERVERS_WORDS = ("message", "hint", "code", "param", "request_id", "detail")
+_SERVERS_WORDS = ("message", "hint", "code", "body_code", "param", "request_id", "detail")
 
 _Error = TypeVar("_Error", bound=CompletionsError)
 # By its first characters: a needle, where in it they stand, and how long a run of it must be to be blacked out.

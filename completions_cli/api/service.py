@@ -19,6 +19,7 @@ class Service:
     secret_headers: frozenset[str] = frozenset()
     profile: str | None = None
     auth: str = "key"
+    key_sources: tuple[str, ...] = ()
 
     def labels(self, request: CompletionRequest) -> dict[str, str]:
         """Return the headers of a request, authentication and its id left out."""
@@ -43,6 +44,7 @@ class Service:
                     profile=self.profile,
                     extra_parameters=self.extra_parameters,
                     auth=self.auth,
+                    key_sources=self.key_sources,
                 ),
             )
         return error

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from completions_cli.api import hints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
@@ -26,7 +27,16 @@ def service(settings: Settings, endpoint: Endpoint) -> Service:
         secret_headers=settings.secret_headers,
         profile=settings.profile,
         auth=settings.values["auth"],
+        key_sources=_key_sources(settings),
     )
+
+
+def _key_sources(settings: Settings) -> tuple[str, ...]:
+    """Name where the key came from; the keyring may turn out to have none, and leave it to the next."""
+    if settings.is_signed_by_headers:
+        return ("a header of your own",)
+    names = tuple(source.name for source in settings.key_sources)
+    return names if names[:1] == (hints.KEYRING,) else names[:1]
 
 
 def connection(settings: Settings) -> Connection:

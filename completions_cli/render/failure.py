@@ -24,13 +24,14 @@ def sentence(error: CompletionsError) -> str:
     """Return the message, with the place and request id that the service named."""
     if not isinstance(error, ServiceError):
         return error.message
-    code = error.code if error.code and error.code != str(error.status) and error.code not in error.message else None
+    codes = [code for code in (error.code, error.body_code) if code and code not in (str(error.status), error.message)]
+    codes = [code for code in codes if code not in error.message]
     where = ".".join(error.loc) or error.param
     details = [
         *([f"at {where}"] if where else []),
         *([f"request id {error.request_id}"] if error.request_id else []),
     ]
-    text = " ".join(part for part in (str(error.status), code) if part)
+    text = f"{error.status} {', '.join(codes)}".strip()
     return f"{text}: {error.message}" + (f" ({', '.join(details)})" if details else "")
 
 

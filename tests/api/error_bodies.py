@@ -125,7 +125,7 @@ DIALECTS = {
         '"status":400}}',
         RejectedError,
         "task_type chat-completion not available with text generation API.",
-        "Check the parameters",
+        "-m MODEL",
         code="Bad Request",
     ),
     "400 content safety": Row(

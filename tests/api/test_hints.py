@@ -83,3 +83,37 @@ def test_a_server_that_takes_one_text_is_told_from_one_that_got_none() -> None:
     item = '{"detail":[{"type":"string_type","loc":["body","prompt"],"msg":"%s"}]}'
     assert "`batch`" in advice(422, item % "Input should be a valid string")
     assert "leave out prompt" in advice(422, item % "Field required")
+
+
+@pytest.mark.parametrize(
+    ("sources", "part"),
+    [
+        (("COMPLETIONS_API_KEY",), "The key came from COMPLETIONS_API_KEY"),
+        (("key_command",), "The key came from key_command"),
+        (("the keyring",), "Replace it with `completions config key set`."),
+        (("the keyring", "AZURE_INFERENCE_CREDENTIAL"), "may also be that of AZURE_INFERENCE_CREDENTIAL"),
+    ],
+)
+def test_a_refused_key_is_looked_for_where_it_came_from(sources: tuple[str, ...], part: str) -> None:
+    assert part in advice(401, context=HintContext(key_sources=sources))
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/completions", "/managed-deployments/blue/completions"])
+def test_a_route_that_cannot_end_in_models_is_not_told_to(path: str) -> None:
+    context = HintContext(host="r.services.ai.azure.com", path=path)
+    assert "/models" not in advice(404, "Resource not found", context=context)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_told"),
+    [("/completions", True), ("/v1/completions", False), ("/completions?api-version=2024-04-01-preview", False)],
+)
+def test_a_server_of_ones_own_may_have_its_routes_below_v1(path: str, *, is_told: bool) -> None:
+    assert ("end in /v1" in advice(404, "Not Found", context=HintContext(host="localhost", path=path))) is is_told
+
+
+def test_the_word_ignore_may_be_what_a_server_does_not_know() -> None:
+    ignoring = HintContext(extra_parameters="ignore")
+    assert "drop" in advice(400, "Bad header value", context=ignoring)
+    assert "drop" not in advice(400, "Bad header value")
+    assert "drop" not in advice(400, '{"error":{"message":"too hot","param":"temperature"}}', context=ignoring)

@@ -261,7 +261,7 @@ def test_a_mistyped_command_line_is_json_too(cli: Cli) -> None:
         ([response(b'{"choices":[]}')], 12, "no choices"),
         ([response(b'{"choices":[{"index":0,"message":{"content":"Hi"}}]}')], 12, "a chat completion"),
         ([response(b"<html>Log in</html>")], 12, "JSON"),
-        ([response(WHOLE).replace(b"length: 60", b"length: 99")], 12, "closed before"),
+        ([response(WHOLE)[:-3]], 12, "closed before"),
         ([response(WHOLE).replace(b"length: 60", b"length: 20")], 12, "not whole JSON"),
         ([response(b"\x00\xff", headers=["content-encoding: gzip"])], 12, "decompressed"),
         ([response(b"[" * 100_000)], 12, "JSON"),

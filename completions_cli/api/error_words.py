@@ -1,0 +1,278 @@
+"""Which of the texts in an error's JSON says what went wrong, told by shape: where it stands, and how it reads.
+
+There is no list of dialects. A name only says how near a text is to being the message; a text that nobody has named
+is taken when it reads like one.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from completions_cli.models import Json
+
+_DEEPEST = 8
+_MOST_LEAVES = 400
+_MAX_SHOWN = 300  # characters of JSON in which nothing reads like a message
+
+# By the end of its name, best first. What ends a name is its noun: errorMessage, error_msg, statusMessage.
+_NAMED = (
+    re.compile(r"(message|messages|msg)$"),
+    re.compile(r"(descr|description|faultstring|reason|explanation|detail|details|text)$"),
+    re.compile(r"(error|errors|err|fault|exception|cause|problem|failure)$"),
+    re.compile(r"(status|title|summary|response|result|info|status\w*text)$"),
+)
+_UNNAMED = len(_NAMED)
+# What is about an error and no message: identifiers, places to look things up, echoes of the request.
+_NEVER = re.compile(
+    r"(type|code|id|ids|uuid|trace\w*|stack\w*|traceback|timestamp|time|date|created|path|url|uri|href|links?|docs?|"
+    r"documentation\w*|moreinfo|helplink|request|object|severity|level|host|server|ray|loc|domain)$"
+)
+_ERRORS = re.compile(r"(error|errors|err|fault|exception|exceptions|failure)$")
+_LISTS = re.compile(r"^(errors|validationerrors|fields|fielderrors|modelstate)$")
+_FIELD_NAMES = re.compile(r"^(param|parameter|field|target|property)(name)?$")
+_PLACE_NAMES = re.compile(r"^(loc|location|field|path|pointer|param|parameter|property|target|instancepath)$")
+_CODE_NAMES = re.compile(r"^(code|errorcode|errcode|errno|errornumber|exceptionname|faultcode)$|(error|exception)code$")
+_IDENTIFIER = re.compile(r"[A-Za-z][\w.:-]*")
+_NOTHING = frozenset({"", "none", "null", "undefined", "nil", "n/a", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A text or number of the JSON, and the names on the way to it, in small letters without signs."""
+
+    path: tuple[str, ...]
+    name: str  # the last of them, as it is written
+    value: str | int
+    is_list: bool = False
+
+    @property
+    def own(self) -> str:
+        """The name it stands under."""
+        return self.path[-1] if self.path else ""
+
+    @property
+    def is_in_error(self) -> bool:
+        """Whether it is a part of something called an error."""
+        return any(map(_ERRORS.search, self.path[:-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an error's JSON says. `codes` are all names of kinds in it; `located` says what is wrong at `loc`."""
+
+    message: str
+    code: str | None
+    param: str | None
+    loc: tuple[str, ...]
+    codes: tuple[str, ...]
+    located: str = ""
+
+
+def find(value: Json) -> Words:
+    """Find the words in an error's JSON."""
+    place = _place(value)
+    loc, located, container = place or ((), "", None)
+    leaves = list(_leaves(value))
+    mine = [leaf for leaf in leaves if container is None or leaf.path[: len(container)] != container]
+    best = _message(mine)
+    message = _said(best) if best else ""
+    if located and (best is None or _tier(best) > 1):
+        message, located = located, ""
+    code = _code(mine, best)
+    return Words(
+        message=message or _beginning(value),
+        code=code,
+        param=next((scalar(leaf.value) for leaf in _nearest(mine) if _FIELD_NAMES.match(leaf.own)), None)
+        or (_field(best) if best else None),
+        loc=loc,
+        codes=tuple(
+            str(leaf.value) for leaf in leaves if leaf.own in ("type", "reason") or _CODE_NAMES.search(leaf.own)
+        ),
+        located=located,
+    )
+
+
+def scalar(value: Json) -> str | None:
+    """Return a name or number as text; None for one that says nothing, as "None" and "null" do."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip().lower() in _NOTHING:
+        return None
+    return str(value)[:200]
+
+
+def status_names(value: Json) -> Iterator[Json]:
+    """Yield what may tell a status: numbers and kinds, the most telling names first."""
+    leaves = list(_leaves(value))
+    for names in (("status", "statuscode", "httpstatus", "httpcode", "code", "errorcode"), ("type", "error", "reason")):
+        yield from (leaf.value for leaf in _nearest(leaves) if leaf.own in names)
+
+
+def is_phrase(text: str) -> bool:
+    """Return whether a text only names a status, as "Bad Request" and "internal_server_error" do."""
+    from http import HTTPStatus
+
+    plain = " ".join(re.findall("[a-z]+", text.lower()))
+    return plain in {" ".join(re.findall("[a-z]+", status.phrase.lower())) for status in HTTPStatus} | {"error", "fail"}
+
+
+def _leaves(value: Json, path: tuple[str, ...] = (), name: str = "") -> Iterator[Leaf]:
+    """Yield all texts and numbers, those of an object in its order; a list of texts is one."""
+    stack: list[tuple[Json, tuple[str, ...], str]] = [(value, path, name)]
+    for _ in range(_MOST_LEAVES):
+        if not stack:
+            return
+        item, way, called = stack.pop()
+        if isinstance(item, dict) and len(way) < _DEEPEST:
+            stack += [(inner, (*way, plain(key)), key) for key, inner in reversed(item.items())]
+        elif _are_texts(item):
+            yield Leaf(way, called, "; ".join(item), is_list=True)
+        elif isinstance(item, list):
+            stack += [(inner, way, called) for inner in reversed(item[:20])]
+        elif isinstance(item, str | int) and not isinstance(item, bool):
+            yield Leaf(way, called, item)
+
+
+def plain(name: str) -> str:
+    """Write a name in one way: errorMessage, error_message and Error-Message are the same."""
+    return re.sub(r"[^a-z0-9@]", "", name.lower())
+
+
+def _are_texts(value: Json) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+
+
+def _nearest(leaves: list[Leaf]) -> list[Leaf]:
+    """Order leaves: those of the error itself first, then by how deep they are."""
+    return sorted(leaves, key=lambda leaf: (not leaf.is_in_error, len(leaf.path)))
+
+
+def _message(leaves: list[Leaf]) -> Leaf | None:
+    ranked = [leaf for leaf in _nearest(leaves) if _rank(leaf) is not None]
+    return min(ranked, key=lambda leaf: (_tier(leaf), _rank(leaf) or 0), default=None)
+
+
+def _rank(leaf: Leaf) -> int | None:
+    """Return how near a leaf's name is to that of a message, 0 being one; None when the leaf cannot be one."""
+    if not isinstance(leaf.value, str) or not any(map(str.isalnum, leaf.value)) or scalar(leaf.value) is None:
+        return None
+    if _field(leaf) is not None:
+        return 2
+    if _NEVER.search(leaf.own):
+        return None
+    found = next((rank for rank, names in enumerate(_NAMED) if names.search(leaf.own)), _UNNAMED)
+    if leaf.path and found == _UNNAMED and (_FIELD_NAMES.match(leaf.own) or not _is_sentence(leaf.value)):
+        return None
+    return found
+
+
+def _tier(leaf: Leaf) -> int:
+    """Return how much a leaf reads like the message, 0 being most."""
+    text, rank = str(leaf.value), _rank(leaf) or 0
+    if is_phrase(text):
+        return 4
+    if rank >= 3:  # noqa: PLR2004 - a title, or a name that is not known
+        return 2 if _is_sentence(text) else 3
+    return 0 if _is_sentence(text) else 1
+
+
+def _is_sentence(text: str) -> bool:
+    """Return whether a text is of several words, or in a script that does without spaces."""
+    return len(text.split()) > 1 or (not text.isascii() and len(text) > 3)  # noqa: PLR2004 - a short name
+
+
+def _field(leaf: Leaf) -> str | None:
+    """Return the parameter that a text is about, where errors stand under its name.
+
+    As in {"errors": {"prompt": ["is too long"]}}, or without the "errors" around it.
+    """
+    is_listed = leaf.path[-2:-1] and _LISTS.match(leaf.path[-2])
+    if not is_listed and not (leaf.is_list and len(leaf.path) == 1):
+        return None
+    is_named = (
+        any(names.search(leaf.own) for names in _NAMED) or _NEVER.search(leaf.own) or _FIELD_NAMES.match(leaf.own)
+    )
+    return None if is_named or not isinstance(leaf.value, str) or not _is_sentence(leaf.value) else leaf.name
+
+
+def _said(leaf: Leaf) -> str:
+    field = _field(leaf)
+    return f"{field}: {leaf.value}" if field else str(leaf.value)
+
+
+def _code(leaves: list[Leaf], message: Leaf | None) -> str | None:
+    """Return the server's word for the kind of error."""
+    near = _nearest(leaves)
+    for leaf in near:
+        if _CODE_NAMES.search(leaf.own) and (code := scalar(leaf.value)):
+            return code
+    for leaf in near:
+        if leaf.name == "__type" and isinstance(leaf.value, str):
+            return scalar(leaf.value.rpartition("#")[2])
+    for leaf in near:
+        text = leaf.value
+        if leaf.own not in ("error", "name") or leaf is message or not isinstance(text, str):
+            continue
+        if _IDENTIFIER.fullmatch(text) and not is_phrase(text):
+            return scalar(text)
+    return None
+
+
+def _place(value: Json) -> tuple[tuple[str, ...], str, tuple[str, ...]] | None:
+    """Find an item that says where: in a list of errors as FastAPI and others write it, or the reference's `detail`."""
+    for holder, path in _objects(value):
+        for key, inner in holder.items():
+            item = (
+                inner[0]
+                if isinstance(inner, list) and inner
+                else inner
+                if plain(key) in ("detail", "details")
+                else None
+            )
+            if not isinstance(item, dict):
+                continue
+            place = next((item[name] for name in item if _PLACE_NAMES.match(plain(name)) and item[name]), None)
+            reason = _reason(item)
+            if place is None and not reason:
+                continue
+            loc = tuple(str(part) for part in (place if isinstance(place, list) else [place]) if part is not None)
+            where = ".".join(part for part in loc if part != "body") or ".".join(loc)
+            said = f"{where}: {reason}" if where and reason else where or reason
+            if place is None and plain(key) not in ("detail", "details"):
+                continue
+            return loc, said, (*path, plain(key))
+    return None
+
+
+def _reason(item: dict[str, Json]) -> str:
+    """Return what is wrong at a place: in words, else what was given there."""
+    for names in _NAMED[:2]:
+        for key, text in item.items():
+            if names.search(plain(key)) and isinstance(text, str) and text.strip():
+                return text
+    given = item.get("value", item.get("input"))
+    return "" if given is None or isinstance(given, dict | list) else f"given {given}"
+
+
+def _objects(value: Json) -> Iterator[tuple[dict[str, Json], tuple[str, ...]]]:
+    """Yield the outermost objects: the error itself, and what it is wrapped in."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, dict):
+        return
+    yield value, ()
+    for key, inner in value.items():
+        if isinstance(inner, dict) and _ERRORS.search(plain(key)):
+            yield inner, (plain(key),)
+
+
+def _beginning(value: Json) -> str:
+    """Return JSON in which nothing reads like a message as it begins, unless nothing is in it."""
+    leaves = [leaf.value for leaf in _leaves(value) if leaf.value != ""]
+    if not leaves or (len(leaves) == 1 and isinstance(leaves[0], str)):
+        return str(leaves[0]) if leaves else ""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
