@@ -22,6 +22,8 @@ STAGES = {
     "batch/rows.py": "read rows",
     "batch/backlog.py": "read rows",
     "batch/template.py": "read rows",
+    "batch/recipe.py": "read rows",
+    "batch/inputs/": "read rows",
     "batch/units.py": "make requests, match answers to rows",
     "api/wire.py": "make requests, match answers to rows",
     "batch/encoding.py": "make requests, match answers to rows",

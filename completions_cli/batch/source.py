@@ -148,10 +148,14 @@ def open_source(  # noqa: PLR0913 - what was typed
     file = _spooled(stdin(), spool_folder) if is_pipe else _opened(path, spool_folder)
     try:
         compressed = compression.of(_head(file, compression.HEAD_BYTES))
+        file.seek(0)
         with compression.damage_named(name):
             head = _head(compression.opened(file, compressed, name), kinds.HEAD_BYTES)
+        if compressed is None and not is_pipe:
+            kinds.refuse_false_name(name, head)
         found = kinds.settle(name, kind, head, recipe, is_pipe=is_pipe)
         if compressed and found == "parquet":  # which is not read from front to back
+            file.seek(0)
             with compression.damage_named(name), file:
                 spool = _spooled(compression.opened(file, compressed, name), spool_folder)
             file, compressed = spool, None
@@ -179,12 +183,11 @@ def _opened(path: str, spool_folder: Path | None) -> BinaryIO:
 
 
 def _head(stream: BinaryIO, size: int) -> bytes:
-    """Return the first bytes of a stream, which is then at its start again."""
+    """Return the first bytes of a stream."""
     parts = []
     while size > 0 and (part := stream.read(size)):
         parts.append(part)
         size -= len(part)
-    stream.seek(0)
     return b"".join(parts)
 
 

@@ -20,6 +20,8 @@ from completions_cli.batch.rows import Row
 from completions_cli.batch.source import Source, open_source
 from completions_cli.batch.template import Template
 from completions_cli.errors import UsageError
+from tests.batch.conftest import batch
+from tests.command import Cli
 
 zstd = pytest.importorskip("backports.zstd")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -123,7 +125,7 @@ def test_members_and_frames_are_read_one_after_the_other(pack: Callable[[bytes],
 def test_compressed_input_that_was_cut_anywhere_is_found_first(name: str, suffix: str, tmp_path: Path) -> None:
     content = PACKERS[suffix](WRITERS[name][1]([f"prompt {number} {number**7}" for number in range(50)]))
     path = tmp_path / (name + suffix)
-    for cut in [*range(5, 40), *range(40, len(content), 17), len(content) - 1]:
+    for cut in [0, *range(2, 40), *range(40, len(content), 17), len(content) - 1]:
         path.write_bytes(content[:cut])
         with pytest.raises(UsageError):  # noqa: PT012 - either may find it
             source = opened(path)
@@ -224,6 +226,30 @@ def test_no_bytes_break_the_opening(
         assert error.message  # noqa: PT017 - nothing else may be raised
     else:
         assert all((row.error is None) != (row.prompt is None) for row in found)
+
+
+@pytest.mark.parametrize("missing", ["backports", "both"])
+def test_a_library_that_is_missing_is_named(missing: str, cli: Cli, tmp_path: Path) -> None:
+    """Without its own library pyarrow reads Zstandard; without either the error names what to install."""
+    without = "raise ImportError\n"
+    for name in ("backports",) if missing == "backports" else ("backports", "pyarrow"):
+        (tmp_path / "without" / name).mkdir(parents=True)
+        (tmp_path / "without" / name / "__init__.py").write_text(without)
+    (tmp_path / "in.jsonl.zst").write_bytes(zstd.compress(b'"a"\n"b"\n'))
+    (tmp_path / "in.parquet").write_bytes(parquet_of(PROMPTS))
+    cli.service("http://127.0.0.1:1").env["PYTHONPATH"] = str(tmp_path / "without")
+    packed, table = (batch(cli, tmp_path / name, "--plan") for name in ("in.jsonl.zst", "in.parquet"))
+    if missing == "backports":
+        assert ("rows: 2 to ask" in packed.text, "rows: 5 to ask" in table.text) == (True, True)
+    else:
+        assert (packed.code, "completions-cli[zstd]" in packed.stderr) == (2, True)
+        assert (table.code, "completions-cli[parquet]" in table.stderr) == (2, True)
+
+
+def test_columns_of_the_same_name_are_refused_where_they_are_used(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,prompt,x\n1,2,3\n")
+    with pytest.raises(UsageError, match="several columns prompt"):
+        rows_of(tmp_path / "a.csv")
 
 
 # Bad rows and their places

@@ -220,7 +220,7 @@ def test_only_wanted_rows_are_read() -> None:
     [("a.jsonl", "jsonl"), ("a.NDJSON", "jsonl"), ("a.txt", "txt"), ("a.csv.gz", "csv"), ("a.jsonl.gz", "jsonl")],
 )
 def test_the_name_tells_the_format(name: str, kind: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"")
+    (tmp_path / name).write_bytes(gzip.compress(b"") if name.endswith("gz") else b"")
     source = _open(tmp_path / name)
     assert source.kind == kind
     source.close()

@@ -82,4 +82,19 @@ def _zstd_of_pyarrow() -> Callable[[BinaryIO], BinaryIO] | None:
         import pyarrow as pa
     except ImportError:
         return None
-    return lambda raw: cast("BinaryIO", io.BufferedReader(pa.CompressedInputStream(raw, "zstd")))
+    return lambda raw: cast("BinaryIO", io.BufferedReader(pa.CompressedInputStream(_Lent(raw), "zstd")))
+
+
+class _Lent(io.RawIOBase):
+    """A stream that stays open when its borrower is closed."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on."""
+        return self._raw.read(size)

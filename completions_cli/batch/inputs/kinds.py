@@ -40,6 +40,8 @@ _OTHERS: Mapping[bytes, tuple[str, str]] = {
     b"Obj\x01": ("an Avro file", "Write it as JSONL or Parquet."),
     b"SQLite format 3": ("an SQLite database", "sqlite3 -json FILE 'select …' > rows.json"),
 }
+_MAGIC_STARTS = (b"\x1f", b"\x28\xb5")  # what is left of a compressed file that was cut off early
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _LINES = 100
 _CONVERT = "Convert it: iconv -f UTF-16 -t UTF-8."
 _WIDE = re.compile(rb"(?:[^\0]\0){8}|(?:\0[^\0]){8}")
@@ -77,6 +79,14 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
     return "jsonl"
 
 
+def refuse_false_name(path: str, head: bytes) -> None:
+    """Raise UsageError when a name promises compression, and the content is neither that nor text: it is damaged."""
+    name = path.lower()
+    if name.endswith(COMPRESSED) and (not head or _BINARY.search(head[:4096]) or head.startswith(_MAGIC_STARTS)):
+        reason = "it is empty" if not head else "it does not begin as such a file does"
+        raise UsageError(f"{path} is damaged: {reason}", hint="Is it whole? Fetch or write it again.")
+
+
 def _refuse_others(path: str, head: bytes) -> None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
         raise UsageError(f"{path} is UTF-16", hint=_CONVERT)
@@ -86,7 +96,7 @@ def _refuse_others(path: str, head: bytes) -> None:
 
 
 def _is_text(head: bytes) -> bool:
-    return not re.search(rb"[\0-\x08\x0e-\x1a]", head[:512])
+    return not _BINARY.search(head[:512])
 
 
 def _is_list_line(text: bytes) -> bool:

@@ -66,9 +66,11 @@ class Reading:
         return of_json(self.first_texts(stream), self.recipe) if header is None else of_table(header, self.recipe)
 
     def header(self, stream: BinaryIO) -> list[str] | None:
-        """Return the columns of a table; None for what is none."""
+        """Return the columns of a table, None for what is none. Raises UsageError when one is missing."""
         if self.kind == "parquet":
-            return parquet.header(parquet.opened(stream, self.name))
+            file = parquet.opened(stream, self.name)
+            parquet.check_columns(file, self.recipe)
+            return parquet.header(file)
         return self._table(stream).header if self.kind in ("csv", "tsv") else None
 
     def first_texts(self, stream: BinaryIO) -> Iterator[bytes]:

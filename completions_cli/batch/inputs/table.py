@@ -125,12 +125,15 @@ class Table:
 def check_columns(header: list[str], recipe: Recipe) -> None:
     """Raise UsageError when a table lacks a column that was named."""
     shown = f"It has: {', '.join(header)}."
+    used = {*recipe.prompt_names, *recipe.send, "id"}
     needed = {name for name in recipe.prompt_names if name not in header and name.split(".")[0] not in header}
     if needed:
         raise UsageError(
             f"the table has no column {', '.join(sorted(needed))}",
             hint=f"{shown} --template 'Translate: {{text}}' makes prompts of columns.",
         )
+    if twice := sorted({name for name in used if header.count(name) > 1}):
+        raise UsageError(f"the table has several columns {', '.join(twice)}", hint="Give them names of their own.")
     for option, names in (("--send-fields", recipe.send), ("--keep-columns", recipe.keep or ())):
         if missing := sorted(set(names) - set(header)):
             raise UsageError(f"{option}: the table has no column {', '.join(missing)}", hint=shown)
