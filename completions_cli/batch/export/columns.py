@@ -44,7 +44,8 @@ class Columns:
 
     def kinds(self) -> dict[str, Kind]:
         """Return the columns in order, with the kind of each."""
-        fields = {self.names()[name]: _kind(seen) for name, seen in self._fields.items()}
+        names = self.names()
+        fields = {names[name]: _kind(seen) for name, seen in self._fields.items()}
         return {
             "id": _kind(self._id),
             "row": "integer",
