@@ -47,6 +47,7 @@ class Journal:
         self._place = path.absolute()  # the folder may be renamed under us
         self.is_new = False
         self.is_dirty = False
+        self._has_identity = True  # some network file systems number a file anew each time it is looked at
         self._fd, self.lock = self._open()
         self._size = os.fstat(self._fd).st_size
 
@@ -85,7 +86,7 @@ class Journal:
             raise _touched(f"{self.path} was removed or moved during the run") from None
         except OSError as error:
             raise _failure(self.path, error) from error
-        if not os.path.samestat(found, os.fstat(self._fd)):
+        if self._has_identity and not os.path.samestat(found, os.fstat(self._fd)):
             raise _touched(f"{self.path} was replaced by another file during the run")
         if found.st_size != self._size:
             how = "cut" if found.st_size < self._size else "written to by somebody else"
@@ -127,20 +128,25 @@ class Journal:
 
     def _open(self) -> tuple[int, locking.Lock]:
         """Open and lock the file that has the name, which another may take until the lock is ours."""
-        for _ in range(_MOST_TRIES):
+        for left in reversed(range(_MOST_TRIES)):
             fd = self._open_once()
             try:
                 lock = locking.take(fd, self.path)
-                if os.path.samestat(os.fstat(fd), self._place.stat()):
+                self._has_identity = self._is_in_place(fd)
+                if self._has_identity or not left:
                     return fd, lock
-                lock.release()
-            except FileNotFoundError:
-                lock.release()
             except BaseException:
                 os.close(fd)
                 raise
             os.close(fd)
+            lock.release()
         raise locking.taken(self.path)
+
+    def _is_in_place(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), self._place.stat())
+        except FileNotFoundError:
+            return False
 
     def _open_once(self) -> int:
         try:

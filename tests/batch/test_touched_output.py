@@ -171,17 +171,55 @@ int flock(int fd, int operation) { errno = NUMBER; return -1; }
 """
 
 
-@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
-def without_locks(request: pytest.FixtureRequest, cli: Cli, tmp_path: Path) -> Cli:
-    """Have every flock refused, as on file systems that have none."""
+# A file has another number each time it is looked at by name, as on some network file systems.
+NUMBERS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/stat.h>
+static unsigned long number = 1000;
+static int look(const char *name, const char *path, struct stat *found) {
+  int (*real)(const char *, struct stat *) = dlsym(RTLD_NEXT, name);
+  int result = real(path, found);
+  if (strstr(path, "out.jsonl")) found->st_ino = ++number;
+  return result;
+}
+int stat(const char *path, struct stat *found) { return look("stat", path, found); }
+int stat64(const char *path, struct stat64 *found) { return look("stat64", path, (struct stat *)found); }
+"""
+
+
+def _preload(cli: Cli, code: str, folder: Path) -> Cli:
     gcc = shutil.which("gcc")
     if sys.platform != "linux" or gcc is None:
         pytest.skip("needs gcc and LD_PRELOAD")
-    (tmp_path / "shim.c").write_text(SHIM.replace("NUMBER", request.param), encoding="utf-8")
-    shim = tmp_path / "shim.so"
-    subprocess.run([gcc, "-shared", "-fPIC", "-o", shim, tmp_path / "shim.c"], check=True)
+    (folder / "shim.c").write_text(code, encoding="utf-8")
+    shim = folder / "shim.so"
+    subprocess.run([gcc, "-shared", "-fPIC", "-o", shim, folder / "shim.c", "-ldl"], check=True)
     cli.env["LD_PRELOAD"] = str(shim)
     return cli
+
+
+@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+def without_locks(request: pytest.FixtureRequest, cli: Cli, tmp_path: Path) -> Cli:
+    """Have every flock refused, as on file systems that have none."""
+    return _preload(cli, SHIM.replace("NUMBER", request.param), tmp_path)
+
+
+def test_files_that_have_no_numbers_of_their_own_are_known_by_name_and_size(
+    cli: Cli, scripted_server: ScriptedServer, rows: Rows, output: Path, tmp_path: Path
+) -> None:
+    pause = Pause()
+    scripted_server.play([ANSWER])
+    _preload(cli.service(scripted_server.url), NUMBERS, tmp_path)
+    whole = batch(cli, rows(3), "-o", output, "--ordered", "--limit", "1")
+    assert (whole.code, row_numbers(output)) == (0, [0]), whole.stderr
+    scripted_server.play([ANSWER], [pause, ANSWER])
+    process = _start(cli, rows, output)
+    scripted_server.wait_for_requests(3)
+    _shell("rm out.jsonl", output.parent)
+    assert (process.communicate(timeout=60), process.returncode)[1] == 16
+    pause.go.set()
 
 
 def test_where_there_are_no_locks_a_lock_file_stands_in(
