@@ -21,6 +21,14 @@ from completions_cli.errors import OutputError
 
 Retry = Literal["all", "retryable"]  # failures to ask again
 _MOST_KINDS = 64
+_MOST_NAMES = 300
+_OTHER = "other"
+
+
+def tally(counts: Counter[str], name: str | None) -> None:
+    """Count a name that a server gave; of more than some hundred, which no reader wants, the rest is `other`."""
+    name = name or UNKNOWN
+    counts[name if name in counts or len(counts) < _MOST_NAMES else _OTHER] += 1
 
 
 @dataclass(slots=True)
@@ -66,12 +74,12 @@ class Recovered:
         self.forget_failure(entry.row)
         if entry.failure is None:
             self.answered.add(entry.row)
-            self.models[entry.model or UNKNOWN] += 1
-            self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
+            tally(self.models, entry.model)
+            tally(self.finish_reasons, entry.finish_reason)
             self.ignored.update(entry.ignored)
             return
         is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
-        kind = entry.failure if is_known else "other"
+        kind = entry.failure if is_known else _OTHER
         self.failures.setdefault(kind, RowSet()).add(entry.row)
         self.examples.setdefault(kind, (entry.row, entry.message or ""))
         if entry.is_retryable:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from completions_cli.batch import entry as entries
 from completions_cli.batch.budget import Prices
-from completions_cli.batch.entry import UNKNOWN, Entry
+from completions_cli.batch.entry import Entry
 from completions_cli.batch.formats import Outcome
-from completions_cli.batch.recovery import Recovered
+from completions_cli.batch.recovery import Recovered, tally
 from completions_cli.models import Json, Usage
 
 _FIGURES = (
@@ -108,8 +108,8 @@ class Totals:
             return
         self.ok += 1
         self.new_ok += 1
-        self.finish_reasons[entry.finish_reason or UNKNOWN] += 1
-        self.models[entry.model or UNKNOWN] += 1
+        tally(self.finish_reasons, entry.finish_reason)
+        tally(self.models, entry.model)
         self.ignored.update(outcome.ignored)
 
     def _stand(self, standing: Recovered, entry: Entry) -> None:

@@ -242,6 +242,19 @@ def test_absurd_numbers_take_no_memory(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(_line(0))
 
 
+def test_names_without_end_take_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    lines = [
+        f'{{"row":{row},"model":"m{row}","error":{"null" if row % 2 else json.dumps({"kind": f"k{row}"})}}}\n'
+        for row in range(2000)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+    found = recover(path, native)
+    assert (found.ok, found.failed.total()) == (1000, 1000)
+    assert (len(found.models), found.models["other"]) == (301, 700)
+    assert len(found.failed) <= 65
+
+
 def test_what_may_pass_is_told_from_what_lasts(tmp_path: Path) -> None:
     path = tmp_path / "out"
     errors = [RejectedError("no", status=400), ServerError("down", status=500, retryable=True), RowError("bad")]
