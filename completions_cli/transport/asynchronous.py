@@ -15,7 +15,7 @@ from pyreqwest.response import Response
 from completions_cli.api.reader import MAX_BODY_BYTES
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import SUCCESS, HttpRequest
-from completions_cli.transport import breakage, redirects, reports
+from completions_cli.transport import redirects, reports
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.decompression import Decompressor
 from completions_cli.transport.link import Link
@@ -82,12 +82,11 @@ class Answer:
 class AsyncResponse:
     """An answer whose body is still to come. Header names are lower case."""
 
-    def __init__(self, inner: Response, link: Link, connection: Connection, patience: Patience) -> None:
+    def __init__(self, inner: Response, link: Link, patience: Patience) -> None:
         self.status: int = inner.status
         self.headers = Headers(inner)
         self._inner = inner
         self._link = link
-        self._connection = connection
         self._patience = patience
 
     @property
@@ -121,7 +120,7 @@ class AsyncResponse:
         except TimeoutError:
             raise self._patience.expired() from None
         except _BrokenError as broken:
-            raise broken.mapped(self._link, self._connection) from None
+            raise await broken.explained(self._link) from None
         if part is None:
             self._link.answered(self._inner)
             return None
@@ -137,9 +136,9 @@ class _BrokenError(Exception):
         self.elapsed = elapsed
         self.answering = answering
 
-    def mapped(self, link: Link, connection: Connection) -> CompletionsError:
+    async def explained(self, link: Link) -> CompletionsError:
         """Return it in the user's terms."""
-        return breakage.mapped(self.error, link.route, connection, self.elapsed, answering=self.answering)
+        return await link.explained(self.error, self.elapsed, answering=self.answering)
 
 
 @contextmanager
@@ -231,13 +230,13 @@ class AsyncTransport:
             try:
                 inner = await self._head(stack, link, request, patience)
             except _BrokenError as broken:
-                raise broken.mapped(link, self._connection) from None
+                raise await broken.explained(link) from None
             patience.heard()
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
                 stack.callback(self._trace.body, b"")
             _refuse_proxys(inner, link)
-            yield AsyncResponse(inner, link, self._connection, patience)
+            yield AsyncResponse(inner, link, patience)
 
     async def _head(self, stack: AsyncExitStack, link: Link, request: HttpRequest, patience: Patience) -> Response:
         """Send a request until its answer begins. A connection that turned out closed costs nothing but a new one."""
@@ -259,7 +258,7 @@ class AsyncTransport:
                     raise
             return await self._once(link, link.post(request, fresh=True), listen)
         except _BrokenError as broken:
-            raise broken.mapped(link, self._connection) from None
+            raise await broken.explained(link) from None
 
     async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:

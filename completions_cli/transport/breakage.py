@@ -51,6 +51,12 @@ def is_closed_early(error: Exception) -> bool:
     return was_open and any("closed before message" in cause or _OS_ERROR.search(cause) for cause in causes)
 
 
+def is_tunnel_refused(error: Exception) -> bool:
+    """Return whether a proxy made no tunnel, for a reason that the library does not tell."""
+    causes = _causes(error) if isinstance(error, DetailedPyreqwestError) else []
+    return any(cause.endswith(f"{_TUNNEL}unsuccessful") for cause in causes)
+
+
 def _causes(error: DetailedPyreqwestError) -> list[str]:
     return [cause["message"] for cause in error.details.get("causes") or ()]
 

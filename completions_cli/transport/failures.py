@@ -8,14 +8,13 @@ from contextlib import contextmanager
 import httpcore
 
 from completions_cli.errors import CompletionsError, NetworkError
-from completions_cli.transport import alerts, reports
+from completions_cli.transport import alerts, reports, tunnel
 from completions_cli.transport.network import CurrentExchange
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import Peer, Route
 
 # What SOCKS proxies say of the target, as httpcore words it; all else is about us and the proxy.
 _SOCKS_UNREACHABLE = "could not connect: "
-_UNREACHABLE_STATUSES = ("500", "502", "503", "504")
 
 
 @contextmanager
@@ -79,9 +78,7 @@ def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
     _, is_socks, socks_reason = reason.partition(_SOCKS_UNREACHABLE)
     if is_socks:
         return reports.unreachable(route, socks_reason.rstrip("."))
-    if reason.startswith(_UNREACHABLE_STATUSES):
-        return reports.unreachable(route, reason)
-    return reports.proxy_refused(proxy, reason)
+    return tunnel.failure(route, reason) or reports.proxy_refused(proxy, reason)
 
 
 def _tls_failure(peer: Peer, error: ssl.SSLError, *, shown: bool) -> NetworkError:

@@ -8,8 +8,9 @@ from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from completions_cli.api import urls
+from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
-from completions_cli.transport import breakage, reqwest
+from completions_cli.transport import breakage, reqwest, tunnel
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
 
@@ -57,6 +58,15 @@ class Link:
         The library does not say which connection it took; such a request goes once more, over a new one.
         """
         return time.monotonic() < self._kept_until and breakage.is_closed_early(error)
+
+    async def explained(self, error: Exception, elapsed: float, *, answering: bool) -> CompletionsError:
+        """Return what the library threw in the user's terms, with what it does not tell of proxies."""
+        if breakage.is_tunnel_refused(error):
+            said = await tunnel.status(self._connection, self._origin)
+            found = None if said is None else tunnel.failure(self.route, said)
+            if found is not None:
+                return found
+        return breakage.mapped(error, self.route, self._connection, elapsed, answering=answering)
 
     def _fresh_client(self) -> Client:
         if self._fresh is None:

@@ -78,9 +78,9 @@ def test_tinyproxy_wants_credentials(url: str, send: Send, tmp_path: Path) -> No
     assert not caught.value.retryable
 
 
-def test_tinyproxy_cannot_reach_the_endpoint(tmp_path: Path) -> None:
+def test_tinyproxy_cannot_reach_the_endpoint(send: Send, tmp_path: Path) -> None:
     with _tinyproxy(tmp_path) as at, pytest.raises(NetworkError) as caught:
-        _send_sync("https://127.0.0.1:1/", Connection(proxy=f"http://{at}"))
+        send("https://127.0.0.1:1/", Connection(proxy=f"http://{at}"))
     assert f"the proxy {at} cannot reach the endpoint 127.0.0.1:1: 500 Unable to connect" in caught.value.message
 
 

@@ -75,7 +75,7 @@ class Case:
 NO_HTTP = b"SSH-2.0-OpenSSH_9\r\n\r\n"
 THROUGH = "no connection to the endpoint service.test:{target_port} through the proxy 127.0.0.1:{port} within 0.4 s"
 CASES = {
-    "the proxy forbids": Case([response(b"", "403 Forbidden")], "the proxy 127.0.0.1:{port} refused"),
+    "the proxy forbids": Case([response(b"", "403 Forbidden")], "the proxy 127.0.0.1:{port} refused: 403 Forbidden"),
     "the proxy wants credentials": Case([response(b"", "407 X")], "the proxy 127.0.0.1:{port} refused: 407"),
     "a proxy of plain http wants credentials": Case(
         [response(b"no", "407 X")], "the proxy 127.0.0.1:{port} refused: 407", target="http://service.test/"
@@ -126,10 +126,10 @@ def test_the_one_who_failed_is_named(name: str, send: Send) -> None:
 
 
 @pytest.mark.parametrize("status", ["500 Unable to connect", "502 Bad Gateway", "503 X", "504 Gateway Timeout"])
-def test_a_proxy_that_cannot_reach_the_endpoint_is_not_blamed_alone(status: str) -> None:
+def test_a_proxy_that_cannot_reach_the_endpoint_is_not_blamed_alone(status: str, send: Send) -> None:
     with scripted() as server:
         server.play([response(b"", status)])
-        error = _failure(_send_sync, f"https://{TARGET}/", Connection(proxy=server.url))
+        error = _failure(send, f"https://{TARGET}/", Connection(proxy=server.url))
         who = f"the proxy 127.0.0.1:{server.port}"
     assert error.message == f"{who} cannot reach the endpoint {TARGET}:443: {status}"
     assert "endpoint" in str(error.hint)

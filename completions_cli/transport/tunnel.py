@@ -1,0 +1,68 @@
+"""What a proxy says to a CONNECT that it refuses: pyreqwest keeps the status to itself, so it is asked once more."""
+
+import asyncio
+import base64
+import contextlib
+import re
+import ssl
+
+from completions_cli.api.urls import Proxy, Url
+from completions_cli.errors import NetworkError
+from completions_cli.transport import reports, tls
+from completions_cli.transport.connection import Connection
+from completions_cli.transport.route import Route
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] (?P<status>[0-9]{3})(?: (?P<reason>[ -~]{0,200}))?[^\n]*\r?\n")
+_LONGEST_HEAD = 8192
+# Of the endpoint, not of us: the proxy cannot reach it.
+_UNREACHABLE = ("500", "502", "503", "504")
+_SUCCESS = "2"
+
+
+def failure(route: Route, status: str) -> NetworkError | None:
+    """Return the error for a status such as "503 Service Unavailable", or None when it is that of a success."""
+    if route.proxy is None or status.startswith(_SUCCESS):
+        return None
+    if status.startswith(_UNREACHABLE):
+        return reports.unreachable(route, status)
+    return reports.proxy_refused(route.proxy, status)
+
+
+async def status(connection: Connection, target: Url) -> str | None:
+    """Ask the proxy for a tunnel and return what it answers, or None when that cannot be found out."""
+    proxy = connection.proxy_url
+    if proxy is None:
+        return None
+    try:
+        async with asyncio.timeout(connection.connect_timeout):
+            return await _answer(proxy, _secured(connection, proxy), target)
+    except (OSError, TimeoutError, ValueError):
+        return None
+
+
+def _secured(connection: Connection, proxy: Proxy) -> ssl.SSLContext | None:
+    return tls.context(connection.ca_bundle, connection.ca_source) if proxy.origin.scheme == "https" else None
+
+
+async def _answer(proxy: Proxy, context: ssl.SSLContext | None, target: Url) -> str | None:
+    reader, writer = await asyncio.open_connection(
+        proxy.origin.host, proxy.origin.port, ssl=context, limit=_LONGEST_HEAD
+    )
+    try:
+        writer.write(_connect(proxy, target.origin.host_and_port))
+        found = _STATUS_LINE.match(await reader.readline())
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    if found is None:
+        return None
+    return f"{found['status'].decode()} {(found['reason'] or b'').decode()}".rstrip()
+
+
+def _connect(proxy: Proxy, authority: str) -> bytes:
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    if proxy.user is not None:
+        credentials = base64.b64encode(f"{proxy.user}:{proxy.password}".encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {credentials}")
+    return "\r\n".join([*lines, "", ""]).encode()
