@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpcore
 
 from completions_cli.errors import CompletionsError, NetworkError
-from completions_cli.transport import alerts, reports, tunnel
+from completions_cli.transport import alerts, reports
 from completions_cli.transport.network import CurrentExchange
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import Peer, Route
@@ -78,7 +78,7 @@ def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
     _, is_socks, socks_reason = reason.partition(_SOCKS_UNREACHABLE)
     if is_socks:
         return reports.unreachable(route, socks_reason.rstrip("."))
-    return tunnel.failure(route, reason) or reports.proxy_refused(proxy, reason)
+    return reports.no_tunnel(route, proxy, reason)
 
 
 def _tls_failure(peer: Peer, error: ssl.SSLError, *, shown: bool) -> NetworkError:

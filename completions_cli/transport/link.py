@@ -10,7 +10,7 @@ from pyreqwest.response import Response
 from completions_cli.api import urls
 from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
-from completions_cli.transport import breakage, reqwest, tunnel
+from completions_cli.transport import breakage, reports, reqwest, tunnel
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
 
@@ -61,11 +61,11 @@ class Link:
 
     async def explained(self, error: Exception, elapsed: float, *, answering: bool) -> CompletionsError:
         """Return what the library threw in the user's terms, with what it does not tell of proxies."""
-        if breakage.is_tunnel_refused(error):
-            said = await tunnel.status(self._connection, self._origin)
-            found = None if said is None else tunnel.failure(self.route, said)
-            if found is not None:
-                return found
+        proxy = self.route.proxy
+        if proxy is not None and breakage.is_tunnel_refused(error):
+            status = await tunnel.status(self._connection, self._origin)
+            if status is not None and not status.startswith("2"):
+                return reports.no_tunnel(self.route, proxy, status)
         return breakage.mapped(error, self.route, self._connection, elapsed, answering=answering)
 
     def _fresh_client(self) -> Client:

@@ -9,6 +9,8 @@ from completions_cli.transport.route import PROXY, Peer, Route
 _BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
 _WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
 _WHICH = {PROXY: f"{_WHICH_PROXY}.", "sign-in server": "Check authority in the profile; is a VPN or a proxy needed?"}
+# What proxies say who cannot reach the target; all else is about us.
+_UNREACHABLE = ("500", "502", "503", "504")
 
 
 def connect_timeout(route: Route, seconds: float | None) -> NetworkError:
@@ -71,6 +73,11 @@ def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:
 def proxy_refused(proxy: Peer, reason: str) -> NetworkError:
     """Return the error for a proxy that refuses the connection, credentials missing included."""
     return NetworkError(f"the {proxy} refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
+
+
+def no_tunnel(route: Route, proxy: Peer, status: str) -> NetworkError:
+    """Return the error for a status that a proxy gives to a CONNECT, such as "503 Service Unavailable"."""
+    return unreachable(route, status) if status.startswith(_UNREACHABLE) else proxy_refused(proxy, status)
 
 
 def unreachable(route: Route, reason: str) -> NetworkError:

@@ -7,25 +7,11 @@ import re
 import ssl
 
 from completions_cli.api.urls import Proxy, Url
-from completions_cli.errors import NetworkError
-from completions_cli.transport import reports, tls
+from completions_cli.transport import tls
 from completions_cli.transport.connection import Connection
-from completions_cli.transport.route import Route
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (?P<status>[0-9]{3})(?: (?P<reason>[ -~]{0,200}))?[^\n]*\r?\n")
 _LONGEST_HEAD = 8192
-# Of the endpoint, not of us: the proxy cannot reach it.
-_UNREACHABLE = ("500", "502", "503", "504")
-_SUCCESS = "2"
-
-
-def failure(route: Route, status: str) -> NetworkError | None:
-    """Return the error for a status such as "503 Service Unavailable", or None when it is that of a success."""
-    if route.proxy is None or status.startswith(_SUCCESS):
-        return None
-    if status.startswith(_UNREACHABLE):
-        return reports.unreachable(route, status)
-    return reports.proxy_refused(route.proxy, status)
 
 
 async def status(connection: Connection, target: Url) -> str | None:

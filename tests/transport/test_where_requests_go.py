@@ -85,8 +85,9 @@ def test_what_is_contacted_is_what_was_read(text: str, send: Send) -> None:
         return
     refused = response(b"", "403 X")
     requests = _seen(send, url, refused).requests
-    assert len(requests) == 1
-    _assert_contacts(requests[0], url)
+    assert requests
+    for request in requests:  # a tunnel that is refused may be asked for twice
+        _assert_contacts(request, url)
 
 
 @settings(max_examples=40)
