@@ -290,7 +290,7 @@ class AsyncTransport:
         except _BrokenError as broken:
             if isinstance(broken.error, zlib.error):
                 raise reports.undecodable(link.route.target) from None
-            return broken.mapped(link, self._connection)
+            return await broken.explained(link)
         return None
 
     def _start(self, request: HttpRequest) -> Link:
