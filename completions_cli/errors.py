@@ -106,6 +106,10 @@ class NetworkError(CompletionsError):
         self.retryable = retryable
 
 
+class ProxyError(NetworkError):
+    """A proxy refuses to pass requests on, as for want of credentials."""
+
+
 class RequestTimeoutError(CompletionsError):
     """The server stayed silent for too long, or the deadline passed."""
 

@@ -15,7 +15,7 @@ class Outage:
         self._patience = min(max_wait, _PATIENCE_A_RETRY * retries)
         self._max_wait = max_wait
         self._failures = 0
-        self._refusals = 0
+        self.refusals = 0  # in a row, of the route or the key
         self._failing_since: float | None = None
         self._throttled_since: float | None = None
         self._probed_at = float("-inf")
@@ -25,7 +25,7 @@ class Outage:
     def alive(self) -> None:
         """Record an answer that only a working server gives."""
         self.was_alive = True
-        self._failures = self._refusals = self.probes = 0
+        self._failures = self.refusals = self.probes = 0
         self._failing_since = self._throttled_since = None
 
     def failed(self, now: float, sent_at: float) -> None:
@@ -44,7 +44,7 @@ class Outage:
 
     def refused(self) -> None:
         """Record a refusal that concerns the route or the key rather than the row."""
-        self._refusals += 1
+        self.refusals += 1
 
     @property
     def is_suspected(self) -> bool:
@@ -54,7 +54,7 @@ class Outage:
     @property
     def is_route_lost(self) -> bool:
         """True when key, route or model seem to be gone for all rows."""
-        return self._refusals >= _LOST_ROUTE
+        return self.refusals >= _LOST_ROUTE
 
     def patience_left(self, now: float) -> float:
         """Tell for how many seconds more the end of an outage is waited for; 0 or less when it is not."""

@@ -12,14 +12,19 @@ from completions_cli.batch.outage import Outage
 from completions_cli.errors import (
     BatchStoppedError,
     CompletionsError,
+    NetworkError,
     NotFoundError,
+    ProxyError,
     RateLimitError,
     RejectedError,
+    ServerError,
     ServiceError,
 )
 
 _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not to blame
 _TOO_LARGE = 413
+_BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
+_RESUMABLE = "No row was marked as failed for it: the same command resumes the run."
 _ALIKE_HINT = "No row was marked as failed for it; --max-errors N records such rows and goes on."
 
 
@@ -78,8 +83,14 @@ class Triage:
         asked = error.retry_after if isinstance(error, ServiceError) else None
         if isinstance(error, RateLimitError) and error.retryable:
             return self._throttled(error, asked, now)
-        if is_retryable(error):
-            return self._transient(error, asked, now=now, sent_at=sent_at, tries=tries)
+        if is_retryable(error) or isinstance(error, ServerError):
+            used_up = tries if is_retryable(error) else self._policy.retries
+            return self._transient(error, asked, now=now, sent_at=sent_at, tries=used_up)
+        if isinstance(error, NetworkError):
+            return self._broken_way(error)
+        return self._refused(error, model)
+
+    def _refused(self, error: CompletionsError, model: str | None) -> Verdict:
         whom = blame.blamed(error)
         is_failed_dependency = isinstance(error, ServiceError) and error.status == FAILED_DEPENDENCY
         if whom == "row" and (self.has_answered or not is_failed_dependency):
@@ -102,7 +113,7 @@ class Triage:
 
     def nothing_succeeds(self, error: CompletionsError) -> Ending:
         """Make the ending of a run in which nothing came of anything, going by its last error."""
-        if not is_retryable(error):
+        if not is_retryable(error) and not isinstance(error, ServerError):
             return _concerning_all(error)
         status = f"{error.status} " if isinstance(error, ServiceError) else ""
         return Ending(
@@ -141,6 +152,13 @@ class Triage:
         jitter = random.random()  # noqa: S311 - no secret
         return Verdict("later", wait=self._policy.backoff(tries, jitter) if asked is None else asked)
 
+    def _broken_way(self, error: NetworkError) -> Verdict:
+        """Stop when what comes is no answer of the service, or a redirect: at once where nothing else ever came."""
+        self.outage.refused()
+        if isinstance(error, ProxyError) or not self.has_answered or self.outage.refusals >= _BROKEN_WAYS:
+            return Verdict("stop", ending=_concerning_all(error))
+        return Verdict("later", wait=self._policy.backoff(0, random.random()))  # noqa: S311 - jitter
+
     def _doubtful(self, error: CompletionsError) -> Verdict:
         """Blame the row if others were answered; else see whether that happens, for some time."""
         if self.has_answered:
@@ -163,4 +181,5 @@ def _concerning_all(error: CompletionsError) -> Ending:
     """Return the ending of a run whose key, route or model was refused: a missing model is one, whatever its status."""
     if isinstance(error, RejectedError) and blame.is_about_model(error):
         error = error.recast(NotFoundError)
+    error.hint = f"{error.hint} {_RESUMABLE}" if error.hint else _RESUMABLE
     return Ending(error.kind, error)

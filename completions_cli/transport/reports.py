@@ -3,7 +3,13 @@
 Each names who was at the other end, with host and port: the endpoint, the proxy or the sign-in server.
 """
 
-from completions_cli.errors import DamagedResponseError, MalformedResponseError, NetworkError, RequestTimeoutError
+from completions_cli.errors import (
+    DamagedResponseError,
+    MalformedResponseError,
+    NetworkError,
+    ProxyError,
+    RequestTimeoutError,
+)
 from completions_cli.transport.route import PROXY, Peer, Route
 
 _BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
@@ -72,7 +78,7 @@ def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:
 
 def proxy_refused(proxy: Peer, reason: str) -> NetworkError:
     """Return the error for a proxy that refuses the connection, credentials missing included."""
-    return NetworkError(f"the {proxy} refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
+    return ProxyError(f"the {proxy} refused: {reason}", hint=f"{_WHICH_PROXY}, and the proxy's credentials.")
 
 
 def no_tunnel(route: Route, proxy: Peer, status: str) -> NetworkError:
@@ -92,7 +98,7 @@ def unreachable(route: Route, reason: str) -> NetworkError:
 def wants_proxy_credentials(peer: Peer) -> NetworkError:
     """Return the error for a status 407, which only a proxy gives, though it stand where we see none."""
     who = f"the {peer} refused" if peer.role == PROXY else f"a proxy before the {peer} refused"
-    return NetworkError(
+    return ProxyError(
         f"{who}: 407 Proxy Authentication Required",
         hint="Give the proxy's credentials in its URL, as in --proxy http://USER:PASSWORD@HOST:PORT.",
     )
