@@ -57,7 +57,7 @@ class Settler:
     stop: Callable[[Ending], None]
     triage: Triage
     models: ModelWatch
-    parked: list[tuple[Unit, CompletionsError]] = field(default_factory=list)
+    parked: list[tuple[Unit, CompletionsError, float]] = field(default_factory=list)  # and when they failed
     rejected: list[tuple[Unit, CompletionsError]] = field(default_factory=list)  # while nothing was answered
 
     def due(self, unit: Unit | None) -> Unit | None:
@@ -73,7 +73,7 @@ class Settler:
         self.totals.use(reply.usage, unit.request.generation_count)
         problem = units.misfit(unit, reply)
         if problem is None:
-            self._fits(unit, reply, now - sent_at)
+            self._fits(unit, reply, now=now, sent_at=sent_at)
         else:
             self.failed(unit, problem, now=now, sent_at=sent_at)
         self._stop_when_spent()
@@ -86,7 +86,7 @@ class Settler:
         unit.is_repeat = True
         unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries, model=unit.rows[0].model)
-        self._carry_out(verdict, unit, error, now)
+        self._carry_out(verdict, unit, error, now=now, sent_at=sent_at)
 
     def record(self, outcome: Outcome) -> None:
         """Write down how a row ended, unless its model must not be mixed with that of earlier runs."""
@@ -103,7 +103,13 @@ class Settler:
     def settle_waiting(self) -> None:
         """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
         self._settle_rejected()
-        self._settle_parked()
+        parked = self.parked.copy()
+        self.parked.clear()
+        if self.triage.outage.was_alive:
+            for unit, error, _ in parked:
+                self._settle_doubtful(unit, error)
+        elif parked:
+            self.stop(self.triage.nothing_succeeds(parked[-1][1]))
 
     def _settle_rejected(self) -> None:
         rejected = self.rejected.copy()
@@ -111,14 +117,12 @@ class Settler:
         for unit, error in rejected:
             self._fail(unit, error)
 
-    def _settle_parked(self) -> None:
-        parked = self.parked.copy()
-        self.parked.clear()
-        if self.triage.outage.was_alive:
-            for unit, error in parked:
-                self._settle_doubtful(unit, error)
-        elif parked:
-            self.stop(self.triage.nothing_succeeds(parked[-1][1]))
+    def _settle_parked(self, sent_at: float) -> None:
+        """Settle what had failed before a request was sent that the server did: only that is proof."""
+        due = [parked for parked in self.parked if parked[2] <= sent_at]
+        self.parked[:] = [parked for parked in self.parked if parked[2] > sent_at]
+        for unit, error, _ in due:
+            self._settle_doubtful(unit, error)
 
     def _settle_doubtful(self, unit: Unit, error: CompletionsError) -> None:
         """Record the rows of a unit as failed, or have it asked again if its model has answered others meanwhile."""
@@ -127,11 +131,11 @@ class Settler:
         else:
             self._fail(unit, error)
 
-    def _fits(self, unit: Unit, reply: Reply, latency: float) -> None:
+    def _fits(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply that is what its request asked for."""
         self.triage.answered(unit.rows[0].model)
-        self._is_alive()
-        unit.latency = latency
+        self._is_alive(sent_at)
+        unit.latency = now - sent_at
         unit.replies.append(reply)
         unit.is_repeat = False
         self.packer.taken(unit)
@@ -141,7 +145,7 @@ class Settler:
         else:
             self.backlog.first(unit)
 
-    def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError, now: float) -> None:
+    def _carry_out(self, verdict: Verdict, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         kind, wait, ending = verdict
         if kind == "now":
             self.backlog.first(unit) if wait <= 0 else self.backlog.later(unit, wait)
@@ -158,16 +162,16 @@ class Settler:
         elif kind == "doubtful" and len(unit.rows) > 1 and blame.blamed(error) == "row":
             self.backlog.first(*self.packer.refused(unit))
         elif kind in ("spent", "doubtful"):
-            self.parked.append((unit, error))
+            self.parked.append((unit, error, now))
         elif kind == "failed":
             self._fail(unit, error)
         elif kind == "rejected":
-            self._rejected(unit, error)
+            self._rejected(unit, error, sent_at)
         elif ending is not None:
             self.stop(ending)
 
-    def _rejected(self, unit: Unit, error: CompletionsError) -> None:
-        self._is_alive()
+    def _rejected(self, unit: Unit, error: CompletionsError, sent_at: float) -> None:
+        self._is_alive(sent_at)
         if len(unit.rows) > 1:
             self.backlog.first(*self.packer.refused(unit))
         elif self.triage.has_answered or self.rules.limits_errors:
@@ -183,12 +187,12 @@ class Settler:
         for row in unit.rows:
             self.record(_failed_outcome(row, unit, error))
 
-    def _is_alive(self) -> None:
-        """Record that the server works."""
+    def _is_alive(self, sent_at: float) -> None:
+        """Record that the server did, or properly refused, what it was sent at that time."""
         self.triage.outage.alive()
         self.pace.narrow(None)
         if self.parked:
-            self._settle_parked()
+            self._settle_parked(sent_at)
         if self.rejected and self.triage.has_answered:
             self._settle_rejected()
 
