@@ -105,11 +105,11 @@ class Settler:
         self._settle_rejected()
         parked = self.parked.copy()
         self.parked.clear()
-        if self.triage.outage.was_alive:
-            for unit, error, _ in parked:
-                self._settle_doubtful(unit, error)
-        elif parked:
-            self.stop(self.triage.nothing_succeeds(parked[-1][1]))
+        for unit, error, _ in parked:
+            if not self.triage.outage.was_alive or self._is_model_lost(unit, error):
+                self.stop(self.triage.nothing_succeeds(error))
+            else:
+                self._fail(unit, error)
 
     def _settle_rejected(self) -> None:
         rejected = self.rejected.copy()
@@ -126,10 +126,14 @@ class Settler:
 
     def _settle_doubtful(self, unit: Unit, error: CompletionsError) -> None:
         """Record the rows of a unit as failed, or have it asked again if its model has answered others meanwhile."""
-        if blame.blamed(error) == "model" and self.triage.is_known(unit.rows[0].model):
+        if self._is_model_lost(unit, error):
             self.backlog.first(unit)
         else:
             self._fail(unit, error)
+
+    def _is_model_lost(self, unit: Unit, error: CompletionsError) -> bool:
+        """Return whether a unit was refused for a model that has answered others."""
+        return blame.blamed(error) == "model" and self.triage.is_known(unit.rows[0].model)
 
     def _fits(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply that is what its request asked for."""
