@@ -109,7 +109,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a response. `finish_reasons` by choice index; times in seconds; `notes` are for the user."""
+    """The end of a response. `finish_reasons` by choice index; times in seconds; `notes` are for the user.
+
+    `ignored` names the parameters that the server ignored, as far as the answer shows it.
+    """
 
     finish_reasons: Mapping[int, str | None]
     usage: Usage | None
@@ -118,6 +121,7 @@ class Finished:
     first_token: float | None = None
     attempts: int = 1
     notes: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
     a finish reason for every choice asked for     in any way                    whole
     [DONE], every choice, no finish reasons        (nothing is read after it)    whole
     [DONE], every choice, some finish reasons      (nothing is read after it)    cut short
+    [DONE], a finished choice a prompt, `n` > 1    (nothing is read after it)    whole: the server ignored `n`
     a JSON document that can be read               in any way                    whole
     fewer or more choices than were asked for      in any way                    no answer to that request
     anything else                                  in order                      cut short
@@ -29,13 +30,15 @@ def reason_of(value: Json) -> str | None:
 
 
 class Ending:
-    """What is known of the end of an answer to a request for `expected` choices."""
+    """What is known of the end of an answer to a request for `expected` choices, of so many prompts."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, prompts: int | None = None) -> None:
         self.reasons: dict[int, str | None] = {}
         self.is_done = False  # [DONE] came
         self.is_document = False  # the whole of a JSON document came
+        self.is_guessed = False  # some choice came without a number
         self._expected = expected
+        self._prompts = expected if prompts is None else prompts
         self._finished = 0
 
     def piece(self, index: int, reason: str | None) -> None:
@@ -58,6 +61,8 @@ class Ending:
         """
         if self.is_document or self.is_complete or (self.is_done and self.reasons and not self._finished):
             return None
+        if self.is_done and self._is_one_a_prompt and self._finished == self._prompts:
+            return None
         if broken is not None and not self.is_done:
             return broken
         return cut_short(
@@ -67,18 +72,25 @@ class Ending:
     def misfit(self) -> MisfitError | None:
         """Return the error that an answer with other choices than were asked for is."""
         came = len(self.reasons)
+        if self._is_one_a_prompt and not (self.is_guessed and self._prompts > 1):
+            return None
         if came < self._expected:
             return MisfitError(
                 f"only {came} of {self._expected} choices came",
                 hint="Does this server take arrays of prompts, and n? Ask for one at a time.",
             )
-        # What one prompt is answered with is its answer, however much it is.
-        if self._expected > 1 and self.reasons.keys() != set(range(self._expected)):
+        # What one prompt is answered with is its answer, however much it is and whatever it is numbered.
+        if self._prompts > 1 and (self.is_guessed or self.reasons.keys() != set(range(self._expected))):
             return MisfitError(
                 f"the response holds {came} choices that are not numbered from 0 to {self._expected - 1}",
                 hint="Nobody can say which prompt each of them answers. Ask for one at a time.",
             )
         return None
+
+    @property
+    def _is_one_a_prompt(self) -> bool:
+        """True where the server ignored `n` and did all else: one choice a prompt, numbered as they are."""
+        return self._prompts < self._expected and self.reasons.keys() == set(range(self._prompts))
 
 
 def cut_short(message: str) -> MalformedResponseError:

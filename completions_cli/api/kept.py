@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from completions_cli.models import CompletionRequest, Json, Prompt
+from completions_cli.models import Chunk, CompletionRequest, Json, Prompt, Usage
 
 _MANY_CHARACTERS_A_TOKEN = 12  # no tokenizer makes fewer tokens of that many visible characters
 _JSON_EXTRAS = ("response_format", "json_schema", "guided_json", "structured_outputs", "format")
@@ -20,6 +20,27 @@ class Asked(NamedTuple):
     prompt: Prompt | None
     choices: Sequence[Mapping[str, Json]]
     prompt_tokens: int | None = None  # as counted by the server, of this prompt alone
+
+
+class Kept:
+    """Gathers the chunks of an answer, to tell in the end what the server ignored of its request."""
+
+    def __init__(self, request: CompletionRequest) -> None:
+        self._request = request
+        self._choices: dict[int, dict[str, Json]] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the next chunk."""
+        for delta, raw in zip(chunk.deltas, chunk.choices, strict=True):
+            choice = self._choices.setdefault(delta.index, {"pieces": [], "finish_reason": None, "logprobs": None})
+            choice["pieces"].append(delta.text)
+            choice["finish_reason"] = delta.finish_reason or choice["finish_reason"]
+            choice["logprobs"] = choice["logprobs"] or raw.get("logprobs")
+
+    def ignored(self, usage: Usage | None) -> tuple[str, ...]:
+        """Name the parameters that the server ignored."""
+        choices = [{**choice, "text": "".join(choice["pieces"])} for _, choice in sorted(self._choices.items())]
+        return ignored_by_all(self._request, choices, 1, usage.prompt_tokens if usage is not None else None)
 
 
 def may_ignore(request: CompletionRequest) -> bool:

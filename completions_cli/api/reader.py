@@ -35,8 +35,8 @@ class ResponseReader:
     yielded before stay valid.
     """
 
-    def __init__(self, choices: int = 1, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self.ending = Ending(choices)
+    def __init__(self, choices: int = 1, max_body_bytes: int = MAX_BODY_BYTES, *, prompts: int | None = None) -> None:
+        self.ending = Ending(choices, prompts)
         self._reasons = self.ending.reasons
         self.is_renumbered = False  # the server numbered one choice in several ways
         self._choices = choices
@@ -167,6 +167,7 @@ class ResponseReader:
         index, text, reason = choice.get("index"), choice.get("text"), choice.get("finish_reason")
         if not _is_count(index):
             index = position
+            self.ending.is_guessed = True
         if index and self._is_single:
             index = 0
             self.is_renumbered = True

@@ -56,6 +56,7 @@ def merge(ends: list[Finished]) -> Finished:
         first_token=ends[0].first_token,
         attempts=max(end.attempts for end in ends),
         notes=tuple(dict.fromkeys(note for end in ends for note in end.notes)),
+        ignored=tuple(dict.fromkeys(name for end in ends for name in end.ignored)),
     )
 
 

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from completions_cli.api import document, error_map, retry
+from completions_cli.api import document, error_map, kept, retry
 from completions_cli.api.document import Whole
+from completions_cli.api.kept import Kept
 from completions_cli.api.masking import Mask
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import CompletionsError, ServiceError
@@ -69,7 +70,8 @@ class Incoming:
     ) -> None:
         self.has_text = False  # of an answer that has begun to show, nothing may be tried again
         self.made_progress = False  # whether the last bytes were worth waiting for: comments are not
-        self._reader = ResponseReader(request.choice_count)
+        self._reader = ResponseReader(request.choice_count, prompts=request.prompt_count)
+        self._kept = Kept(request) if kept.may_ignore(request) else None
         self._broken: CompletionsError | None = None
         self._head = Head(200, {})
         self._attempt = attempt
@@ -119,12 +121,15 @@ class Incoming:
             first_token=None if all_at_once else self._first_token,
             attempts=self._attempt,
             notes=(_RENUMBERED,) if self._reader.is_renumbered else (),
+            ignored=self._kept.ignored(self._reader.usage) if self._kept is not None else (),
         )
 
     def _noted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         try:
             for chunk in chunks:
                 self.made_progress = True
+                if self._kept is not None:
+                    self._kept.add(chunk)
                 if not self.has_text and any(delta.text or delta.finish_reason for delta in chunk.deltas):
                     self.has_text = True
                     self._first_token = self._clock() - self._started

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from completions_cli.client.caller import Caller
 
 
+_IGNORED = "ignored"  # a word of --fail-on that is no finish reason
+
+
 def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
     prompts, output = options.prompts, options.output
@@ -43,8 +46,8 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         streaming=streaming,
         final_newline=not output.no_newline,
         separator=separator,
-        echo=answer.echo_of(first.prompt, output.samples) if output.echo else None,
-        choices=first.prompt_count * output.samples,
+        echo=answer.echo_of(first.prompt, output.samples * first.choices_each) if output.echo else None,
+        choices=first.choice_count * output.samples,
     )
     with ExitStack() as stack:
         spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
@@ -54,6 +57,12 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         destination = stack.enter_context(_destination(output.output, streams))
         finished = _render(caller, requests, shape, destination, spinner)
     _tell(streams, finished, wanted=output.usage)
+    if finished.ignored:
+        streams.stderr.note(f"warning: the server ignored: {', '.join(finished.ignored)}")
+    if finished.ignored and _IGNORED in fail_on:
+        raise FailOnError(
+            f"the server ignored: {', '.join(finished.ignored)} (--fail-on)", hint="The text was printed."
+        )
     matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
     if matched:
         raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
@@ -64,8 +73,8 @@ def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
     if typed is not None and not reasons:
         raise UsageError("--fail-on names no finish reason", hint="As in --fail-on length,content_filter.")
     for reason in reasons:
-        if reason not in usage.KNOWN_REASONS:
-            advice = profile_file.nearest(reason, usage.KNOWN_REASONS)
+        if reason not in (*usage.KNOWN_REASONS, _IGNORED):
+            advice = profile_file.nearest(reason, (*usage.KNOWN_REASONS, _IGNORED))
             streams.stderr.note(f"warning: --fail-on {reason}: no finish reason that is known. {advice}")
     return frozenset(reasons)
 

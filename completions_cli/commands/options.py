@@ -285,7 +285,7 @@ class OutputOptions:
             "--fail-on",
             metavar="REASONS",
             autocompletion=lambda: ["length", "content_filter", "length,content_filter"],
-            help="Exit 15 on these finish reasons, as in length,content_filter.",
+            help="Exit 15 on these finish reasons, as in length,content_filter, or `ignored` (a parameter).",
         ),
     ] = None
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request, send nothing.")] = False
