@@ -61,8 +61,8 @@ class Ending:
         """
         if self.is_document or self.is_complete or (self.is_done and self.reasons and not self._finished):
             return None
-        if self.is_done and self._is_one_a_prompt and self._finished == self._prompts:
-            return None
+        if self.is_done and self._finished and self._finished == len(self.reasons):
+            return self.misfit()  # all that came has finished: the server never meant to send the rest
         if broken is not None and not self.is_done:
             return broken
         return cut_short(

@@ -126,15 +126,25 @@ def test_a_server_that_is_wrong_in_every_way(n: int, samples: str, cli: Cli, tmp
 
 
 @pytest.mark.parametrize(
-    "wrong", ["joined", "each twice, numbered anew", "from 1", "strings", "null", "none", "a null for the first"]
+    ("wrong", "form"),
+    [
+        ("joined", "document"),
+        ("each twice, numbered anew", "document"),
+        ("strings", "document"),
+        ("none", "document"),
+        ("a null for the first", "document"),
+        ("joined", "stream"),
+        ("from 1", "stream"),
+        ("null", "stream"),
+    ],
 )
 def test_after_three_wrong_packs_rows_are_asked_singly(
-    wrong: str, cli: Cli, rows: Callable[[int], Path], output: Path
+    wrong: str, form: str, cli: Cli, rows: Callable[[int], Path], output: Path
 ) -> None:
     def answer(body: dict[str, Any]) -> Answered:
         prompts = prompts_of(body)
         way = WRONG[wrong] if len(prompts) > 1 else WRONG["as asked"]
-        return Answered({"choices": way(right(prompts), prompts, 1)})
+        return Answered(encoded(way(right(prompts), prompts, 1), form))
 
     with answering(answer) as server:
         result = batch(cli.service(server.url), rows(40), "-o", output, "--pack", "4", "-j", "1", "--retries", "0")

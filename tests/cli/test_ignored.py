@@ -62,20 +62,3 @@ def test_each_choice_is_shown_behind_its_own_prompt(command: str, cli: Cli, emul
     asked = ("--lines", "-x", "n:=2", "-x", "echo:=true", "-M", "0")
     result = cli.run(command, *asked, "--echo", "-n", "2", stdin=b"one\ntwo\n")
     assert result.text.splitlines() == ["oneone"] * 4 + ["twotwo"] * 4
-
-
-@pytest.mark.parametrize("seed", [[], ["--seed", "7"]])
-@pytest.mark.parametrize("command", ["complete", "stream"])
-@pytest.mark.parametrize(
-    "fault", ["pack-joined", "pack-first", "pack-missing", "pack-dedup", "pack-doubled", "pack-shifted",
-              "pack-negative", "pack-huge-indices", "pack-same-index", "pack-string-indices", "pack-null-indices",
-              "pack-unnumbered", "surplus-choice"],
-)  # fmt: skip
-def test_a_choice_is_shown_for_the_prompt_that_it_answers_or_is_an_error(
-    fault: str, command: str, seed: list[str], cli: Cli, emulator: Callable[..., Any]
-) -> None:
-    faults = ("--fault", fault, *(("--fault", "stream-plain") if command == "stream" else ()))
-    cli.service(emulator(*faults).url)
-    result = cli.run(command, "--lines", "-n", "2", "-M", "5", *seed, stdin=b"one\none\ntwo\n")
-    assert result.code == 12, result.stdout
-    assert "error: " in result.stderr
