@@ -1,0 +1,236 @@
+"""Who works on what, as machines come, go, freeze and lose what they were given; on a cluster that is only played."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from completions_cli.api.endpoint import resolve
+from completions_cli.api.service import Service
+from completions_cli.auth.credentials import KeyCredentials
+from completions_cli.auth.secret import Secret
+from completions_cli.batch.cluster.backlog import Backlog
+from completions_cli.batch.cluster.bounds import Bounds
+from completions_cli.batch.cluster.crew import Crew, LostError
+from completions_cli.batch.cluster.driver import Driver, Signer
+from completions_cli.batch.cluster.inputs import InputFile, Stretch
+from completions_cli.batch.cluster.messages import Done, Push, Status
+from completions_cli.batch.cluster.output import Output
+from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.selection import Selection
+from completions_cli.batch.totals import Totals
+from completions_cli.batch.triage import Ending
+from completions_cli.transport.connection import Connection
+
+LINES, TABLE = InputFile("file:///in.jsonl", "jsonl"), InputFile("file:///in.csv", "csv")
+
+
+def lines(*parts: int) -> Iterator[Stretch]:
+    return (Stretch(LINES, part, 10, frozenset({part}), Selection()) for part in parts)
+
+
+@dataclass(eq=False)
+class Actor:
+    """A worker or a reader."""
+
+    name: str
+    node: str | None
+    parts: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Call:
+    """A call: of a worker to begin, or to work on a part; of a reader."""
+
+    actor: Actor
+    gives: object = None
+    part: int | None = None
+
+
+class Played:
+    """A cluster. Workers begin at once, readers read at once, and work ends when a test says so."""
+
+    def __init__(self, *nodes: str) -> None:
+        self.there = set(nodes)
+        self.ready: list[Call] = []
+        self.working: list[Call] = []
+        self.killed: list[Actor] = []
+        self.opened = 0
+
+    def nodes(self) -> set[str]:
+        return self.there
+
+    def hire(self, name: str, node: str | None) -> Actor:
+        return Actor(name, node)
+
+    def open(self, stretch: Stretch) -> Actor:
+        self.opened += 1
+        return Actor("reader", None, sorted(stretch.parts))
+
+    def begin(self, worker: Actor) -> Call:
+        call = Call(worker, (worker.node or "new", None))
+        if worker.node or "new" in self.there:
+            self.ready.append(call)
+        return call
+
+    def work(self, worker: Actor, work: object) -> Call:
+        part = min(work.parts) if isinstance(work, Stretch) else work
+        assert isinstance(part, int)
+        self.working.append(Call(worker, part=part))
+        return self.working[-1]
+
+    def read(self, reader: Actor) -> tuple[Call, object]:
+        part = reader.parts.pop(0) if reader.parts else None
+        self.ready.append(Call(reader, part))
+        return self.ready[-1], part
+
+    def kill(self, actor: Actor) -> None:
+        self.killed.append(actor)
+
+    def wait(self, calls: Sequence[Call], seconds: float) -> list[Call]:
+        assert seconds >= 0
+        found, self.ready = [call for call in self.ready if call in calls], []
+        return found
+
+    def result(self, call: Call) -> object:
+        if isinstance(call.gives, BaseException):
+            raise call.gives
+        return call.gives
+
+    def end(self, call: Call, gives: object = None) -> None:
+        """Let a piece of work end."""
+        assert call.part is not None
+        self.working.remove(call)
+        call.gives = gives or Done(call.part, f"attempt-{call.part}", Entry(9, 1, 1), Totals())
+        self.ready.append(call)
+
+
+class Stage:
+    """A crew, its driver and the cluster they have."""
+
+    def __init__(self, folder: Path, machines: Played, stretches: Iterator[Stretch], bounds: Bounds) -> None:
+        self.now, self.machines, self.heard = 100.0, machines, frozenset[str]()
+        self.output = Output(str(folder / "out"), "jsonl")
+        self.output.lock()
+        self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), overwrite=False)
+        signer = Signer(Service(resolve("https://example.com")), Connection(), KeyCredentials(Secret("sekret-0123456")))
+        self.pushes: list[Push] = []
+        self.driver = Driver(self.output, Totals(), signer, self._sync, lambda: self.now)
+        self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)
+
+    def _sync(self, push: Push) -> Status:
+        self.pushes.append(push)
+        return Status("one", 0, {}, None, 0, self.heard)
+
+    def go(self, seconds: float = 1.0) -> None:
+        """Let time pass."""
+        while seconds > 0:
+            self.now, seconds = self.now + min(1.0, seconds), seconds - 1.0
+            self.crew.look(self.driver.tick(), self.now)
+            for _ in range(3):
+                self.crew.step(0.0)
+
+    def parts(self, node: str | None = None) -> list[int]:
+        """Name the parts that are worked on, by the workers of one machine or of all."""
+        working = [call for call in self.machines.working if node in (None, call.actor.node)]
+        return sorted(call.part for call in working if call.part is not None)
+
+
+def staged(
+    tmp_path: Path,
+    machines: Played,
+    stretches: Iterator[Stretch],
+    bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+) -> Stage:
+    stage = Stage(tmp_path, machines, stretches, bounds)
+    stage.go(4)
+    return stage
+
+
+def test_machines_that_join_are_used(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a"), lines(*range(0, 100, 10)))
+    assert stage.parts() == [0, 10]
+    stage.machines.there.add("b")
+    stage.go(4)
+    assert (stage.parts("a"), stage.parts("b")) == ([0, 10], [20, 30])
+
+
+def test_bounds_hold_and_a_cluster_that_can_grow_is_asked_to(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a", "b", "c"), lines(*range(0, 100, 10)), Bounds(1, 2))
+    assert len({call.actor for call in stage.machines.working}) == 2
+    growing = staged(tmp_path.parent, Played(), lines(0, 10), Bounds(2, 3))
+    assert growing.parts() == []
+    stage.output.close()
+    growing.output.close()
+
+
+@pytest.mark.parametrize("how", ["killed", "gone", "silent", "fenced"])
+def test_what_a_lost_worker_had_is_done_by_others_once_it_is_kept_out(how: str, tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a", "b"), lines(0, 10, 20, 30))
+    first, lost = next(call for call in stage.machines.working if call.actor.node == "a"), stage.parts("a")
+    desk = tmp_path / "out" / "_work" / stage.output.epoch / first.actor.name
+    assert desk.is_dir()
+    if how == "killed":
+        stage.machines.end(first, LostError("killed"))
+    elif how == "fenced":
+        assert first.part is not None
+        stage.machines.end(first, Done(first.part, "x", None, Totals(), is_fenced=True))
+    elif how == "gone":
+        stage.machines.there.discard("a")
+    else:
+        stage.heard = frozenset(call.actor.name for call in stage.machines.working if call.actor.node == "b")
+        stage.go(62)
+    stage.go(5)
+    assert not desk.exists()
+    assert first.actor in stage.machines.killed
+    assert first.actor.name in stage.pushes[-1].dismissed
+    for call in [call for call in stage.machines.working if call.actor is not first.actor]:
+        stage.machines.end(call)
+    stage.go(2)
+    for call in [call for call in stage.machines.working if call.actor is not first.actor]:
+        stage.machines.end(call)
+    stage.go(2)
+    assert set(stage.output.entries) == {0, 10, 20, 30} >= set(lost)
+    assert stage.crew.is_over()
+
+
+def test_after_an_ending_nothing_is_given_and_nobody_is_waited_for_longer_than_half_a_minute(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a"), lines(0, 10, 20))
+    stage.driver.stop(Ending("terminate"))
+    assert not stage.crew.is_over()
+    stage.machines.end(stage.machines.working[0])
+    stage.go(24)
+    assert (stage.parts(), stage.crew.is_over()) == ([10], False)
+    stage.go(2)
+    assert stage.crew.is_over()
+    stage.crew.leave()
+    assert stage.machines.killed
+
+
+def test_an_ending_while_no_machine_is_free_is_over_at_once(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played(), lines(0))
+    stage.driver.stop(Ending("terminate"))
+    assert stage.crew.is_over()
+
+
+def test_a_file_is_read_once_by_one_reader_and_again_for_what_was_lost_with_it(tmp_path: Path) -> None:
+    stretch = Stretch(TABLE, 0, 10, frozenset(range(0, 60, 10)), Selection())
+    stage = staged(tmp_path, Played("a"), iter([stretch]))
+    assert (stage.machines.opened, stage.parts()) == (1, [0, 10])
+    while stage.machines.working:
+        stage.machines.end(stage.machines.working[0])
+        stage.go(1)
+    assert (stage.machines.opened, set(stage.output.entries)) == (1, set(stretch.parts))
+    assert stage.crew.is_over()
+
+
+def test_a_part_of_which_workers_die_ends_the_run(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a"), lines(0))
+    for _ in range(5):
+        stage.machines.end(stage.machines.working[0], LostError("out of memory"))
+        stage.go(8)
+    assert stage.driver.ending is not None
+    assert stage.driver.ending.reason == "lost"
