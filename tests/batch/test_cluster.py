@@ -111,7 +111,7 @@ def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows
     assert (told["all_runs"]["rows"], told["all_runs"]["ok"], told["failed"]) == (2000, 2000, {})
     assert told["resumed"] >= len(kept)
     found = part_records(folder)
-    assert [record["row"] for record in found] == list(range(2000))
+    assert [(record["row"], record["id"]) for record in found] == [(row, f"r{row}") for row in range(2000)]
     assert all(found[row] == record for row, record in kept.items())
     merged = tmp_path / "merged.jsonl"
     assert batch(cli, "merge", folder, "-o", merged).code == 0

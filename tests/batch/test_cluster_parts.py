@@ -21,7 +21,7 @@ from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
-from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
@@ -66,6 +66,22 @@ def test_rows_are_those_of_a_run_on_one_machine(
     plan = plan_of(path)
     assert inputs.total(plan.contents) == len(expected)
     assert repr(read(plan)) == repr(expected)
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz", "in.txt", "in.csv", "in.json"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_each_row_of_each_part_is_its_own(name: str, end: str, tmp_path: Path) -> None:
+    prompts = [f"row {number} " + "é" * (number % 97) for number in range(1700)]
+    texts = prompts if name in ("in.txt", "in.csv") else [json.dumps(prompt) for prompt in prompts]
+    content = end.join(["prompt", *texts] if name == "in.csv" else texts)
+    content = f"[{content.replace(end, ',')}]" if name == "in.json" else content + end
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    plan = plan_of(path)
+    assert [row.prompt for row in read(plan)] == prompts
+    for part, _ in plan.parts():  # and when the others are done
+        found = [block for stretch in plan.stretches({part}, PLAIN) for block in inputs.blocks(stretch)]
+        assert [row.prompt for block in found for row in block.rows] == prompts[part : part + 500]
 
 
 def test_files_of_a_folder_follow_one_another(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
@@ -100,14 +100,21 @@ def cluster(address: str | None) -> Iterator[None]:
             if folder is not None:
                 quiet |= {"include_dashboard": False, "_temp_dir": folder}
             ray.init(address=address or "local", **quiet)
-        # It tells of lost machines on stdout, which is for answers.
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123 - no path
+        # It tells of lost machines and autoscalers on stdout, which is for answers, and in colours on stderr.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, _redirected(nowhere):  # noqa: PTH123 - no path
             yield
     finally:
         ray.shutdown()
         logging.disable(logging.NOTSET)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _redirected(nowhere: TextIO) -> Iterator[None]:
+    """Let Ray's threads print nowhere; what is ours is written to streams of its own."""
+    with redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -21,7 +21,9 @@ _SETTINGS = b"\x04"
 _FRAME_HEADER = 9  # bytes
 _HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 # Workers have their keys from the coordinator; they need not inherit them.
-_SECRETS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
+_STORE_SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - its name
+_SECRETS = ("COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE", "AZURE_INFERENCE_CREDENTIAL", _STORE_SECRET)
+_AZURE = ("abfs://", "abfss://", "az://")
 
 
 def require() -> None:
@@ -77,8 +79,11 @@ def _no_cluster(words: str) -> NetworkError:
 
 
 @contextmanager
-def environment(*, is_local: bool) -> Iterator[None]:
-    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster."""
+def environment(*, is_local: bool, places: Iterable[str] = ()) -> Iterator[None]:
+    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster.
+
+    Where INPUT or OUTPUT of `places` are in Azure, its workers need the secret that opens the store.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not is_local:
@@ -88,7 +93,8 @@ def environment(*, is_local: bool) -> Iterator[None]:
     # Nobody else on this machine may call our coordinator.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
+    kept = {_STORE_SECRET} if any(place.startswith(_AZURE) for place in places) else set()
+    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ and name not in kept}
     try:
         yield
     finally:

@@ -277,7 +277,7 @@ class _Slice(io.RawIOBase):
 
     def __init__(self, inner: BinaryIO, start: int, stop: int) -> None:
         self._inner, self._start, self._stop = inner, start, stop
-        self._at = start
+        self._at = inner.seek(start)
 
     def readable(self) -> bool:
         return True

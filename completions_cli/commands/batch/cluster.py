@@ -53,7 +53,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         for note in (*(f"note: {note}" for note in output.notes), *survey.notes):
             streams.stderr.note(note)
         address = environment.address(where.address)
-        with environment.environment(is_local=address is None), spinner.turning():
+        with environment.environment(is_local=address is None, places=(chosen.input, output.place)), spinner.turning():
             from completions_cli.batch.cluster import engine
 
             stack.enter_context(engine.cluster(address))
