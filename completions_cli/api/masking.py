@@ -34,7 +34,7 @@ class Mask:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._needles: dict[str, int] = {}
         self._grams: _Grams | None = None
-        self._quads: frozenset[tuple[str, ...]] = frozenset()  # the same, as `word` compares them
+        self._pieces: frozenset[str] = frozenset()  # of every needle, from each of its characters on
         self._short: set[str] = set()
         self._known: set[tuple[str, bool]] = set()
         for secret in secrets:
@@ -76,12 +76,8 @@ class Mask:
         if self._grams is None:
             self._known_grams()
         lowered = word.lower()
-        if (
-            self._quads.isdisjoint(zip(lowered, lowered[1:], lowered[2:], lowered[3:], strict=False))
-            and not self._short
-        ):
-            return word
-        return self.text(word)
+        pieces = [lowered[at : at + _GRAM] for at in range(0, len(lowered), _GRAM)]
+        return word if self._pieces.isdisjoint(pieces) and not self._short else self.text(word)
 
     def error(self, error: _Error) -> _Error:
         """Black out the secrets in an error's texts; it is the same error afterwards."""
@@ -109,7 +105,9 @@ class Mask:
     def _known_grams(self) -> "_Grams":
         if self._grams is None:
             self._grams = _grams(self._needles)
-            self._quads = frozenset(map(tuple, self._grams))
+            self._pieces = frozenset(
+                text[at : at + _GRAM] for text in self._needles for at in range(len(text) - _GRAM + 1)
+            )
         return self._grams
 
 

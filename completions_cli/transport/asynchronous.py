@@ -5,7 +5,7 @@ import datetime as dt
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
@@ -141,18 +141,22 @@ class _BrokenError(Exception):
         return await link.explained(self.error, self.elapsed, answering=self.answering)
 
 
-@contextmanager
-def _watched(*, answering: bool) -> Iterator[None]:
-    """Catch whatever the library throws: none of it is a bug of ours."""
-    started = time.monotonic()
-    try:
-        yield
-    except CompletionsError:
-        raise
-    except Exception as error:
-        if type(error) is TimeoutError:  # asyncio's, of which those of the library are a kind
-            raise
-        raise _BrokenError(error, time.monotonic() - started, answering=answering) from None
+class _watched:  # noqa: N801 - a context manager, of which each exchange enters two
+    """Catches whatever the library throws: none of it is a bug of ours."""
+
+    __slots__ = ("_answering", "_started")
+
+    def __init__(self, *, answering: bool) -> None:
+        self._answering = answering
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        # asyncio's TimeoutError is ours; those of the library are kinds of it.
+        if not isinstance(error, Exception) or isinstance(error, CompletionsError) or type(error) is TimeoutError:
+            return
+        raise _BrokenError(error, time.monotonic() - self._started, answering=self._answering) from None
 
 
 class AsyncTransport:
@@ -263,14 +267,18 @@ class AsyncTransport:
     async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:
             builder = builder.timeout(self._deadline)
-        async with AsyncExitStack() as stack:
-            with _watched(answering=False):
-                inner = await cancellable(stack.enter_async_context(builder.build_streamed()))
+        # An exit stack would cost as much as all else in here.
+        streamed = builder.build_streamed()
+        with _watched(answering=False):
+            inner = await cancellable(streamed.__aenter__())
+        try:
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
             _refuse_proxys(inner, link)
             received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None)
             broken = await self._read(received, link, listen)
+        finally:
+            await streamed.__aexit__(None, None, None)
         if broken is None:
             link.answered(inner)
         if self._trace is not None:
