@@ -77,6 +77,14 @@ def settings(
     return resolve(flags, streams.environ, read_profile_file(options.common, streams))
 
 
+def connection_flags(connection: ConnectionOptions, common: CommonOptions) -> Flags:
+    """Return what was typed of where requests go, and how."""
+    typed = {name: value for name, value in vars(connection).items() if name in SETTINGS and value is not None}
+    return Flags(
+        profile=common.profile, settings=typed, headers=dict(headers.parse(line) for line in connection.header)
+    )
+
+
 def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
     """Name the profile file in use, and whether it must exist."""
     if common.config is not None:

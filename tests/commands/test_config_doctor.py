@@ -153,6 +153,14 @@ def test_a_refused_probe_is_explained_with_the_command_that_mends_it(
         ("https://x", 403, "no", {"auth": "entra"}, "az role assignment create"),
         ("https://x", 401, '{"error":{"code":"PermissionDenied","message":"No."}}', {}, "az role assignment create"),
         ("https://x", 403, "Key based authentication is disabled", {}, "set -p p auth entra"),
+        ("https://x", 404, "", {"api_version": "none"}, "set -p p endpoint https://x/v1"),
+        (
+            "https://r.services.ai.azure.com/managed-deployments/blue",
+            404,
+            "",
+            {"api_version": "none"},
+            "set -p p endpoint",
+        ),
         ("https://x", 404, "", {"profile": None}, "export COMPLETIONS_ENDPOINT=https://x/v1"),
     ],
 )
@@ -166,3 +174,24 @@ def test_network_rules_have_no_command() -> None:
     situation = Situation(endpoints.resolve("https://x"), "p", "key")
     error = error_map.from_response(403, {}, b"Access denied due to Virtual Network/Firewall rules.", 0.0)
     assert remedy(error, situation) is None
+
+
+def test_the_options_of_a_connection_are_those_of_a_call(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b'{"detail":"Not Found"}', "404 Not Found")])
+    given = [
+        "--endpoint",
+        scripted_server.url,
+        "--auth",
+        "none",
+        "--api-version",
+        "none",
+        "-m",
+        "m",
+        "-H",
+        "x-team: blue",
+    ]
+    result = cli.run("config", "doctor", "--probe", *given)
+    assert result.code == 5
+    assert f"Run: export COMPLETIONS_ENDPOINT={scripted_server.url}/v1" in result.text
+    assert b"x-team: blue" in scripted_server.requests[0]
+    assert b'"model":"m"' in scripted_server.requests[0]

@@ -12,13 +12,13 @@ from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, JsonOptions
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError
 from completions_cli.installation import install
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, proxies
-from completions_cli.settings.resolve import Flags, KeySource, Settings, resolve
+from completions_cli.settings.resolve import KeySource, Settings, resolve
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -46,20 +46,23 @@ def failed(check: str, error: CompletionsError) -> Finding:
 @with_options
 def doctor(
     streams: Streams,
+    connection: ConnectionOptions,
     common: CommonOptions,
     *,
     probe: Annotated[bool, typer.Option("--probe", help="Send a request for one token, too.")] = False,
     as_json: JsonOptions,
 ) -> None:
     """Check the configuration, the way to the endpoint and the key; exits with the code of what is wrong."""
-    findings = list(_findings(common, streams, probe=probe))
+    findings = list(_findings(connection, common, streams, probe=probe))
     _show(findings, streams, as_json=as_json.json)
     wrong = next((finding.error for finding in findings if finding.error is not None), None)
     if wrong is not None:
         raise wrong
 
 
-def _findings(common: CommonOptions, streams: Streams, *, probe: bool) -> Iterator[Finding]:
+def _findings(
+    connection: ConnectionOptions, common: CommonOptions, streams: Streams, *, probe: bool
+) -> Iterator[Finding]:
     """Check one thing after another; what depends on something broken is not tried."""
     try:
         file = resolution.read_profile_file(common, streams)
@@ -68,7 +71,7 @@ def _findings(common: CommonOptions, streams: Streams, *, probe: bool) -> Iterat
         return
     yield Finding("file", "ok" if file.exists else "note", str(file.path) + ("" if file.exists else " (not there)"))
     try:
-        settings = resolve(Flags(profile=common.profile), streams.environ, file)
+        settings = resolve(resolution.connection_flags(connection, common), streams.environ, file)
     except CompletionsError as error:
         yield failed("settings", error)
         return

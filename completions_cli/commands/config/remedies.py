@@ -86,7 +86,9 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
     host = tried.endpoint.host
     origin, path = tried.endpoint.origin, tried.endpoint.url.removeprefix(tried.endpoint.origin)
     says_model = "modality" in message  # the reference's word for a model without this route
-    is_foundry = host.endswith(".services.ai.azure.com") and not path.startswith(("/models/", "/openai/"))
+    is_foundry = host.endswith(".services.ai.azure.com") and not path.startswith(
+        ("/models/", "/openai/", "/managed-deployments/")
+    )
     is_openai = host.endswith(".openai.azure.com") and not path.startswith("/openai/")
     rules = (
         (is_foundry, f"The path is missing. Run: {_set('endpoint', f'{origin}/models', tried)}"),
@@ -94,7 +96,7 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
         ("deployment" in message, f"There is no such deployment. Run: {_set('deployment', 'NAME', tried)}"),
         ("model" in message and not says_model, f"It wants another model. Run: {_set('model', 'MODEL', tried)}"),
         (
-            tried.api_version not in (None, DEFAULT_API_VERSION) and not says_model,
+            tried.api_version not in (None, "none", DEFAULT_API_VERSION) and not says_model,
             f"Perhaps that version is unknown. Run: {_unset('api_version', tried)}",
         ),
         (
