@@ -40,6 +40,7 @@ def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
     """Look at the first records of JSON. Raises UsageError when none of them has a field that the recipe names."""
     found = Survey()
     names: dict[str, None] = {}  # in the order in which they came
+    sent: dict[str, None] = {}  # from within `extra`, or a body
     missing = set(recipe.template.names if recipe.template else ()) | recipe.send
     texts = list(texts)
     for number, record in enumerate(_objects(texts)):
@@ -48,9 +49,12 @@ def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
         missing = {name for name in missing if template.value(record, name) is None}
         if recipe.template is not None or not is_openai:
             names.update(dict.fromkeys(record))
+        within = record.get("body" if is_openai else "extra")
+        sent.update(dict.fromkeys(within if isinstance(within, dict) else ()))
     if missing and texts:
         raise _missing(missing, list(names), recipe)
     found.notes = _json_notes([name for name in names if name not in recipe.send | recipe.prompt_names])
+    found.notes += _near([*sent, *recipe.send], "sent as it is")
     return found
 
 
@@ -84,9 +88,9 @@ def _json_notes(others: list[str]) -> list[str]:
     return notes + _near([name for name in others if name not in OWN and name not in BARE])
 
 
-def _near(names: list[str]) -> list[str]:
+def _near(names: list[str], how: str = "not sent") -> list[str]:
     meant = [(name, nearest(name, _MEANT)) for name in names]
-    return [f"warning: the field {name} is not sent; is {other} meant?" for name, other in meant if other]
+    return [f"warning: the field {name} is {how}; is {other} meant?" for name, other in meant if other]
 
 
 _MEANT = (*PARAMETERS, "prompt")

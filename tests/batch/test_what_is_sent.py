@@ -122,6 +122,23 @@ def test_a_plan_lists_what_is_sent_and_kept(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "how"),
+    [
+        ({"prompt": "P", "max_token": 3}, "not sent"),
+        ({"prompt": "P", "extra": {"max_token": 3}}, "sent as it is"),
+        ({"custom_id": "a", "body": {"prompt": "P", "max_token": 3}}, "sent as it is"),
+        ({"prompt": "P", "metadata": {"max_token": 3}}, None),
+        ({"prompt": "P", "top_k": 3, "min_tokens": 4, "extra": {"repetition_penalty": 1}}, None),
+    ],
+)
+def test_what_is_nearly_a_parameter_is_a_warning(line: object, how: str | None, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    result = batch(cli.service("http://127.0.0.1:1"), tmp_path / "a.jsonl", "--plan")
+    expected = "" if how is None else f"warning: the field max_token is {how}; is max_tokens meant?\n"
+    assert (result.code, result.stderr) == (0, expected)
+
+
+@pytest.mark.parametrize(
     ("args", "said"),
     [
         (("--send-fields", "nope"), "nope"),

@@ -119,6 +119,10 @@ def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, 
         )
     if any(line.lstrip().startswith(b"{") for line in lines):
         return  # rows that are broken, each an error
+    if not _is_text(text):
+        raise _unknown(
+            path, "it is neither JSON nor text", "txt", "takes each line as a prompt", is_named=named is not None
+        )
     first = lines[0].decode("utf-8", "replace").rstrip("\r")
     names = recipe.prompt_names
     delimiter = delimiters.found(first, names)
