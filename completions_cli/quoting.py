@@ -35,8 +35,8 @@ def without_secrets(message: str, words: Iterable[str]) -> str:
     return message
 
 
-def quoted(text: str) -> str:
-    """Return a word in quotes, cut when it is long; what may be a secret is not repeated."""
+def quoted(text: str, most: int = _MOST_SHOWN) -> str:
+    """Return a word in quotes, cut behind `most` characters; what may be a secret is not repeated."""
     if may_be_secret(text):
         return HIDDEN
-    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
+    return repr(text if len(text) <= most else f"{text[:most]}…")

@@ -103,7 +103,10 @@ def _exit_status() -> Iterator[str]:
 
 
 def _environment() -> Iterator[str]:
-    yield from (".SH ENVIRONMENT", _text("Options win over the variables COMPLETIONS_*, these over a profile."))
+    yield from (
+        ".SH ENVIRONMENT",
+        _text("Options win over a profile named with -p, that over COMPLETIONS_*, these over the default profile."),
+    )
     yield from _table("Environment")
 
 

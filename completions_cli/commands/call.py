@@ -9,7 +9,7 @@ from completions_cli.api import sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, PromptOptions
-from completions_cli.commands.prompt_source import PromptSource
+from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
 from completions_cli.render import answer, usage
@@ -32,7 +32,12 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     fail_on = _fail_on(output.fail_on, streams)
     separator = typed_text.argument(output.separator, "--separator", escapes=True)
     source = _source(prompts, streams)
-    text, body = source.read(wire.prompt_from_json)
+    try:
+        text, body = source.read(wire.prompt_from_json)
+    except EmptyInputError:
+        # A profile that there is not is the first thing to mend.
+        resolution.settings(streams, options, format=output.format, escapes=prompts.escapes)
+        raise
     settings = resolution.settings(streams, options, format=output.format, body=body, escapes=prompts.escapes)
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source, text)

@@ -14,6 +14,10 @@ _STDIN = "standard input"
 _OTHER_NAMES = ("messages", "input", "inputs", "text", "content", "query", "question", "instruction")
 
 
+class EmptyInputError(UsageError):
+    """What should hold the prompt holds nothing."""
+
+
 class PromptSource:
     """Reads the prompt that the flags name. `read_stdin` is called at most once, and only when stdin is the source."""
 
@@ -209,7 +213,7 @@ def _something(text: str, name: str) -> str:
     if text not in ("", "\n", "\r\n"):
         return text
     source = "Does the command before the pipe print something?" if name == _STDIN else "Is it the right file?"
-    raise UsageError(f"{name} is empty: there are no prompts in it", hint=f"Nothing was sent. {source}")
+    raise EmptyInputError(f"{name} is empty: there are no prompts in it", hint=f"Nothing was sent. {source}")
 
 
 def _refuse_misnamed(body: dict[str, Json]) -> None:

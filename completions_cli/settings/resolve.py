@@ -18,6 +18,7 @@ from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"
+_LONGEST_NAME = 1000
 _EMBEDDED = "built in"
 _KEY_VARIABLES: tuple[tuple[Literal["variable", "file"], str], ...] = (
     ("variable", "COMPLETIONS_API_KEY"),
@@ -154,10 +155,12 @@ def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, J
     known = [*file.profiles, BUILT_IN]
     if any(map(str.isspace, name)):
         raise ConfigError(
-            f"there is no profile {quoted(name)} (asked for by {source})",
+            f"there is no profile {quoted(name, _LONGEST_NAME)} (asked for by {source})",
             hint="-p names a profile. A prompt needs no option; put it in quotes.",
         )
-    raise ConfigError(f"there is no profile {quoted(name)} (asked for by {source})", hint=nearest(name, known))
+    raise ConfigError(
+        f"there is no profile {quoted(name, _LONGEST_NAME)} (asked for by {source})", hint=nearest(name, known)
+    )
 
 
 @dataclass(frozen=True, slots=True)

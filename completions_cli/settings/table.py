@@ -1,6 +1,5 @@
 """Every setting of a connection: one table for flags, variables, the profile file and `config show`."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
@@ -11,9 +10,6 @@ from completions_cli.settings import numbers
 EXTRA_PARAMETERS = ("pass-through", "ignore", "drop", "error")
 AUTH_KINDS = ("key", "entra", "none")
 FORMATS = ("text", "json", "jsonl")
-
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Kind(NamedTuple):
@@ -71,8 +67,6 @@ class Values(TypedDict):
 def _text(value: Json) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a string that is not empty")
-    if _CONTROLS.search(value):
-        raise ValueError("a string without control characters")
     return value
 
 
