@@ -234,6 +234,15 @@ class RemoteFencing(Fencing):
     is_remote = True
 
 
+def test_an_answer_that_was_seen_stays_though_another_comes_later() -> None:
+    played = RemoteFencing()
+    played.give(commits={0}, count=5)
+    played.lose()
+    played.give(commits={0, 1}, count=2)
+    played.go(played.attempts[0], 1)
+    played.teardown()
+
+
 Fencing.TestCase.settings = RemoteFencing.TestCase.settings = settings(stateful_step_count=30, deadline=None)
 TestFencing = Fencing.TestCase
 TestRemoteFencing = RemoteFencing.TestCase

@@ -61,9 +61,11 @@ class PartLog:
         """Take lines, each with its LF."""
         for content in lines.split(b"\n")[:-1]:
             found = parts.read(content, self._format, self._name)
-            self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
+            there = self._lines.get(found.row)
+            if there is None or there.is_new or there.is_failure:  # else another answer was seen meanwhile, and stays
+                self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
+                self.is_dirty = True
         self._size += len(lines)
-        self.is_dirty = True
 
     def sync(self) -> None:
         """Commit what there is, if that was not done lately and this worker is in touch with the others."""
