@@ -1,6 +1,7 @@
 """The table of endings over real sockets, for every caller: the exit code, and the text that came before it."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,8 @@ from completions_cli.models import CompletionRequest, Delta
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from tests.command import Cli
-from tests.endings import ENDINGS, Row
-from tests.scripted_server import scripted
+from tests.endings import ENDINGS, Row, document, piece
+from tests.scripted_server import response, scripted
 
 # A caller that waits for more than a moment where nothing more is needed runs into the first.
 _AT_MOST = 30
@@ -120,3 +121,12 @@ def test_the_commands_end_as_the_table_says(command: str, tmp_path: Path) -> Non
         outcomes = {row.name: pool.submit(play, row) for row in _SOME}
         found = {name: outcome.result(_AT_MOST) for name, outcome in outcomes.items()}
     assert found == {row.name: (row.exit_code, row.texts if any(row.texts) else ()) for row in _SOME}
+
+
+@pytest.mark.parametrize("ask", [client, async_client, batch])
+def test_a_gzip_body_of_several_members_is_read_whole(ask: Ask) -> None:
+    row = Row("gzip", document(piece("héy", "stop")), "ends", 0, ("héy",))
+    packed = gzip.compress(row.came[:30]) + gzip.compress(row.came[30:])
+    with scripted() as server:
+        server.play([response(packed, headers=["content-encoding: gzip"])])
+        assert ask(row, server.url) == (0, ("héy",))

@@ -222,6 +222,14 @@ def test_a_deadline_ends_what_never_ends(drip: bytes, ask: Ask, server: Scripted
     assert "--deadline" in outcome.message
 
 
+def test_white_space_before_a_document_is_a_sign_of_life(ask: Ask, server: ScriptedServer) -> None:
+    """So the deadline ends it, and not the silence that is allowed, which is shorter."""
+    script: Script = [whole(b"", "transfer-encoding: chunked"), Endless(chunked(b" ")[:-5], 0.02)]
+    (outcome,) = ask(server, script, connection=Connection(timeout=0.7, deadline=2))
+    assert isinstance(outcome, RequestTimeoutError)
+    assert "--deadline" in outcome.message
+
+
 def test_an_event_without_end_is_cut_off(server: ScriptedServer) -> None:
     (outcome,) = stream(server, [whole(b"data: ", "content-type: text/event-stream"), Endless(b"x" * (1 << 20))])
     assert isinstance(outcome, MalformedResponseError)
