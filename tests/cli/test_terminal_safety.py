@@ -145,7 +145,7 @@ def test_what_a_batch_tells_does_nothing(cli: Cli, scripted_server: ScriptedServ
     for answer, args in (
         (REFUSAL, ["--fail-fast"]),
         (response(ERROR, "401 X"), ["-v"]),
-        (ANSWER, ["--template", EVIL]),
+        (ANSWER, ["--template", f"{{{EVIL}}}"]),
         (response(ERROR, "500 X"), ["--retries", "0"]),
     ):
         scripted_server.play([answer])
