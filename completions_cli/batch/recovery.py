@@ -71,12 +71,14 @@ class Recovered:
         self.repeated += not self.done.add(entry.row)
         if entry.row in self.answered:
             return
-        self.forget_failure(entry.row)
+        if self.failures:
+            self.forget_failure(entry.row)
         if entry.failure is None:
             self.answered.add(entry.row)
             tally(self.models, entry.model)
             tally(self.finish_reasons, entry.finish_reason)
-            self.ignored.update(entry.ignored)
+            if entry.ignored:
+                self.ignored.update(entry.ignored)
             return
         is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
         kind = entry.failure if is_known else _OTHER

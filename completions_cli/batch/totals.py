@@ -110,10 +110,11 @@ class Totals:
         self.new_ok += 1
         tally(self.finish_reasons, entry.finish_reason)
         tally(self.models, entry.model)
-        self.ignored.update(outcome.ignored)
+        if outcome.ignored:
+            self.ignored.update(outcome.ignored)
 
     def _stand(self, standing: Recovered, entry: Entry) -> None:
-        replaced = standing.forget_failure(entry.row)
+        replaced = standing.forget_failure(entry.row) if standing.failures else None
         if replaced is not None:
             self.resumed -= 1
             self.replaced += 1

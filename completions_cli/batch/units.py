@@ -177,6 +177,8 @@ def _numbered(unit: Unit) -> list[Json]:
 def _sorted(reply: Reply) -> list[Json]:
     """Return the choices of a reply by their index, or as they came where they are not numbered."""
     choices: list[Json] = reply.response["choices"]
+    if len(choices) == 1:
+        return choices
     numbers = [choice.get("index") for choice in choices]
     if any(type(number) is not int for number in numbers) or len(set(numbers)) < len(numbers):
         return choices

@@ -20,7 +20,7 @@ from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.decompression import Decompressor
 from completions_cli.transport.link import Link
 from completions_cli.transport.patience import Patience
-from completions_cli.transport.received import Listen, Received, cancellable
+from completions_cli.transport.received import Listen, LostCancellation, Received, cancellable
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
 
 _Default = TypeVar("_Default")
@@ -142,17 +142,21 @@ class _BrokenError(Exception):
 
 
 class _watched:  # noqa: N801 - a context manager, of which each exchange enters two
-    """Catches whatever the library throws: none of it is a bug of ours."""
+    """Catches whatever the library throws, none of which is a bug of ours, and loses no cancellation."""
 
-    __slots__ = ("_answering", "_started")
+    __slots__ = ("_answering", "_lost", "_started")
 
     def __init__(self, *, answering: bool) -> None:
         self._answering = answering
 
     def __enter__(self) -> None:
         self._started = time.monotonic()
+        self._lost = LostCancellation()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._lost.check()
+        if error is None:
+            return
         # asyncio's TimeoutError is ours; those of the library are kinds of it.
         if not isinstance(error, Exception) or isinstance(error, CompletionsError) or type(error) is TimeoutError:
             return
@@ -270,7 +274,7 @@ class AsyncTransport:
         # An exit stack would cost as much as all else in here.
         streamed = builder.build_streamed()
         with _watched(answering=False):
-            inner = await cancellable(streamed.__aenter__())
+            inner = await streamed.__aenter__()
         try:
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))

@@ -43,7 +43,9 @@ class Received:
         left = _length(self._inner)
         until = _Until(timeout)
         tell: Tell | None = None
+        lost = LostCancellation()
         while (part := await self._next(until.moment)) is not None:
+            lost.check()
             if left is not None:
                 left -= len(part)
             begin = len(self._parts)
@@ -55,10 +57,10 @@ class Received:
 
     async def _next(self, until: float | None) -> bytes | None:
         if until is None:
-            part = await cancellable(self._inner.body_reader.read_chunk())
+            part = await self._inner.body_reader.read_chunk()
         else:
             async with asyncio.timeout_at(until):
-                part = await cancellable(self._inner.body_reader.read_chunk())
+                part = await self._inner.body_reader.read_chunk()
         return None if part is None else part.to_bytes()
 
     def _take(self, part: bytes) -> bool:
@@ -76,15 +78,28 @@ class Received:
         return False
 
 
+class LostCancellation:
+    """Finds a cancellation that the library lost, as it does where one comes together with what is waited for."""
+
+    __slots__ = ("_before", "_task")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task else 0
+
+    def check(self) -> None:
+        """Raise CancelledError if the task was cancelled since this was made."""
+        if self._task and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
+
+
 async def cancellable(waiting: Awaitable[_Found]) -> _Found:
-    """Wait for the library, which loses a cancellation that comes at the same moment as what it waits for."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
+    """Wait for the library, and lose no cancellation."""
+    lost = LostCancellation()
     try:
         return await waiting
     finally:
-        if task and task.cancelling() > before:
-            raise asyncio.CancelledError
+        lost.check()
 
 
 class _Until:
