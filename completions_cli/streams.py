@@ -130,11 +130,11 @@ class Messages(Output):
         self.mask: Callable[[str], str] = str  # hides secrets; whoever knows any puts it here
 
     def line(self, text: str) -> None:
-        """Say a line, control characters made visible."""
+        """Print a line, control characters made visible."""
         self.raw(visible(text) + "\n")
 
     def note(self, text: str) -> None:
-        """Say a line unless --quiet was given."""
+        """Print a line unless --quiet was given."""
         if not self.quiet:
             self.line(text)
 

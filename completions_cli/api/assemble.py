@@ -15,7 +15,7 @@ class Assembler:
         self._texts: dict[int, list[str]] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Take the next chunk."""
+        """Add the next chunk."""
         for name, value in chunk.raw.items():
             # Chunks about content filters have an empty id, model and object, and were created at 0.
             is_empty = value in (None, "") or (name == "created" and value == 0)

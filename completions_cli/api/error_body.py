@@ -140,7 +140,7 @@ def _status(value: Json) -> int | None:
 
 
 def _first_line(text: str) -> str:
-    """Take the first line with words in it, tags stripped."""
+    """Return the first line with words in it, tags stripped."""
     if markup.is_markup(text):
         text = html.unescape(markup.without_tags(text))
     return next((words for line in text.splitlines() if (words := _words(line))), "")

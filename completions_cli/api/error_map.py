@@ -124,7 +124,7 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def is_error_object(value: dict[str, Json]) -> bool:
-    """Tell an error object from a response object, in a stream or in a 200 answer."""
+    """Return whether a value is an error object rather than a response object."""
     if value.get("error") or value.get("object") == "error":
         return True
     return not value.get("choices") and "usage" not in value and bool(value.get("message") or value.get("detail"))

@@ -29,7 +29,7 @@ class JsonBody:
         return len(self._bytes)
 
     def add(self, received: bytes) -> None:
-        """Take the next bytes."""
+        """Feed the next bytes."""
         self._bytes += received
         self._last = received.rstrip(BLANK)[-1:] or self._last
         self._value = _UNREAD

@@ -30,7 +30,7 @@ class Kept:
         self._choices: dict[int, dict[str, Json]] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Take the next chunk."""
+        """Add the next chunk."""
         for delta, raw in zip(chunk.deltas, chunk.choices, strict=True):
             choice = self._choices.setdefault(delta.index, {"pieces": [], "finish_reason": None, "logprobs": None})
             choice["pieces"].append(delta.text)

@@ -83,7 +83,7 @@ class ResponseReader:
         return self._feed == self._feed_events and not self._events.is_amid_field
 
     def feed(self, received: bytes) -> Iterable[Chunk]:
-        """Take the next bytes of the body, decompressed."""
+        """Feed the next bytes of the body, decompressed."""
         self._size += len(received)
         if self._size > self._max_body_bytes:
             raise MalformedResponseError(
@@ -263,7 +263,7 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
 
 
 def _is_count(value: Json) -> TypeGuard[int]:
-    """Tell an integer that can be reckoned with; JSON knows no limit, floats and printing do."""
+    """Return whether an integer is within what floats and printing can hold; JSON knows no limit."""
     return type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT
 
 
@@ -272,7 +272,7 @@ def _holds_one(choices: Json) -> bool:
 
 
 def _told_apart(document: dict[str, Json]) -> dict[str, Json]:
-    """Give each choice a number of its own where some share one, lest their texts be run together."""
+    """Renumber the choices where some share an index, so that their texts stay apart."""
     choices = document.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         return document

@@ -34,7 +34,7 @@ class Service:
         )
 
     def advised(self, error: CompletionsError) -> CompletionsError:
-        """Give an error of this service its hint, if it has none."""
+        """Add a hint to an error of this service, if it has none."""
         if isinstance(error, ServiceError) and error.hint is None:
             error.hint = hints.hint(
                 error,

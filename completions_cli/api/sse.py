@@ -35,7 +35,7 @@ class EventDecoder:
         self._at_start = True
 
     def feed(self, received: bytes) -> Iterator[Event]:
-        """Take the next bytes and yield the events they complete; take all of them before the next call."""
+        """Feed the next bytes and yield the events they complete; take all of them before the next call."""
         for start in range(0, len(received), _STEP):
             for block in self._blocks(received[start : start + _STEP]):
                 self._check_size(len(block) + 1)

@@ -25,7 +25,7 @@ class NoCredentials:
         return {}
 
     def refresh(self) -> bool:
-        """Say that there is nothing to renew."""
+        """Return False: there is nothing to renew."""
         return False
 
 
@@ -41,7 +41,7 @@ class KeyCredentials:
         return {"authorization": f"Bearer {key}", "api-key": key}
 
     def refresh(self) -> bool:
-        """Say that a key stays what it is."""
+        """Return False: a key stays what it is."""
         return False
 
 

@@ -105,7 +105,7 @@ def _same(run: RunFile) -> tuple[object, ...]:
 
 
 def _sniff(file: Path) -> OutputFormat:
-    """Tell an output's format by its first line."""
+    """Return the format of an output, by its first line."""
     with file.open("rb") as lines:
         first = entry.without_bom(lines.readline())
     if not first.strip() or entry.read(first, "native") is not None:

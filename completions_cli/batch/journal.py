@@ -26,7 +26,7 @@ class Log(Protocol):
     is_dirty: bool
 
     def append(self, lines: bytes) -> None:
-        """Take lines, each with its LF."""
+        """Append lines, each with its LF."""
 
     def sync(self) -> None:
         """Make all lines last."""
@@ -161,7 +161,7 @@ class Journal:
         return fd
 
     def _cut_back(self, written: int) -> None:
-        """Take lines back that are there in part. If even that fails, `recovery` will."""
+        """Cut off lines that were written in part. If even that fails, `recovery` will."""
         with suppress(OSError):
             if os.fstat(self._fd).st_size == self._size + written:
                 os.ftruncate(self._fd, self._size)
@@ -176,7 +176,7 @@ class _Copy(AtomicFile):
         journal.lock.move_to(self._fd)
 
     def commit(self) -> None:
-        """Take the journal's place."""
+        """Replace the journal by the copy."""
         self._journal.check()
         if sys.platform == "win32":  # no file can be replaced there that is open
             os.close(self._journal._fd)  # noqa: SLF001 - half of the journal

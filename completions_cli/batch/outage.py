@@ -57,7 +57,7 @@ class Outage:
         return self.refusals >= _LOST_ROUTE
 
     def patience_left(self, now: float) -> float:
-        """Tell for how many seconds more the end of an outage is waited for; 0 or less when it is not."""
+        """Return for how many seconds more the end of an outage is waited for; 0 or less when it is not."""
         return self._patience - (now - (self._failing_since if self._failing_since is not None else now))
 
     def is_exhausted(self, now: float) -> bool:

@@ -88,7 +88,7 @@ class Recovered:
             self.retryable.add(entry.row)
 
     def forget_failure(self, row: int) -> str | None:
-        """Take back that a row failed; return the kind of its failure, or None when it had none."""
+        """Forget that a row failed and return the kind of its failure, or None when it had none."""
         self.retryable.discard(row)
         kind = next((kind for kind, rows in self.failures.items() if rows.discard(row)), None)
         if kind is not None and self.examples.get(kind, (None,))[0] == row:

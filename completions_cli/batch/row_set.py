@@ -28,7 +28,7 @@ class RowSet:
         return True
 
     def discard(self, number: int) -> bool:
-        """Take a number out; false when it was not there."""
+        """Remove a number; return False when it was not there."""
         if number not in self:
             return False
         self._chunks[number >> _SHIFT][(number & _LOW) >> 3] &= ~(1 << (number & 7))

@@ -64,7 +64,7 @@ class Defaults:
 
 
 def text_row(number: int, line: bytes) -> Row:
-    """Take a line as the prompt."""
+    """Make a row of a line that is its prompt."""
     try:
         return Row(number, prompt=line.removesuffix(b"\r").decode())
     except UnicodeDecodeError as error:
@@ -138,7 +138,7 @@ def id_of_torn(line: bytes) -> Json:
 
 
 def is_openai(value: Mapping[str, Json]) -> bool:
-    """Tell a line of the OpenAI batch format, also one that lacks its body."""
+    """Return whether an object is a line of the OpenAI batch format, with or without its body."""
     return "custom_id" in value and ("body" in value or ("url" in value and "prompt" not in value))
 
 

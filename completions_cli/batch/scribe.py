@@ -28,7 +28,7 @@ class Scribe:
         self.written: asyncio.Future[None] | None = None
 
     def add(self, line: bytes) -> None:
-        """Take a line to be written."""
+        """Add a line to be written."""
         self._lines.append(line)
         if self.written is None:
             loop = asyncio.get_running_loop()

@@ -20,7 +20,7 @@ from completions_cli.batch.units import Packer, Unit
 from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitError, ServiceError
 
 _PROBES = 2  # requests under way while an outage is suspected
-_RESUME_HINT = "The same command goes on where this run stopped."
+_RESUME_HINT = "Run the same command again to resume."
 _BUDGET_WORDS = {
     "max_tokens_total": "the tokens allowed are used up (--max-tokens-total)",
     "max_cost": "the money allowed is spent (--max-cost)",
@@ -61,7 +61,7 @@ class Settler:
     rejected: list[tuple[Unit, CompletionsError]] = field(default_factory=list)  # while nothing was answered
 
     def due(self, unit: Unit | None) -> Unit | None:
-        """Take a unit whose turn it is; a pack that came too late is taken apart first."""
+        """Return the unit to send; a pack that came too late is split first."""
         if unit is None or not self.packer.is_outdated(unit):
             return unit
         first, *others = self.packer.singles(unit)

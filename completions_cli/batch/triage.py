@@ -40,7 +40,7 @@ class Verdict(NamedTuple):
     """What becomes of a unit that failed.
 
     `now`: it is asked again as soon as the pace allows and `wait` seconds are over. `later`: the same, and it uses up a
-    retry. `probe`: all wait so long, then it goes and looks whether the server is back. `spent`: its retries are used
+    retry. `probe`: all wait so long, then it probes whether the server is back. `spent`: its retries are used
     up. `doubtful`: it was refused
     for what may concern all rows; which of them are to blame shows when another succeeds. `rejected`: its rows are to
     blame. `failed`: all of its rows are. `stop`: the run ends, for the reason in `ending`.
@@ -120,7 +120,7 @@ class Triage:
             "outage",
             BatchStoppedError(
                 f"nothing succeeds any more: {status}{error.message}",
-                hint="No row was marked as failed for it; the same command goes on when the service is back.",
+                hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )
 
@@ -130,7 +130,7 @@ class Triage:
             return self._too_long(error, asked)
         self.outage.throttled(now)
         if self.outage.is_exhausted(now):
-            error.hint = "Nothing but 429 came for longer than --max-wait; the same command goes on later."
+            error.hint = "The server answered only 429 for longer than --max-wait. Run the same command again later."
             return Verdict("stop", ending=Ending("max_wait", error))
         return Verdict("now", wait=asked or 0.0)
 
@@ -169,7 +169,7 @@ class Triage:
     def _too_long(self, error: CompletionsError, asked: float) -> Verdict:
         hint = (
             f"The server asks to wait {asked:g} s, over --max-wait {self._policy.max_wait:g}; "
-            "the same command goes on later."
+            "run the same command again later."
         )
         if isinstance(error, ServiceError) and not isinstance(error, RateLimitError):
             error = RateLimitError(error.message, status=error.status, request_id=error.request_id)

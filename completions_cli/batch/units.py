@@ -105,7 +105,7 @@ class Packer:
         return self.size == 1 and len(unit.rows) > 1
 
     def singles(self, unit: Unit) -> list[Unit]:
-        """Take a unit apart into its rows."""
+        """Split a unit into its rows."""
         return [self.again([row], unit) for row in unit.rows]
 
     def split(self, unit: Unit, last_try: int = 0) -> list[Unit]:

@@ -38,7 +38,7 @@ class Attempts:
         return wanted
 
     def last(self, error: ServiceError | NetworkError) -> CompletionsError:
-        """Give the error its hint where text was shown before it, and so no attempt may follow."""
+        """Add a hint to an error that came after text was shown, so that no attempt may follow."""
         if error.retryable:
             error.hint = "It came amid the answer, which is not asked for again once text has come: run it again."
         return self._service.advised(error)

@@ -140,11 +140,11 @@ class ServiceClient(ABC):
 
     @abstractmethod
     def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
-        """Take what calls are made with."""
+        """Set what calls are made with."""
 
 
 def _proof(options: ClientOptions) -> Proof:
-    """Take the key, or the client secret, out of the options; from here on nobody sees it. Raises ConfigError."""
+    """Remove the key or client secret from the options, so that nothing below sees it. Raises ConfigError."""
     key, client_secret = options.pop("api_key", None), options.pop("client_secret", None)
     secret, credential = client_secret if key is None else key, options.get("credential")
     if credential is not None and (secret is not None or options.get("auth") not in (None, "entra")):

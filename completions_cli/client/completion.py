@@ -61,7 +61,7 @@ class Gathering:
         self._end = Finished({}, None)
 
     def take(self, event: Chunk | Finished) -> tuple[Delta, ...]:
-        """Take the next event; give the pieces of text, and the ends of choices, that it holds."""
+        """Add the next event and return the pieces of text, and the ends of choices, that it holds."""
         if isinstance(event, Finished):
             self._end = event
             return ()

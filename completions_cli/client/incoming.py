@@ -90,17 +90,17 @@ class Incoming:
         return self._reader.is_complete
 
     def begin(self, head: Head) -> None:
-        """Take the head of an answer whose body is going to be read."""
+        """Set the head of an answer whose body is going to be read."""
         self._head = head
 
     def feed(self, received: bytes) -> Iterator[Chunk]:
-        """Take the next bytes and yield the chunks they complete. Raises what `ResponseReader` raises."""
+        """Feed the next bytes and yield the chunks they complete. Raises what `ResponseReader` raises."""
         self.made_progress = False
         yield from self._noted(self._reader.feed(received))
         self.made_progress = self.made_progress or not self._reader.is_idle
 
     def break_off(self, error: CompletionsError) -> None:
-        """Say that the connection broke: no more will come."""
+        """Record that the connection broke: no more will come."""
         self._broken = error
 
     def close(self) -> Iterator[Chunk]:
@@ -147,7 +147,7 @@ class Refusal:
         self._body = bytearray()
 
     def feed(self, received: bytes) -> bool:
-        """Take the next bytes; return whether more of them are of use."""
+        """Feed the next bytes; return whether more of them are of use."""
         self._body += received
         return len(self._body) <= error_map.MAX_ERROR_BYTES
 

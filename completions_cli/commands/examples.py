@@ -4,7 +4,7 @@
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (
         ("Try it without an account: a small model, embedded", 'completions stream -p local "Once upon a time"'),
-        ("Keep an endpoint and its key for good", "completions config init"),
+        ("Save an endpoint and its key", "completions config init"),
         ("Then ask", 'completions complete "The capital of France is" -M 5'),
         ("Everything about one command", "completions batch --help"),
     ),

@@ -44,7 +44,7 @@ def explained(error: Any, context: Any = None) -> UsageError:
 
 
 def no_command(context: Any) -> UsageError:
-    """Say that there is nothing to do."""
+    """Return the error for a command line without a command."""
     return CommandLineError(
         "no command was given",
         hint=f'As in: {_PROGRAM} complete "{_A_PROMPT}" (without a prompt it reads stdin)',
@@ -53,7 +53,7 @@ def no_command(context: Any) -> UsageError:
 
 
 def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> UsageError:
-    """Say which command was probably meant: one that is spelt so, one of another tool's name, or a prompt's."""
+    """Return which command was probably meant: one that is spelt so, one of another tool's name, or a prompt's."""
     word, path, names = words[0], _path(context), list(known)
     usage = f"Usage: {path} [OPTIONS] COMMAND ..."
     message = f"there is no command {quoted(word)}"
@@ -73,7 +73,7 @@ def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> Usa
 
 
 def too_many(command: Any, context: Any) -> UsageError:
-    """Say what to do with the arguments that are left over."""
+    """Return the error for arguments that are left over."""
     path, extra = _path(context), list(context.args)
     own = [param for param in arguments(command) if context.params.get(param.name) is not None]
     if own and own[0].name == "prompt":

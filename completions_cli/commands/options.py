@@ -60,7 +60,7 @@ class CommonOptions:
     ] = "auto"
 
     def apply(self, streams: Streams) -> None:
-        """Take effect on the streams."""
+        """Apply the options to the streams."""
         streams.stderr.quiet = self.quiet
         streams.verbosity = 0 if self.quiet else self.verbose
         streams.color_choice = self.color

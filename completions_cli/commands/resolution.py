@@ -40,7 +40,7 @@ class RequestOptions(Protocol):
 
 
 def warn(streams: Streams, settings: Settings) -> None:
-    """Tell of parameters that a service may not like, and of names that look like a slip."""
+    """Warn of parameters that a service may refuse, and of names that look misspelt."""
     for warning in parameters.warnings(dict(settings.parameters)):
         streams.stderr.note(f"warning: {warning}")
     for name in settings.extra:

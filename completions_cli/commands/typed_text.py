@@ -12,7 +12,7 @@ _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "\\": "\\", '"': '"', "'"
 
 
 def argument(text: str, name: str, *, escapes: bool) -> str:
-    """Take text from the command line: checked to be UTF-8, escapes decoded if wanted. Raises UsageError."""
+    """Return text of the command line: checked to be UTF-8, escapes decoded if wanted. Raises UsageError."""
     text = checked(text, name)
     if not escapes:
         return text

@@ -64,7 +64,7 @@ class Limits:
         self._in_flight -= 1
 
     def settle(self, estimate: int, actual: int) -> None:
-        """Give back what the estimate was too high by, once the tokens are counted."""
+        """Refund what the estimate was too high by, once the tokens are counted."""
         if self._tokens:
             self._tokens.take(actual - estimate)
 

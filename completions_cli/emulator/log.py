@@ -120,7 +120,7 @@ def open_log(path: Path | None, show: Callable[[str], None] | None) -> Iterator[
 
 
 def _short(record: Mapping[str, Any]) -> str:
-    """Tell of a request in a line; one whose client left before its answer has no status."""
+    """Return a request as one line; one whose client left before its answer has no status."""
     faults = record.get("faults") or ()
     return " ".join([record["method"], quote(record["path"]), str(record["status"] or "-"), *faults])
 

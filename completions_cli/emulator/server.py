@@ -149,7 +149,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take SIGHUP as uvicorn takes SIGTERM, unless nohup wants it ignored."""
+        """Treat SIGHUP as uvicorn treats SIGTERM, unless nohup wants it ignored."""
         with super().capture_signals():  # which raises them again at its end, for the handlers of before
             number = getattr(signal, "SIGHUP", None)
             before = None if number is None else signal.getsignal(number)

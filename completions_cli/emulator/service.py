@@ -56,7 +56,7 @@ class Service:
         await self._exchange(scope, receive, send, self._models)
 
     async def health(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say that the server is there, to anybody."""
+        """Answer anybody that the server is there."""
         await self._exchange(scope, receive, send, self._health)
 
     async def elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:

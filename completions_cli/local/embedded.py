@@ -30,7 +30,7 @@ class Unwatched:
     """Watches a download on behalf of nobody."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def progress(self, done: int, total: int) -> None:
         """Show nothing."""

@@ -69,7 +69,7 @@ class _Text:
                 self._take(index, text, reason)
 
     def _take(self, index: int, text: str, reason: str | None) -> None:
-        """Take the first piece of a choice, its last, or one of a choice whose turn has not come."""
+        """Add the first piece of a choice, its last, or one of a choice whose turn has not come."""
         if self._current is None and index == 0:
             self._begin(0)
         if index == self._current:

@@ -65,14 +65,14 @@ class Progress:
         self._live.update(_bar(snapshot, pace, self._live.console.width), refresh=True)
 
     def note(self, text: str) -> None:
-        """Say a line while the bar goes on."""
+        """Print a line above the bar."""
         if self._live is None:
             self._stderr.note(text)
         else:
             self._live.console.print(visible(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -137,7 +137,7 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
     elif failed and stopped_by:  # else the error says so
         lines.append("the rows that failed: the same command with --retry-failed asks for them again")
     if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint
-        lines.append("the same command goes on where this run stopped")
+        lines.append("run the same command again to resume")
     return lines
 
 

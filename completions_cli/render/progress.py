@@ -27,7 +27,7 @@ class Download:
         self._end_bar()
 
     def note(self, text: str) -> None:
-        """Say a line."""
+        """Print a line."""
         self._end_bar()
         self._stderr.note(text)
 

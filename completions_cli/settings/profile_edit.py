@@ -31,7 +31,7 @@ class Edit:
         self._steps: list[Callable[[Table, bool], None]] = []
 
     def set(self, path: KeyPath, value: Json) -> None:
-        """Give a key a value; missing tables above it are made."""
+        """Set the value of a key; missing tables above it are made."""
         self._steps.append(lambda document, styled: _set(document, path, value, styled=styled))
 
     def unset(self, path: KeyPath) -> None:

@@ -248,7 +248,7 @@ def _is_embedded(name: str | None, profile: Mapping[str, Json], flags: Flags, en
 
 
 def no_endpoint(name: str | None) -> ConfigError:
-    """Say that there is nowhere to send a request, and how to change that."""
+    """Return the error for a missing endpoint, with how to set one."""
     if name is not None:
         return ConfigError(
             f"the profile {name} has no endpoint",

@@ -47,7 +47,7 @@ class Comments:
             is_start = is_start and (isinstance(item, Whitespace | Comment | Null))
 
     def _hold(self, header: Table, *, is_start: bool) -> None:
-        """Take what stands right above a header. The words at the head of the file stay where they are."""
+        """Remove and return the comment right above a header. The words at the head of the file stay where they are."""
         places = self._pending
         if is_start:
             blank = [number for number, (body, at) in enumerate(places) if isinstance(body[at][1], Whitespace)]

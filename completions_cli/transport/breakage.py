@@ -71,7 +71,7 @@ def _timeout(route: Route, connection: Connection, elapsed: float, *, connecting
 
 
 def _sending(route: Route, causes: list[str], last: str) -> CompletionsError:
-    """Tell a connection that closed from one that answered with something else than HTTP."""
+    """Return the error for a connection that closed, or that answered with something other than HTTP."""
     peer = route.spoken_to
     if last.startswith(_ALERT):
         return _handshake(peer, last, shown=route.shows_certificate)
@@ -107,7 +107,7 @@ def _handshake(peer: Peer, last: str, *, shown: bool) -> NetworkError:
 
 
 def _proxy_failure(route: Route, proxy: Peer, text: str, last: str) -> NetworkError:
-    """Tell a proxy that does not let us through from one that finds nobody at the other end."""
+    """Return the error for a proxy that refuses, or that cannot reach the other end."""
     if _SOCKS in text:
         reason = last.removeprefix(_SOCKS)
         if reason.startswith(_UNREACHABLE):

@@ -23,7 +23,7 @@ class Decompressor:
         self._held = b""  # less than it takes to know what comes
 
     def feed(self, received: bytes) -> Iterator[bytes]:
-        """Take the next bytes; yield what they unfold to. Raises zlib.error when they are not what was said."""
+        """Feed the next bytes; yield what they unfold to. Raises zlib.error when they are not what was said."""
         if self._format is None:
             if received:
                 yield received

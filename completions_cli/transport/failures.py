@@ -74,7 +74,7 @@ def _protocol_failure(current: CurrentExchange, peer: Peer, error: Exception) ->
 
 
 def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
-    """Tell a proxy that does not let us through from one that finds nobody at the other end."""
+    """Return the error for a proxy that refuses, or that cannot reach the other end."""
     _, is_socks, socks_reason = reason.partition(_SOCKS_UNREACHABLE)
     if is_socks:
         return reports.unreachable(route, socks_reason.rstrip("."))

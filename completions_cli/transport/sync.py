@@ -38,11 +38,11 @@ class Response:
         return self._route.target
 
     def heard(self) -> None:
-        """Say that something worth waiting for came: the silence starts anew."""
+        """Record a sign of life: the silence starts anew."""
         self._patience.heard()
 
     def linger(self, seconds: float) -> None:
-        """Say that nothing more is needed: what still comes is waited for so long at most."""
+        """Record that nothing more is needed: wait for the rest so long at most."""
         self._patience.linger(seconds)
 
     def body(self) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ def test_the_end_in_words() -> None:
     assert stopped[0].startswith("stopped (max_cost): 100 rows; 95 ok")
     assert stopped[1].endswith("cost 1.0000")
     assert "--retry-failed" in stopped[-1]
-    assert summary(totals(), Path("o"), "interrupt")[-1] == "the same command goes on where this run stopped"
+    assert summary(totals(), Path("o"), "interrupt")[-1] == "run the same command again to resume"
 
 
 def test_a_bar_on_a_terminal_that_leaves_nothing_behind(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

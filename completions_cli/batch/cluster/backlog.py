@@ -62,7 +62,7 @@ class Backlog:
         return len(self._ready) < most
 
     def give_back(self, item: Item) -> bool:
-        """Take an item back that was lost; false when that has happened too often."""
+        """Put back an item that was lost; false when that has happened too often."""
         item.tries += 1
         self._tries[item.part] = self._tries.get(item.part, 0) + 1
         if item.stretch.file.has_places or (item.block is not None and item.tries == 1):

@@ -119,7 +119,7 @@ class Crew:
         return not is_working or self._clock() - self._ended_at > _END_SECONDS
 
     def look(self, heard: frozenset[str] | None, now: float) -> None:
-        """Take in who was heard of, and which machines there are."""
+        """Update which workers and machines there are."""
         before = max(self._ticked_at, now - _LONGEST_TICK)
         since, self._ticked_at = min(1.0, now - self._ticked_at), now
         self._unled = 0.0 if heard is not None else self._unled + now - before
@@ -136,7 +136,7 @@ class Crew:
             self._hire(self._machines.nodes())
 
     def step(self, seconds: float) -> None:
-        """Give out what can be given, and take in what has ended, waiting for it so long."""
+        """Hand out work and collect what has ended, waiting for it so long."""
         if self._driver.ending is None:
             self._give()
         for call in self._machines.wait(list(self._calls), seconds):
@@ -180,7 +180,7 @@ class Crew:
             self._driver.stop(ending)
 
     def _lose(self, hand: _Hand) -> None:
-        """Give a worker up, and its work to others."""
+        """Drop a worker and hand its work to others."""
         if hand not in self._hands:
             return
         self._hands.discard(hand)

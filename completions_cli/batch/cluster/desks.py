@@ -1,7 +1,7 @@
 """Where workers write parts, and how the driver keeps those out that it has given up.
 
 A worker that was taken for dead may only have been frozen. What it had in hand is given to another, and when it thaws
-it goes on where it was, perhaps in the middle of a write. So each worker of a run has a desk of its own, in `_work/`.
+it resumes, perhaps in the middle of a write. So each worker of a run has a desk of its own, in `_work/`.
 
 On a file system a desk is a folder: a part is written there as a whole, then renamed into its place. The driver
 dismisses a worker by emptying and removing that folder, which workers never make: whatever the worker does after
@@ -52,7 +52,7 @@ class Desks(Protocol):
         """Dismiss the workers of all runs before. Raises OutputError."""
 
     def admit(self, worker: str) -> None:
-        """Give a worker its desk. Raises FencedError when another run has taken over."""
+        """Make the desk of a worker. Raises FencedError when another run has taken over."""
 
     def dismiss(self, worker: str) -> None:
         """Let nothing in any more of what a worker writes."""

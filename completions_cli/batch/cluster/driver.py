@@ -71,7 +71,7 @@ class Driver:
         self._output.desks.admit(worker)
 
     def dismiss(self, worker: str) -> None:
-        """Give a worker up: from here on nothing of it is written, whatever it still does."""
+        """Drop a worker: from here on nothing of it is written, whatever it still does."""
         self._output.desks.dismiss(worker)
         self._dismissed.add(worker)
 

@@ -47,7 +47,7 @@ class LocalLock:
 
 
 def lock_remote(folder: RemoteFolder) -> None:
-    """Take a folder of an object store, unless somebody gave a sign of life lately. Raises UsageError, OutputError."""
+    """Lock a folder of an object store, unless its holder was alive lately. Raises UsageError, OutputError."""
     said, version = folder.load(LOCK)
     at = json.loads(said or b"{}").get("at", 0)
     if abs(unix_time() - at) < _STALE_SECONDS or not folder.put_over(LOCK, beat(), version):

@@ -58,7 +58,7 @@ class PartLog:
         return line is not None and (self._keep_failed or not line.is_failure)
 
     def append(self, lines: bytes) -> None:
-        """Take lines, each with its LF."""
+        """Append lines, each with its LF."""
         for content in lines.split(b"\n")[:-1]:
             found = parts.read(content, self._format, self._name)
             there = self._lines.get(found.row)
@@ -107,7 +107,7 @@ class PartLog:
         self._committed_at = self._clock()
 
     def _join(self, content: bytes | None) -> None:
-        """Take in what stands in the part, unless it is what we know."""
+        """Read the part again, unless it is as it was."""
         if content is None or hashlib.blake2b(content).digest() == self._digest:
             return
         lines = parts.decode(content, self._kind, self._format)

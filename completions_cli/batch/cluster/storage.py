@@ -185,7 +185,7 @@ def local_path(place: str) -> Path:
 
 
 def is_remote(place: str) -> bool:
-    """Tell a URL of an object store from a path."""
+    """Return whether a text is a URL of an object store rather than a path."""
     return "://" in place and not place.startswith("file://")
 
 

@@ -232,7 +232,7 @@ class Worker:
                 runner.abort()
 
 
-_AGAIN = "The same command goes on where this run stopped."
+_AGAIN = "Run the same command again to resume."
 
 
 def _version_error(drivers: str) -> ConfigError:

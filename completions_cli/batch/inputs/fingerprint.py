@@ -35,7 +35,7 @@ class Hashing:
     _last: int = _LF
 
     def add(self, block: bytes) -> None:
-        """Take the next bytes."""
+        """Feed the next bytes."""
         earlier = self.earlier
         if earlier is not None and self.size <= earlier.size < self.size + len(block):
             self._compare(earlier, block, earlier.size - self.size)
@@ -71,7 +71,7 @@ class LineCount:
         self._count = 0
 
     def add(self, block: bytes) -> None:
-        """Take the next bytes."""
+        """Feed the next bytes."""
         if self._counts_blank:
             self._count += block.count(b"\n")
             self._rest = block[-1:]

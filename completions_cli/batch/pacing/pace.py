@@ -127,7 +127,7 @@ class Pace:
             self._lower_cap(now, sent_at, ticket.in_flight)
 
     def _lower_cap(self, now: float, sent_at: float, level: int) -> None:
-        """Take a refusal for one of a cap on requests in flight until that is in doubt; then find a rate."""
+        """Treat refusals as those of a cap on requests in flight until that is in doubt; then find a rate."""
         if not self._cap.is_descending:
             self._refusing_since = sent_at
         self._cap.refused(now, sent_at, level, self.in_flight)
@@ -164,7 +164,7 @@ class Pace:
         return Memory(self._retry_after.left(now), self._learned.rate(now))
 
     def recall(self, now: float, memory: Memory) -> None:
-        """Take over from another pace, with nothing saved up."""
+        """Continue at what another pace found out, with nothing saved up."""
         self.pause(now + memory.paused)
         known = self._learned.rate(now)
         if memory.rate is not None and (known is None or memory.rate < known):

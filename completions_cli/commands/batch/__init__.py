@@ -16,7 +16,7 @@ class _Command(CommandWithVerbs):
     package: ClassVar = __name__
     # Each is a module beside this one.
     verbs: ClassVar = {
-        "status": "Say what an output holds and what to look at.",
+        "status": "Show what an output holds and what to look at.",
         "export": "Write an output as a flat table: CSV, TSV, Parquet or JSONL.",
         "merge": "Join the outputs of shards or of a cluster into one file.",
     }
@@ -28,7 +28,7 @@ class _Command(CommandWithVerbs):
 def batch(streams: Streams, options: BatchOptions) -> None:
     """Complete every row of INPUT and write the answers to a file, a line a row.
 
-    The same command goes on where an earlier run ended, however it ended.
+    Run the same command again to resume, whatever ended an earlier run.
     """
     # Help and tab completion go without them.
     from completions_cli.commands import resolution

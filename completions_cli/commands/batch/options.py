@@ -104,7 +104,7 @@ class PaceOptions:
 
 @option_group
 class StopOptions:
-    """When a run ends before its input does; it can be gone on with."""
+    """When a run stops before the end of its input; it can be resumed."""
 
     max_tokens_total: Annotated[
         int | None,

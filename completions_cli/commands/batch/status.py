@@ -35,7 +35,7 @@ class StatusOptions:
 @app.command(cls=Command)
 @with_options
 def status(streams: Streams, options: StatusOptions) -> None:
-    """Say what an output holds and what to look at, while a batch writes it or after."""
+    """Show what an output holds and what to look at, while a batch writes it or after."""
     import json  # the help goes without them
     import tempfile
 

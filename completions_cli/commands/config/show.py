@@ -84,7 +84,7 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str
 
 
 def _api_version(settings: Settings) -> tuple[str | None, str]:
-    """Tell which version is sent where no setting names one: the endpoint's own, the default, or none."""
+    """Return which version is sent where no setting names one: the endpoint's own, the default, or none."""
     if settings.endpoint is None:
         return None if settings.is_local else DEFAULT_API_VERSION, "default"
     sent = {name.lower(): value for name, value in parse_qsl(settings.endpoint.path.partition("?")[2])}

@@ -56,11 +56,11 @@ class Behaviour(Protocol):
         ...
 
     def too_many(self, wait: float) -> Reply:
-        """Say that a limit is hit, and for how many seconds."""
+        """Return the refusal for a limit that lasts so many seconds."""
         ...
 
     def model_error(self, status: int, message: str) -> Reply:
-        """Say that the model refused or failed."""
+        """Return the answer for a model that refused or failed."""
         ...
 
     def elsewhere(self, head: Head) -> Reply:
@@ -68,7 +68,7 @@ class Behaviour(Protocol):
         ...
 
     def wrong_method(self, head: Head) -> Reply:
-        """Say that the path is served, but not with this method."""
+        """Return the answer for a path that is served with other methods."""
         ...
 
     def dress(self, call: Call, document: Document) -> Document:

@@ -184,7 +184,7 @@ def as_call(document: Document, model: str, default_tokens: int, passed: Documen
 
 
 def over_context(call: Call) -> str | None:
-    """Say that a prompt and its answer do not fit into the model's context, if so."""
+    """Refuse a prompt that does not fit into the model's context together with its answer."""
     longest = max(tokens.count(prompt) for prompt in call.prompts)
     if longest + call.max_tokens <= CONTEXT_TOKENS:
         return None

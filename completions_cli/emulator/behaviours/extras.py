@@ -58,5 +58,5 @@ def _count(name: str, value: object, low: int, high: int) -> Violation | None:
 
 
 def _whole(value: object) -> object:
-    """Take 2.0 for 2, as models' own servers do."""
+    """Read 2.0 as 2, as models' own servers do."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
