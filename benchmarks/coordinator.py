@@ -14,7 +14,7 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import inputs
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
 from completions_cli.batch.cluster.messages import Ask, Event, Push, Report
-from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.totals import Totals
 
 EXCHANGES = 2000
@@ -66,7 +66,7 @@ def counting() -> None:
 def records() -> None:
     """Hold the records of parts in memory."""
     tracemalloc.start()
-    entries = {part * 500: Entry(200_000 + part, 500, 499, {"rejected": 1}) for part in range(20_000)}
+    entries = {part * 500: PartEntry(200_000 + part, 500, 499, {"rejected": 1}) for part in range(20_000)}
     print(f"records of {len(entries):,} parts: {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB")
 
 

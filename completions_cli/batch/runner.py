@@ -85,7 +85,7 @@ class Runner:
         """Work until there is nothing left, or the run is stopped. A journal that takes no more ends it."""
         syncing = asyncio.create_task(self._keep_syncing())
         try:
-            self._hire()
+            self._start_workers()
             if self._workers:
                 await self._over.wait()
         finally:
@@ -115,15 +115,15 @@ class Runner:
 
     # Workers
 
-    def _hire(self) -> None:
+    def _start_workers(self) -> None:
         """Start workers up to the number of requests that may be in flight."""
         while len(self._workers) < self._gate.pace.concurrency.limit and not self._backlog.is_empty:
-            worker = asyncio.create_task(self._labour())
+            worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             self._backlog.workers += 1
-            worker.add_done_callback(self._retire)
+            worker.add_done_callback(self._worker_ended)
 
-    def _retire(self, worker: asyncio.Task[None]) -> None:
+    def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             self._failure = self._failure or error
@@ -131,7 +131,7 @@ class Runner:
         if not self._workers:
             self._over.set()
 
-    async def _labour(self) -> None:
+    async def _work(self) -> None:
         while (unit := self._take() or await self._wait_for_unit()) is not None:
             if unit.requests:
                 texts = unit.request.generation_count
@@ -144,7 +144,7 @@ class Runner:
                     self._texts_under_way -= texts
                     self._backlog.wake()
                 if len(self._workers) < self._gate.pace.concurrency.limit:
-                    self._hire()
+                    self._start_workers()
             else:
                 self._settler.record(Outcome(unit.rows[0], error=unit.rows[0].error))
             if self._scribe.written is not None:

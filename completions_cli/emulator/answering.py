@@ -16,7 +16,7 @@ from completions_cli.emulator.faults.kinds import Event, Events, Target
 from completions_cli.emulator.faults.plan import HEADER as FAULT_HEADER
 from completions_cli.emulator.faults.plan import FaultPlan, Strikes
 from completions_cli.emulator.limits import Limits
-from completions_cli.emulator.log import Entry
+from completions_cli.emulator.log import LogEntry
 from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
 from completions_cli.wall_clock import unix_time
 
@@ -35,7 +35,7 @@ class Answering:
         self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic, kind=config.limit, seed=config.seed)
         self._fingerprint = f"fp_{hashlib.sha256(f'{engine.model} {config.seed}'.encode()).hexdigest()[:10]}"
 
-    async def answer(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply | StreamReply:
+    async def answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply | StreamReply:
         """Answer, or refuse in the behaviour's words; what strikes the request is added to `strikes`."""
         try:
             return await self._answer(head, body, entry, strikes)
@@ -44,7 +44,7 @@ class Answering:
         except ModelError as error:
             return self._behaviour.model_error(error.status, error.message)
 
-    async def _answer(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply | StreamReply:
+    async def _answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply | StreamReply:
         if head.method != "POST":
             return self._behaviour.wrong_method(head)
         asked = head.headers.get(FAULT_HEADER)
@@ -66,7 +66,7 @@ class Answering:
         return reply
 
     async def _admitted(
-        self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes
+        self, call: Call, prompt_tokens: int, estimate: int, entry: LogEntry, strikes: Strikes
     ) -> Reply | StreamReply:
         try:
             if call.stream and not strikes.plain:
@@ -79,7 +79,7 @@ class Answering:
         reply.ended = self._limits.leave
         return reply
 
-    async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: Entry, strikes: Strikes) -> Reply:
+    async def _whole(self, call: Call, prompt_tokens: int, estimate: int, entry: LogEntry, strikes: Strikes) -> Reply:
         generations = await self._engine.complete(call)
         usage = Usage(prompt_tokens, sum(each.tokens + each.discarded for each in generations))
         self._limits.settle(estimate, usage.total_tokens)

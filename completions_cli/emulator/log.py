@@ -32,7 +32,7 @@ def _masked_item(item: re.Match[str]) -> str:
     return f"{item[1]}={masked(item[1].lower(), item[2])}"
 
 
-class Entry:
+class LogEntry:
     """One request's line: what is noted while the answer is decided, written before its first byte leaves.
 
     So whoever has seen an answer finds the request in the log.
@@ -65,11 +65,11 @@ class RequestLog:
         self.failure: OutputError | None = None
         self.when_failed: Callable[[], None] = _nothing
 
-    def entry(self, head: Head, body: bytes) -> Entry:
+    def entry(self, head: Head, body: bytes) -> LogEntry:
         """Begin a request's line. Bytes of the body that are not UTF-8 are shown as escapes."""
         self._requests += 1
         if not self._stream and not self._show:
-            return Entry(self, {})
+            return LogEntry(self, {})
         seen = {
             "request": self._requests,
             "time": unix_time(),
@@ -80,7 +80,7 @@ class RequestLog:
             "headers": {name: masked(name, value) for name, value in head.headers.items()},
             "body": body.decode("utf-8", "backslashreplace"),
         }
-        return Entry(self, seen)
+        return LogEntry(self, seen)
 
     def write(self, record: Mapping[str, object]) -> None:
         """Write one line, so that a reader never sees half of it."""

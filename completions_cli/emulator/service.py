@@ -15,11 +15,11 @@ from completions_cli.emulator.call import Document
 from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.config import BehaviourName
 from completions_cli.emulator.faults.plan import Strikes
-from completions_cli.emulator.log import Entry, RequestLog
+from completions_cli.emulator.log import LogEntry, RequestLog
 from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
 
 _CREATED = 1_700_000_000  # Unix time, of all models
-_Answer = Callable[[Head, bytes, Entry, Strikes], Coroutine[None, None, Reply | StreamReply]]
+_Answer = Callable[[Head, bytes, LogEntry, Strikes], Coroutine[None, None, Reply | StreamReply]]
 
 
 class Service:
@@ -94,12 +94,12 @@ class Service:
         finally:
             ended()
 
-    async def _description(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+    async def _description(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply:
         if head.method not in {"GET", "HEAD"}:
             return self._behaviour.wrong_method(head)
         return Reply.of_json(200, openapi.description(self._name, self._behaviour.paths))
 
-    async def _models(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+    async def _models(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply:
         if head.method != "GET":
             return self._behaviour.wrong_method(head)
         try:
@@ -112,12 +112,12 @@ class Service:
         ]
         return Reply.of_json(200, {"object": "list", "data": models})
 
-    async def _health(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+    async def _health(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply:
         if head.method not in {"GET", "HEAD"}:
             return self._behaviour.wrong_method(head)
         return Reply.of_json(200, {"status": "ok"})
 
-    async def _no_route(self, head: Head, body: bytes, entry: Entry, strikes: Strikes) -> Reply:
+    async def _no_route(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply:
         path = head.path.rstrip("/")
         if self._behaviour.redirects_slash and path in self._behaviour.paths:
             return Reply(307, b"", {"location": f"{path}?{head.query_string}".rstrip("?")})

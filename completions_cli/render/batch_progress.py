@@ -90,7 +90,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Speed:
     """Rates of late, per second, and the seconds that are left at them, None while nobody can tell."""
 
     rows: float
@@ -98,7 +98,7 @@ class Pace:
     left: float | None
 
 
-def line(snapshot: Snapshot, pace: Pace) -> str:
+def line(snapshot: Snapshot, pace: Speed) -> str:
     """Make the line for logs: key=value, space between."""
     totals = snapshot.totals
     facts = {
@@ -150,13 +150,13 @@ def tail(snapshot: Snapshot, silent: float) -> float:
     return silent if left is not None and 0 < left <= snapshot.in_flight else 0.0
 
 
-def estimate(recent: Sequence[tuple[float, int, int, float]], at_least: float) -> Pace:
+def estimate(recent: Sequence[tuple[float, int, int, float]], at_least: float) -> Speed:
     """Return the pace over snapshots of (seconds, rows, tokens, share done)."""
     (began, rows_then, tokens_then, share_then), (now, rows, tokens, share) = recent[0], recent[-1]
     seconds = max(now - began, 1e-9)
     speed = (share - share_then) / seconds
     left = max((1 - share) / speed, at_least) if speed > 0 and share < 1 else None
-    return Pace((rows - rows_then) / seconds, (tokens - tokens_then) / seconds, left)
+    return Speed((rows - rows_then) / seconds, (tokens - tokens_then) / seconds, left)
 
 
 def _live(*, color: bool) -> "Live":
@@ -166,7 +166,7 @@ def _live(*, color: bool) -> "Live":
     return Live(console=Console(stderr=True, no_color=not color), auto_refresh=False, transient=True)
 
 
-def _bar(snapshot: Snapshot, pace: Pace, width: int) -> "RenderableType":
+def _bar(snapshot: Snapshot, pace: Speed, width: int) -> "RenderableType":
     """Draw the bar: how far, and below it how fast."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar

@@ -9,7 +9,7 @@ import pytest
 
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.totals import Totals
-from completions_cli.render.batch_progress import Pace, Snapshot, estimate, line, summary, tail
+from completions_cli.render.batch_progress import Snapshot, Speed, estimate, line, summary, tail
 from tests.batch.conftest import batch
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -30,12 +30,12 @@ def totals(**changes: object) -> Totals:
 
 
 def test_a_line_for_logs() -> None:
-    pace = Pace(rows=9.0, tokens=150.0, left=61.2)
+    pace = Speed(rows=9.0, tokens=150.0, left=61.2)
     assert line(Snapshot(totals(), 7, 0.5, 200), pace) == (
         "batch: rows=100 failed=5 rows_per_s=9.0 tokens_per_s=150 in_flight=7 throttled=1 done=50% eta_s=61"
     )
     priced = totals(prices=Prices(1.0, 2.0))
-    assert "cost=0.0025" in line(Snapshot(priced, 7, 0.5, None), Pace(0.0, 0.0, None))
+    assert "cost=0.0025" in line(Snapshot(priced, 7, 0.5, None), Speed(0.0, 0.0, None))
 
 
 def test_one_slow_row_at_the_end_is_not_estimated_by_the_quick_ones() -> None:

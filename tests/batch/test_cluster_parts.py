@@ -16,7 +16,7 @@ from completions_cli.batch.cluster.desks import Desk, FencedError, desk, desks
 from completions_cli.batch.cluster.folder_lock import Beats
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
-from completions_cli.batch.cluster.planning import Plan
+from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
@@ -34,12 +34,12 @@ pytest.importorskip("pyarrow")
 LINES = [b'"a"', b"", b'{"prompt": "b", "id": 7}', b'\xef\xbb\xbf"c"', b"\xff\xfe", b"not JSON", b'"d\r"', b"  "]
 
 
-def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Plan:  # noqa: B008
+def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Partition:  # noqa: B008
     files = inputs.find(str(place), kind)
-    return Plan(files, [inputs.count(file) for file in files], selection, inputs.STRIDE)
+    return Partition(files, [inputs.count(file) for file in files], selection, inputs.STRIDE)
 
 
-def read(plan: Plan) -> list[Row]:
+def read(plan: Partition) -> list[Row]:
     wanted = {part for part, _ in plan.parts()}
     blocks = [block for stretch in plan.stretches(wanted, Recipe()) for block in inputs.blocks(stretch)]
     assert len({block.part for block in blocks}) == len(blocks)
@@ -174,15 +174,15 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     worker = desk(output.place, output.epoch, "one")
     for part in (0, 500):
         worker.replace(parts.name(part, "jsonl"), outcome(part))
-    output.record(0, parts.Entry(len(outcome(0)), 1, 1))
-    output.record(500, parts.Entry(99999, 9, 9))  # it has been written again since
-    output.record(1000, parts.Entry(1, 1, 1))  # it is gone
+    output.record(0, parts.PartEntry(len(outcome(0)), 1, 1))
+    output.record(500, parts.PartEntry(99999, 9, 9))  # it has been written again since
+    output.record(1000, parts.PartEntry(1, 1, 1))  # it is gone
     output.save()
     output.close()
     again = Output(str(tmp_path / "out"), "jsonl")
     again.lock()
     again.prepare(RUN, overwrite=False)
-    assert again.entries == {part: parts.Entry(len(outcome(part)), 1, 1) for part in (0, 500)}
+    assert again.entries == {part: parts.PartEntry(len(outcome(part)), 1, 1) for part in (0, 500)}
     with pytest.raises(FencedError):  # workers of the first run write no more
         worker.replace(parts.name(0, "jsonl"), b"")
     again.close()

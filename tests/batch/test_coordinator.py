@@ -11,7 +11,7 @@ from completions_cli.auth.credentials import KeyCredentials
 from completions_cli.auth.secret import Secret
 from completions_cli.batch.budget import Budget, ErrorLimit
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
-from completions_cli.batch.cluster.driver import Signer
+from completions_cli.batch.cluster.driver import OrderDesk
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Push, Report
 from completions_cli.batch.pacing.pace import Memory
 from completions_cli.batch.totals import Totals
@@ -181,7 +181,7 @@ def test_what_has_ended_is_counted_once() -> None:
 
 def test_orders_show_nothing_and_a_refusal_brings_new_ones() -> None:
     service = Service(resolve("https://example.com"), headers={"x-secret": "sekret-1"})
-    signer = Signer(service, Connection(), KeyCredentials(Secret("sekret-2")))
+    signer = OrderDesk(service, Connection(), KeyCredentials(Secret("sekret-2")))
     orders = signer.orders(0, 0.0)
     assert "sekret" not in repr(orders)
     assert signer.orders(0, 1.0) is orders

@@ -13,11 +13,11 @@ from completions_cli.auth.secret import Secret
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.crew import Crew, LostError
-from completions_cli.batch.cluster.driver import Driver, Signer
+from completions_cli.batch.cluster.driver import Driver, OrderDesk
 from completions_cli.batch.cluster.inputs import InputFile, Stretch
 from completions_cli.batch.cluster.messages import Done, Push, Status
 from completions_cli.batch.cluster.output import Output
-from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
@@ -104,7 +104,7 @@ class Played:
         """Let a piece of work end."""
         assert call.part is not None
         self.working.remove(call)
-        call.gives = gives or Done(call.part, f"attempt-{call.part}", Entry(9, 1, 1), Totals())
+        call.gives = gives or Done(call.part, f"attempt-{call.part}", PartEntry(9, 1, 1), Totals())
         self.ready.append(call)
 
 
@@ -116,7 +116,9 @@ class Stage:
         self.output = Output(str(folder / "out"), "jsonl")
         self.output.lock()
         self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), overwrite=False)
-        signer = Signer(Service(resolve("https://example.com")), Connection(), KeyCredentials(Secret("sekret-0123456")))
+        signer = OrderDesk(
+            Service(resolve("https://example.com")), Connection(), KeyCredentials(Secret("sekret-0123456"))
+        )
         self.pushes: list[Push] = []
         self.driver = Driver(self.output, Totals(), signer, self._sync, lambda: self.now)
         self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)

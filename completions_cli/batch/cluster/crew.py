@@ -133,7 +133,7 @@ class Crew:
                 self._lose(hand)
         if now - self._looked_at > _LOOK_SECONDS and self._driver.ending is None:
             self._looked_at = now
-            self._hire(self._machines.nodes())
+            self._start_workers(self._machines.nodes())
 
     def step(self, seconds: float) -> None:
         """Hand out work and collect what has ended, waiting for it so long."""
@@ -154,7 +154,7 @@ class Crew:
 
     # Workers
 
-    def _hire(self, nodes: set[str]) -> None:
+    def _start_workers(self, nodes: set[str]) -> None:
         for hand in [hand for hand in self._hands if hand.node and hand.node not in nodes]:
             self._lose(hand)
         taken = {hand.node for hand in self._hands}

@@ -18,7 +18,7 @@ Sync = Callable[[Push], Status | None]
 _HEADERS_LAST = 20.0  # seconds; a token is good for minutes
 
 
-class Signer:
+class OrderDesk:
     """Makes the orders: where to send requests, and the headers that prove who asks. Renews what was refused."""
 
     def __init__(self, service: Service, connection: Connection, credentials: Credentials) -> None:
@@ -52,7 +52,7 @@ class Driver:
         self,
         output: Output,
         totals: Totals,
-        signer: Signer,
+        signer: OrderDesk,
         sync: Sync,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from completions_cli.api.service import Service
-from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.pacing.pace import Memory
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
@@ -114,7 +114,7 @@ class Done:
 
     part: int
     attempt: str
-    entry: Entry | None
+    entry: PartEntry | None
     totals: Totals
     ending: Ending | None = None
     is_fenced: bool = False

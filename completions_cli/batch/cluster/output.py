@@ -16,7 +16,7 @@ from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.desks import desks
 from completions_cli.batch.cluster.folder_lock import LOCK, Beats, LocalLock, beat, lock_remote
-from completions_cli.batch.cluster.parts import RUN, Entry, PartKind
+from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
@@ -33,13 +33,13 @@ class Output:
         self.place = place if is_remote(place) else str(local_path(place))
         self.kind = kind
         self.epoch = uuid.uuid4().hex
-        self.entries: dict[int, Entry] = {}
+        self.entries: dict[int, PartEntry] = {}
         self._clock = clock
         self._folder = open_folder(self.place)
         self.desks = desks(self.place, self.epoch)
         self._run: RunFile | None = None
         self._beats = Beats(self._beat)
-        self._unsaved: dict[int, Entry] = {}
+        self._unsaved: dict[int, PartEntry] = {}
         self._saved_at = self._clock()
         self._segments = 0
         self._lock: LocalLock | None = None
@@ -92,7 +92,7 @@ class Output:
         """Count the rows that are there and stay."""
         return sum(entry.rows if keep_failed else entry.ok for entry in self.entries.values())
 
-    def record(self, part: int, entry: Entry) -> None:
+    def record(self, part: int, entry: PartEntry) -> None:
         """Record a part that was written."""
         self.entries[part] = self._unsaved[part] = entry
 
@@ -140,20 +140,20 @@ class Output:
         with ThreadPoolExecutor(_READERS) as pool:
             self.entries |= zip(unknown, pool.map(self._count, unknown), strict=True)
 
-    def _count(self, part: int) -> Entry:
+    def _count(self, part: int) -> PartEntry:
         name = parts.name(part, self.kind)
         content = self._folder.read(name) or b""
         output_format = self._run.output_format if self._run else "native"
         return parts.entry(content, parts.decode(content, self.kind, output_format), output_format, name)
 
-    def _read_record(self, segments: list[str]) -> dict[int, Entry]:
-        known: dict[int, Entry] = {}
+    def _read_record(self, segments: list[str]) -> dict[int, PartEntry]:
+        known: dict[int, PartEntry] = {}
         for name in segments:
             fields = json.loads(self._folder.read(f"{_RECORD}/{name}") or b"{}")
-            known |= {int(part): Entry(*values) for part, values in fields.items()}
+            known |= {int(part): PartEntry(*values) for part, values in fields.items()}
         return known
 
-    def _write_segment(self, entries: dict[int, Entry]) -> None:
+    def _write_segment(self, entries: dict[int, PartEntry]) -> None:
         content = json.dumps({str(part): astuple(entry) for part, entry in entries.items()}).encode()
         self._folder.put(f"{_RECORD}/{self._segments:06}.json", content)
         self._segments += 1

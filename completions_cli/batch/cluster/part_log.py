@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.desks import Desk
-from completions_cli.batch.cluster.parts import Entry, PartKind
+from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.formats import OutputFormat
 
 _COMMIT_SECONDS = 10.0  # what is answered is lost to a crash for so long
@@ -46,7 +46,7 @@ class PartLog:
         self._name = parts.name(part, kind)
         self._lines: dict[int, _Line] = {}
         self._digest = b""  # of the content last known
-        self._committed: Entry | None = None
+        self._committed: PartEntry | None = None
         self._writing = threading.Lock()  # a commit that nobody waits for any more may still be under way
         self.is_dirty = False
         self._committed_at = clock()
@@ -76,7 +76,7 @@ class PartLog:
     def check(self) -> None:
         """Do nothing: a part is looked at as it is written."""
 
-    def commit(self) -> Entry | None:
+    def commit(self) -> PartEntry | None:
         """Write the part with all lines so far, in the order of their rows; None when there are none.
 
         Raises FencedError when this worker was given up, OutputError when it cannot be written.
@@ -102,7 +102,7 @@ class PartLog:
             self._know(content, parts.entry(content, lines, self._format))
         return is_written
 
-    def _know(self, content: bytes, committed: Entry) -> None:
+    def _know(self, content: bytes, committed: PartEntry) -> None:
         self._digest, self._committed = hashlib.blake2b(content).digest(), committed
         self._committed_at = self._clock()
 

@@ -33,7 +33,7 @@ _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PartEntry:
     """What is in a part: its size in bytes, how many rows, how many of them well, the failures by kind."""
 
     size: int
@@ -64,7 +64,7 @@ def read(line: bytes, output_format: OutputFormat, file_name: str) -> entries.En
     return found
 
 
-def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat, file_name: str = "a part") -> Entry:
+def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat, file_name: str = "a part") -> PartEntry:
     """Count a part's lines. Raises UsageError."""
     ok, failed = 0, Counter[str]()
     for line in lines:
@@ -73,7 +73,7 @@ def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat, f
             ok += 1
         else:
             failed[found.failure] += 1
-    return Entry(len(content), ok + failed.total(), ok, dict(failed))
+    return PartEntry(len(content), ok + failed.total(), ok, dict(failed))
 
 
 def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) -> bytes:

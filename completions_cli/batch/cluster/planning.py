@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
-from completions_cli.batch.cluster.parts import Entry
+from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Partition:
     """The rows of an input, cut into parts of `part_rows`; no part has rows of two files."""
 
     files: list[InputFile]
@@ -27,7 +27,7 @@ class Plan:
                 if wanted:
                     yield part, wanted
 
-    def open_parts(self, done: Mapping[int, Entry], *, retry_failed: bool) -> set[int]:
+    def open_parts(self, done: Mapping[int, PartEntry], *, retry_failed: bool) -> set[int]:
         """Name the parts that lack rows, or hold failures that are to be asked again."""
         return {
             part

@@ -16,7 +16,7 @@ from completions_cli.batch.cluster.inputs import Block, Stretch
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.part_log import PartLog
-from completions_cli.batch.cluster.parts import Entry, PartKind
+from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.rows import Defaults
@@ -139,7 +139,7 @@ class Worker:
             raise self._failure
         return Done(block.part, attempt, entry, totals, self._gate.ending, is_fenced)
 
-    async def _run(self, block: Block, attempt: str, totals: Totals) -> Entry | None:
+    async def _run(self, block: Block, attempt: str, totals: Totals) -> PartEntry | None:
         exchange = await self._connected()
         if exchange is None:
             return None
@@ -182,7 +182,7 @@ class Worker:
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
             self._gate.end(ending)
 
-    def _commit(self, log: PartLog) -> Entry | None:
+    def _commit(self, log: PartLog) -> PartEntry | None:
         """Commit once we know that we still belong to the run."""
         for _ in range(int(_TOUCH_SECONDS / _POLL_SECONDS)):
             if self._gate.is_in_touch or self._gate.is_dismissed or not log.is_dirty:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from completions_cli.batch.cluster import apart, environment, inputs
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Limits
-from completions_cli.batch.cluster.driver import Driver, Signer
+from completions_cli.batch.cluster.driver import Driver, OrderDesk
 from completions_cli.batch.cluster.output import Output
-from completions_cli.batch.cluster.planning import Plan
+from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.rows import Defaults
@@ -68,11 +68,11 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         described = replace(described, rows=inputs.total(contents))
         output.prepare(described, overwrite=chosen.overwrite)
         stack.callback(output.save)
-        plan = Plan(files, contents, chosen.selection, part_rows(inputs.total(contents)))
-        signer = Signer(configuration.service(settings, endpoint), configuration.connection(settings), credentials)
+        plan = Partition(files, contents, chosen.selection, part_rows(inputs.total(contents)))
+        orders = OrderDesk(configuration.service(settings, endpoint), configuration.connection(settings), credentials)
         job = _job(output, described, chosen, settings)
         run = _Run(plan, output, chosen, progress, where.workers)
-        totals, ending = run.run(engine.Engine, job, signer)
+        totals, ending = run.run(engine.Engine, job, orders)
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams)
     report.raise_ending(totals, ending)
@@ -116,13 +116,13 @@ def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings
 class _Run:
     """One run, put together."""
 
-    plan: Plan
+    plan: Partition
     output: Output
     chosen: Choices
     progress: Progress
     bounds: Bounds
 
-    def run(self, engine: "type[Engine]", job: Job, signer: Signer) -> tuple[Totals, Ending | None]:
+    def run(self, engine: "type[Engine]", job: Job, orders: OrderDesk) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, started = self.chosen, time.monotonic()
         parts = self.plan.open_parts(self.output.entries, retry_failed=chosen.retry_failed is not None)
@@ -134,7 +134,7 @@ class _Run:
         most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
         made = engine(job, limits, Bounds(min(self.bounds.least, most), most))
         with made.coordinator() as sync:
-            driver = Driver(self.output, before, signer, sync)
+            driver = Driver(self.output, before, orders, sync)
 
             def totals(*, is_over: bool = False) -> Totals:
                 seconds = time.monotonic() - started
