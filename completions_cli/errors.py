@@ -170,7 +170,7 @@ class BatchStoppedError(CompletionsError):
 
     exit_code = ExitCode.STOPPED
     kind = "stopped"
-    next_step = "The same command goes on from here."
+    next_step = "Run the same command again to resume."
 
 
 class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not reported as an error

@@ -114,7 +114,7 @@ def _auth(error: ServiceError, context: HintContext) -> str:
     if source == KEYRING:
         also = f" The key may also be that of {others[0]}." if others else ""
         return f"Is it the key of this endpoint? Replace it with {store}.{also}"
-    return f"The key came from {source}: is it this endpoint's? Set it anew, or unset it and use {store}."
+    return f"The key came from {source}: is it this endpoint's? Set it again, or unset it and use {store}."
 
 
 def _not_found(error: ServiceError, context: HintContext) -> str:

@@ -11,7 +11,7 @@ def lines(standing: Recovered) -> list[str]:
     found = _cut_off(standing) + _ignored(standing)
     failed = standing.failed
     for kind, count in failed.most_common(_MOST_KINDS):
-        found.append(f"failed: {_rows(count)} {kind}{_example(standing, kind)}")
+        found.append(f"failed: {_rows(count)} ({kind}){_example(standing, kind)}")
     if len(failed) > _MOST_KINDS:
         found.append(f"failed: {len(failed) - _MOST_KINDS} more kinds")
     return found + _worth_retrying(failed.total(), len(standing.retryable))
@@ -42,7 +42,7 @@ def _worth_retrying(failed: int, retryable: int) -> list[str]:
     if not failed:
         return []
     if not retryable:
-        return ["worth retrying: none, unless rows or parameters change; --retry-failed asks them all again"]
+        return ["worth retrying: none, unless the rows or parameters change; --retry-failed sends them all again"]
     rest = f"; the other {failed - retryable} are likely to fail again" if retryable < failed else ""
     return [f"worth retrying: {_rows(retryable)}, with --retry-failed=retryable{rest}"]
 

@@ -112,4 +112,7 @@ def _sniff(file: Path) -> OutputFormat:
         return "native"
     if entry.read(first, "openai") is not None:
         return "openai"
-    raise UsageError(f"{file} is not the output of a batch", hint="Its first line names no row.")
+    raise UsageError(
+        f"{file} is not the output of a batch",
+        hint="Name the OUTPUT of a batch; the first line of this file names no row.",
+    )

@@ -46,5 +46,5 @@ class ModelWatch:
     def _error(self, model: str) -> UsageError:
         return UsageError(
             f"the answers come from the model {model}, those in OUTPUT from {', '.join(sorted(self._earlier))}",
-            hint="Nothing was recorded. --mixed-models resumes all the same; --overwrite starts anew.",
+            hint="Nothing was recorded. --mixed-models resumes all the same; --overwrite starts over.",
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 
-from completions_cli.api import wire
+from completions_cli.api import json_errors, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.batch.recipe import OWN, PLAIN, Recipe, sent_of_table
 from completions_cli.errors import RowError, UsageError
@@ -78,8 +78,7 @@ def json_row(number: int, line: bytes, recipe: Recipe = PLAIN) -> Row:
     except UnicodeDecodeError as error:
         return bad(number, _not_utf8(line, error), id_of_torn(line))
     except ValueError as error:
-        where = f"{error.msg} at column {error.colno}" if isinstance(error, JSONDecodeError) else str(error)
-        return bad(number, f"not valid JSON: {where}", id_of_torn(line))
+        return bad(number, _not_json(error), id_of_torn(line))
     if type(value) is str and recipe.template is None:
         return Row(number, prompt=value)
     if type(value) is not dict:
@@ -229,6 +228,12 @@ def _set_fields(row: Row, fields: Mapping[str, Json]) -> None:
 def _scalar(value: Json) -> Json:
     """Keep an id that can name a row; what is no scalar is named by its JSON."""
     return wire.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _not_json(error: ValueError) -> str:
+    if not isinstance(error, JSONDecodeError):
+        return f"not valid JSON: {error}"
+    return f"not valid JSON at column {error.colno}: {json_errors.explained(error.msg)}"
 
 
 def _not_utf8(line: bytes, error: UnicodeDecodeError) -> str:

@@ -18,7 +18,7 @@ HasGrown = Callable[[Identity], bool]
 
 _VERSION = 1
 _MOST_SHOWN = 40  # a sentence must stay one
-_REFUSED = "--overwrite starts anew; or choose another OUTPUT."
+_REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class RunFile:
         if not is_same and not is_grown:
             differences.insert(0, _other_input(earlier.input, self.input))
         if differences:
-            raise UsageError(f"{output} was begun with {'; '.join(differences)}", hint=_REFUSED)
+            raise UsageError(f"{output} was started with {'; '.join(differences)}", hint=_REFUSED)
         return is_grown
 
     def notes(self, earlier: "RunFile", output: object) -> list[str]:
         """Return what is different from an earlier run and allowed."""
         names = (("endpoint", earlier.endpoint, self.endpoint), ("profile", earlier.profile, self.profile))
         return [
-            f"{output} was begun with the {name} {was or 'none'}, now it is {now or 'none'}"
+            f"{output} was started with the {name} {was or 'none'}, now it is {now or 'none'}"
             for name, was, now in names
             if was != now and earlier.endpoint is not None
         ]

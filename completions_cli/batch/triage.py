@@ -119,7 +119,7 @@ class Triage:
         return Ending(
             "outage",
             BatchStoppedError(
-                f"nothing succeeds any more: {status}{error.message}",
+                f"no request succeeds any more: {status}{error.message}",
                 hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )

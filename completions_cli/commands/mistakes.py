@@ -82,7 +82,8 @@ def too_many(command: Any, context: Any) -> UsageError:
         return UsageError(f"{path} takes no key as an argument", hint=_on_keys(path))
     names = [_label(param, context) for param in arguments(command)]
     takes = f"takes {_listed(names)} and no more" if names else "takes no arguments"
-    return UsageError(f"{path} {takes}: {quoted(extra[0])} is left over", hint=_see_help(context))
+    hint = f"Name the profile with -p: {path} -p {shlex.quote(extra[0])}" if path.endswith("config init") else None
+    return UsageError(f"{path} {takes}: {quoted(extra[0])} is one too many", hint=hint or _see_help(context))
 
 
 def _unquoted(path: str, first: str, extra: list[str]) -> UsageError:

@@ -76,7 +76,7 @@ def parse_json(text: str, where: str) -> Json:
         # Windows' tools begin files with a byte order mark.
         return json.loads(text.removeprefix("\ufeff"), parse_constant=refuse)
     except json.JSONDecodeError as error:
-        from completions_cli.commands import json_errors
+        from completions_cli.api import json_errors
 
         raise UsageError(
             f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {json_errors.explained(error.msg)}",

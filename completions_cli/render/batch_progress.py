@@ -119,26 +119,39 @@ def line(snapshot: Snapshot, pace: Speed) -> str:
 
 def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[str]:
     """Make the lines that a run ends with."""
-    seconds = max(totals.seconds, 1e-9)
     failed = sum(totals.failed.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.failed.items(), key=lambda item: -item[1]))
-    resumed = f", {totals.resumed} of them before" if totals.resumed else ""
-    cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
-    used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
+    resumed = f", {totals.resumed} of them from earlier runs" if totals.resumed else ""
     how = f"stopped ({stopped_by})" if stopped_by else "done"
+    standing = f"{totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}"
     lines = [
-        f"{how}: {totals.rows} rows{resumed}; {totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}",
-        f"{totals.new_rows} rows in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s; {used}{cost}",
-        f"{totals.requests} requests, {totals.retries} of them repeated; {totals.throttled} answered 429",
+        f"{how}: {_counted(totals.rows, 'row')}{resumed}; {standing}",
+        *_figures(totals),
         f"output: {output}",
     ]
     if totals.standing is not None:
         lines += closing.lines(totals.standing)
     elif failed and stopped_by:  # else the error says so
-        lines.append("the rows that failed: the same command with --retry-failed asks for them again")
+        lines.append("to send the failed rows again, add --retry-failed to the same command")
     if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint
         lines.append("run the same command again to resume")
     return lines
+
+
+def _figures(totals: Totals) -> list[str]:
+    """Say how fast it went; a run that found everything done has no figures."""
+    if totals.resumed and not totals.new_rows and not totals.requests:
+        return []
+    seconds = max(totals.seconds, 1e-9)
+    cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
+    rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
+    used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
+    requests = f"{_counted(totals.requests, 'request')}, {totals.retries} of them repeated"
+    return [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def tail(snapshot: Snapshot, silent: float) -> float:

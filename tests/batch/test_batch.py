@@ -52,7 +52,8 @@ def test_bad_rows_are_lines_and_not_the_end(cli: Cli, emulator: Start, tmp_path:
     errors = {number: found[number]["error"]["message"] for number in range(1, 7)}
     assert [found[number]["choices"] for number in range(1, 7)] == [[]] * 6
     assert {found[number]["error"]["kind"] for number in range(1, 7)} == {"input"}
-    assert "not valid JSON" in errors[1]
+    assert "not valid JSON at column" in errors[1]
+    assert "Expecting" not in errors[1]
     assert errors[2] == "no prompt (line 3)"
     assert found[2]["id"] == 7
     assert "forms" in errors[3]

@@ -49,7 +49,7 @@ def test_one_slow_row_at_the_end_is_not_estimated_by_the_quick_ones() -> None:
 
 def test_the_end_in_words() -> None:
     assert summary(totals(), Path("out.jsonl"), None) == [
-        "done: 100 rows, 10 of them before; 95 ok, 5 failed (3 rejected, 2 server)",
+        "done: 100 rows, 10 of them from earlier runs; 95 ok, 5 failed (3 rejected, 2 server)",
         "90 rows in 10.0 s, 9.0 rows/s; 500 + 1000 tokens, 150 tokens/s",
         "99 requests, 4 of them repeated; 1 answered 429",
         "output: out.jsonl",
@@ -58,6 +58,13 @@ def test_the_end_in_words() -> None:
     assert stopped[0].startswith("stopped (max_cost): 100 rows; 95 ok")
     assert stopped[1].endswith("cost 1.0000")
     assert "--retry-failed" in stopped[-1]
+    one = summary(totals(resumed=4, ok=5, failed=Counter(), requests=1, retries=0), Path("o"), None)
+    assert (one[1].split(" in ")[0], one[2].split(",")[0]) == ("1 row", "1 request")
+    nothing_left = totals(resumed=5, ok=5, failed=Counter(), requests=0, retries=0)
+    assert summary(nothing_left, Path("o"), None) == [
+        "done: 5 rows, 5 of them from earlier runs; 5 ok, 0 failed",
+        "output: o",
+    ]
     assert summary(totals(), Path("o"), "interrupt")[-1] == "run the same command again to resume"
 
 

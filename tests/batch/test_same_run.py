@@ -87,7 +87,7 @@ def test_another_endpoint_is_noted(cli: Cli, server: ScriptedServer, rows: Rows,
     assert "note: " not in batch(cli, rows(3), "-o", output, "--limit", "1").stderr
     url = server.url.replace("127.0.0.1", "localhost")
     noted = batch(cli.service(url), rows(3), "-o", output, "--limit", "2")
-    assert f"note: {output} was begun with the endpoint {server.url}, now it is {url}" in noted.stderr
+    assert f"note: {output} was started with the endpoint {server.url}, now it is {url}" in noted.stderr
     assert noted.code == 0
     assert "note: " not in batch(cli, rows(3), "-o", output).stderr
 
@@ -125,8 +125,8 @@ def test_the_closing_lines_say_what_to_look_at(cli: Cli, server: ScriptedServer,
     assert result.code == 13
     lines = result.stderr.splitlines()
     assert "cut off: 1 row ended at max_tokens (finish_reason length); -M allows more" in lines
-    assert "failed: 2 rows rejected, for example row 1: this row is bad" in lines
-    assert "failed: 1 row server, for example row 3: try later" in lines
+    assert "failed: 2 rows (rejected), for example row 1: this row is bad" in lines
+    assert "failed: 1 row (server), for example row 3: try later" in lines
     assert "worth retrying: 1 row, with --retry-failed=retryable; the other 2 are likely to fail again" in lines
     before = len(server.requests)
     server.play([answer()])

@@ -159,7 +159,7 @@ def test_the_state_of_an_output(cli: Cli, table: Path) -> None:
     text = verb(cli, "status", table)
     lines = text.text.splitlines()
     assert (text.code, lines[0].endswith("2 ok, 1 failed (1 rejected)")) == (0, True)
-    assert "failed: 1 row rejected, for example row 1: this row is bad" in lines
+    assert "failed: 1 row (rejected), for example row 1: this row is bad" in lines
     found = verb(cli, "status", table, "-F", "json").json()
     assert {name: found[name] for name in ("rows", "ok", "failed", "models", "requests", "total_tokens")} == {
         "rows": 3, "ok": 2, "failed": {"rejected": 1}, "models": {"m": 2}, "requests": 3, "total_tokens": 10,

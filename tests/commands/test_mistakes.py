@@ -185,6 +185,7 @@ NEIGHBOURS = [
     Mistake("config set timeout=60", "two words", "completions config set timeout 60"),
     Mistake("config use", "completions config use needs NAME", "completions config use team"),
     Mistake("config use a b", "takes NAME and no more: 'b'", "completions config use --help"),
+    Mistake("config init team", "takes no arguments: 'team'", "config init -p team"),
     Mistake("config list x", "takes no arguments: 'x'", "completions config list --help"),
     Mistake(f"config key set {_KEY}", "takes no key as an argument", "--stdin"),
     Mistake("config key set hunter2-hunter2", "takes no key as an argument", "--stdin"),

@@ -68,7 +68,7 @@ class Output:
         if earlier is not None and held and not overwrite:
             run.check(earlier, self)
             if any(parts.kind_of(name) != self.kind for name in held):
-                raise UsageError(f"{self} was begun with other --parts", hint="--overwrite starts anew.")
+                raise UsageError(f"{self} was started with other --parts", hint="--overwrite starts over.")
         elif set(names) - {RUN, LOCK} and not overwrite:
             raise UsageError(
                 f"{self} holds files and is not the output of a batch on a cluster",

@@ -128,8 +128,8 @@ def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, 
     delimiter = delimiters.found(first, names)
     if delimiter is not None:
         fitting: Format = "tsv" if delimiter == "\t" else "csv"
-        raise _unknown(path, "it is no JSON", fitting, "reads it as a table", is_named=named is not None)
-    raise _unknown(path, "it is no JSON", "txt", "takes each line as a prompt", is_named=named is not None)
+        raise _unknown(path, "it is not JSON", fitting, "reads it as a table", is_named=named is not None)
+    raise _unknown(path, "it is not JSON", "txt", "takes each line as a prompt", is_named=named is not None)
 
 
 def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_named: bool = False) -> UsageError:

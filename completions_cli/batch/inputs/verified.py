@@ -109,7 +109,7 @@ class Verified(io.RawIOBase):
             raise InputChangedError(
                 f"{self._name} was changed while it was read",
                 hint="Rows that were read before are answered. Put it back, and the same command resumes; "
-                "--overwrite starts anew with what it is now.",
+                "--overwrite starts over with what it is now.",
             )
         self._number, self._block = number, memoryview(block)
 

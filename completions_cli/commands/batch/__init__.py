@@ -26,7 +26,7 @@ class _Command(CommandWithVerbs):
 @app.command(cls=_Command)
 @with_options
 def batch(streams: Streams, options: BatchOptions) -> None:
-    """Complete every row of INPUT and write the answers to a file, a line a row.
+    """Complete every row of INPUT and write the answers to a file, one line per row.
 
     Run the same command again to resume, whatever ended an earlier run.
     """

@@ -55,7 +55,9 @@ def _target(text: str | None) -> "tuple[Path, Table]":
     target = Path(text).expanduser()
     table = _TABLES.get(target.suffix.lower())
     if table is None:
-        raise UsageError(f"what kind of table is {text}?", hint="Known by their names: .csv, .tsv, .parquet, .jsonl.")
+        raise UsageError(
+            f"{text} does not say what kind of table it is", hint="End its name in .csv, .tsv, .parquet or .jsonl."
+        )
     if not target.parent.is_dir():
         raise OutputError(f"there is no folder {target.parent}", hint="Make it first.")
     return target, table

@@ -38,7 +38,7 @@ def merge(streams: Streams, options: MergeOptions) -> None:
 
     output = choices.output(options.output)
     if output.exists() and output.stat().st_size and not options.overwrite:
-        raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or --overwrite.")
+        raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or add --overwrite.")
     with staging.local(options.parts, output.parent) as paths:
         done = merging.merge(paths, output)
     words = [f"{done.rows} rows, {done.failed} of them failed"]
@@ -48,7 +48,7 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     if done.absent:
         raise RowsFailedError(
             f"{done.absent} rows are in none of the parts",
-            hint="Is a shard missing, or unfinished? What there is was merged; a batch with this OUTPUT asks the rest.",
+            hint="Is a shard missing or unfinished? The parts are merged; a batch with this OUTPUT asks the rest.",
         )
     if done.failed:
         raise RowsFailedError(

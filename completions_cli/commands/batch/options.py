@@ -20,7 +20,7 @@ class RowOptions:
     """Which rows are asked, and what is written."""
 
     output: Annotated[
-        str | None, _rows("--output", "-o", metavar="FILE", help="Where the answers go, a line a row; resumable.")
+        str | None, _rows("--output", "-o", metavar="FILE", help="Where the answers go, one line per row; resumable.")
     ] = None
     input_format: Annotated[
         str | None,
@@ -46,11 +46,16 @@ class RowOptions:
     ] = None
     keep_columns: Annotated[
         str | None,
-        _rows("--keep-columns", metavar="A,B|all|none", help="Columns that come back as metadata. (default all)"),
+        _rows(
+            "--keep-columns",
+            metavar="A,B|all|none",
+            help="Columns that come back as metadata. (default all but those of the template)",
+        ),
     ] = None
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
     delimiter: Annotated[
-        str | None, _rows("--delimiter", metavar="C", help="What parts the cells of a table. (default from its header)")
+        str | None,
+        _rows("--delimiter", metavar="C", help="What separates the cells of a table. (default from its header)"),
     ] = None
     output_format: Annotated[
         str | None,
@@ -82,7 +87,7 @@ class RowOptions:
     ] = None
     adopt: Annotated[bool, _rows("--adopt", help="Resume an output whose .run file was lost, as it is.")] = False
     mixed_models: Annotated[bool, _rows("--mixed-models", help="Resume though another model answers.")] = False
-    overwrite: Annotated[bool, _rows("--overwrite", help="Start anew, whatever is in the output.")] = False
+    overwrite: Annotated[bool, _rows("--overwrite", help="Start over, whatever is in the output.")] = False
     plan: Annotated[bool, _rows("--plan", help="Read and check all rows, count and estimate; send nothing.")] = False
     summary: Annotated[str | None, _rows("--summary", metavar="FILE|-", help="Write the run's totals as JSON.")] = None
 
@@ -179,6 +184,6 @@ class BatchOptions:
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="A .jsonl, .txt or .csv file (also .gz), or - for stdin.",
+            help="A .jsonl, .json, .txt, .csv, .tsv or .parquet file (also .gz), or - for stdin.",
         ),
     ]

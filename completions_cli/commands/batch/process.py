@@ -105,9 +105,17 @@ def _is_first(number: int, run: Stoppable, note: Callable[[str], None]) -> bool:
     """Stop the run, unless it is stopping already."""
     if run.ending is not None:
         return False
-    note(f"note: stopping; {run.in_flight} requests under way have {_DRAIN_SECONDS} s to end (again: stop now)")
+    note(f"note: stopping{_awaited(run.in_flight)}")
     run.stop(Ending(_SIGNALS[number]))
     return True
+
+
+def _awaited(in_flight: int) -> str:
+    """Say what is waited for."""
+    if not in_flight:
+        return ""
+    requests = "1 request in progress has" if in_flight == 1 else f"{in_flight} requests in progress have"
+    return f"; {requests} {_DRAIN_SECONDS} s to finish (a second Ctrl-C stops at once)"
 
 
 def _heeded() -> list[int]:

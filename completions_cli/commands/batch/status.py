@@ -78,7 +78,7 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
     of = "" if wanted is None else f" of {wanted}"
     lines = [f"{output}: {rows}{of} rows; {state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"]
     if wanted is not None and wanted > rows:
-        lines.append(f"missing: {wanted - rows} rows; the command that began it asks them")
+        lines.append(f"missing: {wanted - rows} rows; to complete them, run the same batch command again")
     if state.torn:
         lines.append("the last line is not whole: a run is writing it, or was killed; the next run mends it")
     return lines + _took(found.took())
@@ -88,6 +88,7 @@ def _took(took: Mapping[str, Json]) -> list[str]:
     if not took:
         return []
     cost = f", cost {took['cost']:.4f}" if isinstance(took.get("cost"), int | float) else ""
-    requests = f"{took.get('requests', 0)} requests, {took.get('retries', 0)} of them repeated"
+    asked = took.get("requests", 0)
+    requests = f"{asked} request{'' if asked == 1 else 's'}, {took.get('retries', 0)} of them repeated"
     tokens = f"{took.get('prompt_tokens', 0)} + {took.get('completion_tokens', 0)} tokens{cost}"
     return [f"all runs: {requests}; {took.get('throttled', 0)} answered 429; {tokens}"]

@@ -127,7 +127,7 @@ def forget(profile: str, values: Mapping[str, Json], streams: Streams) -> None:
         if keyring.delete(entry):
             streams.stderr.note(f"deleted the key for {entry} from the keyring")
     except NoKeyringError as error:
-        streams.stderr.note(f"note: a key for {entry} would still be there: {error.message}")
+        streams.stderr.note(f"note: a key for {entry} that was stored earlier is not deleted: {error.message}")
 
 
 def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySource]:

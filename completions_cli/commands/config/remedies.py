@@ -76,7 +76,7 @@ def _token_refused(message: str, tried: Situation) -> str:
 def _key_refused(tried: Situation) -> str:
     store = f"completions config key set{_profile(tried)}"
     if tried.key_source and tried.key_source.startswith(("COMPLETIONS_", "AZURE_")):
-        return f"The key in {tried.key_source} is not this endpoint's. Set it anew, or unset it and run: {store}"
+        return f"The key in {tried.key_source} is not this endpoint's. Set it again, or unset it and run: {store}"
     return f"The key is not this endpoint's. Run: {store}"
 
 

@@ -4,13 +4,13 @@ _REASONS = (
     ("Expecting value", "a value is missing, or is text without double quotes"),
     ("Expecting property name", "a name in double quotes is missing"),
     ("Expecting ',' delimiter", "a comma or a closing bracket is missing"),
-    ("Expecting ':' delimiter", "a colon is missing behind a name"),
+    ("Expecting ':' delimiter", "a colon is missing after a name"),
     ("Unterminated string", "text without its closing quote"),
     ("Invalid control character", "a line end or control character within text; write \\n"),
     ("Invalid \\uXXXX escape", "an escape \\u without four hexadecimal digits"),
     ("Invalid \\escape", "an unknown escape; write \\\\ for a backslash"),
-    ("Extra data", "Extra data behind the value"),
-    ("Illegal trailing comma", "a comma too many at the end"),
+    ("Extra data", "something follows the value"),
+    ("Illegal trailing comma", "there is a comma too many at the end"),
 )
 
 
