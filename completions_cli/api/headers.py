@@ -49,7 +49,7 @@ def parse(line: str) -> tuple[str, str]:
     name = name.strip()
     reason = error(name, value) if colon and name else "a header must be written as 'Name: value'"
     if reason:
-        raise UsageError(reason, hint="As in -H 'x-team: blue'.")
+        raise UsageError(reason, hint="For example: -H 'x-team: blue'.")
     return name.lower(), value.strip()
 
 

@@ -251,13 +251,17 @@ def check_authority(authority: str) -> str:
         url = endpoints.parse(authority)
     except ConfigError as error:
         shown = urls.shown(authority)
-        raise ConfigError(f"the authority {shown!r} is not a URL", hint=f"As in {AUTHORITY}, the default.") from error
+        raise ConfigError(
+            f"the authority {shown!r} is not a URL", hint=f"For example: {AUTHORITY}, the default."
+        ) from error
     if url.origin.scheme != "https" and not endpoints.is_loopback(url.origin.host):
         raise ConfigError(
             f"the client secret is not sent over unencrypted http to {url.origin.host}", hint="Use an https authority."
         )
     if "?" in authority or "#" in authority:
-        raise ConfigError(f"the authority {authority!r} has more than a host and a path", hint=f"As in {AUTHORITY}.")
+        raise ConfigError(
+            f"the authority {authority!r} has more than a host and a path", hint=f"For example: {AUTHORITY}."
+        )
     return str(url).rstrip("/")
 
 

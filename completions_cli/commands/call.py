@@ -76,11 +76,11 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
 def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
     reasons = dict.fromkeys(reason.strip() for reason in (typed or "").split(",") if reason.strip())
     if typed is not None and not reasons:
-        raise UsageError("--fail-on names no finish reason", hint="As in --fail-on length,content_filter.")
+        raise UsageError("--fail-on names no finish reason", hint="For example: --fail-on length,content_filter.")
     for reason in reasons:
         if reason not in (*usage.KNOWN_REASONS, _IGNORED):
             advice = profile_file.nearest(reason, (*usage.KNOWN_REASONS, _IGNORED))
-            streams.stderr.note(f"warning: --fail-on {reason}: no finish reason that is known. {advice}")
+            streams.stderr.note(f"warning: --fail-on {reason}: this is not a known finish reason. {advice}")
     return frozenset(reasons)
 
 

@@ -47,7 +47,7 @@ def no_command(context: Any) -> UsageError:
     """Return the error for a command line without a command."""
     return CommandLineError(
         "no command was given",
-        hint=f'As in: {_PROGRAM} complete "{_A_PROMPT}" (without a prompt it reads stdin)',
+        hint=f'For example: {_PROGRAM} complete "{_A_PROMPT}" (without a prompt it reads stdin)',
         usage=context.get_help(),
     )
 
@@ -62,7 +62,7 @@ def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> Usa
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
     if near:
         whole = _did_you_mean([*path.split(), near[0], *words[1:]]).removeprefix("Did you mean: ")
-        return CommandLineError(message, hint=f"Did you mean {near[0]}? As in: {whole}", usage=usage)
+        return CommandLineError(message, hint=f"Did you mean {near[0]}? Run: {whole}", usage=usage)
     if context.parent is not None:
         return CommandLineError(message, hint=f"{path} has {_listed(names)}.", usage=usage)
     meant = neighbours.commands().get(word.lower())
@@ -206,7 +206,7 @@ def _missing(context: Any, param: Any) -> UsageError:
         key, _, value = typed[-1].partition("=")
         return UsageError("KEY and VALUE are two words", hint=f"Run: {path} {shlex.quote(key)} {shlex.quote(value)}")
     example = next(iter(EXAMPLES.get(path.removeprefix(f"{_PROGRAM} "), ())), None)
-    hint = f"As in: {example[1]}" if example else _see_help(context)
+    hint = f"For example: {example[1]}" if example else _see_help(context)
     return UsageError(f"{path} needs {_label(param, context)}", hint=hint)
 
 

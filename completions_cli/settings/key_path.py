@@ -54,7 +54,9 @@ def value(path: KeyPath, typed: str) -> Json:
     if path == ("default_profile",):
         return typed
     if holds_profiles(path):
-        raise UsageError("a profile is set key by key", hint="As in completions config set profiles.NAME.endpoint URL.")
+        raise UsageError(
+            "a profile is set key by key", hint="For example: completions config set profiles.NAME.endpoint URL."
+        )
     if kind not in PROFILE_TABLES:
         try:
             found = SETTINGS[kind].kind.parse(typed)

@@ -24,7 +24,7 @@ _REASONS = (
     ("Illegal character '\\n'", "text without its closing quote", _QUOTES),
     ("Illegal character", "a line end or control character within text", _QUOTES),
     ("Found invalid character", "a control character", "Delete it."),
-    ("Unclosed array", "an array without its closing ]", 'As in key_command = ["pass", "show", "team"].'),
+    ("Unclosed array", "an array without its closing ]", 'For example: key_command = ["pass", "show", "team"].'),
     ("Unclosed inline table", "a table in braces without its closing }", "Write it as [profiles.NAME.params] instead."),
     ("Invalid date or datetime", "a date that there is not", _TEXT),
     ("Cannot overwrite a value", "a key that is there twice", "Delete one of them."),

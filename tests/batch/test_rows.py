@@ -207,6 +207,9 @@ def test_compressed_input() -> None:
     for broken in (content[:-9], b"not gzip", content[:-8] + b"\0" * 4 + content[-4:]):
         with pytest.raises(UsageError, match=r"in is damaged|in cannot be read"):
             read(broken, "jsonl", compressed="gzip")
+    for end in range(20, len(content), 3):  # in the middle of the first or second member
+        with pytest.raises(UsageError, match=r"in is damaged: it (ends too early|cannot be decompressed)"):
+            read(content[:end], "jsonl", compressed="gzip")
 
 
 def test_only_wanted_rows_are_read() -> None:

@@ -438,5 +438,5 @@ def test_a_finish_reason_that_is_not_known_gets_a_warning(cli: Cli, scripted_ser
     scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"lenght"}]}')])
     result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", "lenght,stop")
     assert result.code == 15
-    warning = "warning: --fail-on lenght: no finish reason that is known. Did you mean 'length'?"
+    warning = "warning: --fail-on lenght: this is not a known finish reason. Did you mean 'length'?"
     assert result.stderr.splitlines()[0] == warning

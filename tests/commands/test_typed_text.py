@@ -41,7 +41,7 @@ def test_a_text_whose_backslashes_are_doubled_is_itself(text: str) -> None:
         ('{"a":-Infinity}', "-Infinity is not JSON"),
         ("[" * 100_000, "too deeply"),
         ("9" * 5000, "too large"),
-        ("{} x", "Extra data behind the value"),
+        ("{} x", "something follows the value"),
     ],
 )
 def test_json_that_is_wrong_is_named_with_its_place(text: str, message: str) -> None:

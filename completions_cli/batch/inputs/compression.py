@@ -50,7 +50,10 @@ def damage_named(name: str) -> Iterator[None]:
 
 
 def _damaged(name: str, error: Exception) -> UsageError:
-    reason = str(error).strip().rstrip(".") or type(error).__name__
+    if isinstance(error, EOFError):
+        reason = "it ends too early"
+    else:
+        reason = f"it cannot be decompressed ({str(error).strip().rstrip('.') or type(error).__name__})"
     return UsageError(f"{name} is damaged: {reason}", hint="Is it whole? Fetch or write it again.")
 
 

@@ -198,7 +198,7 @@ def _names(text: str, option: str) -> frozenset[str]:
     """Read names with commas between: a record of CSV, for names that have commas in them."""
     names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not names or not all(names):
-        raise UsageError(f"{option} is a list of names, not {quoted(text)}", hint=f"As in {option} seed,stop.")
+        raise UsageError(f"{option} is a list of names, not {quoted(text)}", hint=f"For example: {option} seed,stop.")
     return frozenset(names)
 
 
@@ -206,7 +206,9 @@ def _delimiter(text: str | None) -> str | None:
     """Read --delimiter: one character, or a word for what is hard to type."""
     sign = {"\\t": "\t", "tab": "\t"}.get(text or "", text)
     if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
-        raise UsageError(f"--delimiter must be one character, not {quoted(sign)}", hint="As in --delimiter ';' or tab.")
+        raise UsageError(
+            f"--delimiter must be one character, not {quoted(sign)}", hint="For example: --delimiter ';' or tab."
+        )
     return sign
 
 
@@ -303,7 +305,7 @@ def _error_limit(text: str | None) -> ErrorLimit | None:
     except ValueError as error:
         raise UsageError(
             f"--max-errors must be {limit.words}, or a percentage up to 100%; not {quoted(text)}",
-            hint="As in 10 or 5%.",
+            hint="For example: 10 or 5%.",
         ) from error
 
 

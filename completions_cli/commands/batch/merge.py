@@ -53,5 +53,5 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     if done.failed:
         raise RowsFailedError(
             f"{done.failed} of {done.rows} rows failed",
-            hint="They are in the output with their errors; a batch with --retry-failed asks for them again.",
+            hint="They are in the output with their errors; a batch with --retry-failed sends them again.",
         )

@@ -27,7 +27,7 @@ def raise_ending(totals: Totals, ending: Ending | None) -> None:
         last = f"; the last: {totals.last_error}" if totals.last_error else ""
         raise RowsFailedError(
             f"{failed} of {totals.rows} rows failed{last}",
-            hint="They are in the output with their errors; --retry-failed asks for them again.",
+            hint="They are in the output with their errors; --retry-failed sends them again.",
         )
 
 

@@ -31,7 +31,7 @@ Key = Annotated[
     str,
     typer.Argument(
         metavar="KEY",
-        help="As in default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile.",
+        help="For example: default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile.",
         autocompletion=complete_key,
     ),
 ]

@@ -67,7 +67,7 @@ def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
     if typed.endpoint is None and not asks:
         raise UsageError(
             "there is no terminal to ask on, and no --endpoint",
-            hint="As in: completions config init -p NAME --endpoint URL [--auth key|entra|none]",
+            hint="For example: completions config init -p NAME --endpoint URL [--auth key|entra|none]",
         )
     place, _ = resolution.profile_path(common, streams)
     file = profile_file.read(place, must_exist=False)
@@ -135,7 +135,7 @@ def _must_be_new(name: str, file: ProfileFile) -> None:
             hint="Change it with `completions config set`, or name another with -p NAME.",
         )
     if not name or not name.isprintable():
-        raise UsageError("a profile needs a name without control characters", hint="As in -p foundry.")
+        raise UsageError("a profile needs a name without control characters", hint="For example: -p foundry.")
 
 
 def _check_auth(kind: str | None, target: Endpoint) -> None:
