@@ -20,6 +20,7 @@ COMMANDS = {
     "complete": "Complete a prompt: one request, one answer.",
     "stream": "Complete a prompt and print the text as it is generated.",
     "batch": "Complete every row of INPUT and write the answers to a file, one line per row.",
+    "models": "List the models that the endpoint serves, one id per line.",
     "config": "Profiles and keys: set up, look at, change, check.",
     "local": "Fetch, look at or remove the embedded model of the profile local.",
     "emulator": "Play the completions service on a local socket.",

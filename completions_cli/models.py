@@ -126,9 +126,13 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One POST as it goes out. Header names are lower case; the values of `secret_headers` are never shown."""
+    """One request as it goes out. Header names are lower case; the values of `secret_headers` are never shown.
+
+    Only the synchronous transport has other methods than POST.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes
     secret_headers: frozenset[str] = frozenset()
+    method: str = "POST"

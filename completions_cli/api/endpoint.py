@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from completions_cli.api import urls
@@ -11,6 +11,7 @@ from completions_cli.errors import ConfigError
 
 DEFAULT_API_VERSION = "2024-04-01-preview"
 NO_API_VERSION = "none"
+MODELS_PATH = "/models"
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HOST = re.compile(r"\[(?P<address>[^\]]*)\]|(?P<name>[^:/?#]*)")
@@ -36,6 +37,12 @@ class Endpoint:
     def path(self) -> str:
         """The path with the query."""
         return self.url.removeprefix(self.origin)
+
+    @property
+    def listing(self) -> "Endpoint":
+        """Where the models are listed: at `/models` in place of `/completions`, with the same query."""
+        path, mark, query = self.url.partition("?")
+        return replace(self, url=path.removesuffix("/completions") + MODELS_PATH + mark + query)
 
 
 def resolve(text: str, api_version: str | None = None) -> Endpoint:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from completions_cli.api import blame
+from completions_cli.api.endpoint import MODELS_PATH
 from completions_cli.api.retry import FAILED_DEPENDENCY
 from completions_cli.errors import (
     AuthError,
@@ -98,7 +99,7 @@ def _too_large(error: ServiceError, context: HintContext) -> str:
 def _model(_: ServiceError, context: HintContext) -> str:
     if context.host.endswith(".openai.azure.com") and "/deployments/" in context.path:
         return "Check the deployment's name in the endpoint; a new one takes some minutes."
-    return "Name a model that is deployed there with -m MODEL; the server's /models lists them."
+    return "Name a model that is deployed there with -m MODEL; `completions models` lists them."
 
 
 def _auth(error: ServiceError, context: HintContext) -> str:
@@ -132,6 +133,21 @@ def _not_found(error: ServiceError, context: HintContext) -> str:
             "Does the endpoint end in /v1? Most servers have the completions route below it; not every model has one."
         )
     return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
+
+
+def _is_listing(_: ServiceError, context: HintContext) -> bool:
+    """Return whether the list of models was asked for; completions have a path of their own."""
+    return context.path.partition("?")[0].endswith(MODELS_PATH)
+
+
+def _lists_none(error: ServiceError, context: HintContext) -> bool:
+    return error.status in (404, 405) and _is_listing(error, context)
+
+
+def _no_list(_: ServiceError, context: HintContext) -> str:
+    if "/v1" not in context.path and "api-version=" not in context.path:
+        return "Does the endpoint end in /v1? Most servers list their models below it; some have no list."
+    return "This endpoint may have no list of models: the portal or the server's own settings name them. Check the URL."
 
 
 def _model_failed(error: ServiceError, _: HintContext) -> str:
@@ -226,6 +242,7 @@ _RULES: tuple[Rule, ...] = (
     (_status(413), _too_large),
     (lambda error, _: error.status in _BAD and bool(_LENGTH.search(error.message.lower())), _always(_SHORTEN)),
     (_says(r"exceed_context_size|context_length_exceeded|tokens_limit_reached"), _always(_SHORTEN)),
+    (_lists_none, _no_list),
     (_is_about_model, _model),
     (_kind(AuthError), _auth),
     (_kind(NotFoundError), _not_found),
@@ -234,5 +251,6 @@ _RULES: tuple[Rule, ...] = (
         _always("The gateway is up, the server behind it is not; try again later. --retries allows more attempts."),
     ),
     (_kind(ServerError), _always("The service has trouble; try again later. --retries allows more attempts.")),
+    (_is_listing, _always("Check the endpoint and --api-version; -v shows the exchange.")),
     (lambda *_: True, _rejected),
 )

@@ -1,6 +1,6 @@
 """The service that is called: how requests to it are labelled, and what to advise when it refuses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from completions_cli.api import headers, hints, wire
 from completions_cli.api.endpoint import Endpoint
@@ -32,6 +32,11 @@ class Service:
         return HttpRequest(
             self.endpoint.url, self.labels(request), wire.encode(wire.body(request)), self.secret_headers
         )
+
+    @property
+    def listing(self) -> "Service":
+        """The same service where it lists its models."""
+        return replace(self, endpoint=self.endpoint.listing, extra_parameters=None)
 
     def advised(self, error: CompletionsError) -> CompletionsError:
         """Add a hint to an error of this service, if it has none."""

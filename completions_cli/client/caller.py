@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Self
 
-from completions_cli.api import sampling
+from completions_cli.api import model_list, sampling
 from completions_cli.api.ending import LINGER_SECONDS
+from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
@@ -88,6 +89,37 @@ class Caller:
                     yield sampling.reindex(event, sample, len(requests))
         yield sampling.merge(ends)
 
+    def models(self) -> ModelList:
+        """Return what the service says it serves. Raises the errors of `completions_cli.errors`."""
+        patience = Patience(self._connection.timeout, self._connection.deadline)
+        attempts = Attempts(self._service.listing, self._policy)
+        try:
+            while True:
+                attempts.number += 1
+                try:
+                    return self._list(patience)
+                except (ServiceError, NetworkError) as error:
+                    self._prepare_next(attempts, error, patience)
+        except CompletionsError as error:
+            raise self.mask.error(error) from None
+
+    def _list(self, patience: Patience) -> ModelList:
+        signed = self._outgoing.listing(self._credentials.headers())
+        with self._transport.send(signed, patience) as response:
+            head = Head(response.status, response.headers)
+            if not head.is_success:
+                raise self._failure(head, response)
+            body, broken = bytearray(), None
+            try:
+                for part in response.body():
+                    response.heard()
+                    body += model_list.within_bounds(part, len(body))
+            except DamagedResponseError:
+                raise
+            except CompletionsError as error:
+                broken = error
+            return head.read_models(bytes(body), broken)
+
     def _masked(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
         try:
             yield from self._answer(request, patience)
@@ -104,11 +136,14 @@ class Caller:
             except (ServiceError, NetworkError) as error:
                 if incoming.has_text:
                     raise attempts.last(error) from None
-                if attempts.wants_renewal(error) and self._credentials.refresh():
-                    continue
-                self._wait(attempts.wait_after(error, patience.remaining_in_all()))
+                self._prepare_next(attempts, error, patience)
             else:
                 return
+
+    def _prepare_next(self, attempts: Attempts, error: ServiceError | NetworkError, patience: Patience) -> None:
+        """Renew the credentials or wait, as the next attempt needs. Raises the error when there is to be none."""
+        if not (attempts.wants_renewal(error) and self._credentials.refresh()):
+            self._wait(attempts.wait_after(error, patience.remaining_in_all()))
 
     def _attempt(
         self, request: CompletionRequest, incoming: Incoming, patience: Patience

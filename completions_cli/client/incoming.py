@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from completions_cli.api import document, error_map, kept, retry
+from completions_cli.api import document, error_map, kept, model_list, retry
 from completions_cli.api.document import Whole
 from completions_cli.api.kept import Kept
 from completions_cli.api.masking import Mask
+from completions_cli.api.model_list import ModelList
 from completions_cli.api.reader import ResponseReader
-from completions_cli.errors import CompletionsError, ServiceError
+from completions_cli.errors import CompletionsError, MalformedResponseError, ServiceError
 from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
 from completions_cli.wall_clock import unix_time
 
@@ -50,6 +51,16 @@ class Head:
         except ServiceError as error:
             self.complete(error)
             raise
+
+    def read_models(self, body: bytes, broken: CompletionsError | None = None) -> ModelList:
+        """Read a list of models likewise. Raises the errors of `model_list.read`."""
+        try:
+            return model_list.read(body)
+        except ServiceError as error:
+            self.complete(error)
+            raise
+        except MalformedResponseError as error:
+            raise broken or error from None
 
     def refusal(self, body: bytes) -> ServiceError:
         """Make the error of a body, though it may have broken off: the status says enough."""

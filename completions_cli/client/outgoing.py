@@ -49,6 +49,17 @@ class Outgoing:
             self._secret_headers,
         )
 
+    def listing(self, signing: Mapping[str, str]) -> HttpRequest:
+        """Build the request for the list of models, likewise."""
+        if signing is not self._signing:
+            self._learn(signing)
+        listing = self._service.listing
+        labels = listing.labels(CompletionRequest(None))
+        del labels["content-type"]  # it has no body
+        number = f"{self._id_prefix}{next(self._numbers):012x}"
+        signed = {**labels, _ID_HEADER: number, **signing}
+        return HttpRequest(listing.endpoint.url, signed, b"", self._secret_headers, "GET")
+
     def _learn(self, signing: Mapping[str, str]) -> None:
         for name, value in signing.items():
             self.mask.add_header(name, value)

@@ -37,6 +37,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("For pandas or DuckDB", "completions batch export answers.jsonl -o answers.parquet"),
     ),
     "batch merge": (("Four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
+    "models": (
+        ("What can be named with -m", "completions models"),
+        ("All that the server says of them", "completions models -p team -F json | jq ."),
+    ),
     "config init": (
         ("Ask for all that is needed", "completions config init"),
         (

@@ -77,9 +77,10 @@ def settings(
     return resolve(flags, streams.environ, read_profile_file(options.common, streams))
 
 
-def connection_flags(connection: ConnectionOptions, common: CommonOptions) -> Flags:
-    """Return what was typed of where requests go, and how."""
-    typed = {name: value for name, value in vars(connection).items() if name in SETTINGS and value is not None}
+def connection_flags(connection: ConnectionOptions, common: CommonOptions, **others: str | None) -> Flags:
+    """Return what was typed of where requests go, and how; `others` are settings beside these."""
+    given = {**vars(connection), **others}
+    typed = {name: value for name, value in given.items() if name in SETTINGS and value is not None}
     return Flags(
         profile=common.profile, settings=typed, headers=dict(headers.parse(line) for line in connection.header)
     )

@@ -134,7 +134,7 @@ class _Json:
 
     def finish(self, finished: Finished) -> None:
         indent = 2 if self._destination.is_terminal else None
-        _write_json(self._destination, self._assembler.response(finished.usage), indent)
+        write_json(self._destination, self._assembler.response(finished.usage), indent)
 
     def abort(self) -> None:
         """Half a document helps nobody."""
@@ -152,7 +152,7 @@ class _ChoiceLines:
 
     def finish(self, finished: Finished) -> None:
         for choice in self._assembler.response(finished.usage)["choices"]:
-            _write_json(self._destination, choice)
+            write_json(self._destination, choice)
 
     def abort(self) -> None:
         """Choices are printed whole or not at all."""
@@ -165,7 +165,7 @@ class _ChunkLines:
         self._destination = destination
 
     def chunk(self, chunk: Chunk) -> None:
-        _write_json(self._destination, chunk.raw)
+        write_json(self._destination, chunk.raw)
 
     def finish(self, finished: Finished) -> None:
         """Every line is already out."""
@@ -174,7 +174,8 @@ class _ChunkLines:
         """Every line is already whole."""
 
 
-def _write_json(destination: Destination, value: object, indent: int | None = None) -> None:
+def write_json(destination: Destination, value: object, indent: int | None = None) -> None:
+    """Write what a server sent, as JSON. Raises MalformedResponseError where it cannot be shown as such."""
     try:
         text = wire.dumps(value, indent=indent)
     except UsageError as error:

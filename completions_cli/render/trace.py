@@ -35,10 +35,10 @@ class TraceLines:
                 self._mask.add_header(name, value)
         for _, value in headers.secret_parameters(request.url):
             self._mask.add(value)
-        self._line(f"> POST {request.url}")
+        self._line(f"> {request.method} {request.url}")
         for name, value in shown.items():
             self._line(f"> {name}: {value}")
-        if self._bodies:
+        if self._bodies and request.body:
             self._line(f"> {request.body.decode()}")
 
     def response(self, version: str, status: int, reason: str, received: Mapping[str, str]) -> None:

@@ -31,11 +31,11 @@ class PoolTransport(httpx.BaseTransport):
         self._has_http_proxy = isinstance(self._pool, httpcore.HTTPProxy)
         self._timeout = httpx.Timeout(None, connect=connection.connect_timeout).as_dict()
 
-    def request(self, url: Url, headers: Mapping[str, str], body: bytes) -> httpx.Request:
+    def request(self, method: str, url: Url, headers: Mapping[str, str], body: bytes) -> httpx.Request:
         """Build a request that goes where `url` says, whatever httpx reads in its text."""
         named = {"host": url.origin.authority, **headers}
         return httpx.Request(
-            "POST", str(url), headers=named, content=body, extensions={"url": url, "timeout": self._timeout}
+            method, str(url), headers=named, content=body, extensions={"url": url, "timeout": self._timeout}
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -130,7 +130,7 @@ class SyncTransport:
             self._current.begin(patience)
             try:
                 with failures.mapped(way, self._current, self._connection.connect_timeout):
-                    return pool.handle_request(pool.request(url, request.headers, request.body))
+                    return pool.handle_request(pool.request(request.method, url, request.headers, request.body))
             except CompletionsError as error:
                 self._current.close_unfinished()
                 is_stale = isinstance(error, NetworkError) and self._current.is_on_kept and not self._current.has_read

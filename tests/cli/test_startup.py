@@ -63,8 +63,9 @@ def test_help_loads_no_command(cli: Cli) -> None:
     assert not ours(modules, "commands.", "client", "render", "settings", "api") - _PAGES
 
 
-def test_the_help_of_a_command_loads_that_command_alone(cli: Cli) -> None:
-    modules = loaded(cli, "complete", "--help")
+@pytest.mark.parametrize("command", ["complete", "models"])
+def test_the_help_of_a_command_loads_that_command_alone(command: str, cli: Cli) -> None:
+    modules = loaded(cli, command, "--help")
     assert not modules & (_HEAVY | {"httpx"})
     assert not ours(modules, "client", "render", "batch", "local", "emulator", "commands.batch", "commands.config")
 
@@ -75,7 +76,7 @@ def test_tab_completion_of_a_command_loads_none(cli: Cli) -> None:
     assert not ours(modules, "commands.", "client", "render", "settings", "api") - _PAGES
 
 
-@pytest.mark.parametrize("words", ["complete -p b", "stream -p b", "complete --max", "stream --color a"])
+@pytest.mark.parametrize("words", ["complete -p b", "stream -p b", "complete --max", "stream --color a", "models -p b"])
 def test_tab_completion_after_a_command_loads_neither_http_nor_keyring(words: str, cli: Cli) -> None:
     cli.profile('[profiles.blue]\nendpoint = "https://x"\n')
     modules = tab(cli, words)
@@ -91,6 +92,16 @@ def test_a_call_in_a_pipe_loads_neither_rich_nor_keyring_nor_the_batch(
     modules = loaded(cli.service(scripted_server.url), command, "P")
     assert "httpx" in modules
     # httpx itself imports ssl and asyncio's ground.
+    assert not modules & (_HEAVY - {"ssl", "asyncio"} | {"tomllib"})
+    assert not ours(modules, "batch", "local", "emulator", "commands.batch", "commands.config")
+
+
+def test_a_list_of_models_loads_neither_rich_nor_keyring_nor_the_batch(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(b'{"data":[{"id":"blue"}]}')])
+    modules = loaded(cli.service(scripted_server.url), "models")
+    assert "httpx" in modules
     assert not modules & (_HEAVY - {"ssl", "asyncio"} | {"tomllib"})
     assert not ours(modules, "batch", "local", "emulator", "commands.batch", "commands.config")
 

@@ -1,0 +1,70 @@
+"""`completions models`: what the endpoint serves."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from completions_cli.commands.help_pages import Command
+from completions_cli.commands.option_groups import with_options
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, setting
+from completions_cli.settings.table import FORMATS
+from completions_cli.streams import Streams
+
+if TYPE_CHECKING:
+    from completions_cli.api.model_list import ModelList
+
+app = typer.Typer(add_completion=False)
+
+# An id stays on its line, whatever it holds.
+_LINE_ENDS = str.maketrans({"\n": "\\n", "\r": "\\r"})
+
+
+@app.command(cls=Command)
+@with_options
+def models(
+    streams: Streams,
+    connection: ConnectionOptions,
+    common: CommonOptions,
+    *,
+    format: Annotated[  # noqa: A002 - its name in the table of settings
+        str | None,
+        setting(
+            "format",
+            "-F",
+            panel="Output",
+            metavar="FORMAT",
+            autocompletion=lambda: list(FORMATS),
+            help="text, json (the server's document) or jsonl (one model per line).",
+        ),
+    ] = None,
+) -> None:
+    """List the models that the endpoint serves, one id per line.
+
+    It asks GET /models beside the completions route of the endpoint.
+    """
+    from completions_cli.commands import resolution
+    from completions_cli.render.spinner import Spinner
+    from completions_cli.settings.resolve import resolve
+
+    flags = resolution.connection_flags(connection, common, format=format)
+    settings = resolve(flags, streams.environ, resolution.read_profile_file(common, streams))
+    streams.wants_json = settings.values["format"] != "text"
+    spinner = Spinner("waiting for the list of models", streams.stderr, color=streams.color(streams.stderr))
+    with spinner.turning(), resolution.caller(settings, streams, spinner) as caller:
+        found = caller.models()
+    _show(found, settings.values["format"], streams)
+    if not found.ids:
+        streams.stderr.note("note: the endpoint lists no models")
+
+
+def _show(found: "ModelList", format: str, streams: Streams) -> None:  # noqa: A002 - as above
+    from completions_cli.render.answer import write_json
+
+    if format == "json":
+        write_json(streams.stdout, found.document, 2 if streams.stdout.is_terminal else None)
+        return
+    for entry, name in zip(found.entries, found.ids, strict=True):
+        if format == "jsonl":
+            write_json(streams.stdout, entry)
+        else:
+            streams.stdout.line(name.translate(_LINE_ENDS).encode("utf-8", "replace").decode())
