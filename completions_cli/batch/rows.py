@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 
-from completions_cli.api import json_errors, wire
+from completions_cli.api import infill, json_errors, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.batch.recipe import OWN, PLAIN, Recipe, sent_of_table
 from completions_cli.errors import RowError, UsageError
@@ -52,15 +52,17 @@ class Defaults:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
     model: str | None = None
+    infill: str | None = None
 
     def request(self, row: Row) -> CompletionRequest:
-        """Make the request of a row."""
-        return CompletionRequest(
+        """Make the request of a row. Raises UsageError for a row of tokens with a suffix that is to be spelled."""
+        request = CompletionRequest(
             prompt=row.prompt,
             parameters={**self.parameters, **row.parameters} if row.parameters else self.parameters,
             extra={**self.extra, **row.extra} if row.extra else self.extra,
             model=row.model or self.model,
         )
+        return request if self.infill is None else infill.spelled(request, self.infill)
 
 
 def text_row(number: int, line: bytes) -> Row:

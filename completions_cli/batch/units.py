@@ -9,7 +9,7 @@ from completions_cli.api.kept import Asked
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.rows import Defaults, Row
-from completions_cli.errors import MisfitError
+from completions_cli.errors import MisfitError, RowError, UsageError
 from completions_cli.models import CompletionRequest, Json
 
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
@@ -67,7 +67,12 @@ class Packer:
             if row.error is not None:
                 yield Unit([row], [])
                 continue
-            request = self._defaults.request(row)
+            try:
+                request = self._defaults.request(row)
+            except UsageError as error:
+                row.error = RowError(error.message)
+                yield Unit([row], [])
+                continue
             if self.size == 1 and not pack:
                 yield self._single(row, request)
                 continue

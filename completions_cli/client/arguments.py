@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypedDict, cast
 
-from completions_cli.api import headers, sampling, wire
+from completions_cli.api import headers, infill, sampling, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.auth.given_credential import TokenCredential
 from completions_cli.client.attempts import Wait
@@ -68,6 +68,8 @@ class ClientOptions(TypedDict, total=False):
     """Path of a Unix socket to connect to in place of the endpoint's host; `Client` only."""
     model_path: str | None
     """A GGUF file for the profile `local`."""
+    infill: str | None
+    """The prompt of a call with `suffix` where the server takes none: "<PRE>{prefix}<SUF>{suffix}<MID>"."""
 
 
 class CompletionOptions(TypedDict, total=False):
@@ -89,6 +91,8 @@ class CompletionOptions(TypedDict, total=False):
     """Avoid tokens already used, -2 to 2."""
     model: str | None
     """Model to name in the body."""
+    suffix: str | None
+    """Text that comes after what is to be written."""
     extra: Mapping[str, Json] | None
     """Parameters of the model's own, sent beside the documented ones."""
     samples: int
@@ -120,10 +124,12 @@ def requests(
     """Make the requests of one call. Raises UsageError."""
     unset = _unset(settings, options.get("unset") or ())
     parameters = _parameters(settings, unset, options)
-    extra = _extra(settings, unset, options.get("extra") or {})
+    extra = _extra(settings, unset, options.get("extra") or {}) | _suffix(options.get("suffix"))
     samples = _samples(options)
     model = options.get("model") or settings.values["model"]
-    request = CompletionRequest(_prompt(prompt), parameters, extra, model, stream)
+    given = prompt if prompt == "" and options.get("suffix") else _prompt(prompt)
+    asked = CompletionRequest(given, parameters, extra, model, stream)
+    request = infill.spelled(asked, settings.values["infill"])
     return sampling.expand(request, samples, streams_arrays=settings.is_local)
 
 
@@ -160,6 +166,14 @@ def _extra(settings: Settings, unset: Collection[str], extra: Mapping[str, Json]
         if name in DOCUMENTED:
             raise UsageError(f"{name} is no extra parameter", hint=f"Give it as an argument of its own: {name}=…")
     return {name: value for name, value in settings.extra.items() if name not in unset} | {**extra}
+
+
+def _suffix(suffix: Json) -> dict[str, Json]:
+    if suffix is None:
+        return {}
+    if not isinstance(suffix, str):
+        raise UsageError("suffix must be a string")
+    return {infill.SUFFIX: suffix}
 
 
 def _samples(options: CompletionOptions) -> int:

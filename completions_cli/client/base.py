@@ -50,6 +50,7 @@ class ServiceClient(ABC):
         client_key: str | None = None,
         unix_socket: str | None = None,
         model_path: str | None = None,
+        infill: str | None = None,
         **unknown: Never,
     ) -> None:
         options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
@@ -93,6 +94,7 @@ class ServiceClient(ABC):
         client_key: str | None = None,
         unix_socket: str | None = None,
         model_path: str | None = None,
+        infill: str | None = None,
         **unknown: Never,
     ) -> Self:
         """Make the client that `completions -p NAME --config CONFIG` would use; what is given overrides the profile.

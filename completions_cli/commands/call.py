@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli.api import sampling, wire
+from completions_cli.api import infill, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, PromptOptions
@@ -41,7 +41,8 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     settings = resolution.settings(streams, options, format=output.format, body=body, escapes=prompts.escapes)
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source, text)
-    first = _request(text, settings, streaming=streaming)
+    asked = _request(text, settings, streaming=streaming)
+    first = infill.spelled(asked, settings.values["infill"])
     requests = sampling.expand(first, output.samples, streams_arrays=settings.is_local)
     if output.dry_run or output.curl:
         _show_request(streams, settings, requests, as_curl=output.curl)
@@ -51,7 +52,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         streaming=streaming,
         final_newline=not output.no_newline,
         separator=separator,
-        echo=answer.echo_of(first.prompt, output.samples * first.choices_each) if output.echo else None,
+        echo=answer.echo_of(asked.prompt, output.samples * first.choices_each) if output.echo else None,
         choices=first.choice_count * output.samples,
     )
     with ExitStack() as stack:
@@ -97,7 +98,7 @@ def _source(prompts: PromptOptions, streams: Streams) -> PromptSource:
 
 def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Prompt | None) -> None:
     resolution.warn(streams, settings)
-    for warning in prompt_source.warnings(prompt):
+    for warning in prompt_source.warnings(prompt, settings.extra.get(infill.SUFFIX)):
         streams.stderr.note(warning)
     if not source.uses_stdin and streams.stdin_holds_data():
         streams.stderr.note(

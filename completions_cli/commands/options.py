@@ -109,9 +109,18 @@ class PromptOptions:
     edit: Annotated[bool, _prompt("--edit", "-e", help="Write the prompt in $VISUAL or $EDITOR.")] = False
     prepend: Annotated[str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Text before the prompt.")] = None
     append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Text after the prompt.")] = None
+    suffix: Annotated[
+        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text after what is to be written.")
+    ] = None
+    cursor: Annotated[
+        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this place of the file given with -f.")
+    ] = None
     keep_newline: Annotated[bool, _prompt("--keep-newline", help="Keep the final newline of stdin or a file.")] = False
     escapes: Annotated[
-        bool, _prompt("--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --stop.")
+        bool,
+        _prompt(
+            "--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --suffix, --stop."
+        ),
     ] = False
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from completions_cli.api import near_names
+from completions_cli.api.infill import SUFFIX
+from completions_cli.commands import cursor
 from completions_cli.commands.options import PromptOptions
 from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
 from completions_cli.errors import UsageError
@@ -36,12 +38,22 @@ class PromptSource:
         self.uses_stdin = bool(self._stdin_readers())
 
     def read(self, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
-        """Return the prompt, and the other fields of the body that `--request` gave.
+        """Return the prompt, and the other fields of the body: those that `--request` gave, and the suffix.
 
         `parse` checks that a JSON value is one of the prompt's forms. Raises UsageError.
         """
         flags = self._flags
         self._check_one_source()
+        if flags.cursor is not None:
+            before, after = cursor.cut(self._text_of(flags.file[0]), flags.cursor, _name(flags.file[0]))
+            return self._surround(before), {SUFFIX: after}
+        prompt, fields = self._read(parse)
+        if flags.suffix is not None:
+            fields[SUFFIX] = self._affix(flags.suffix, "--suffix")
+        return prompt, fields
+
+    def _read(self, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
+        flags = self._flags
         if flags.request is not None:
             return self._request(flags.request, parse)
         if flags.tokens is not None:
@@ -69,6 +81,7 @@ class PromptSource:
             "the prompt": not self._given(),
             "--prepend": flags.prepend == "@-",
             "--append": flags.append == "@-",
+            "--suffix": flags.suffix == "@-",
         }
         return ["--file"] * flags.file.count("-") + [name for name, reads in named.items() if reads]
 
@@ -94,6 +107,8 @@ class PromptSource:
             if "--request" in given:
                 hint = "Put the prompt into the body given with --request."
             raise UsageError(f"the prompt comes from more than one place: {', '.join(given)}", hint=hint)
+        if self._flags.cursor is not None:
+            self._check_cursor(given)
         if not given and self._stdin_is_terminal:
             raise UsageError(
                 "no prompt", hint="Give it as an argument, with -f FILE, or pipe it in; --help shows every way."
@@ -103,6 +118,15 @@ class PromptSource:
             raise UsageError(
                 f"standard input can be read only once, not for {' and '.join(readers)}",
                 hint="Put one of them into a file.",
+            )
+
+    def _check_cursor(self, given: list[str]) -> None:
+        if given != ["--file"] or len(self._flags.file) != 1:
+            raise UsageError("--cursor needs the one file that it is in", hint="As in -f main.py --cursor 12:5.")
+        if self._flags.suffix is not None:
+            raise UsageError(
+                "--cursor and --suffix both say what comes after the gap",
+                hint="Leave out --suffix: it is the text after the cursor.",
             )
 
     def _edited(self, edit: Callable[[str], str]) -> str:
@@ -116,7 +140,7 @@ class PromptSource:
         if flags.prompt is not None and flags.prompt != "-":
             return argument(flags.prompt, "PROMPT", escapes=flags.escapes)
         if flags.file:
-            texts = [self._drop_newline(_something(self._file(path), _name(path))) for path in flags.file]
+            texts = [self._text_of(path) for path in flags.file]
             return texts[0] if len(texts) == 1 else texts
         text = _something(decoded(self._read_stdin(), _STDIN), _STDIN)
         if flags.null:
@@ -179,6 +203,9 @@ class PromptSource:
             text, where = checked(value, name), name
         return parse_json(text, where)
 
+    def _text_of(self, path: str) -> str:
+        return self._drop_newline(_something(self._file(path), _name(path)))
+
     def _file(self, path: str) -> str:
         if path == "-":
             return decoded(self._read_stdin(), _STDIN)
@@ -191,13 +218,13 @@ class PromptSource:
         return text[:-2] if text.endswith("\r\n") else text[:-1]
 
 
-def warnings(prompt: Prompt | None) -> list[str]:
-    """Collect what is worth a word about a prompt, though it is sent as it is."""
+def warnings(prompt: Prompt | None, suffix: Json = None) -> list[str]:
+    """Collect what is worth a word about a prompt, though it is sent as it is. One with a suffix may be empty."""
     texts = [prompt] if isinstance(prompt, str) else [text for text in prompt or () if isinstance(text, str)]
     found = []
     if prompt is None:
         found.append("warning: the request has no prompt, so the model begins a document of its own")
-    elif not any(texts) and (texts or not prompt):
+    elif not any(texts) and (texts or not prompt) and not suffix:
         found.append("warning: the prompt is empty, and is sent as it is")
     if any(text.startswith("\ufeff") for text in texts):
         found.append("note: the prompt begins with a byte order mark (U+FEFF), which is sent, too")

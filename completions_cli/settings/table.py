@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
+from completions_cli.api import infill
 from completions_cli.models import Json
 from completions_cli.settings import numbers
 
@@ -61,6 +62,7 @@ class Values(TypedDict):
     client_key: str | None
     unix_socket: str | None
     model_path: str | None
+    infill: str | None
     format: str
 
 
@@ -83,6 +85,12 @@ def _command(value: Json) -> list[str]:
     if isinstance(value, list) and value and all(isinstance(word, str) for word in value) and value[0]:
         return value
     raise ValueError('an array of words, as in ["pass", "show", "foundry"]')
+
+
+def _infill(value: Json) -> str:
+    if isinstance(value, str) and infill.is_template(value):
+        return value
+    raise ValueError(f'a text with {{prefix}} and {{suffix}} in it, as in "{infill.EXAMPLE}"')
 
 
 def _choice(*words: str) -> Kind:
@@ -112,6 +120,7 @@ HEADER = Kind(_header, _header)
 SECONDS = Kind(_float(numbers.SECONDS.check), _float(numbers.SECONDS.parse))
 WAIT = Kind(_float(numbers.WAIT.check), _float(numbers.WAIT.parse))
 RETRIES = Kind(numbers.RETRIES.check, numbers.RETRIES.parse)
+INFILL = Kind(_infill, _infill)
 COMMAND = Kind(_command, lambda text: _command(_json(text)))
 
 
@@ -147,6 +156,7 @@ SETTINGS = {
         Setting("client_key", TEXT, flag="--client-key"),
         Setting("unix_socket", TEXT, flag="--unix-socket"),
         Setting("model_path", TEXT, flag="--model-path"),
+        Setting("infill", INFILL),
         Setting(
             "format",
             _choice(*FORMATS),

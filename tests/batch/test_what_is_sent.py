@@ -111,6 +111,22 @@ def test_of_a_json_row_its_own_words_are_sent(
     assert records(output)[0]["metadata"] == kept
 
 
+@pytest.mark.parametrize("pack", ["1", "4"])
+def test_the_suffix_of_a_row_is_spelled_as_the_profile_says(
+    pack: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path, output: Path
+) -> None:
+    cli.profile(
+        f'[profiles.code]\nendpoint = "{scripted_server.url}"\nauth = "none"\ninfill = "<P>{{prefix}}<S>{{suffix}}<M>"\n'
+    )
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt":"a","suffix":"b"}\n{"id":"tokens","prompt":[1],"suffix":"b"}\n', encoding="utf-8")
+    scripted_server.play([ANSWER])
+    assert batch(cli, path, "-o", output, "-p", "code", "--pack", pack).code == 13
+    assert bodies(scripted_server) == [{"prompt": "<P>a<S>b<M>", "max_tokens": 256}]
+    failed = next(record for record in records(output) if record["id"] == "tokens")
+    assert "not of tokens" in failed["error"]["message"]
+
+
 def test_a_plan_lists_what_is_sent_and_kept(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt":"P","answer":"A","n":2,"max_token":3}\n{"prompt":"Q","seed":1}\n', encoding="utf-8")

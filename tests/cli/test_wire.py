@@ -53,6 +53,8 @@ def sent(server: ScriptedServer) -> tuple[str, dict[str, str], bytes]:
         ),
         (["-x", "a.b:=1", "-x", "a.c=x"], '{"prompt":"P","max_tokens":256,"a":{"b":1,"c":"x"}}'),
         (["-n", "2"], '{"prompt":["P","P"],"max_tokens":256}'),
+        (["--suffix", "S \n"], '{"prompt":"P","max_tokens":256,"suffix":"S \\n"}'),
+        (["--suffix", "S", "-n", "2"], '{"prompt":["P","P"],"max_tokens":256,"suffix":"S"}'),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -101,6 +103,51 @@ def test_prompt_bytes_are_exact(
         for line in result.stderr.splitlines()
     )
     assert sent(scripted_server)[2].decode() == f'{{"prompt":{prompt},"max_tokens":256}}'
+
+
+@pytest.mark.parametrize("command", ["complete", "stream"])
+def test_a_file_is_cut_at_the_cursor_and_the_middle_printed_alone(
+    command: str, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([ANSWER])
+    result = cli.service(scripted_server.url).run(command, "-f", "-", "--cursor", "1:1", stdin="a\r\né\n".encode())
+    assert (result.code, result.stdout, result.stderr) == (0, b"ok\n", "")
+    _, headers, body = sent(scripted_server)
+    assert (json.loads(body)["prompt"], json.loads(body)["suffix"]) == ("", "a\r\né")
+    assert headers["extra-parameters"] == "pass-through"
+
+
+def test_a_profile_spells_infill_as_one_prompt(cli: Cli, scripted_server: ScriptedServer) -> None:
+    cli.profile(
+        f'[profiles.code]\nendpoint = "{scripted_server.url}"\nauth = "none"\n'
+        'infill = "<S>{suffix}<P>{prefix}{x}<M>"\n'
+    )
+    for args, prompt in (
+        (["--suffix", "{prefix}"], "<S>{prefix}<P>{suffix}{x}<M>"),
+        (["-x", "suffix="], "<S><P>{suffix}{x}<M>"),
+        ([], "{suffix}"),
+    ):
+        scripted_server.play([ANSWER])
+        assert cli.run("complete", "-p", "code", "{suffix}", *args).stdout == b"ok\n"
+        _, headers, body = sent(scripted_server)
+        assert json.loads(body) == {"prompt": prompt, "max_tokens": 256}
+        assert "extra-parameters" not in headers
+    scripted_server.play([ANSWERS])
+    assert cli.run("complete", "-p", "code", "--prompt-json", '["a","b"]', "--suffix", "c").code == 0
+    assert json.loads(sent(scripted_server)[2])["prompt"] == ["<S>c<P>a{x}<M>", "<S>c<P>b{x}<M>"]
+    result = cli.run("complete", "-p", "code", "--tokens", "[1]", "--suffix", "c")
+    assert (result.code, "not of tokens" in result.stderr) == (2, True)
+    scripted_server.play([ANSWER])
+    assert cli.run("complete", "-p", "code", "a", "--suffix", "c", "--echo").stdout == b"aok\n"
+
+
+@pytest.mark.parametrize("template", ["", "<PRE>{prefix}<MID>", "{suffix}", "{ prefix }{suffix}"])
+def test_an_infill_without_both_names_is_refused(template: str, cli: Cli) -> None:
+    cli.profile(f'[profiles.code]\nendpoint = "http://127.0.0.1:1"\ninfill = "{template}"\n')
+    result = cli.run("complete", "-p", "code", "P")
+    assert (result.code, result.stdout) == (3, b"")
+    assert "infill must be a text with {prefix} and {suffix}" in result.stderr
+    assert "\nhint: " in result.stderr
 
 
 @pytest.mark.parametrize("prompt", ["-5 degrees", "- milk\n- eggs=2\n-", "--- title"])
@@ -273,6 +320,7 @@ def test_a_profile_gives_what_flags_do_not(cli: Cli, scripted_server: ScriptedSe
         (["P", "--endpoint", "ftp://host"], 3, "ftp"),
         (["P", "--endpoint", "https://user:pw@host"], 3, "password"),
         (["P", "--no-such-option"], 2, "--no-such-option"),
+        (["P", "--cursor", "1:1"], 2, "--cursor"),
     ],
 )
 def test_nothing_is_sent_when_the_command_line_is_wrong(

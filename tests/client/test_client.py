@@ -132,6 +132,23 @@ def test_what_is_given_is_what_is_sent(kind: Callable[..., Calls], scripted_serv
         assert f"\r\n{line}" in head
 
 
+@pytest.mark.parametrize(
+    ("prompt", "template", "sent"),
+    [
+        ("P", None, {"prompt": "P", "suffix": "S"}),
+        ("", None, {"prompt": "", "suffix": "S"}),
+        ("{suffix}", "<P>{prefix}<S>{suffix}<M>", {"prompt": "<P>{suffix}<S>S<M>"}),
+    ],
+)
+def test_a_suffix_is_sent_or_spelled(
+    prompt: str, template: str | None, sent: dict[str, str], kind: Callable[..., Calls], scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([WHOLE])
+    kind(scripted_server.url, api_key=KEY, infill=template).complete(prompt, suffix="S")
+    assert body(scripted_server) == {"max_tokens": 256, **sent}
+    assert (b"extra-parameters: pass-through" in scripted_server.requests[0].lower()) is (template is None)
+
+
 def test_a_stream_gives_its_pieces_and_then_the_whole(
     kind: Callable[..., Calls], scripted_server: ScriptedServer
 ) -> None:
@@ -229,6 +246,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a key of two lines": ({"api_key": "a\nb"}, ConfigError, "the key from api_key holds characters"),
     "a word for a number": ({"api_key": KEY, "timeout": "soon"}, UsageError, "timeout must be a positive number"),
     "a wrong word": ({"auth": "basic"}, UsageError, "auth must be key, entra or none"),
+    "an infill of one text": ({"api_key": KEY, "infill": "{prefix}"}, UsageError, "infill must be a text with"),
     "a header of two lines": ({"api_key": KEY, "headers": {"a": "b\nc"}}, UsageError, "the value of header a"),
     "a name mistyped": ({"api_key": KEY, "time_out": 3}, TypeError, "'time_out'; did you mean 'timeout'"),
 }
@@ -247,6 +265,7 @@ def test_what_makes_no_sense_is_refused_at_once(name: str, kind: Callable[..., C
     [
         ({"temperature": "hot"}, UsageError, "temperature must be a number"),
         ({"extra": {"seed": 1}}, UsageError, "seed is no extra parameter"),
+        ({"suffix": 5, "prompt": "P"}, UsageError, "suffix must be a string"),
         ({"unset": ["max_token"]}, UsageError, "there is no parameter 'max_token'"),
         ({"samples": 0}, UsageError, "samples must be"),
         ({"prompt": []}, UsageError, "not one of the forms"),

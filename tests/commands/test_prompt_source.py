@@ -352,6 +352,92 @@ def test_prepend_and_append_take_files_and_every_text_prompt(tmp_path: Path) -> 
     assert read(prompt="a", prepend="", append="") == "a"
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=SOMETHING, keeps=st.booleans())
+def test_the_texts_around_every_cursor_are_the_file(tmp_path: Path, content: bytes, *, keeps: bool) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(content)
+    whole = (content if keeps else without_newline(content)).decode()
+    for number, line in enumerate(whole.split("\n"), 1):
+        for column in range(1, len(line) + 2):
+            before, rest = read_all(file=[str(file)], cursor=f"{number}:{column}", keep_newline=keeps)
+            assert isinstance(before, str)
+            assert before + rest["suffix"] == whole
+            assert (before.count("\n") + 1, len(before.split("\n")[-1]) + 1) == (number, column)
+        assert f"{len(line)} character" in refused(
+            file=[str(file)], cursor=f"{number}:{len(line) + 2}", keep_newline=keeps
+        )
+    lines = whole.count("\n") + 1
+    assert f"{lines} line" in refused(file=[str(file)], cursor=f"{lines + 1}:1", keep_newline=keeps)
+
+
+@pytest.mark.parametrize(
+    ("content", "cursor", "before", "after"),
+    [
+        (b"ab\ncd\n", "1:1", "", "ab\ncd"),
+        (b"ab\ncd\n", "2:3", "ab\ncd", ""),
+        (b"ab\r\ncd\r\n", "1:4", "ab\r", "\ncd"),
+        ("é😀x\u2028y".encode(), "1:3", "é😀", "x\u2028y"),
+        (b"a\n\nb", "002:1", "a\n", "\nb"),
+    ],
+)
+def test_a_cursor_cuts_a_file_in_two(content: bytes, cursor: str, before: str, after: str) -> None:
+    assert read_all(Stdin(content), file=["-"], cursor=cursor) == (before, {"suffix": after})
+
+
+@pytest.mark.parametrize(
+    ("cursor", "words"),
+    [
+        ("3:1", "which has 2 lines"),
+        ("0:1", "which has 2 lines"),
+        ("999999999999999999:1", "which has 2 lines"),
+        ("2:4", "which has 2 lines; line 2 has 2 characters"),
+        ("1:0", "line 1 has 1 character"),
+        ("1", "LINE:COL"),
+        ("1:", "LINE:COL"),
+        ("-1:1", "LINE:COL"),
+        ("1:1:1", "LINE:COL"),
+        ("\u0661:1", "LINE:COL"),
+        ("1" * 5000 + ":1", "LINE:COL"),
+        ("", "LINE:COL"),
+    ],
+)
+def test_a_cursor_outside_the_file(cursor: str, words: str) -> None:
+    assert words in refused(Stdin(b"a\ncd\n"), file=["-"], cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"prompt": "P"}, "one file"),
+        ({}, "one file"),
+        ({"file": ["a", "b"]}, "one file"),
+        ({"request": "{}"}, "one file"),
+        ({"file": ["a"], "prompt": "P"}, "more than one place"),
+        ({"file": ["a"], "suffix": "x"}, "--suffix"),
+    ],
+)
+def test_a_cursor_is_in_one_file(flags: dict[str, Any], words: str) -> None:
+    assert words in refused(cursor="1:1", **flags)
+
+
+def test_a_suffix_comes_as_typed_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b" end\r\n")
+    for flags, suffix in (
+        ({"suffix": "\\n"}, "\\n"),
+        ({"suffix": "\\n", "escapes": True}, "\n"),
+        ({"suffix": ""}, ""),
+        ({"suffix": f"@{file}"}, " end"),
+        ({"suffix": f"@{file}", "keep_newline": True}, " end\r\n"),
+    ):
+        assert read_all(prompt="P", **flags) == ("P", {"suffix": suffix})
+    assert read_all(Stdin(b"in\n"), prompt="P", suffix="@-") == ("P", {"suffix": "in"})
+    assert read_all(request='{"prompt":"P","suffix":"old","n":2}', suffix="new") == ("P", {"suffix": "new", "n": 2})
+    assert "only once" in refused(Stdin(b"in"), suffix="@-")
+    assert "UTF-8" in refused(prompt="P", suffix="\udcff")
+
+
 @pytest.mark.parametrize("flags", [{"tokens": "[1]"}, {"prompt_json": "[1]"}, {"request": '{"prompt":[[1]]}'}])
 def test_tokens_cannot_be_surrounded(flags: dict[str, Any]) -> None:
     assert "not of tokens" in refused(append="x", **flags)

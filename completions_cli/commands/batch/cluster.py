@@ -103,7 +103,7 @@ def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings
         epoch=output.epoch,
         kind=output.kind,
         output_format=described.output_format,
-        defaults=Defaults(settings.parameters, settings.extra, settings.values["model"]),
+        defaults=Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"]),
         policy=choices.retry_policy(settings),
         samples=chosen.samples,
         pack=chosen.pack,

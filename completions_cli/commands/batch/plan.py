@@ -31,7 +31,7 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     for line in source.survey().notes:
         streams.stderr.note(line)
     done = _done(chosen, source, lambda: choices.run_file(chosen, settings, source))
-    defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
+    defaults = Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"])
     packer = Packer(defaults, chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
     found = plan.draw_up(source.rows(lambda number: number in chosen.selection and not settled(number)), packer)

@@ -153,7 +153,7 @@ class _Job:
         from completions_cli.transport.asynchronous import AsyncTransport
 
         settings = self.settings
-        defaults = Defaults(settings.parameters, settings.extra, settings.values["model"])
+        defaults = Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"])
         packer = Packer(defaults, self.chosen.samples, self.chosen.pack, streams_arrays=settings.is_local)
         recovered, selection = self.space.recovered, self.chosen.selection
         settled = recovered.settled(self.chosen.retry_failed)
