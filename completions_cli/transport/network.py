@@ -19,6 +19,7 @@ from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import PROXY, Peer, Route
 
 _REQUEST_BEGINS = b"POST "
+_TURN = 0.5  # seconds
 
 
 class CurrentExchange(threading.local):
@@ -69,12 +70,23 @@ class PatientStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what there is, within the exchange's patience."""
-        received = self._inner.read(max_bytes, self._wait(timeout))
+        received = self._read(max_bytes, self._wait(timeout))
         if received:
             self._current.has_read = True
         else:
             self._current.has_ended = True
         return received
+
+    def _read(self, max_bytes: int, seconds: float | None) -> bytes:
+        """Wait in short turns: a signal that comes just before a wait does not end it, and would be lost until then."""
+        ends = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = _TURN if ends is None else ends - time.monotonic()
+            try:
+                return self._inner.read(max_bytes, min(_TURN, max(0.0, left)))
+            except httpcore.ReadTimeout:
+                if left <= _TURN and ends is not None:
+                    raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send; the first bytes of a request bind this connection to its exchange."""
