@@ -47,6 +47,14 @@ completions() {
 """
 
 
+# Source files that the pages complete; they are no modules of ours, so they are not in the folder that ruff checks.
+CODE = {
+    "before.py": "def area(r):\n    return",
+    "after.py": "\n\nprint(area(2))\n",
+    "main.py": "\n".join(f"line_{number} = {number}" for number in range(1, 16)) + "\n",
+}
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block, and the one with its output if there is one."""
@@ -103,6 +111,8 @@ def workshop(tmp_path: Path, endpoints: dict[str, str]) -> Path:
     for file in WORKSHOP.iterdir():
         text = file.read_text(encoding="utf-8")
         (folder / file.name).write_text(_placed(text, endpoints), encoding="utf-8")
+    for name, text in CODE.items():
+        (folder / name).write_text(text, encoding="utf-8")
     if not shutil.which("git"):
         return folder
     git = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@example.com"]
