@@ -1,0 +1,3 @@
+function area(r) {
+  return 
+}
