@@ -51,9 +51,9 @@ class Recipe:
         return [name for name in all_columns if name in roots | self.send | self.keep | {"id"}]
 
     def keeps(self, name: str) -> bool:
-        """Return whether a field comes back. One that is used or sent does only when it was named."""
+        """Return whether a field comes back. One that is the prompt, or is sent, does only when it was named."""
         if self.keep is None:
-            return name not in self.prompt_names and name not in self.send
+            return name not in self.send and (self.template is not None or name not in _PROMPT)
         return name in self.keep
 
 

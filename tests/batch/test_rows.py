@@ -135,11 +135,14 @@ def test_a_table_without_its_column_is_refused() -> None:
 
 def test_templates_use_columns_and_send_none_of_them() -> None:
     rows = read(b"id,text,lang,n\n7,Guten Tag,en,3\n", "csv", "To {lang}: {text} {{}}")
-    assert [(row.id, row.prompt, row.metadata) for row in rows] == [("7", "To en: Guten Tag {}", {"n": "3"})]
+    assert [(row.id, row.prompt, row.metadata) for row in rows] == [
+        ("7", "To en: Guten Tag {}", {"text": "Guten Tag", "lang": "en", "n": "3"})
+    ]
     line = b'{"id":1,"text":"t","n":3,"list":[1,"x"],"top_k":4,"temperature":0.5}\n"bare"\n{"text":"t"}\n'
     rows = read(line, "jsonl", "{text} {n} {list}")
     assert rows[0].prompt == 't 3 [1,"x"]'
-    assert (rows[0].metadata, dict(rows[0].extra), dict(rows[0].parameters)) == ({"top_k": 4}, {}, {"temperature": 0.5})
+    assert rows[0].metadata == {"text": "t", "n": 3, "list": [1, "x"], "top_k": 4}
+    assert (dict(rows[0].extra), dict(rows[0].parameters)) == ({}, {"temperature": 0.5})
     assert errors(rows)[1:] == ["not an object", "no value for {n} of the template"]
 
 

@@ -49,7 +49,7 @@ class RowOptions:
         _rows(
             "--keep-columns",
             metavar="A,B|all|none",
-            help="Columns that come back as metadata. (default all but those of the template)",
+            help="Columns that come back as metadata. (default all but the prompt)",
         ),
     ] = None
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
