@@ -35,9 +35,10 @@ class CompletionRequest:
     @property
     def prompt_count(self) -> int:
         """How many prompts the request carries."""
-        if isinstance(self.prompt, list) and self.prompt and not isinstance(self.prompt[0], int):
-            return len(self.prompt)
-        return 1
+        prompt = self.prompt  # the many requests of a batch come by here, and almost all with a text
+        if type(prompt) is str or not isinstance(prompt, list) or not prompt or isinstance(prompt[0], int):
+            return 1
+        return len(prompt)
 
     @property
     def choices_each(self) -> int:

@@ -146,12 +146,12 @@ class _watched:  # noqa: N801 - a context manager, of which each exchange enters
 
     __slots__ = ("_answering", "_lost", "_started")
 
-    def __init__(self, *, answering: bool) -> None:
+    def __init__(self, *, answering: bool, lost: LostCancellation | None = None) -> None:
         self._answering = answering
+        self._lost = lost or LostCancellation()
 
     def __enter__(self) -> None:
         self._started = time.monotonic()
-        self._lost = LostCancellation()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._lost.check()
@@ -272,14 +272,14 @@ class AsyncTransport:
         if self._deadline is not None:
             builder = builder.timeout(self._deadline)
         # An exit stack would cost as much as all else in here.
-        streamed = builder.build_streamed()
-        with _watched(answering=False):
+        streamed, lost = builder.build_streamed(), LostCancellation()
+        with _watched(answering=False, lost=lost):
             inner = await streamed.__aenter__()
         try:
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
             _refuse_proxys(inner, link)
-            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None)
+            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None, lost)
             broken = await self._read(received, link, listen)
         finally:
             await streamed.__aexit__(None, None, None)
@@ -293,7 +293,7 @@ class AsyncTransport:
     async def _read(self, received: Received, link: Link, listen: Listen | None) -> CompletionsError | None:
         """Read a body as far as it comes; return what it broke off with, if it did."""
         try:
-            with _watched(answering=True):
+            with _watched(answering=True, lost=received.lost):
                 await received.read(listen, self._connection.timeout)
         except TimeoutError:
             return reports.silent(str(link.route.target), self._connection.timeout)

@@ -22,7 +22,8 @@ _Found = TypeVar("_Found")
 class Received:
     """What came of a body so far. `most` bytes are allowed; None is for an error, of which the rest is left unread."""
 
-    def __init__(self, inner: Response, most: int | None) -> None:
+    def __init__(self, inner: Response, most: int | None, lost: "LostCancellation") -> None:
+        self.lost = lost
         self._inner = inner
         self._most = most
         self._parts: list[bytes] = []
@@ -43,9 +44,8 @@ class Received:
         left = _length(self._inner)
         until = _Until(timeout)
         tell: Tell | None = None
-        lost = LostCancellation()
         while (part := await self._next(until.moment)) is not None:
-            lost.check()
+            self.lost.check()
             if left is not None:
                 left -= len(part)
             begin = len(self._parts)
