@@ -88,7 +88,7 @@ class Run:
         """Let time pass until the measure ends."""
         end = self.cell.end
         for client in self.clients:
-            self.at(self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc]
+            self.at(self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc] # a default binds it
         while self.events:
             self.now, _, event = heapq.heappop(self.events)
             if self.now > end:
@@ -117,7 +117,7 @@ class Run:
                 return
             row = self.next_row(client)
             ticket = client.pace.leave(self.now, guess, guess)
-            self.at(self.now + HALF_TRIP, lambda ticket=ticket, row=row: self.arrive(client, ticket, row))  # type: ignore[misc]
+            self.at(self.now + HALF_TRIP, lambda ticket=ticket, row=row: self.arrive(client, ticket, row))  # type: ignore[misc] # so here
 
     def wake(self, client: Client, moment: float) -> None:
         """Look again at a moment, unless that is to be done earlier anyway."""
@@ -161,7 +161,7 @@ class Run:
 
     def refuse(self, client: Client, ticket: Ticket, row: Row, asked: float | None) -> None:
         """Have a client see a refusal; the row comes back when it may."""
-        if self.cell.status == 429:  # noqa: PLR2004
+        if self.cell.status == 429:  # noqa: PLR2004 - as servers say it
             client.pace.refused(self.now, ticket, asked)
         else:
             client.pace.failed(self.now, ticket, overloaded=True)

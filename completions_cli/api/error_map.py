@@ -98,7 +98,7 @@ def _without_status(message: str, status: int) -> str:
 
 def _is_spent(status: int, said: ErrorBody, wait: float | None) -> bool:
     """Return whether money or credits are used up: by its code, or by words that name no moment to try again."""
-    return status in _ABOUT_MONEY and (said.is_spent or (said.is_quota and wait is None and status != 400))  # noqa: PLR2004
+    return status in _ABOUT_MONEY and (said.is_spent or (said.is_quota and wait is None and status != 400))  # noqa: PLR2004 - a status
 
 
 def from_event(value: Json, text: str) -> ServiceError:

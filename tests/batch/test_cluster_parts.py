@@ -34,7 +34,7 @@ pytest.importorskip("pyarrow")
 LINES = [b'"a"', b"", b'{"prompt": "b", "id": 7}', b'\xef\xbb\xbf"c"', b"\xff\xfe", b"not JSON", b'"d\r"', b"  "]
 
 
-def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Partition:  # noqa: B008
+def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Partition:  # noqa: B008 - frozen
     files = inputs.find(str(place), kind)
     return Partition(files, [inputs.count(file) for file in files], selection, inputs.STRIDE)
 

@@ -158,6 +158,18 @@ def test_one_retry_after_holds_everybody() -> None:
     assert pace.wait(8.1, 0, 0) == 0.0
 
 
+def test_no_test_of_a_wait_shortens_a_pause() -> None:
+    pace = Pace(Concurrency(10), None, None, 0.0)
+    pace.refused(0.0, pace.leave(0.0, 0, 0), 1.0)  # the first wait is kept whole
+    pace.refused(2.0, pace.leave(2.0, 0, 0), 8.0)  # the second is tested
+    assert pace.wait(6.5, 0, 0) == 0.0
+    pace.pause(9.0)
+    assert pace.wait(6.5, 0, 0) == pytest.approx(2.5)
+    assert pace.wait(9.0, 0, 0) == 0.0
+    pace.pause(20.0)
+    assert pace.wait(12.0, 0, 0) == pytest.approx(8.0)
+
+
 def test_a_shorter_wait_does_not_shorten_a_longer_one() -> None:
     pace = Pace(Concurrency(10), None, None, 0.0)
     one, other = pace.leave(0.0, 0, 0), pace.leave(0.0, 0, 0)

@@ -16,6 +16,7 @@ class RetryAfter:
     """
 
     def __init__(self) -> None:
+        self._paused_until = float("-inf")  # which no test shortens
         self._until = float("-inf")
         self._test_at = float("inf")
         self._tested_at: float | None = None
@@ -28,6 +29,8 @@ class RetryAfter:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may go out."""
+        if now < self._paused_until:
+            return self._paused_until - now
         if now >= self._until:
             return 0.0
         if self._tested_at is None:
@@ -70,12 +73,11 @@ class RetryAfter:
 
     def pause(self, until: float) -> None:
         """Send nothing before `until`, come what may."""
-        if until > self._until:
-            self._until, self._test_at, self._tested_at = until, float("inf"), None
+        self._paused_until = max(self._paused_until, until)
 
     def left(self, now: float) -> float:
         """Return how long everybody is to wait, in seconds, tests left aside."""
-        return max(0.0, self._until - now)
+        return max(0.0, max(self._until, self._paused_until) - now)
 
     def _begin(self, now: float, seconds: float) -> None:
         self._episodes += 1
