@@ -26,8 +26,8 @@ from pathlib import Path
 import limiters
 from limiters import COMPLETION, PROMPT, Ask, Cell, Queue
 
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.pace import FULL, Pace, Ticket
 
 USED, REFUSED, FAIR = 0.9, 0.05, 0.9  # the targets
 HALF_TRIP = limiters.TRIP / 2

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.exchange import Exchange, Failure, Reply
 from completions_cli.batch.formats import Outcome
-from completions_cli.batch.gate import ClosedError, Turns
 from completions_cli.batch.journal import Log
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.pacing.pace import Ticket
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.settling import Rules, Settler
 from completions_cli.batch.totals import Totals
@@ -26,6 +24,8 @@ from completions_cli.errors import (
     RequestTimeoutError,
     ServiceError,
 )
+from completions_cli.pacing.gate import ClosedError, Turns
+from completions_cli.pacing.pace import Ticket
 
 _SYNC_SECONDS = 0.2
 _CROWD = 16  # requests under way; with fewer, answers come one by one anyway

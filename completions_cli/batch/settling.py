@@ -10,7 +10,6 @@ from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome, OutputFormat, line
-from completions_cli.batch.gate import Pacing
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.rows import Row
 from completions_cli.batch.scribe import Scribe
@@ -18,6 +17,7 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
 from completions_cli.batch.units import Packer, Unit
 from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitError, ServiceError
+from completions_cli.pacing.gate import Pacing
 
 _PROBES = 2  # requests under way while an outage is suspected
 _RESUME_HINT = "Run the same command again to resume."

@@ -18,11 +18,11 @@ from completions_cli.batch.cluster.inputs import Block
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.worker import Job, Worker
-from completions_cli.batch.gate import ClosedError
 from completions_cli.batch.outage import Outage
-from completions_cli.batch.pacing.pace import Memory, Ticket
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.triage import Ending
+from completions_cli.pacing.gate import ClosedError
+from completions_cli.pacing.pace import Memory, Ticket
 from completions_cli.transport.connection import Connection
 from completions_cli.version import __version__
 

@@ -13,9 +13,9 @@ from completions_cli.batch.budget import Budget, ErrorLimit
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
 from completions_cli.batch.cluster.driver import OrderDesk
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Push, Report
-from completions_cli.batch.pacing.pace import Memory
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.pacing.pace import Memory
 from completions_cli.transport.connection import Connection
 
 UNLIMITED = Limits(1000, 1000, None, None, Budget())

@@ -19,15 +19,15 @@ from completions_cli.api.service import Service
 from completions_cli.auth.credentials import NoCredentials
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Exchange
-from completions_cli.batch.gate import Gate
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.pace import Pace
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.gate import Gate
+from completions_cli.pacing.pace import Pace
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from tests.answering_server import Answered, AnsweringServer, answering

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Event, Grant, Orders, Push, Report, Status
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
 from completions_cli.batch.settling import budget_ending, errors_ending
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.pace import FULL, Pace, Ticket
 
 _SILENT_SECONDS = 10.0  # after which what a worker has under way is forgotten
 _DRIVER_SECONDS = 15.0  # after which nothing is sent until the driver is back

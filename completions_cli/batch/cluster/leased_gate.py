@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Grant, Report
-from completions_cli.batch.gate import ClosedError
 from completions_cli.batch.outage import Outage
-from completions_cli.batch.pacing.pace import FULL, RATE_HEADERS, HeaderOf, Memory, Ticket
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.pacing.gate import ClosedError
+from completions_cli.pacing.pace import FULL, RATE_HEADERS, HeaderOf, Memory, Ticket
 
 _FIRST_LIMIT = 16
 _MOST_ASKS = 256  # in one report

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 from completions_cli.api.service import Service
 from completions_cli.batch.cluster.parts import PartEntry
-from completions_cli.batch.pacing.pace import Memory
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.pacing.pace import Memory
 from completions_cli.transport.connection import Connection
 
 LEASE_SECONDS = 3.0  # so long a ticket is good for, counted from when it was asked for

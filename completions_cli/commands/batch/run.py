@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING
 from completions_cli.batch import source as sources
 from completions_cli.batch import workspace
 from completions_cli.batch.exchange import Exchange
-from completions_cli.batch.gate import Gate
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.pace import Pace
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
@@ -28,6 +25,9 @@ from completions_cli.commands import resolution
 from completions_cli.commands.batch import choices, process, report
 from completions_cli.commands.batch.choices import Choices
 from completions_cli.errors import OutputError, UsageError
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.gate import Gate
+from completions_cli.pacing.pace import Pace
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.resolve import Settings

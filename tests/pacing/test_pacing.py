@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completions_cli.batch.pacing.bucket import Bucket
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.learned import LearnedRate
-from completions_cli.batch.pacing.mirror import Mirror
-from completions_cli.batch.pacing.pace import FULL, Memory, Pace, Ticket
+from completions_cli.pacing.bucket import Bucket
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.learned import LearnedRate
+from completions_cli.pacing.mirror import Mirror
+from completions_cli.pacing.pace import FULL, Memory, Pace, Ticket
 
 costs = st.lists(st.floats(min_value=0.1, max_value=5000), min_size=1, max_size=60)
 rates = st.floats(min_value=0.5, max_value=100_000)

@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.pace import FULL, Pace, Ticket
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.pace import FULL, Pace, Ticket
 
 RPM, TPM, IN_FLIGHT = 120.0, 6000.0, 7
 LONGEST = 180.0  # seconds anything here may ask for at once

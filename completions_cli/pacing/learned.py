@@ -10,7 +10,7 @@ remembered as noise and only what goes beyond it counts.
 
 import math
 
-from completions_cli.batch.pacing.history import History
+from completions_cli.pacing.history import History
 
 _SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
 _LEAST_TAKEN = 5  # requests between two refusals that tell a rate

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from completions_cli.batch.pacing.bucket import Bucket
-from completions_cli.batch.pacing.cap import Cap
-from completions_cli.batch.pacing.concurrency import Concurrency
-from completions_cli.batch.pacing.learned import LearnedRate
-from completions_cli.batch.pacing.mirror import Mirror
-from completions_cli.batch.pacing.retry_after import RetryAfter
+from completions_cli.pacing.bucket import Bucket
+from completions_cli.pacing.cap import Cap
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.learned import LearnedRate
+from completions_cli.pacing.mirror import Mirror
+from completions_cli.pacing.retry_after import RetryAfter
 
 FULL = float("inf")
 _REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"

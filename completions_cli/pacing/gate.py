@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from completions_cli.batch.pacing.pace import FULL, HeaderOf, Pace, Ticket
+from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
 
 
 class ClosedError(Exception):

@@ -1,6 +1,6 @@
 """The server's own bucket, as its headers tell of it, with what was sent since taken off."""
 
-from completions_cli.batch.pacing.bucket import ROUNDING
+from completions_cli.pacing.bucket import ROUNDING
 
 _RESERVE = 0.002  # of the limit; guesses of tokens are a little wrong
 
