@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -61,6 +61,10 @@ class Output:
         self.is_terminal = _is_terminal(fd)
         self._is_dumb = is_dumb
         self._put = _writer(fd)
+
+    def move(self, fd: int) -> None:
+        """Write to another descriptor of the same stream from now on."""
+        self._put, self._fd = _writer(fd), fd
 
     @property
     def can_draw(self) -> bool:
@@ -157,6 +161,27 @@ class Streams:
         self.color_choice = "auto"
         self.verbosity = 0
         self.wants_json = False  # errors too
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Hide whatever libraries print to stdout and stderr, also past Python, for the length of a block.
+
+        What is written to these streams by us still reaches the user. Prints of Python stay hidden afterwards: threads
+        of such a library may outlive the block.
+        """
+        sys.stdout.flush()
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the process
+        moved = [(output, number, os.dup(number)) for output, number in ((self.stdout, 1), (self.stderr, 2))]
+        for output, number, kept in moved:
+            output.move(kept)
+            os.dup2(sys.stderr.fileno(), number)
+        try:
+            yield
+        finally:
+            for output, number, kept in moved:
+                os.dup2(kept, number)
+                output.move(number)
+                os.close(kept)
 
     def text_stdout(self) -> io.TextIOWrapper:
         """Make a text stream on stdout for libraries that print, such as typer its help."""

@@ -58,9 +58,16 @@ class ClusterProcess:
 
     def kill_node(self) -> None:
         """Kill one of the nodes that were added to the first."""
+        self._command(b"remove")
+
+    def say(self) -> None:
+        """Have Ray print a line on all its drivers."""
+        self._command(b"say")
+
+    def _command(self, word: bytes) -> None:
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write(b"remove\n")
+        self.process.stdin.write(word + b"\n")
         self.process.stdin.flush()
         self.process.stdout.readline()
 
@@ -111,6 +118,8 @@ class ClusterProcess:
 
 
 def _main() -> None:
+    from ray._private.utils import publish_error_to_driver
+    from ray._raylet import GcsClient  # type: ignore[attr-defined] # a compiled module
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
@@ -128,7 +137,9 @@ def _main() -> None:
     for line in sys.stdin:
         if line.strip() == "remove":
             cluster.remove_node(nodes.pop(), allow_graceful=False)
-            print("removed", flush=True)  # noqa: T201 - the same
+        elif line.strip() == "say":
+            publish_error_to_driver("told", "Ray says this on every driver", GcsClient(address=cluster.address))
+        print("done", flush=True)  # noqa: T201 - the same
     cluster.shutdown()
 
 

@@ -280,3 +280,45 @@ os.write(2, b"printed")
     done = python(code, stdout=pipe.into)
     assert done.stderr == b"printed"
     assert os.read(pipe.out, 100) == "héllo ?\n".encode()
+
+
+LOUD = """
+import ctypes, logging, os, sys, threading, warnings
+from completions_cli.streams import Streams
+
+def shout(when):
+    libc = ctypes.CDLL(None)
+    for fd in (1, 2):
+        os.write(fd, f"raw {fd} {when}\\n".encode())
+        libc.dprintf(fd, b"native\\n")
+    print(f"printed {when}")
+    print(f"printed {when}", file=sys.stderr)
+
+streams = Streams()
+sys.stdout = streams.text_stdout()
+print("before")
+try:
+    with streams.apart():
+        shout("inside")
+        logging.getLogger("loud").error("logged")
+        warnings.warn("warned")
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        streams.stdout.line("answer")
+        streams.stderr.line("note")
+        {ending}
+except ValueError:
+    pass
+print("printed afterwards")
+print("printed afterwards", file=sys.stderr)
+streams.stdout.line("more")
+streams.stderr.line("last")
+"""
+
+
+@pytest.mark.parametrize("ending", ["pass", "raise ValueError"])
+def test_what_libraries_print_is_kept_apart(ending: str) -> None:
+    code = LOUD.replace("{ending}", ending)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("before\nanswer\nmore\n", "note\nlast\n")

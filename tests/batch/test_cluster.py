@@ -162,6 +162,19 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
 
 
+def test_nothing_that_ray_prints_is_seen(joined: Joined, emulator: Start, rows: Rows, tmp_path: Path) -> None:
+    server = emulator("--latency", "0.1")
+    joined.cli.service(server.url)
+    driver = joined.start(rows(1000), "-o", tmp_path / "out", "-j", "40")
+    until(lambda: len(server.log()) > 20)
+    for _ in range(3):  # what it says again it keeps for the moment when it shuts down
+        joined.cluster.say()
+    stdout, stderr = driver.communicate(timeout=_TIME_LIMIT)
+    assert driver.returncode == 0, stderr
+    assert (stdout.count(b"\n"), stdout[:1]) == (1, b"{")
+    assert b"Ray says" not in stdout + stderr
+
+
 ENDING_TURNS = int(os.environ.get("COMPLETIONS_TEST_ENDINGS", "0"))  # by hand, see docs/testing.md
 ENDINGS = {
     "auth": ("--fault", "401"),

@@ -3,15 +3,13 @@
 Ray must have been told what to do (`environment`) before it is imported, and so before this module is.
 """
 
-import logging
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
@@ -23,7 +21,6 @@ from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
 from completions_cli.batch.cluster.crew import Crew, LostError, Opaque
 from completions_cli.batch.cluster.driver import Driver, Sync
-from completions_cli.batch.cluster.environment import quiet_stderr
 from completions_cli.batch.cluster.inputs import Block, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Push, Report, Status
 from completions_cli.batch.cluster.worker import Job, Worker
@@ -91,30 +88,23 @@ class _Reader:
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Join the cluster at `address`, or have one on this machine, for the length of a block."""
+    """Join the cluster at `address`, or have one on this machine, for the length of a block.
+
+    Ray prints news of machines, tasks and autoscalers whenever it likes, also while it shuts down. The caller hides
+    that from the user.
+    """
     folder = None if address else tempfile.mkdtemp(prefix="completions-ray-")
-    logging.disable(logging.CRITICAL)  # what goes wrong comes as an exception
+    quiet: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "configure_logging": False}
+    if folder is not None:
+        quiet |= {"include_dashboard": False, "_temp_dir": folder}
     try:
-        with _connecting(address), quiet_stderr():
-            quiet: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "configure_logging": False}
-            if folder is not None:
-                quiet |= {"include_dashboard": False, "_temp_dir": folder}
+        with _connecting(address):
             ray.init(address=address or "local", **quiet)
-        # It tells of lost machines and autoscalers on stdout, which is for answers, and in colours on stderr.
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, _redirected(nowhere):  # noqa: PTH123 - no path
-            yield
+        yield
     finally:
         ray.shutdown()
-        logging.disable(logging.NOTSET)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _redirected(nowhere: TextIO) -> Iterator[None]:
-    """Let Ray's threads print nowhere; what is ours is written to streams of its own."""
-    with redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
 
 
 @contextmanager

@@ -99,17 +99,3 @@ def environment(*, is_local: bool, places: Iterable[str] = ()) -> Iterator[None]
         yield
     finally:
         os.environ.update(hidden)
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send what is written to stderr past Python nowhere, for the length of a block."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -52,6 +52,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         stack.callback(output.close)
         for note in (*(f"note: {note}" for note in output.notes), *survey.notes):
             streams.stderr.note(note)
+        stack.enter_context(streams.apart())
         address = environment.address(where.address)
         with environment.environment(is_local=address is None, places=(chosen.input, output.place)), spinner.turning():
             from completions_cli.batch.cluster import engine
