@@ -7,15 +7,15 @@ from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.version import __version__
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+VALUE = re.compile(r"[\t\x20-\x7e]*")
 _SENSITIVE = re.compile(
     r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\bsas\b",
     re.IGNORECASE,
 )
 MASK = "****"
 # What the client owns: a value of the user's here would break the exchange or leak a key.
-_RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
+RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
 
 
 def build(
@@ -55,11 +55,11 @@ def parse(line: str) -> tuple[str, str]:
 
 def error(name: str, value: Json) -> str | None:
     """Return what is wrong with a header of the user's, or None. The value is not repeated: it may be a secret."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         return f"{name!r} cannot be the name of a header"
-    if name.lower() in _RESERVED:
+    if name.lower() in RESERVED:
         return f"the header {name} is set by the client itself"
-    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+    if not isinstance(value, str) or not VALUE.fullmatch(value):
         return f"the value of header {name} must be a line of ASCII text"
     return None
 

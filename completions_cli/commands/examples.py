@@ -63,6 +63,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "config remove": (("A profile, and its key", "completions config remove team"),),
     "config path": (("Look at the file", "completions config path | xargs cat"),),
     "config edit": (("In an editor of your choice", "EDITOR=nano completions config edit"),),
+    "config schema": (
+        ("Let your editor complete and check the profile file", "completions config schema --save"),
+        ("List the settings of a profile", "completions config schema | jq '.definitions.profile.properties | keys'"),
+    ),
     "config doctor": (
         ("Look at configuration, network and key", "completions config doctor"),
         ("The same for one profile, and send a request for a token", "completions config doctor -p team --probe"),

@@ -64,6 +64,12 @@ class Number:
             f"{'a whole number' if self.is_whole else 'a number'}{unit} from {_shown(self.low)} to {_shown(self.high)}"
         )
 
+    @property
+    def schema(self) -> dict[str, Json]:
+        """The same in JSON Schema."""
+        lowest = "exclusiveMinimum" if self.above else "minimum"
+        return {"type": "integer" if self.is_whole else "number", lowest: self.low, "maximum": self.high}
+
 
 def _shown(bound: float) -> str:
     return f"{bound:,g}" if abs(bound) < 1 else f"{bound:,.0f}"

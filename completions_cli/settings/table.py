@@ -1,6 +1,6 @@
 """Every setting of a connection: one table for flags, variables, the profile file and `config show`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
 
@@ -16,11 +16,13 @@ FORMATS = ("text", "json", "jsonl")
 class Kind(NamedTuple):
     """What a setting may be. Both functions return the value in its type, or raise ValueError saying what it must be.
 
-    `check` takes what a file holds, `parse` what was typed or stands in a variable.
+    `check` takes what a file holds, `parse` what was typed or stands in a variable. `schema` says the same as `check`
+    in JSON Schema, for editors.
     """
 
     check: Callable[[Json], Json]
     parse: Callable[[str], Json]
+    schema: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _choice(*words: str) -> Kind:
             raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]))
         return str(value)
 
-    return Kind(check, check)
+    return Kind(check, check, {"enum": list(words)})
 
 
 def _float(read: Callable[[Any], Json]) -> Callable[[Any], float]:
@@ -115,13 +117,22 @@ def _json(text: str) -> Json:
         return None
 
 
-TEXT = Kind(_text, _text)
-HEADER = Kind(_header, _header)
-SECONDS = Kind(_float(numbers.SECONDS.check), _float(numbers.SECONDS.parse))
-WAIT = Kind(_float(numbers.WAIT.check), _float(numbers.WAIT.parse))
-RETRIES = Kind(numbers.RETRIES.check, numbers.RETRIES.parse)
-INFILL = Kind(_infill, _infill)
-COMMAND = Kind(_command, lambda text: _command(_json(text)))
+TEXT = Kind(_text, _text, {"type": "string", "pattern": r"\S"})
+HEADER = Kind(_header, _header, {"type": "string", "pattern": r"^(?! *[{\[])[ -~]*[!-~][ -~]*$"})
+SECONDS = Kind(_float(numbers.SECONDS.check), _float(numbers.SECONDS.parse), numbers.SECONDS.schema)
+WAIT = Kind(_float(numbers.WAIT.check), _float(numbers.WAIT.parse), numbers.WAIT.schema)
+RETRIES = Kind(numbers.RETRIES.check, numbers.RETRIES.parse, numbers.RETRIES.schema)
+INFILL = Kind(_infill, _infill, {"type": "string", "allOf": [{"pattern": r"\{prefix\}"}, {"pattern": r"\{suffix\}"}]})
+COMMAND = Kind(
+    _command,
+    lambda text: _command(_json(text)),
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": [{"type": "string", "minLength": 1}],
+        "additionalItems": {"type": "string"},
+    },
+)
 
 
 SETTINGS = {

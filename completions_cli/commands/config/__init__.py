@@ -2,7 +2,7 @@
 
 import typer
 
-from completions_cli.commands.config import doctor, entries, init, key, profiles, show
+from completions_cli.commands.config import doctor, entries, init, key, profiles, schema, show
 from completions_cli.commands.help_pages import Command, Group
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ for verb in (
     profiles.remove,
     profiles.path,
     profiles.edit,
+    schema.schema,
     doctor.doctor,
 ):
     app.command(name=verb.__name__.removesuffix("_"), cls=Command)(verb)
