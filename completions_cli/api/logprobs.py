@@ -1,0 +1,163 @@
+"""Log-probabilities read into one form, from the three shapes that servers give them.
+
+OpenAI's legacy route has lists side by side (`tokens`, `token_logprobs`, `top_logprobs`, `text_offset`), its newer ones
+and llama.cpp a list of objects (`content`), and vLLM gives those of the prompt by token id (`prompt_logprobs`).
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from completions_cli.models import Json
+
+_ROUNDING = 1e-5  # nats that a certain token may be above zero by
+# OpenAI's legacy route writes a token that is a piece of a character as bytes:\xe2\x80, vLLM on request token_id:42.
+_BYTES = re.compile(r"bytes:((?:\\x[0-9a-fA-F]{2})+)")
+_ID = re.compile(r"token_id:(\d{1,18})")
+
+
+class Token(NamedTuple):
+    """A token and its log-probability in nats; None where the server gave none, or what can be none.
+
+    `rank` is 1 for the likeliest token, `raw` the token's bytes where the server tells them, `offset` where it begins
+    as the server counts, `top` the likeliest tokens in its place with their log-probabilities.
+    """
+
+    text: str
+    logprob: float | None
+    id: int | None = None
+    rank: int | None = None
+    raw: bytes | None = None
+    offset: int | None = None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+def read(choice: Mapping[str, Json]) -> list[Token] | None:
+    """Return the tokens in the `logprobs` of a choice; None where there are none, or none that can be read."""
+    logprobs = choice.get("logprobs")
+    if not isinstance(logprobs, dict):
+        return None
+    if isinstance(logprobs.get("content"), list):
+        return entries(logprobs["content"])
+    return _legacy(logprobs)
+
+
+def of_prompt(choice: Mapping[str, Json]) -> list[Token] | None:
+    """Return the prompt's tokens in vLLM's `prompt_logprobs` of a choice; None where they cannot be read.
+
+    Each position names the prompt's own token first; the likeliest follow. The first position is null: that token has
+    no figure, and its text is not told (empty here).
+    """
+    positions = choice.get("prompt_logprobs")
+    if not isinstance(positions, list) or not positions:
+        return None
+    unnamed = [Token("", None)] if positions[0] is None else []
+    tokens = [_position(position) for position in positions[len(unnamed) :]]
+    found = unnamed + [token for token in tokens if token is not None]
+    return found if len(found) == len(positions) else None
+
+
+def entries(listed: Json) -> list[Token] | None:
+    """Return the tokens of a list of objects with `token` and `logprob`; None where one of them cannot be read."""
+    if not isinstance(listed, list):
+        return None
+    tokens = [_entry(entry) for entry in listed]
+    found = [token for token in tokens if token is not None]
+    return found if len(found) == len(tokens) else None
+
+
+def figure(value: Json) -> float | None:
+    """Return a log-probability as a number; None for what is none: NaN, infinite, positive, no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) and value <= _ROUNDING else None
+
+
+def _legacy(logprobs: Mapping[str, Json]) -> list[Token] | None:
+    tokens, figures = logprobs.get("tokens"), logprobs.get("token_logprobs")
+    if not isinstance(tokens, list) or not isinstance(figures, list) or len(tokens) != len(figures):
+        return None
+    if not all(isinstance(token, str) for token in tokens):
+        return None
+    tops = _beside(logprobs.get("top_logprobs"), len(tokens))
+    offsets = _beside(logprobs.get("text_offset", logprobs.get("text_offsets")), len(tokens))
+    ids = _beside(logprobs.get("token_ids"), len(tokens))
+    return [
+        _token(text, figures[at], number=ids[at], offset=offsets[at], top=_top(tops[at]))
+        for at, text in enumerate(tokens)
+    ]
+
+
+def _beside(listed: Json, length: int) -> Sequence[Json]:
+    """Return a list that stands beside the tokens; one of another length says nothing of any of them."""
+    return listed if isinstance(listed, list) and len(listed) == length else [None] * length
+
+
+def _token(text: str, logprob: Json, *, number: Json, offset: Json, top: tuple[tuple[str, float], ...]) -> Token:
+    named = _ID.fullmatch(text)
+    spelled = _BYTES.fullmatch(text)
+    raw = bytes.fromhex(spelled[1].replace("\\x", "")) if spelled else None
+    shown = text if raw is None else raw.decode("utf-8", "replace")
+    return Token(
+        text=shown,
+        logprob=figure(logprob),
+        id=int(named[1]) if named else _count(number),
+        raw=raw,
+        offset=_count(offset),
+        top=top,
+    )
+
+
+def _entry(entry: Json) -> Token | None:
+    text = entry.get("token") if isinstance(entry, dict) else None
+    if not isinstance(text, str):
+        return None
+    return Token(
+        text=text,
+        logprob=figure(entry.get("logprob")),
+        id=_count(entry.get("id")),
+        rank=_count(entry.get("rank")),
+        raw=_bytes(entry.get("bytes")),
+        top=_top(entry.get("top_logprobs")),
+    )
+
+
+def _position(position: Json) -> Token | None:
+    if not isinstance(position, dict) or not position:
+        return None
+    number, first = next(iter(position.items()))
+    if not isinstance(first, dict) or not isinstance(first.get("decoded_token"), str):
+        return None
+    alternatives = [(entry.get("decoded_token"), entry.get("logprob")) for entry in position.values()]
+    return Token(
+        text=first["decoded_token"],
+        logprob=figure(first.get("logprob")),
+        id=int(number) if number.isascii() and number.isdigit() else None,
+        rank=_count(first.get("rank")),
+        top=_pairs(alternatives[1:]),
+    )
+
+
+def _top(listed: Json) -> tuple[tuple[str, float], ...]:
+    """Read the likeliest tokens: an object of log-probabilities by token, or a list of objects."""
+    if isinstance(listed, dict):
+        return _pairs(list(listed.items()))
+    if isinstance(listed, list):
+        return _pairs([(entry.get("token"), entry.get("logprob")) for entry in listed if isinstance(entry, dict)])
+    return ()
+
+
+def _pairs(pairs: Sequence[tuple[Json, Json]]) -> tuple[tuple[str, float], ...]:
+    known = [(text, figure(value)) for text, value in pairs if isinstance(text, str)]
+    return tuple((text, value) for text, value in known if value is not None)
+
+
+def _bytes(value: Json) -> bytes | None:
+    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte <= 255 for byte in value):  # noqa: PLR2004
+        return None
+    return bytes(value)
+
+
+def _count(value: Json) -> int | None:
+    return value if type(value) is int and value >= 0 else None
