@@ -9,7 +9,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar, overload
 
 from completions_cli.api import headers
 from completions_cli.api.headers import MASK
@@ -17,6 +17,7 @@ from completions_cli.errors import CompletionsError, ServiceError
 
 _RUN = 8  # characters of a secret that are not shown in a row
 _SHORTEST = 4  # a secret shorter than this would black out innocent words
+_STRONG = 16  # a key this long is no word that servers use, as the "lm-studio" of some local ones is
 _GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth character
 _DEEPEST = 4  # escapes of escapes
 
@@ -37,6 +38,7 @@ class Mask:
         self._pieces: frozenset[str] = frozenset()  # of every needle, from each of its characters on
         self._short: set[str] = set()
         self._known: set[tuple[str, bool]] = set()
+        self._strong: Mask | None = None
         for secret in secrets:
             self.add(secret)
 
@@ -45,6 +47,7 @@ class Mask:
         if (secret, in_part) in self._known:
             return
         self._known.add((secret, in_part))
+        self._strong = None
         if len(secret) >= _RUN:
             self._needles |= {form: least if in_part else len(form) for form, least in _forms(secret)}
             self._grams = None
@@ -69,15 +72,34 @@ class Mask:
             end = max(end, stop)
         return "".join([*parts, text[end:]])
 
+    @property
+    def strong(self) -> "Mask":
+        """The mask of those secrets that no innocent word looks like: the same one until another secret is added."""
+        if self._strong is None:
+            self._strong = Mask(secret for secret, in_part in self._known if in_part and len(secret) >= _STRONG)
+        return self._strong
+
+    @overload
+    def word(self, word: str) -> str: ...
+    @overload
+    def word(self, word: str | None) -> str | None: ...
     def word(self, word: str | None) -> str | None:
         """Return a short text without the secrets, at little cost where it cannot hold one: the id of an answer."""
         if word is None or not (self._needles or self._short):
             return word
+        if self._short or not _PLAIN.fullmatch(word) or self._holds_piece(word.lower()):
+            return self.text(word)
+        return word
+
+    def _holds_piece(self, lowered: str) -> bool:
+        """Return whether a word without escapes may hold a run of a secret."""
         if self._grams is None:
             self._known_grams()
-        lowered = word.lower()
-        pieces = [lowered[at : at + _GRAM] for at in range(0, len(lowered), _GRAM)]
-        return word if self._pieces.isdisjoint(pieces) and not self._short else self.text(word)
+        for kept in (_VISIBLE, _ALPHANUMERIC):
+            text = "".join(kept.findall(lowered))
+            if not self._pieces.isdisjoint([text[at : at + _GRAM] for at in range(0, len(text), _GRAM)]):
+                return True
+        return False
 
     def error(self, error: _Error) -> _Error:
         """Black out the secrets in an error's texts; it is the same error afterwards."""
@@ -216,6 +238,7 @@ _ENCODINGS = (
 
 _VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
 _ALPHANUMERIC = re.compile(r"[0-9a-z]+", re.IGNORECASE)
+_PLAIN = re.compile(r"(?:(?!0x)[0-9a-z _./:@+,-])*+", re.IGNORECASE | re.ASCII)  # nothing in it is an escape
 _ESCAPE = re.compile(
     r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u\{?(?P<u>[0-9a-f]{4,6})\}?|[\\0]x(?P<x>[0-9a-f]{2})"
     r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"

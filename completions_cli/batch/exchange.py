@@ -75,6 +75,7 @@ class Exchange:
             answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
             whole = head.read(answer.body, choices, answer.broken)
+            response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
-        return Reply(whole.response, whole.usage, head, self.mask.word(head.request_id))
+        return Reply(response, whole.usage, head, self.mask.word(head.request_id))

@@ -73,7 +73,7 @@ class AsyncCaller:
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
-            incoming = Incoming(request, attempts.number)
+            incoming = Incoming(request, attempts.number, self._outgoing.answers)
             signing: Mapping[str, str] = {}
             try:
                 signing = await self._credentials.headers()
@@ -104,7 +104,7 @@ class AsyncCaller:
                         yield chunk
             for chunk in incoming.close():
                 yield chunk
-            yield incoming.finished(self._outgoing.mask)
+            yield incoming.finished()
 
     async def _parts(self, response: AsyncResponse, incoming: Incoming) -> AsyncGenerator[bytes]:
         """Yield the parts of a body, each to be fed before the next, as long as they are worth waiting for."""

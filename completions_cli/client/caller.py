@@ -118,7 +118,7 @@ class Caller:
                 raise
             except CompletionsError as error:
                 broken = error
-            return head.read_models(bytes(body), broken)
+            return head.read_models(bytes(body), broken, self._outgoing.answers)
 
     def _masked(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
         try:
@@ -130,7 +130,7 @@ class Caller:
         attempts = Attempts(self._service, self._policy)
         while True:
             attempts.number += 1
-            incoming = Incoming(request, attempts.number)
+            incoming = Incoming(request, attempts.number, self._outgoing.answers)
             try:
                 yield from self._attempt(request, incoming, patience)
             except (ServiceError, NetworkError) as error:
@@ -162,7 +162,7 @@ class Caller:
                         "this answer was begun by another process, before a fork", hint="Read it there to its end."
                     )
             yield from incoming.close()
-            yield incoming.finished(self.mask)
+            yield incoming.finished()
 
     def _parts(self, response: Response, incoming: Incoming) -> Iterator[bytes]:
         """Yield the parts of a body, each to be fed before the next, as long as they are worth waiting for."""

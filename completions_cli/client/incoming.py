@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from completions_cli.api import document, error_map, kept, model_list, retry
+from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.document import Whole
 from completions_cli.api.kept import Kept
 from completions_cli.api.masking import Mask
@@ -52,10 +53,10 @@ class Head:
             self.complete(error)
             raise
 
-    def read_models(self, body: bytes, broken: CompletionsError | None = None) -> ModelList:
-        """Read a list of models likewise. Raises the errors of `model_list.read`."""
+    def read_models(self, body: bytes, broken: CompletionsError | None, mask: AnswerMask) -> ModelList:
+        """Read a list of models likewise, its secrets masked. Raises the errors of `model_list.read`."""
         try:
-            return model_list.read(body)
+            return ModelList(*map(mask.fields, model_list.read(body)))
         except ServiceError as error:
             self.complete(error)
             raise
@@ -77,7 +78,11 @@ class Incoming:
     """Reads the body of an answer; made when its request is sent."""
 
     def __init__(
-        self, request: CompletionRequest, attempt: int = 1, clock: Callable[[], float] = time.monotonic
+        self,
+        request: CompletionRequest,
+        attempt: int = 1,
+        mask: AnswerMask | None = None,  # of a request that holds no secrets, none
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.has_text = False  # of an answer that has begun to show, nothing may be tried again
         self.made_progress = False  # whether the last bytes were worth waiting for: comments are not
@@ -86,6 +91,7 @@ class Incoming:
         self._broken: CompletionsError | None = None
         self._head = Head(200, {})
         self._attempt = attempt
+        self._mask = mask or AnswerMask(Mask())
         self._clock = clock
         self._started = clock()
         self._first_token: float | None = None
@@ -121,13 +127,15 @@ class Incoming:
         if misfit is not None:
             raise misfit
 
-    def finished(self, mask: Mask) -> Finished:
-        """Return how the answer finished, an id that quotes a secret masked."""
+    def finished(self) -> Finished:
+        """Return how the answer finished, secrets masked."""
         all_at_once = self._reader.is_document
         return Finished(
-            finish_reasons=self._reader.finish_reasons,
+            finish_reasons={
+                index: reason and self._mask.fields(reason) for index, reason in self._reader.finish_reasons.items()
+            },
             usage=self._reader.usage,
-            request_id=mask.word(self._head.request_id),
+            request_id=self._mask.request_id(self._head.request_id),
             latency=self._clock() - self._started,
             first_token=None if all_at_once else self._first_token,
             attempts=self._attempt,
@@ -144,7 +152,7 @@ class Incoming:
                 if not self.has_text and any(delta.text or delta.finish_reason for delta in chunk.deltas):
                     self.has_text = True
                     self._first_token = self._clock() - self._started
-                yield chunk
+                yield self._mask.chunk(chunk)
         except ServiceError as error:
             self._head.complete(error)
             raise

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from completions_cli.api import headers, wire
+from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.masking import Mask
 from completions_cli.api.service import Service
 from completions_cli.models import CompletionRequest, HttpRequest, Json
@@ -36,6 +37,7 @@ class Outgoing:
         self.mask = Mask([*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))])
         for name in service.secret_headers & service.headers.keys():
             self.mask.add_header(name, service.headers[name])
+        self.answers = AnswerMask(self.mask)
 
     def request(self, request: CompletionRequest, signing: Mapping[str, str]) -> HttpRequest:
         """Build a request with the headers of credentials and an id of its own."""

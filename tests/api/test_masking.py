@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
-from completions_cli.errors import NetworkError, ServiceError
+from completions_cli.errors import MalformedResponseError, NetworkError, ServiceError
+from completions_cli.models import Chunk, Delta, Json
 from tests.spellings import SPELLINGS
 
 SECRET = "sk-12345678"
@@ -138,3 +140,40 @@ def test_what_is_absent_stays_so() -> None:
     assert mask.error(NetworkError("reset by peer")).hint == NetworkError("reset by peer").hint
     error = mask.error(ServiceError("m", status=500))
     assert (error.code, error.param, error.request_id, error.detail, error.loc) == (None, None, None, None, ())
+
+
+@given(st.lists(st.sampled_from([*"abz059 _-./:%\\=&x0", SECRET[:5], SECRET[3:], "%41", "0x41", "=41"]), max_size=12))
+def test_a_word_is_searched_as_thoroughly_as_a_text(pieces: list[str]) -> None:
+    mask = Mask([SECRET, KEYS["words"]])
+    assert mask.word("".join(pieces)) == mask.text("".join(pieces))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_word_is_masked_in_every_spelling(spelling: str) -> None:
+    for key in KEYS.values():
+        spelled = SPELLINGS[spelling](key)
+        assert Mask([key]).word(spelled) == Mask([key]).text(spelled)
+
+
+def test_an_answer_is_masked_but_for_what_the_model_wrote() -> None:
+    key = KEYS["letters and digits"]
+    mask = Mask()
+    answers = AnswerMask(mask)
+    clean = {"id": "x", "choices": [{"text": key, "logprobs": {"tokens": [key]}}]}
+    assert answers.fields(clean) is clean
+    tainted = {**clean, "model": key, key: [{"x": [key]}], "n": 1}
+    assert answers.fields(tainted) is tainted
+    mask.add(key)
+    assert answers.fields(clean) is clean
+    assert answers.fields(tainted) == {**clean, "model": MASK, MASK: [{"x": [MASK]}], "n": 1}
+    chunk = answers.chunk(Chunk({"choices": [{"text": "", "finish_reason": key}]}, (Delta(0, "", key),)))
+    assert (chunk.raw["choices"][0]["finish_reason"], chunk.deltas[0].finish_reason) == (MASK, MASK)
+
+
+def test_an_answer_that_is_too_deep_or_too_long_to_be_searched_is_not_shown() -> None:
+    deep: Json = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(MalformedResponseError, match="nested too deeply"):
+        AnswerMask(Mask()).fields({"x": deep})
+    assert AnswerMask(Mask()).fields({"x": "y" * 2**24 + "z"}) == {"x": MASK}

@@ -220,3 +220,76 @@ def test_a_password_of_a_proxy_is_not_shown(cli: Cli, scripted_server: ScriptedS
         with pytest.raises(CompletionsError) as caught:
             client.complete("P")
         refuse_key(told(caught.value) + repr(client) + str(vars(client)), KEY, GATEWAY)
+
+
+def answers(key: str) -> Iterator[Script]:
+    """Yield whole answers that hold a key in every field but the text, and in the names of fields."""
+    for text, _ in spelled(key):
+        choice = {"index": 0, "text": "hello", "finish_reason": text, "content_filter_results": {text: [text]}}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, text: 1, "details": {"x": text}}
+        answer = {"id": text, "object": text, "model": f"m {text}", "system_fingerprint": text, "choices": [choice]}
+        whole = {**answer, "usage": usage, text: text, "created": 1, "warnings": [[{"message": text}]]}
+        yield [
+            response(json.dumps(whole).encode(), headers=[f"x-request-id: {header(text)}", f"x-note: {header(text)}"])
+        ]
+
+
+@pytest.mark.parametrize("command", ["complete", "stream"])
+@pytest.mark.parametrize("shape", ["text", "json", "jsonl"])
+def test_the_fields_of_a_whole_answer_never_show_it(
+    command: str, shape: str, tainted: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripts = list(answers(KEY))[::4]
+    scripted_server.play(*scripts)
+    for _ in scripts:
+        done = tainted.run(command, "P", "-u", "-F", shape, "-v")
+        assert done.code == 0
+        assert "hello" in done.text
+        refuse_key(done.text + done.stderr, KEY)
+
+
+@pytest.mark.parametrize("shape", ["native", "openai"])
+def test_a_batch_writes_no_field_that_holds_it(shape: str, tainted: Cli, scripted_server: ScriptedServer) -> None:
+    scripts = list(answers(KEY))
+    scripted_server.play(*scripts)
+    rows, out, summary = (tainted.home / name for name in ("in.txt", "out.jsonl", "summary.json"))
+    rows.write_text("P\n" * len(scripts), encoding="utf-8")
+    options = ("-o", str(out), "--output-format", shape, "--summary", str(summary), "-j", "1", "-v", "--mixed-models")
+    done = tainted.run("batch", str(rows), *options)
+    assert done.code == 0
+    files = [path.read_text(encoding="utf-8") for path in (out, summary, out.with_name("out.jsonl.run"))]
+    assert files[0].count('"hello"') == len(scripts)
+    refuse_key("\n".join([done.text, done.stderr, *files]), KEY)
+
+
+@pytest.mark.parametrize("shape", ["text", "json", "jsonl"])
+def test_a_list_of_models_never_shows_it(shape: str, tainted: Cli, scripted_server: ScriptedServer) -> None:
+    models = [{"id": f"m-{text}", "owned_by": text, text: 1} for text, _ in spelled(KEY)]
+    scripted_server.play([response(json.dumps({"data": models}).encode())])
+    done = tainted.run("models", "-F", shape, "-vv")
+    assert done.code == 0
+    refuse_key(done.text + done.stderr, KEY)
+
+
+def test_a_program_never_sees_it_in_a_whole_answer(scripted_server: ScriptedServer) -> None:
+    scripts = list(answers(KEY))
+    scripted_server.play(*scripts)
+    with Client(scripted_server.url, api_key=KEY) as client:
+        for _ in scripts:
+            found = client.complete("P")
+            assert found.text == "hello"
+            refuse_key(f"{found!r} {found.raw} {found.finish_reason}", KEY)
+
+
+def test_what_the_model_wrote_is_passed_on_unchanged(tainted: Cli, scripted_server: ScriptedServer) -> None:
+    logprobs = {"tokens": [KEY], "token_logprobs": [-1.0]}
+    answer = {"choices": [{"index": 0, "text": KEY, "finish_reason": "stop", "logprobs": logprobs}]}
+    scripted_server.play([response(json.dumps(answer).encode())])
+    assert tainted.run("complete", "P", "-N").text == KEY
+    assert tainted.run("complete", "P", "-F", "json").json()["choices"][0]["logprobs"] == logprobs
+
+
+def test_a_key_that_is_a_plain_word_blacks_out_no_model(cli: Cli, scripted_server: ScriptedServer) -> None:
+    cli.service(scripted_server.url, "lm-studio")
+    scripted_server.play([response(b'{"data":[{"id":"lm-studio/llama"}]}')])
+    assert cli.run("models").text == "lm-studio/llama\n"

@@ -1,0 +1,82 @@
+"""Successful answers without the secrets that a server put into them. What the model wrote is passed on unchanged."""
+
+from collections.abc import Mapping
+
+from completions_cli.api.headers import MASK
+from completions_cli.api.masking import Mask
+from completions_cli.errors import MalformedResponseError
+from completions_cli.models import Chunk, Json
+
+# The model's own words, and figures about them.
+_WORDS = frozenset({"text", "logprobs", "prompt_logprobs"})
+
+_MOST_KNOWN = 1000  # words that answers repeat
+_LONGEST_KNOWN = 100  # characters
+_LONGEST_SEARCHED = 16 * 1024 * 1024  # characters; no field but the text is as long
+
+
+class AnswerMask:
+    """Blacks out the strong secrets of a mask in an answer's fields: its id, model, finish reasons and all others."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._strong = mask.strong
+        self._clean: set[str] = set()
+
+    def request_id(self, value: str | None) -> str | None:
+        """Return the id of an exchange without secrets, weak ones too: it is a header, which no answer depends on."""
+        return self._mask.word(value)
+
+    def chunk(self, chunk: Chunk) -> Chunk:
+        """Return a chunk without secrets: the same one where there are none."""
+        raw = self.fields(chunk.raw)
+        if raw is chunk.raw:
+            return chunk
+        deltas = [
+            delta._replace(finish_reason=delta.finish_reason and self._word(delta.finish_reason))
+            for delta in chunk.deltas
+        ]
+        return Chunk(raw, tuple(deltas))
+
+    def fields(self, value: Json) -> Json:
+        """Return any JSON without secrets: the same object where there are none. Raises MalformedResponseError."""
+        if self._strong is not self._mask.strong:
+            self._strong = self._mask.strong
+            self._clean.clear()
+        try:
+            return self._masked(value)
+        except RecursionError:
+            raise MalformedResponseError("the response is nested too deeply", hint="-vv shows what came.") from None
+
+    def _masked(self, value: Json) -> Json:
+        if type(value) is str:
+            return value if value in self._clean else self._word(value)
+        if type(value) is dict:
+            return self._masked_object(value)
+        if type(value) is list:
+            masked = [self._masked(item) for item in value]
+            return value if all(map(_is, masked, value)) else masked
+        return value
+
+    def _masked_object(self, value: Mapping[str, Json]) -> Mapping[str, Json]:
+        changed = False
+        masked: dict[str, Json] = {}
+        for name, item in value.items():
+            shown = name if name in self._clean else self._word(name)
+            masked[shown] = item if name in _WORDS or item is None else self._masked(item)
+            changed = changed or shown is not name or masked[shown] is not item
+        return masked if changed else value
+
+    def _word(self, word: str) -> str:
+        if len(word) > _LONGEST_SEARCHED:
+            return MASK
+        masked = self._strong.word(word)
+        if masked == word:
+            if len(word) <= _LONGEST_KNOWN and len(self._clean) < _MOST_KNOWN:
+                self._clean.add(word)
+            return word
+        return masked
+
+
+def _is(one: Json, other: Json) -> bool:
+    return one is other
