@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
-from completions_cli.batch.formats import RETRYABLE_KINDS, Outcome, OutputFormat, is_retryable
+from completions_cli.batch.formats import RETRYABLE_KINDS, OutputFormat, is_retryable
+from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
 
 MAX_ROW = 2**53 - 1  # beyond it JSON numbers of other tools are not exact
@@ -43,14 +44,9 @@ def read(line: bytes, output_format: OutputFormat) -> Entry | None:
     return _openai(record) if output_format == "openai" else _native(record)
 
 
-def of(outcome: Outcome) -> Entry:
-    """Return the entry that the line of an outcome is read back as."""
-    error, response = outcome.error, outcome.response or {}
-    if error is not None:
-        return Entry(outcome.row.number, error.kind, is_retryable(error), error.message)
-    record = {"choices": outcome.choices, "finish_reason": None}
-    model, reason = _text(response.get("model")), _finish_reason(record)
-    return Entry(outcome.row.number, model=model, finish_reason=reason, ignored=outcome.ignored)
+def of_failure(row: int, error: CompletionsError) -> Entry:
+    """Return the entry that the line of a failed row is read back as."""
+    return Entry(row, error.kind, is_retryable(error), error.message)
 
 
 def is_json(line: bytes) -> bool:

@@ -33,6 +33,16 @@ class Outcome:
     latency: float = 0.0
     ignored: tuple[str, ...] = ()
 
+    @property
+    def model(self) -> Json:
+        """The model that answered, as the server names it."""
+        return self.response.get("model") if self.response else None
+
+    @property
+    def finish_reason(self) -> Json:
+        """Why the first choice ended."""
+        return self.choices[0].get("finish_reason") if self.choices else None
+
 
 def line(outcome: Outcome, output_format: OutputFormat) -> bytes:
     """Write the line of an outcome, its LF included."""
@@ -49,15 +59,14 @@ def is_retryable(error: CompletionsError) -> bool:
 
 def _native(outcome: Outcome) -> dict[str, Json]:
     row, response = outcome.row, outcome.response or {}
-    first = outcome.choices[0] if outcome.choices else {}
     return {
         "id": row.id,
         "row": row.number,
         "choices": outcome.choices,
         "usage": outcome.usage,
-        "model": response.get("model"),
+        "model": outcome.model,
         "system_fingerprint": response.get("system_fingerprint"),
-        "finish_reason": first.get("finish_reason"),
+        "finish_reason": outcome.finish_reason,
         "request_id": outcome.request_id,
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),

@@ -7,7 +7,7 @@ of a row that has another line which counts.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from completions_cli.batch.line_index import LineIndex, Place
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.batch.row_set import RowSet
 from completions_cli.errors import OutputError
+from completions_cli.models import Json
 
 Retry = Literal["all", "retryable"]  # failures to ask again
 _MOST_KINDS = 64
@@ -25,10 +26,18 @@ _MOST_NAMES = 300
 _OTHER = "other"
 
 
-def tally(counts: Counter[str], name: str | None) -> None:
+def tally(counts: Counter[str], name: Json, times: int = 1) -> None:
     """Count a name that a server gave; of more than some hundred, which no reader wants, the rest is `other`."""
-    name = name or UNKNOWN
-    counts[name if name in counts or len(counts) < _MOST_NAMES else _OTHER] += 1
+    if not name or type(name) is not str:
+        name = UNKNOWN
+    counts[name if name in counts or len(counts) < _MOST_NAMES else _OTHER] += times
+
+
+def _together(counts: Counter[str], more: Counter[str]) -> Counter[str]:
+    together = counts.copy()
+    for name, times in more.items():
+        tally(together, name, times)
+    return together
 
 
 @dataclass(slots=True)
@@ -80,12 +89,24 @@ class Recovered:
             if entry.ignored:
                 self.ignored.update(entry.ignored)
             return
-        is_known = entry.failure in self.failures or len(self.failures) < _MOST_KINDS
-        kind = entry.failure if is_known else _OTHER
+        self._fail(entry, entry.failure)
+
+    def _fail(self, entry: Entry, failure: str) -> None:
+        is_known = failure in self.failures or len(self.failures) < _MOST_KINDS
+        kind = failure if is_known else _OTHER
         self.failures.setdefault(kind, RowSet()).add(entry.row)
         self.examples.setdefault(kind, (entry.row, entry.message or ""))
         if entry.is_retryable:
             self.retryable.add(entry.row)
+
+    def with_answers(self, models: Counter[str], finish_reasons: Counter[str], ignored: Counter[str]) -> "Recovered":
+        """Return a copy that counts these answers, too. Its sets do not hold their rows."""
+        return replace(
+            self,
+            models=_together(self.models, models),
+            finish_reasons=_together(self.finish_reasons, finish_reasons),
+            ignored=self.ignored + ignored,
+        )
 
     def forget_failure(self, row: int) -> str | None:
         """Forget that a row failed and return the kind of its failure, or None when it had none."""

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from completions_cli.batch import entry as entries
+from completions_cli.batch import entry
 from completions_cli.batch.budget import Prices
-from completions_cli.batch.entry import Entry
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.recovery import Recovered, tally
+from completions_cli.errors import CompletionsError
 from completions_cli.models import Json, Usage
 
 _FIGURES = (
@@ -38,7 +38,7 @@ _SUMS = (
 class Totals:
     """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run.
 
-    `standing` is what OUTPUT holds, kept up to date; None where nobody read it as a whole.
+    `found` is what OUTPUT held when the run began, its failures kept up to date; None where nobody read it as a whole.
     """
 
     resumed: int = 0
@@ -62,13 +62,13 @@ class Totals:
     seconds: float = 0.0
     stopped_by: str | None = None
     prices: Prices | None = None
-    standing: Recovered | None = None
+    found: Recovered | None = None
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
         """Begin with what earlier runs left."""
         return cls(
-            resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, standing=recovered
+            resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, found=recovered
         )
 
     @property
@@ -98,29 +98,40 @@ class Totals:
 
     def count(self, outcome: Outcome) -> None:
         """Count a row that is done. A failure of an earlier run no longer counts once its row was asked again."""
-        entry = entries.of(outcome)
-        if self.standing is not None:
-            self._stand(self.standing, entry)
-        if outcome.error is not None:
-            self.failed[outcome.error.kind] += 1
-            self.new_failed[outcome.error.kind] += 1
-            self.last_error = outcome.error.message
+        row, error = outcome.row.number, outcome.error
+        if self.found is not None and self.found.failures:
+            self._replace_failure(self.found, row)
+        if error is not None:
+            self._count_failure(row, error)
             return
         self.ok += 1
         self.new_ok += 1
-        tally(self.finish_reasons, entry.finish_reason)
-        tally(self.models, entry.model)
+        tally(self.finish_reasons, outcome.finish_reason)
+        tally(self.models, outcome.model)
         if outcome.ignored:
             self.ignored.update(outcome.ignored)
 
-    def _stand(self, standing: Recovered, entry: Entry) -> None:
-        replaced = standing.forget_failure(entry.row) if standing.failures else None
+    def _count_failure(self, row: int, error: CompletionsError) -> None:
+        self.failed[error.kind] += 1
+        self.new_failed[error.kind] += 1
+        self.last_error = error.message
+        if self.found is not None:
+            self.found.record(entry.of_failure(row, error))
+
+    def _replace_failure(self, found: Recovered, row: int) -> None:
+        replaced = found.forget_failure(row)
         if replaced is not None:
             self.resumed -= 1
             self.replaced += 1
             self.failed[replaced] -= 1
             self.failed += Counter()  # without kinds that no row is left of
-        standing.record(entry)
+
+    @property
+    def standing(self) -> Recovered | None:
+        """What OUTPUT holds now, but for the sets of answered rows; None where nobody read it as a whole."""
+        if self.found is None:
+            return None
+        return self.found.with_answers(self.models, self.finish_reasons, self.ignored)
 
     def use(self, usage: Usage | None, texts: int = 1) -> None:
         """Add up what an answer of so many texts used."""

@@ -147,10 +147,13 @@ def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
     Where all choices answer one and the same prompt, their number is enough.
     """
     request, choices = unit.request, reply.response["choices"]
+    expected = request.choice_count
+    if len(choices) == expected == 1:
+        return None
     if len(unit.rows) == 1 and _has_one_prompt(request):
-        problem = api_choices.miscount(len(choices), request.choice_count)
+        problem = api_choices.miscount(len(choices), expected)
     else:
-        problem = api_choices.misfit(choices, request.choice_count)
+        problem = api_choices.misfit(choices, expected)
     if problem is None:
         return None
     if request.choices_each > 1 and len(choices) == request.prompt_count:
@@ -162,7 +165,7 @@ def outcomes(unit: Unit) -> list[Outcome]:
     """Share out the replies of an answered unit, none of them a misfit: the outcome of each row."""
     choices = _numbered(unit)
     if len(unit.rows) == 1:
-        return [_outcome(unit, unit.rows[0], choices, _usage(unit))]
+        return [_outcome(unit, unit.rows[0], choices, _usage(unit.replies))]
     each = unit.samples * unit.requests[0].choices_each
     return [
         _outcome(unit, row, _renumbered(choices[position * each : (position + 1) * each]), usage=None)
@@ -197,9 +200,10 @@ def _renumbered(choices: list[Json]) -> list[Json]:
     ]
 
 
-def _usage(unit: Unit) -> Json:
-    usages = [reply.response.get("usage") for reply in unit.replies]
-    return usages[0] if len(usages) == 1 else _total(usages)
+def _usage(replies: list[Reply]) -> Json:
+    if len(replies) == 1:
+        return replies[0].response.get("usage")
+    return _total([reply.response.get("usage") for reply in replies])
 
 
 def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:

@@ -123,14 +123,15 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.failed.items(), key=lambda item: -item[1]))
     resumed = f", {totals.resumed} of them from earlier runs" if totals.resumed else ""
     how = f"stopped ({stopped_by})" if stopped_by else "done"
-    standing = f"{totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}"
+    rows = f"{totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}"
     lines = [
-        f"{how}: {_counted(totals.rows, 'row')}{resumed}; {standing}",
+        f"{how}: {_counted(totals.rows, 'row')}{resumed}; {rows}",
         *_figures(totals),
         f"output: {output}",
     ]
-    if totals.standing is not None:
-        lines += closing.lines(totals.standing)
+    standing = totals.standing
+    if standing is not None:
+        lines += closing.lines(standing)
     elif failed and stopped_by:  # else the error says so
         lines.append("to send the failed rows again, add --retry-failed to the same command")
     if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint
