@@ -1,4 +1,4 @@
-"""Files that are either as they were or whole: written beside their place, then moved into it."""
+"""Files that are either as they were or whole: written beside their place, synced, moved into it, the folder synced."""
 
 import contextlib
 import errno

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from completions_cli.batch import held, ordering, run_file, totals
@@ -14,7 +15,8 @@ from completions_cli.errors import UsageError
 def merge(parts: Iterable[Path], output: Path) -> Arranged:
     """Join parts into `output`, in the order of the rows, each once.
 
-    Where the parts tell which run they are of, they must be of the same one, and the output can be resumed.
+    Where the parts tell which run they are of, they must be of the same one, and the output can be resumed. What
+    OUTPUT.run says of another run is removed before the lines of the parts stand beside it.
     Raises UsageError for what is no part, OutputError when the output cannot be written.
     """
     found = held.find(parts)
@@ -34,7 +36,13 @@ def _arranged(found: Held, output: Path) -> Arranged:
     rows = found.run.rows if found.run is not None else None
     journal = Journal(output)
     try:
-        return ordering.arrange(found.files, [found.reader] * len(found.files), journal, row_total=rows)
+        return ordering.arrange(
+            found.files,
+            [found.reader] * len(found.files),
+            journal,
+            row_total=rows,
+            before=partial(run_file.remove, run_file.path_beside(output)),
+        )
     except BaseException:
         journal.discard()
         raise

@@ -1,6 +1,6 @@
 """Lines of one or more outputs in the order of their rows, each row once, in memory that does not grow with them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -38,9 +38,16 @@ def sort_in_place(journal: Journal, reader: EntryReader) -> None:
 
 
 def arrange(
-    parts: Sequence[Path], readers: Sequence[EntryReader], journal: Journal, *, row_total: int | None = None
+    parts: Sequence[Path],
+    readers: Sequence[EntryReader],
+    journal: Journal,
+    *,
+    row_total: int | None = None,
+    before: Callable[[], None] = lambda: None,
 ) -> Arranged:
     """Write the lines of all parts in place of an output's, atomically. Of a row that is there twice, an answer counts.
+
+    `before` is called just before the lines take their place.
 
     Raises UsageError for a line that is none of a batch, or of a row beyond `row_total`; OutputError when the output,
     or a temporary file beside it, cannot be written.
@@ -54,7 +61,7 @@ def arrange(
             lines = done.rows
             done.rows, done.failed, done.last = index.summary()
             done.repeated = lines - done.rows
-            _copy(index, files, journal)
+            _copy(index, files, journal, before)
     except OSError as error:
         raise OutputError(f"{output} cannot be written: {error.strerror}", hint="Is there room for a copy?") from error
     return done
@@ -68,12 +75,13 @@ def _places(part: Path, reader: EntryReader, number: int, done: Arranged, row_to
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
 
 
-def _copy(index: LineIndex, files: "Files", journal: Journal) -> None:
+def _copy(index: LineIndex, files: "Files", journal: Journal, before: Callable[[], None]) -> None:
     copy = journal.copy()
     try:
         for number, offset in index.in_order():
             files[number].seek(offset)
             copy.write(files[number].readline().rstrip(b"\0\n") + b"\n")
+        before()
     except BaseException:
         copy.discard()
         raise

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from completions_cli.api import wire
-from completions_cli.atomic import AtomicFile
+from completions_cli.atomic import AtomicFile, sync_folder
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.fingerprint import Identity
-from completions_cli.errors import UsageError
+from completions_cli.errors import OutputError, UsageError
 from completions_cli.models import Json
 from completions_cli.version import __version__
 
@@ -17,6 +17,7 @@ from completions_cli.version import __version__
 HasGrown = Callable[[Identity], bool]
 
 _VERSION = 1
+_MOST_BYTES = 64 * 1024 * 1024  # parameters may hold a long prompt or schema
 _MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 
@@ -85,9 +86,22 @@ def path_beside(output: Path) -> Path:
 def read(path: Path) -> RunFile | None:
     """Read what an earlier run wrote; None when there is nothing that can be read as such."""
     try:
-        return parse(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
     except OSError:
         return None
+    return parse(text) if len(text) <= _MOST_BYTES else None
+
+
+def remove(path: Path) -> None:
+    """Remove it, for good, if it is there. Raises OutputError."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{path} cannot be removed: {error.strerror}", hint="Check its folder.") from error
+    sync_folder(path.parent)
 
 
 def parse(text: bytes) -> RunFile | None:

@@ -11,6 +11,11 @@ What lasts in which order, so that a power cut at any moment leaves what the sam
 4. Answers are appended and synced every 0.2 s. Until then a power cut takes them: their rows are asked again.
 5. The end: OUTPUT is synced; with `--ordered`, or where failures were replaced, a copy takes its place as in 3. Then
    OUTPUT.run, which what the runs took is added to, is replaced as in 2, as it is every ten seconds of a run.
+6. `merge` (in `merging`): the lines of the parts are written aside and synced; an OUTPUT.run of other lines is removed
+   and the folder synced; then the lines take OUTPUT's place, and a new OUTPUT.run is written as in 2.
+
+Other files (an answer, a table, a summary, profiles, a key) are each replaced as OUTPUT.run in 2 is, by `atomic`. A key
+file is in its place before the profile file names it.
 """
 
 import stat

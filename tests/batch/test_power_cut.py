@@ -76,6 +76,24 @@ def _check(output: bytes | None, beside: bytes | None, durable: dict[int, str], 
     assert run is not None, step
     wanted = "new" if run.parameters.get("temperature") == 1 else "old"
     assert set(answered.values()) <= {wanted}, step
+    assert run.rows is None or max(answered, default=0) < run.rows, step  # no row that the run does not know of
+
+
+def test_an_output_that_is_adopted_gets_its_run_file_before_new_answers(
+    cli: Cli, scripted_server: ScriptedServer, rows: Rows, folder: Path
+) -> None:
+    cli.service(scripted_server.url)
+    scripted_server.play([answer("old")])
+    assert batch(cli, rows(6), "-o", folder / "out.jsonl", "--limit", "3").code == 0
+    (folder / RUN).unlink()
+    model, log = Folder(folder), folder.parent / "strace"
+    command = [COMMAND, "batch", str(folder.parent / "in.jsonl"), "-o", "out.jsonl", "-j", "1", "--adopt"]
+    assert record(command, folder, cli.env, log) == 0
+    states = [state for _ in replay(log, model) for state in model.after_a_cut("out.jsonl", RUN)]
+    assert len(states) > 10
+    for state in states:
+        assert set(_answered(state["out.jsonl"] or b"")) >= {0, 1, 2}
+        assert len(_answered(state["out.jsonl"] or b"")) == 3 or run_file.parse(state[RUN] or b"") is not None
 
 
 def test_a_power_cut_loses_nothing_that_was_synced(
@@ -92,6 +110,8 @@ def test_a_power_cut_loses_nothing_that_was_synced(
     (folder / "out.jsonl").write_bytes(b"".join(reversed((folder / "out.jsonl").read_bytes().splitlines(True))))
     assert _cuts(cli, folder, source, "--ordered") > 4  # put into order
     assert len(records(folder / "out.jsonl")) == 6
+    assert _cuts(cli, folder, rows(8)) > 10  # an input that grew
+    assert len(records(folder / "out.jsonl")) == 8
     scripted_server.play([answer("new")])
     assert _cuts(cli, folder, source, "-t", "1", "--overwrite") > 10  # begun anew over what there was
     assert batch(cli, source, "-o", folder / "out.jsonl", "-t", "1").code == 0
