@@ -56,6 +56,9 @@ def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withhe
         return ConfigError(
             message, hint=f"Run: {_store(keyring, to_file=trouble is not None)}; or unset COMPLETIONS_ENDPOINT."
         )
+    if keyring is not None and keyring.is_of_member:
+        no_keyring = f", and no usable keyring: {trouble}" if trouble is not None else ""
+        return ConfigError(f"{message}{no_keyring}", hint=f"Run: {_store(keyring, to_file=trouble is not None)}.")
     if trouble is not None:
         hint = no_keyring_hint(str(keyring.value).rpartition("@")[0] if keyring and keyring.is_own else None)
         return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=hint)

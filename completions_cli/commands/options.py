@@ -1,6 +1,7 @@
 """The options that several commands share, by the panels of the help."""
 
 import functools
+import shlex
 from dataclasses import field
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 
 from completions_cli.commands import values
 from completions_cli.commands.option_groups import option_group
+from completions_cli.errors import UsageError
 from completions_cli.settings.numbers import PARAMETERS
 from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS, FORMATS, SETTINGS
 from completions_cli.streams import Streams
@@ -41,10 +43,16 @@ def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
 class CommonOptions:
     """Accepted by every command."""
 
-    profile: Annotated[
-        str | None,
-        _common("--profile", "-p", metavar="NAME", help="Profile to use.", autocompletion=values.complete_profile),
-    ] = None
+    profiles: Annotated[
+        list[str],
+        _common(
+            "--profile",
+            "-p",
+            metavar="NAME",
+            help="Profile to use; repeat to use several together.",
+            autocompletion=values.complete_profile,
+        ),
+    ] = field(default_factory=list)
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
     quiet: Annotated[bool, _common("--quiet", "-q", help="Say nothing but errors on stderr.")] = False
     verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
@@ -64,6 +72,13 @@ class CommonOptions:
         streams.stderr.quiet = self.quiet
         streams.verbosity = 0 if self.quiet else self.verbose
         streams.color_choice = self.color
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that was named. Raises UsageError for several, which few commands take."""
+        if len(self.profiles) > 1:
+            raise UsageError("one profile at a time here", hint=f"For example: -p {shlex.quote(self.profiles[0])}")
+        return self.profiles[0] if self.profiles else None
 
 
 @option_group

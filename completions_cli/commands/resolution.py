@@ -19,6 +19,7 @@ from completions_cli.errors import ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
+from completions_cli.settings.pool import Pool, named, resolve_pool
 from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.settings.table import SETTINGS
 from completions_cli.streams import Streams
@@ -57,15 +58,49 @@ def settings(
     body: Mapping[str, Json] = MappingProxyType({}),
     escapes: bool = False,
 ) -> Settings:
-    """Resolve the settings of a call. `body` is what `--request` held beside its prompt."""
+    """Resolve the settings of a call to one endpoint. `body` is what `--request` held beside its prompt."""
+    flags = _flags(options, format=format, body=body, escapes=escapes)
+    return resolve(flags, streams.environ, read_profile_file(options.common, streams))
+
+
+def pool(
+    streams: Streams,
+    options: RequestOptions,
+    *,
+    format: str | None = None,  # noqa: A002 - its name in the table of settings
+    body: Mapping[str, Json] = MappingProxyType({}),
+    escapes: bool = False,
+) -> Pool:
+    """Resolve the settings of all profiles that a call may use, and note the variables that they do not."""
+    flags = _flags(options, format=format, body=body, escapes=escapes)
+    found = resolve_pool(flags, streams.environ, read_profile_file(options.common, streams))
+    for note in unused(found):
+        streams.stderr.note(f"note: {note}")
+    return found
+
+
+def unused(found: Pool) -> list[str]:
+    """Return what to say of variables that are set and not used."""
+    return [f"{name} is not used with several profiles: each has its own" for name in found.unused]
+
+
+def _flags(
+    options: RequestOptions,
+    *,
+    format: str | None,  # noqa: A002 - its name in the table of settings
+    body: Mapping[str, Json],
+    escapes: bool,
+) -> Flags:
     params, connection = options.params, options.connection
+    profile, members = named(options.common.profiles)
     typed = {name: value for name, value in vars(connection).items() if name in SETTINGS}
     typed |= {"extra_parameters": params.extra_parameters, "format": format}
     fields = _split_body(body)
     if fields.model is not None and typed["model"] is None:
         typed["model"] = fields.model
-    flags = Flags(
-        profile=options.common.profile,
+    return Flags(
+        profile=profile,
+        members=members,
         settings={name: value for name, value in typed.items() if value is not None},
         parameters=_parameters(params, escapes=escapes),
         extra=values.extras(params.extra, parameters.DOCUMENTED, prompt_source.read_text),
@@ -74,15 +109,18 @@ def settings(
         body=fields.parameters,
         body_extra=fields.extra,
     )
-    return resolve(flags, streams.environ, read_profile_file(options.common, streams))
 
 
 def connection_flags(connection: ConnectionOptions, common: CommonOptions, **others: str | None) -> Flags:
     """Return what was typed of where requests go, and how; `others` are settings beside these."""
+    profile, members = named(common.profiles)
     given = {**vars(connection), **others}
     typed = {name: value for name, value in given.items() if name in SETTINGS and value is not None}
     return Flags(
-        profile=common.profile, settings=typed, headers=dict(headers.parse(line) for line in connection.header)
+        profile=profile,
+        members=members,
+        settings=typed,
+        headers=dict(headers.parse(line) for line in connection.header),
     )
 
 

@@ -9,7 +9,7 @@ from completions_cli.api import headers
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
 from completions_cli.errors import ConfigError
 from completions_cli.models import Json
-from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
+from completions_cli.settings.table import POOL_SETTINGS, POOL_TABLES, PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 BUILT_IN = "local"
 
@@ -130,6 +130,9 @@ def parse(text: str, path: Path) -> ProfileFile:
         raise checker.error("profiles must be a table", ("profiles",), hint="Write [profiles.NAME].")
     for name, profile in profiles.items():
         checker.profile(name, profile)
+    for name, profile in profiles.items():
+        if "members" in profile:
+            checker.pool(name, profiles)
     default = document.get("default_profile")
     if default is not None and (not isinstance(default, str) or default not in {BUILT_IN, *profiles}):
         raise checker.error(
@@ -194,6 +197,24 @@ class _Checker:
                 SETTINGS[key].kind.check(value)
             except ValueError as error:
                 raise self.error(f"{key} must be {error}", (*where, key)) from error
+
+    def pool(self, name: str, profiles: Mapping[str, Mapping[str, Json]]) -> None:
+        """Check that a pool names profiles that are none, and says nothing that only a member can."""
+        pool, where = profiles[name], ("profiles", name)
+        for key in pool:
+            if key not in (*POOL_SETTINGS, *POOL_TABLES):
+                raise self.error(f"{key} does not go with members", (*where, key), hint="Set it in each member.")
+        for member in pool["members"]:
+            if member not in profiles and member != BUILT_IN:
+                raise self.error(
+                    f"the member {member!r} is not a profile of this file",
+                    (*where, "members"),
+                    hint=nearest(member, [other for other in profiles if other != name]),
+                )
+            if "members" in profiles.get(member, {}):
+                raise self.error(
+                    f"the member {member!r} is a pool itself", (*where, "members"), hint="Name its members instead."
+                )
 
     def _table(self, kind: str, table: Json, where: tuple[str, ...]) -> None:
         if not isinstance(table, dict):

@@ -1,7 +1,7 @@
 """Which of several sources a setting comes from: pure, each value with its source."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
@@ -38,10 +38,12 @@ _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA
 class Flags:
     """What was typed; what is not in here was not. `settings` is by name in the table of settings.
 
-    A Python program gives its settings in their types, as `arguments`.
+    `members` are profiles named side by side, a pool for once; `profile` is then None. A Python program gives its
+    settings in their types, as `arguments`.
     """
 
     profile: str | None = None
+    members: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     arguments: Mapping[str, Json] = field(default_factory=dict)
     parameters: Mapping[str, Json] = field(default_factory=dict)
@@ -57,7 +59,8 @@ class KeySource:
     """A place to look for a key, allowed for the endpoint in use.
 
     `value` is the variable's name, the file's path, the command's words, or the keyring's user name. `is_own` is
-    false when the endpoint in use is not the profile's. `is_private` is true for a file that nobody else may read.
+    false when the endpoint in use is not the profile's. `is_private` is true for a file that nobody else may read,
+    `is_of_member` where the profile is one of several: no variable has a key for it.
     """
 
     kind: Literal["variable", "file", "command", "keyring"]
@@ -65,6 +68,7 @@ class KeySource:
     name: str
     is_own: bool = True
     is_private: bool = False
+    is_of_member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,12 @@ class Settings:
 
 def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, needs_endpoint: bool = True) -> Settings:
     """Work out the settings of one call. Raises ConfigError, or UsageError for a flag."""
-    name, name_source = _profile_name(flags, environ, file)
-    profile = _profile(name, name_source, file)
+    if flags.members:
+        raise _several("this takes one profile", flags.members)
+    name, name_source = chosen(flags, environ, file)
+    profile = lookup(name, name_source, file)
+    if "members" in profile:
+        raise _several(f"{name} is a pool of several profiles, and this takes one profile", profile["members"])
     layers = _Layers(flags, environ, profile, f"profile {name}")
     found = {setting.name: layers.value(setting) for setting in SETTINGS.values()}
     sources = {"profile": name_source} | {key: source for key, (_, source) in found.items()}
@@ -137,7 +145,12 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
     )
 
 
-def _profile_name(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> tuple[str | None, str]:
+def _several(message: str, members: Sequence[str]) -> UsageError:
+    return UsageError(message, hint=f"Name one of them: -p {' or -p '.join(map(shlex.quote, members))}")
+
+
+def chosen(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -> tuple[str | None, str]:
+    """Return the name of the profile in use, None for none, and who says so."""
     if flags.profile is not None:
         return flags.profile, "--profile"
     if environ.get("COMPLETIONS_PROFILE"):
@@ -145,7 +158,8 @@ def _profile_name(flags: Flags, environ: Mapping[str, str], file: ProfileFile) -
     return file.chosen
 
 
-def _profile(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Json]:
+def lookup(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Json]:
+    """Return what a profile says, as it stands in the file. Raises ConfigError when there is none of that name."""
     if name is None:
         return {}
     if name in file.profiles:

@@ -1,7 +1,8 @@
 """JSON Schema of completions.toml, made from the tables that the reader checks the file with.
 
 Editors complete keys and mark mistakes with it. It allows everything that the reader accepts. A few rules are the
-reader's alone: that `default_profile` names a profile of the file, and how deep values in `extra` may be nested.
+reader's alone: that `default_profile` and `members` name profiles of the file, what a pool may hold, and how deep
+values in `extra` may be nested.
 It is draft 7, which every editor knows.
 """
 
@@ -39,6 +40,12 @@ _ABOUT = {
     "unix_socket": "A Unix socket to connect to instead of the host.",
     "model_path": "Profile `local` only: a GGUF file to use instead of the default model.",
     "infill": "For a server that takes no `suffix`: the prompt that is sent instead.",
+    "members": "The profiles of a pool, which are used together. A pool has no endpoint of its own.",
+    "rpm": "Batches: requests a minute, at most; of a pool, over all its members.",
+    "tpm": "Batches: tokens a minute, at most; of a pool, over all its members.",
+    "concurrency": "Batches: requests in flight, at most; of a pool, over all its members.",
+    "price_in": "Batches: price of a million prompt tokens.",
+    "price_out": "Batches: price of a million completion tokens.",
 }
 _TYPES: dict[str, dict[str, Json]] = {
     "integer": {"type": "integer"},

@@ -65,6 +65,12 @@ class Values(TypedDict):
     unix_socket: str | None
     model_path: str | None
     infill: str | None
+    members: list[str] | None
+    rpm: float | None
+    tpm: float | None
+    concurrency: int | None
+    price_in: float | None
+    price_out: float | None
     format: str
 
 
@@ -89,6 +95,14 @@ def _command(value: Json) -> list[str]:
     raise ValueError('an array of words, as in ["pass", "show", "foundry"]')
 
 
+def _members(value: Json) -> list[str]:
+    if isinstance(value, list) and value and all(isinstance(name, str) and name for name in value):
+        if len(set(value)) == len(value):
+            return value
+        raise ValueError("an array that names each profile once")
+    raise ValueError('an array of names of profiles, as in ["east", "west"]')
+
+
 def _infill(value: Json) -> str:
     if isinstance(value, str) and infill.is_template(value):
         return value
@@ -102,6 +116,15 @@ def _choice(*words: str) -> Kind:
         return str(value)
 
     return Kind(check, check, {"enum": list(words)})
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _number(option: str) -> Kind:
+    """Return the kind of a setting that an option of `batch` overrides."""
+    return Kind(numbers.OPTIONS[option].check, numbers.OPTIONS[option].parse, numbers.OPTIONS[option].schema)
 
 
 def _float(read: Callable[[Any], Json]) -> Callable[[Any], float]:
@@ -132,6 +155,11 @@ COMMAND = Kind(
         "items": [{"type": "string", "minLength": 1}],
         "additionalItems": {"type": "string"},
     },
+)
+MEMBERS = Kind(
+    _members,
+    lambda text: _members(_json(text) if text.lstrip().startswith("[") else _names(text)),
+    {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "minLength": 1}},
 )
 
 
@@ -168,6 +196,12 @@ SETTINGS = {
         Setting("unix_socket", TEXT, flag="--unix-socket"),
         Setting("model_path", TEXT, flag="--model-path"),
         Setting("infill", INFILL),
+        Setting("members", MEMBERS),
+        Setting("rpm", _number("--rpm")),
+        Setting("tpm", _number("--tpm")),
+        Setting("concurrency", _number("--concurrency")),
+        Setting("price_in", _number("--price-in")),
+        Setting("price_out", _number("--price-out")),
         Setting(
             "format",
             _choice(*FORMATS),
@@ -182,3 +216,19 @@ SETTINGS = {
 # The tables a profile may hold beside its settings.
 PROFILE_TABLES = ("params", "extra", "headers")
 PROFILE_SETTINGS = tuple(setting.name for setting in SETTINGS.values() if setting.in_profile)
+# What a profile with members may say itself: it holds for each of them, but for the limits, which are totals.
+POOL_SETTINGS = (
+    "members",
+    "rpm",
+    "tpm",
+    "concurrency",
+    "price_in",
+    "price_out",
+    "extra_parameters",
+    "timeout",
+    "deadline",
+    "connect_timeout",
+    "retries",
+    "max_wait",
+)
+POOL_TABLES = ("params", "extra")

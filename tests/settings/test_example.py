@@ -4,7 +4,8 @@ from pathlib import Path
 
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.settings import profile_edit, profile_file
-from completions_cli.settings.resolve import Flags, resolve
+from completions_cli.settings.pool import resolve_pool
+from completions_cli.settings.resolve import Flags
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES
 
 EXAMPLE = Path(__file__).parents[2] / "completions.toml.example"
@@ -13,7 +14,7 @@ EXAMPLE = Path(__file__).parents[2] / "completions.toml.example"
 def test_the_example_is_valid_and_each_profile_resolves() -> None:
     file = profile_file.read(EXAMPLE, must_exist=True)
     for name in file.profiles:
-        assert resolve(Flags(profile=name), {}, file).profile == name
+        assert resolve_pool(Flags(profile=name), {}, file).name == name
 
 
 def test_the_example_shows_every_key() -> None:

@@ -21,6 +21,9 @@ def error(text: str) -> ConfigError:
     return caught.value
 
 
+POOL = "[profiles.a]\n[profiles.p]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -55,6 +58,14 @@ def error(text: str) -> ConfigError:
         ),
         ("[profiles.a.extra]\nd = 1979-05-27", "f.toml:2:1: d must be something that JSON can hold"),
         ("[profiles.a.extra]\nd = [inf]", "f.toml:2:1: d must be something that JSON can hold"),
+        (POOL + "members = ['a', 'c']", "f.toml:3:1: the member 'c' is not a profile of this file in [profiles.p]"),
+        (POOL + "members = ['a', 'p']", "f.toml:3:1: the member 'p' is a pool itself"),
+        (POOL + "members = []", "f.toml:3:1: members must be an array of names of profiles"),
+        (POOL + "members = ['a', 'a']", "f.toml:3:1: members must be an array that names each profile once"),
+        (POOL + "members = ['a']\nendpoint = 'x'", "f.toml:4:1: endpoint does not go with members in [profiles.p]"),
+        (POOL + "members = ['a']\nheaders = {a = '1'}", "f.toml:4:1: headers does not go with members"),
+        ("[profiles.a]\nrpm = 0", "f.toml:2:1: rpm must be a number from 0.001 to"),
+        ("[profiles.a]\nconcurrency = 1.5", "f.toml:2:1: concurrency must be a whole number from 1"),
         ("default_profile = 'b'\n[profiles.a]", "f.toml:1:1: default_profile 'b' is not a profile"),
         ("[profiles.'']\n", "f.toml:1:11: profile name '' is empty"),
         ("a = " + "[" * 10000, "f.toml: nested too deeply"),

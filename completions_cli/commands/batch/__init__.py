@@ -38,6 +38,7 @@ def batch(streams: Streams, options: BatchOptions) -> None:
     report.check_summary(chosen.summary)
     settings = resolution.settings(streams, options, escapes=options.rows.escapes)
     resolution.warn(streams, settings)
+    chosen = choices.completed(chosen, settings.values)
     if chosen.cluster is not None:
         from completions_cli.commands.batch import cluster
 

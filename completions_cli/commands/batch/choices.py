@@ -28,6 +28,7 @@ from completions_cli.models import Json
 from completions_cli.quoting import quoted
 from completions_cli.settings.numbers import OPTIONS
 from completions_cli.settings.resolve import Settings
+from completions_cli.settings.table import Values
 
 _BACKOFF_CAP = 30.0  # seconds, between two attempts
 _Word = TypeVar("_Word", bound=str)
@@ -76,6 +77,7 @@ class Choices:
     plan: bool
     summary: str | None
     in_flight: int | None
+    is_in_flight_typed: bool
     rpm: float | None
     tpm: float | None
     budget: Budget
@@ -103,11 +105,26 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
         overwrite=rows.overwrite,
         plan=rows.plan,
         summary=rows.summary,
-        in_flight=_in_flight(pace.concurrency),
+        in_flight=_in_flight(pace.concurrency or "auto"),
+        is_in_flight_typed=pace.concurrency is not None,
         rpm=pace.rpm,
         tpm=pace.tpm,
         budget=_budget(options.stop),
         cluster=_cluster(options.cluster, rows) if is_on_ray else None,
+    )
+
+
+def completed(chosen: Choices, profile: Values) -> Choices:
+    """Fill in what was not typed from the profile: its limits and its prices. Raises UsageError."""
+    prices = chosen.budget.prices or _prices(profile["price_in"], profile["price_out"], "price_in", "price_out")
+    if chosen.budget.cost is not None and prices is None:
+        raise UsageError("--max-cost needs --price-in and --price-out", hint="Both per million tokens.")
+    return replace(
+        chosen,
+        in_flight=chosen.in_flight if chosen.is_in_flight_typed else profile["concurrency"],
+        rpm=profile["rpm"] if chosen.rpm is None else chosen.rpm,
+        tpm=profile["tpm"] if chosen.tpm is None else chosen.tpm,
+        budget=replace(chosen.budget, prices=prices),
     )
 
 
@@ -282,15 +299,18 @@ def _budget(stop: StopOptions) -> Budget:
     """Read the options on when to stop."""
     if stop.fail_fast and stop.max_errors is not None:
         raise UsageError("--fail-fast and --max-errors exclude each other", hint="--fail-fast is --max-errors 1.")
-    if (stop.price_in is None) != (stop.price_out is None):
-        raise UsageError("prices come in pairs: --price-in and --price-out", hint="Per million tokens; 0 is a price.")
-    prices = None
-    if stop.price_in is not None and stop.price_out is not None:
-        prices = Prices(stop.price_in, stop.price_out)
-    if stop.max_cost is not None and prices is None:
-        raise UsageError("--max-cost needs --price-in and --price-out", hint="Both per million tokens.")
+    prices = _prices(stop.price_in, stop.price_out, "--price-in", "--price-out")
     errors = ErrorLimit(count=1) if stop.fail_fast else _error_limit(stop.max_errors)
     return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
+
+
+def _prices(prompt: float | None, completion: float | None, *names: str) -> Prices | None:
+    """Read two prices, which are called by these names where one of them is missing."""
+    if prompt is not None and completion is not None:
+        return Prices(prompt, completion)
+    if prompt is None and completion is None:
+        return None
+    raise UsageError(f"prices come in pairs: {' and '.join(names)}", hint="Per million tokens; 0 is a price.")
 
 
 def _error_limit(text: str | None) -> ErrorLimit | None:

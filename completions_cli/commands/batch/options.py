@@ -97,8 +97,9 @@ class PaceOptions:
     """How fast requests go out."""
 
     concurrency: Annotated[
-        str, _pace("--concurrency", "-j", metavar="auto|N", help="Most requests in flight; auto adapts.")
-    ] = "auto"
+        str | None,
+        _pace("--concurrency", "-j", metavar="auto|N", help="Most requests in flight; auto adapts. (default auto)"),
+    ] = None
     rpm: Annotated[
         float | None, _pace("--rpm", metavar="N", parser=values.number("--rpm"), help="Requests a minute, at most.")
     ] = None

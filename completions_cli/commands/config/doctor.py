@@ -18,7 +18,8 @@ from completions_cli.installation import install
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, proxies
-from completions_cli.settings.resolve import KeySource, Settings, resolve
+from completions_cli.settings.pool import resolve_pool
+from completions_cli.settings.resolve import KeySource, Settings
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -71,11 +72,20 @@ def _findings(
         return
     yield Finding("file", "ok" if file.exists else "note", str(file.path) + ("" if file.exists else " (not there)"))
     try:
-        settings = resolve(resolution.connection_flags(connection, common), streams.environ, file)
+        pool = resolve_pool(resolution.connection_flags(connection, common), streams.environ, file)
     except CompletionsError as error:
         yield failed("settings", error)
         return
-    yield Finding("profile", "ok", f"{settings.profile or 'none'} ({settings.sources['profile']})")
+    yield Finding("profile", "ok", f"{pool.name or 'none'} ({pool.source})")
+    for note in resolution.unused(pool):
+        yield Finding("variables", "note", note)
+    for settings in pool.members:
+        found = _of_endpoint(settings, streams, probe=probe)
+        yield from (replace(one, check=f"{settings.profile}: {one.check}") for one in found) if pool.is_pool else found
+
+
+def _of_endpoint(settings: Settings, streams: Streams, *, probe: bool) -> Iterator[Finding]:
+    """Check an endpoint, the way to it, and what signs in there."""
     if settings.endpoint is None:
         yield Finding("endpoint", "ok", "the embedded model; `completions local status` tells more")
         broken = False

@@ -1,5 +1,6 @@
 """`completions config list|use|remove|path|edit`: the profiles as wholes, and the file they are in."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, OutputError
+from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file
 from completions_cli.settings.profile_file import BUILT_IN
@@ -34,20 +36,28 @@ def list_(
     """List the profiles: name, endpoint, how they sign in, which is the default."""
     file = resolution.read_profile_file(common, streams)
     profiles = {**file.profiles, BUILT_IN: {"endpoint": "built in", "auth": "none", **file.profiles.get(BUILT_IN, {})}}
-    rows = [
-        {
-            "name": name,
-            "endpoint": profile.get("endpoint") and endpoints.shown(profile["endpoint"]),
-            "auth": profile.get("auth", "key"),
-            "default": name == file.chosen[0],
-        }
-        for name, profile in profiles.items()
-    ]
+    rows = [{**_row(name, profile), "default": name == file.chosen[0]} for name, profile in profiles.items()]
     if as_json.json:
         streams.stdout.json_line(wire.dumps(rows))
         return
-    cells = [[row["name"], row["endpoint"] or "", row["auth"], "default" if row["default"] else ""] for row in rows]
+    cells = [
+        [
+            row["name"],
+            ", ".join(row.get("members", ())) or row["endpoint"] or "",
+            row["auth"] or "pool",
+            "default" if row["default"] else "",
+        ]
+        for row in rows
+    ]
     listing.show(("profile", "endpoint", "auth", ""), cells, streams.stdout, color=streams.color(streams.stdout))
+
+
+def _row(name: str, profile: Mapping[str, Json]) -> dict[str, Json]:
+    """Describe a profile; a pool has members, and they have endpoints."""
+    if "members" in profile:
+        return {"name": name, "endpoint": None, "auth": None, "members": profile["members"]}
+    endpoint = profile.get("endpoint")
+    return {"name": name, "endpoint": endpoint and endpoints.shown(endpoint), "auth": profile.get("auth", "key")}
 
 
 @with_options

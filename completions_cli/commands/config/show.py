@@ -1,7 +1,7 @@
 """`completions config show`: what a call would use, and where each value comes from."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from urllib.parse import parse_qsl
 
 import typer
@@ -20,8 +20,11 @@ from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import proxies
-from completions_cli.settings.resolve import Flags, Settings, no_endpoint, resolve
+from completions_cli.settings.pool import Pool, named, resolve_pool
+from completions_cli.settings.resolve import Flags, Settings, no_endpoint
 from completions_cli.streams import Streams
+
+_Row: TypeAlias = tuple[str, Json, str]  # name, value and source
 
 # Settings that may hold a password, and what shows them without it.
 _HIDES = {"endpoint": endpoints.shown, "proxy": proxies.masked}
@@ -44,24 +47,48 @@ def show(
     as_json: JsonOptions,
 ) -> None:
     """Show the settings that a call would use. Keys are present or absent, nothing more."""
-    if name is not None and common.profile not in (None, name):
-        raise UsageError(f"two profiles are named: {name} and {common.profile}", hint="Leave one of them out.")
+    if name is not None and common.profiles and common.profiles != [name]:
+        raise UsageError(
+            f"several profiles are named: {', '.join([name, *common.profiles])}", hint="Leave out NAME, or -p."
+        )
     file = resolution.read_profile_file(common, streams)
-    settings = resolve(Flags(profile=name or common.profile), streams.environ, file, needs_endpoint=False)
-    if settings.endpoint is None and not settings.is_local:
-        missing = no_endpoint(settings.profile)
-        streams.stderr.note(f"note: {missing.message}. {missing.hint}")
-    rows = list(_rows(settings, streams))
+    profile, members = named([name] if name is not None else common.profiles)
+    pool = resolve_pool(Flags(profile=profile, members=members), streams.environ, file, needs_endpoint=False)
+    for note in resolution.unused(pool):
+        streams.stderr.note(f"note: {note}")
+    for settings in pool.members:
+        if settings.endpoint is None and not settings.is_local:
+            missing = no_endpoint(settings.profile)
+            streams.stderr.note(f"note: {missing.message}. {missing.hint}")
+    rows, by_member = _rows_of_all(pool, streams)
     if as_json.json:
-        shown = {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
-        streams.stdout.json_line(wire.dumps(shown))
+        of_members = {member: _document(found, origin=origin) for member, found in by_member.items()}
+        streams.stdout.json_line(
+            wire.dumps(_document(rows, origin=origin) | ({"members": of_members} if by_member else {}))
+        )
         return
+    rows += [(f"{member}.{name}", *rest) for member, found in by_member.items() for name, *rest in found]
     cells = [[name, _text(value), source][: 3 if origin else 2] for name, value, source in rows if value is not None]
     columns = ("setting", "value", "origin")[: 3 if origin else 2]
     listing.show(columns, cells, streams.stdout, color=streams.color(streams.stdout))
 
 
-def _rows(settings: Settings, streams: Streams) -> Iterator[tuple[str, Json, str]]:
+def _rows_of_all(pool: Pool, streams: Streams) -> tuple[list[_Row], dict[str, list[_Row]]]:
+    """Return what a call would use, and the same of each member where there are several."""
+    if not pool.is_pool:
+        return list(_rows(pool.first, streams)), {}
+    names: Json = [member.profile for member in pool.members]
+    limits = pool.limits._asdict().items()
+    rows: list[_Row] = [("profile", pool.name, pool.source), ("members", names, pool.source)]
+    rows += [(name, value, f"profile {pool.name}") for name, value in limits if value is not None]
+    return rows, {str(member.profile): list(_rows(member, streams)) for member in pool.members}
+
+
+def _document(rows: list[_Row], *, origin: bool) -> dict[str, Json]:
+    return {name: {"value": value, "origin": source} if origin else value for name, value, source in rows}
+
+
+def _rows(settings: Settings, streams: Streams) -> Iterator[_Row]:
     """Yield name, value and source of everything a call would use."""
     yield "profile", settings.profile, settings.sources["profile"]
     for name, value in settings.values.items():
