@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 FAILED_DEPENDENCY = 424
 # 520 to 524 are Cloudflare's for what is behind it, 529 is said by services that are overloaded.
+# These say that the server has too much to do, as a 429 does.
+OVERLOADED_STATUSES = frozenset({408, 503, 504, 529})
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504, *range(520, 525), 529})
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?", re.ASCII | re.IGNORECASE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from completions_cli.api import wire
 from completions_cli.batch.rows import Row
 from completions_cli.batch.units import Packer
-from completions_cli.batch.usage_estimate import UsageEstimate
+from completions_cli.pacing.usage_estimate import UsageEstimate
 
 _SHOWN = 5
 _MOST_NAMES = 1000  # of fields; memory must not follow the input

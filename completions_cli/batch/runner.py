@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from completions_cli.api.retry import OVERLOADED_STATUSES
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.exchange import Exchange, Failure, Reply
 from completions_cli.batch.formats import Outcome
@@ -15,7 +16,6 @@ from completions_cli.batch.settling import Rules, Settler
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage
 from completions_cli.batch.units import Packer, Unit
-from completions_cli.batch.usage_estimate import UsageEstimate
 from completions_cli.errors import (
     CompletionsError,
     MalformedResponseError,
@@ -26,10 +26,10 @@ from completions_cli.errors import (
 )
 from completions_cli.pacing.gate import ClosedError, Turns
 from completions_cli.pacing.pace import Ticket
+from completions_cli.pacing.usage_estimate import UsageEstimate
 
 _SYNC_SECONDS = 0.2
 _CROWD = 16  # requests under way; with fewer, answers come one by one anyway
-_OVERLOADED = (503, 504, 408)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Runner:
             self.totals.throttled += 1
             pace.refused(now, ticket, asked)
         else:
-            slow = isinstance(error, ServiceError) and error.status in _OVERLOADED
+            slow = isinstance(error, ServiceError) and error.status in OVERLOADED_STATUSES
             overloaded = slow or isinstance(error, RequestTimeoutError)
             pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
         if failure.head is not None:

@@ -12,7 +12,7 @@ from completions_cli.models import CompletionRequest, Json, Prompt
 from completions_cli.settings.resolve import Flags, Settings
 
 _FROM_NOTHING = f"For a text that begins from nothing give {sampling.NEW_DOCUMENT!r}."
-_BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait")
+_BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait", "pace")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -68,6 +68,8 @@ class ClientOptions(TypedDict, total=False):
     """Path of a Unix socket to connect to in place of the endpoint's host; `Client` only."""
     model_path: str | None
     """A GGUF file for the profile `local`."""
+    pace: bool | None
+    """Hold calls back so that the service keeps up, and learn from its refusals; `AsyncClient` only."""
     infill: str | None
     """The prompt of a call with `suffix` where the server takes none: "<PRE>{prefix}<SUF>{suffix}<MID>"."""
 

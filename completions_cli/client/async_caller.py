@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
@@ -14,6 +15,7 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
+from completions_cli.client.pacer import Pacer, Unpaced
 from completions_cli.errors import CompletionsError, DamagedResponseError, NetworkError, ServiceError
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
@@ -24,19 +26,22 @@ from completions_cli.transport.patience import Patience
 class AsyncCaller:
     """Sends completion requests to one service, many at a time, over connections that they share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a call is made of
         self,
         service: Service,
         credentials: Credentials,
         connection: Connection,
         policy: RetryPolicy,
         on_wait: Callable[[Wait], None],
+        *,
+        is_paced: bool = False,
     ) -> None:
         self._service = service
         self._given_credentials = credentials
         self._connection = connection
         self._policy = policy
         self._on_wait = on_wait
+        self._is_paced = is_paced
         self._begin()
 
     def _begin(self) -> None:
@@ -44,6 +49,7 @@ class AsyncCaller:
         self._outgoing = Outgoing(self._service, self._connection.secrets)
         self._credentials = AsyncCredentials(self._given_credentials)
         self._transport = AsyncTransport(self._connection)
+        self._pacer = Pacer(self._policy.max_wait) if self._is_paced else None
         self._process = os.getpid()
 
     async def close(self) -> None:
@@ -71,30 +77,50 @@ class AsyncCaller:
 
     async def _answer(self, request: CompletionRequest, patience: Patience) -> AsyncGenerator[Chunk | Finished]:
         attempts = Attempts(self._service, self._policy)
+        started = time.monotonic()
         while True:
             attempts.number += 1
+            turn = await self._turn(request, patience)
             incoming = Incoming(request, attempts.number, self._outgoing.answers)
             signing: Mapping[str, str] = {}
             try:
                 signing = await self._credentials.headers()
                 signed = self._outgoing.request(request, signing)
-                async with aclosing(self._attempt(signed, incoming, patience)) as events:
+                async with aclosing(self._attempt(signed, incoming, patience, turn)) as events:
                     async for event in events:
+                        given_at = time.monotonic()
                         yield event
+                        turn.lent(time.monotonic() - given_at)
             except (ServiceError, NetworkError) as error:
+                turn.failed(error)
                 if incoming.has_text:
                     raise attempts.last(error) from None
                 if attempts.wants_renewal(error) and await self._credentials.renew(signing):
                     continue
-                await self._wait(attempts.wait_after(error, patience.remaining_in_all()))
+                is_free = self._pacer is not None and self._pacer.is_free(error, started)
+                await self._wait(attempts.wait_after(error, patience.remaining_in_all(), is_free=is_free))
             else:
                 return
+            finally:
+                turn.close()
+
+    async def _turn(self, request: CompletionRequest, patience: Patience) -> Unpaced:
+        """Wait for the turn of an attempt. Raises RequestTimeoutError when the call's time is over before."""
+        if self._pacer is None:
+            return Unpaced()
+        try:
+            turn = await self._pacer.turn(request, patience.remaining_in_all())
+        except TimeoutError:
+            raise patience.expired() from None
+        patience.heard()
+        return turn
 
     async def _attempt(
-        self, signed: HttpRequest, incoming: Incoming, patience: Patience
+        self, signed: HttpRequest, incoming: Incoming, patience: Patience, turn: Unpaced
     ) -> AsyncGenerator[Chunk | Finished]:
         async with self._transport.open(signed, patience) as response:
             head = Head(response.status, response.headers)
+            turn.read(head)
             if not head.is_success:
                 raise await self._failure(head, response)
             incoming.begin(head)
@@ -104,7 +130,9 @@ class AsyncCaller:
                         yield chunk
             for chunk in incoming.close():
                 yield chunk
-            yield incoming.finished()
+            finished = incoming.finished()
+            turn.answered(finished.usage)
+            yield finished
 
     async def _parts(self, response: AsyncResponse, incoming: Incoming) -> AsyncGenerator[bytes]:
         """Yield the parts of a body, each to be fed before the next, as long as they are worth waiting for."""

@@ -1,13 +1,13 @@
 """The client for programs that have many requests under way."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Never, Self
 
+from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.async_caller import AsyncCaller
-from completions_cli.client.attempts import Wait
-from completions_cli.client.base import ServiceClient
+from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
@@ -24,13 +24,21 @@ class AsyncClient(ServiceClient):
     >>> len(asyncio.run(main()))
     100
 
+    With `pace=True` calls wait for their turn: as many are in flight as the service keeps up with, its rate headers and
+    refusals set the rate, and a 429 costs a call none of its retries. So a program needs no limiter of its own.
+
     A call that is cancelled lets go of its connection at once. `from_profile` reads files and may run a
     `key_command`; the loop stands still meanwhile.
     """
 
-    def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
+    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
         self._caller = AsyncCaller(
-            configured.service, configured.credentials, configured.connection, configured.policy, on_wait
+            configured.service,
+            configured.credentials,
+            configured.connection,
+            configured.policy,
+            told(options),
+            is_paced=bool(options.get("pace")),
         )
 
     async def __aenter__(self) -> Self:

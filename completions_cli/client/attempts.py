@@ -26,6 +26,7 @@ class Attempts:
 
     def __init__(self, service: Service, policy: RetryPolicy, chance: Callable[[], float] = random.random) -> None:
         self.number = 0
+        self._free = 0  # attempts that cost none of the retries
         self._service = service
         self._policy = policy
         self._chance = chance
@@ -43,20 +44,24 @@ class Attempts:
             error.hint = "It came amid the answer, which is not asked for again once text has come: run it again."
         return self._service.advised(error)
 
-    def wait_after(self, error: ServiceError | NetworkError, left: float | None) -> Wait:
+    def wait_after(self, error: ServiceError | NetworkError, left: float | None, *, is_free: bool = False) -> Wait:
         """Return how long to wait for the next attempt, `left` seconds being left of the call's time.
 
-        Raises the error, with its hint, when there is to be none.
+        A failure that is free costs no retry, and its next attempt waits for its turn and as long as the server asks.
+        Raises the error, with its hint, when there is to be no attempt.
         """
-        if not error.retryable or self.number > self._policy.retries:
+        self._free += is_free
+        tries = self.number - self._free
+        if not error.retryable or tries > self._policy.retries:
             raise self._service.advised(error) from None
         retry_after = error.retry_after if isinstance(error, ServiceError) else None
-        seconds = self._policy.backoff(self.number - 1, self._chance()) if retry_after is None else retry_after
+        backoff = 0.0 if is_free else self._policy.backoff(tries - 1, self._chance())
+        seconds = backoff if retry_after is None else retry_after
         if seconds > self._policy.max_wait:
             raise self._too_long(error, retry_after) from None
         if left is not None and seconds >= left:
             raise self._service.advised(error) from None
-        return Wait(error, seconds, self.number + 1, self._policy.retries + 1)
+        return Wait(error, seconds, self.number + 1, self._policy.retries + 1 + self._free)
 
     def _too_long(self, error: ServiceError | NetworkError, retry_after: float | None) -> CompletionsError:
         limit = f"--max-wait {self._policy.max_wait:g}"

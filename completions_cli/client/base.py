@@ -50,6 +50,7 @@ class ServiceClient(ABC):
         client_key: str | None = None,
         unix_socket: str | None = None,
         model_path: str | None = None,
+        pace: bool | None = None,
         infill: str | None = None,
         **unknown: Never,
     ) -> None:
@@ -94,6 +95,7 @@ class ServiceClient(ABC):
         client_key: str | None = None,
         unix_socket: str | None = None,
         model_path: str | None = None,
+        pace: bool | None = None,
         infill: str | None = None,
         **unknown: Never,
     ) -> Self:
@@ -124,7 +126,7 @@ class ServiceClient(ABC):
         self._origin = configured.service.endpoint.origin
         self._engine = configured.engine
         self._process = os.getpid()
-        self._call_with(configured, options.get("on_wait") or (lambda _: None))
+        self._call_with(configured, options)
 
     def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[CompletionRequest]:
         """Make the requests of a call from the local names of its method."""
@@ -141,8 +143,17 @@ class ServiceClient(ABC):
         return wording.for_programs(has_profile=self._settings.profile is not None)
 
     @abstractmethod
-    def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
-        """Set what calls are made with."""
+    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
+        """Set what calls are made with. Raises UsageError."""
+
+
+def _silent(_: Wait) -> None:
+    """Tell nobody of a wait."""
+
+
+def told(options: ClientOptions) -> Callable[[Wait], None]:
+    """Return who is told of waits."""
+    return options.get("on_wait") or _silent
 
 
 def _proof(options: ClientOptions) -> Proof:

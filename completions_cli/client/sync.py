@@ -1,15 +1,16 @@
 """The client for programs that wait for each answer."""
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Never, Self
 
-from completions_cli.client.attempts import Wait
-from completions_cli.client.base import ServiceClient
+from completions_cli.client.arguments import ClientOptions
+from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
+from completions_cli.errors import UsageError
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
 
 
@@ -27,9 +28,11 @@ class Client(ServiceClient):
     the others by what became of the request.
     """
 
-    def _call_with(self, configured: Configuration, on_wait: Callable[[Wait], None]) -> None:
+    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
+        if options.get("pace"):
+            raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
         self._caller = Caller(
-            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=on_wait
+            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=told(options)
         )
 
     def __enter__(self) -> Self:

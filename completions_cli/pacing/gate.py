@@ -89,7 +89,14 @@ class Gate:
             self._call_later(wait)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens, most))
-        return await turn
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            # Cancelled in the same moment in which its turn came: the turn is given back.
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.pace.failed(self._clock(), turn.result(), overloaded=False)
+                self.pump()
+            raise
 
     def pump(self) -> None:
         """Let out whoever may go; to be called whenever the pace may have changed."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from completions_cli.batch.usage_estimate import UsageEstimate
 from completions_cli.models import CompletionRequest, Usage
+from completions_cli.pacing.usage_estimate import UsageEstimate
 from tests.answering_server import Answered, answering
 from tests.batch.conftest import batch, summary
 from tests.batch.wrong_answers import prompts_of, right

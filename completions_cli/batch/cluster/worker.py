@@ -25,8 +25,8 @@ from completions_cli.batch.settling import Rules
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage
 from completions_cli.batch.units import Packer
-from completions_cli.batch.usage_estimate import UsageEstimate
 from completions_cli.errors import BatchStoppedError, ConfigError, OutputError
+from completions_cli.pacing.usage_estimate import UsageEstimate
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.version import __version__
 
