@@ -60,6 +60,10 @@ class ClusterProcess:
         """Kill one of the nodes that were added to the first."""
         self._command(b"remove")
 
+    def add_node(self) -> None:
+        """Add a node."""
+        self._command(b"add")
+
     def say(self) -> None:
         """Have Ray print a line on all its drivers."""
         self._command(b"say")
@@ -137,6 +141,8 @@ def _main() -> None:
     for line in sys.stdin:
         if line.strip() == "remove":
             cluster.remove_node(nodes.pop(), allow_graceful=False)
+        elif line.strip() == "add":
+            nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100_000_000))
         elif line.strip() == "say":
             publish_error_to_driver("told", "Ray says this on every driver", GcsClient(address=cluster.address))
         print("done", flush=True)  # noqa: T201 - the same

@@ -1,12 +1,12 @@
 """What to look at in an output: answers that were cut off, failures with an example each, and what may pass."""
 
-from completions_cli.batch.recovery import Recovered
+from completions_cli.batch.standing import Standing
 
 _MOST_KINDS = 8
 _LONGEST = 160
 
 
-def lines(standing: Recovered) -> list[str]:
+def lines(standing: Standing) -> list[str]:
     """Return the lines that a run, or a look at its output, ends with."""
     found = _cut_off(standing) + _ignored(standing)
     failed = standing.failed
@@ -14,23 +14,23 @@ def lines(standing: Recovered) -> list[str]:
         found.append(f"failed: {_rows(count)} ({kind}){_example(standing, kind)}")
     if len(failed) > _MOST_KINDS:
         found.append(f"failed: {len(failed) - _MOST_KINDS} more kinds")
-    return found + _worth_retrying(failed.total(), len(standing.retryable))
+    return found + _worth_retrying(failed.total(), standing.worth_retrying)
 
 
-def _cut_off(standing: Recovered) -> list[str]:
+def _cut_off(standing: Standing) -> list[str]:
     cut, filtered = standing.finish_reasons["length"], standing.finish_reasons["content_filter"]
     found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []
     return found + ([f"cut off: {_rows(filtered)} ended by the content filter"] if filtered else [])
 
 
-def _ignored(standing: Recovered) -> list[str]:
+def _ignored(standing: Standing) -> list[str]:
     return [
         f"ignored: the server ignored {name} in {_rows(count)}"
         for name, count in standing.ignored.most_common(_MOST_KINDS)
     ]
 
 
-def _example(standing: Recovered, kind: str) -> str:
+def _example(standing: Standing, kind: str) -> str:
     row, message = standing.examples.get(kind, (None, ""))
     if row is None:
         return ""

@@ -23,20 +23,26 @@ class ModelWatch:
         self._is_settled = mixed or not self._earlier
         self._warn = warn
         self._warnings = 0
+        self.recorded: dict[str, None] = {}  # in this run
 
     def ending(self, outcome: Outcome) -> Ending | None:
         """Return why the run must end, and the outcome not be recorded; None when it may be."""
         model = (outcome.response or {}).get("model")
         if outcome.error is not None or outcome.row.model is not None or not isinstance(model, str) or not model:
             return None
-        if model in self._seen:
-            self._is_settled = True
-        elif not self._is_settled:
-            return Ending("model", self._error(model))
-        else:
+        if model not in self.recorded:
+            if not self._is_settled and model not in self._seen:
+                return Ending("model", self._error(model))
+            self.accept(model)
+        return None
+
+    def accept(self, model: str) -> None:
+        """Record a model whose answers this run records, here or elsewhere: from now on others may follow."""
+        self._is_settled = True
+        self.recorded[model] = None
+        if model not in self._seen:
             self._tell(model)
             self._seen[model] = None
-        return None
 
     def _tell(self, model: str) -> None:
         if self._seen and self._warn is not None and self._warnings < _MOST_WARNINGS:

@@ -26,6 +26,11 @@ _MOST_NAMES = 300
 _OTHER = "other"
 
 
+def asks_again(entry: Entry, retry: Retry | None) -> bool:
+    """Return whether a row that ended so is sent again."""
+    return entry.failure is not None and (retry == "all" or (retry == "retryable" and entry.is_retryable))
+
+
 def tally(counts: Counter[str], name: Json, times: int = 1) -> None:
     """Count a name that a server gave; of more than some hundred, which no reader wants, the rest is `other`."""
     if not name or type(name) is not str:
@@ -69,6 +74,11 @@ class Recovered:
     def failed(self) -> Counter[str]:
         """How many rows failed, by kind."""
         return Counter({kind: len(rows) for kind, rows in self.failures.items() if rows})
+
+    @property
+    def worth_retrying(self) -> int:
+        """How many rows failed in a way that may pass."""
+        return len(self.retryable)
 
     @property
     def known_models(self) -> list[str]:

@@ -8,6 +8,7 @@ from completions_cli.batch import entry
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.recovery import Recovered, tally
+from completions_cli.batch.standing import Standing
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json, Usage
 
@@ -39,6 +40,7 @@ class Totals:
     """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run.
 
     `found` is what OUTPUT held when the run began, its failures kept up to date; None where nobody read it as a whole.
+    `parts` is what a folder of parts holds now.
     """
 
     resumed: int = 0
@@ -63,6 +65,7 @@ class Totals:
     stopped_by: str | None = None
     prices: Prices | None = None
     found: Recovered | None = None
+    parts: Standing | None = None
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
@@ -127,10 +130,10 @@ class Totals:
             self.failed += Counter()  # without kinds that no row is left of
 
     @property
-    def standing(self) -> Recovered | None:
-        """What OUTPUT holds now, but for the sets of answered rows; None where nobody read it as a whole."""
+    def standing(self) -> Standing | None:
+        """What OUTPUT holds now; None where nobody read it as a whole."""
         if self.found is None:
-            return None
+            return self.parts
         return self.found.with_answers(self.models, self.finish_reasons, self.ignored)
 
     def use(self, usage: Usage | None, texts: int = 1) -> None:

@@ -121,6 +121,7 @@ TestEndingsOfAGate = EndingsOfAGate.TestCase
 class Stage:
     """A worker's surroundings. What it asks of them is answered when `moments` says so; `seen` is when it was."""
 
+    commit_seconds = 1.0
     names = ("orders", "opened", "ending")
 
     def __init__(self, orders: Orders) -> None:
@@ -171,7 +172,7 @@ JOB = Job(
     policy=RetryPolicy(),
     samples=1,
     pack=1,
-    retry_failed=False,
+    retry=None,
 )
 
 

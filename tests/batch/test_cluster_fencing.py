@@ -171,7 +171,7 @@ class Fencing(RuleBasedStateMachine):
                 else SlowLocalDesk(Path(self.place), epoch, worker, stop)
             )
             try:
-                log = PartLog(desk, 0, "jsonl", "native", keep_failed=True)
+                log = PartLog(desk, 0, "jsonl", "native")
                 for row in [row for row in range(PART_ROWS) if row not in log]:
                     said = {"by": uuid.uuid4().hex, "generation": generation}
                     log.append(line(Outcome(Row(row, metadata=said), choices=[{"text": "a"}]), "native"))

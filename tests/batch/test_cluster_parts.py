@@ -5,28 +5,34 @@ import gzip
 import io
 import json
 import threading
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completions_cli.batch import closing
 from completions_cli.batch.cluster import inputs, parts
 from completions_cli.batch.cluster.desks import Desk, FencedError, desk, desks
 from completions_cli.batch.cluster.folder_lock import Beats
+from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
+from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import PLAIN, Recipe
+from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Row
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.source import open_source
-from completions_cli.errors import UsageError
+from completions_cli.errors import CompletionsError, NetworkError, UsageError
 from completions_cli.wall_clock import unix_time
 
 pytest.importorskip("pyarrow")
@@ -138,14 +144,14 @@ def at_desk(place: Path) -> Desk:
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_part_is_gone_on_with(kind: parts.PartKind, tmp_path: Path) -> None:
     folder, desk = LocalFolder(tmp_path), at_desk(tmp_path)
-    log = PartLog(desk, 500, kind, "native", keep_failed=True)
+    log = PartLog(desk, 500, kind, "native")
     log.append(outcome(502) + outcome(500, failed=True))
     entry = log.commit()
     assert entry is not None
     assert (entry.rows, entry.ok, entry.failed) == (2, 1, {"usage": 1})
-    kept = PartLog(desk, 500, kind, "native", keep_failed=True)
+    kept = PartLog(desk, 500, kind, "native")
     assert [row in kept for row in (500, 501, 502)] == [True, False, True]
-    again = PartLog(desk, 500, kind, "native", keep_failed=False)
+    again = PartLog(desk, 500, kind, "native", retry="all")
     assert 500 not in again
     again.append(outcome(500) + outcome(501))
     again.commit()
@@ -164,25 +170,30 @@ def test_parquet_parts_have_the_text_of_the_first_choice(tmp_path: Path) -> None
 
 
 RUN = RunFile(Identity("in", 3, "abc"), {"temperature": 1}, "native", (0, 1))
+PLAN = Partition([InputFile("in", "jsonl")], [Contents(3, "abc", 1700)], Selection(), 500)
+
+
+def one_answer(part: int) -> parts.PartEntry:
+    return parts.PartEntry(len(outcome(part)), 1, 1, models={"unknown": 1}, finish_reasons={"stop": 1})
 
 
 def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"), "jsonl")
     output.lock()
-    output.prepare(RUN, overwrite=False)
+    output.prepare(RUN, PLAN, overwrite=False)
     output.desks.admit("one")
     worker = desk(output.place, output.epoch, "one")
     for part in (0, 500):
         worker.replace(parts.name(part, "jsonl"), outcome(part))
-    output.record(0, parts.PartEntry(len(outcome(0)), 1, 1))
+    output.record(0, one_answer(0))
     output.record(500, parts.PartEntry(99999, 9, 9))  # it has been written again since
     output.record(1000, parts.PartEntry(1, 1, 1))  # it is gone
     output.save()
     output.close()
     again = Output(str(tmp_path / "out"), "jsonl")
     again.lock()
-    again.prepare(RUN, overwrite=False)
-    assert again.entries == {part: parts.PartEntry(len(outcome(part)), 1, 1) for part in (0, 500)}
+    again.prepare(RUN, PLAN, overwrite=False)
+    assert again.entries == {part: one_answer(part) for part in (0, 500)}
     with pytest.raises(FencedError):  # workers of the first run write no more
         worker.replace(parts.name(0, "jsonl"), b"")
     again.close()
@@ -228,12 +239,12 @@ def test_a_driver_says_that_it_lives_whatever_else_it_does() -> None:
 def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"), "jsonl")
     output.lock()
-    output.prepare(RUN, overwrite=False)
+    output.prepare(RUN, PLAN, overwrite=False)
     (tmp_path / "out" / parts.name(0, "jsonl")).write_bytes(outcome(0))
     changed = RunFile(RUN.input, {"temperature": 2}, "native", (0, 1))
     with pytest.raises(UsageError, match="another temperature: 1, now 2"):
-        output.prepare(changed, overwrite=False)
-    output.prepare(changed, overwrite=True)
+        output.prepare(changed, PLAN, overwrite=False)
+    output.prepare(changed, PLAN, overwrite=True)
     assert output.entries == {}
     output.close()
     (tmp_path / "other").mkdir()
@@ -241,8 +252,75 @@ def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:
     foreign = Output(str(tmp_path / "other"), "jsonl")
     foreign.lock()
     with pytest.raises(UsageError, match="not the output of a batch"):
-        foreign.prepare(RUN, overwrite=False)
+        foreign.prepare(RUN, PLAN, overwrite=False)
     foreign.close()
+
+
+def failed(number: int, error: CompletionsError) -> bytes:
+    return line(Outcome(Row(number), error=error), "native")
+
+
+def test_failures_that_may_pass_are_asked_again_when_told_so(tmp_path: Path) -> None:
+    log = PartLog(at_desk(tmp_path), 500, "jsonl", "native")
+    log.append(outcome(500) + failed(501, UsageError("no")) + failed(502, NetworkError("gone", retryable=True)))
+    entry = log.commit()
+    assert entry is not None
+    assert (entry.failed, entry.retryable) == ({"usage": 1, "network": 1}, 1)
+    assert entry.examples == {"usage": (501, "no"), "network": (502, "gone")}
+    cases: list[tuple[Retry | None, list[int]]] = [(None, []), ("retryable", [502]), ("all", [501, 502])]
+    for retry, again in cases:
+        kept = PartLog(at_desk(tmp_path), 500, "jsonl", "native", retry=retry)
+        assert [row for row in (500, 501, 502) if row not in kept] == again
+        assert entry.again(retry) == len(again)
+        assert PLAN.open_parts({0: WHOLE, 500: replace(entry, rows=500), 1000: WHOLE, 1500: WHOLE}, retry) == (
+            {500} if again else set()
+        )
+
+
+WHOLE = parts.PartEntry(1, 500, 500)
+
+
+def test_the_sums_of_parts_follow_what_is_written() -> None:
+    table = PartTable()
+    first = parts.PartEntry(9, 3, 1, {"timeout": 2}, 2, {"a": 1}, {"stop": 1}, {"n": 1}, {"timeout": (1, "late")})
+    table.put(0, first)
+    table.put(500, parts.PartEntry(9, 2, 2, models={"b": 1, "unknown": 1}, finish_reasons={"length": 2}))
+    assert (table.rows, table.ok, table.failed, table.worth_retrying) == (5, 3, {"timeout": 2}, 2)
+    assert (table.known_models, table.finish_reasons) == (["a", "b"], {"stop": 1, "length": 2})
+    assert closing.lines(table)[-1].startswith("worth retrying: 2 rows")
+    table.put(0, parts.PartEntry(9, 3, 3, models={"b": 3}, finish_reasons={"stop": 3}))
+    assert (table.rows, table.ok, table.failed, table.models) == (5, 5, {}, {"b": 4, "unknown": 1})
+    assert (table.examples, table.ignored, table.again("all")) == ({}, {}, 0)
+    table.drop(500)
+    assert (table.rows, dict(table)) == (3, {0: table[0]})
+
+
+def test_parts_whose_description_was_lost_are_adopted(tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    place.mkdir()
+    (place / parts.name(500, "jsonl")).write_bytes(outcome(501))
+    output = Output(str(place), "jsonl")
+    output.lock()
+    with pytest.raises(UsageError) as refused:
+        output.prepare(RUN, PLAN, overwrite=False)
+    assert "--adopt" in str(refused.value.hint)
+    output.prepare(RUN, PLAN, overwrite=False, adopt=True)
+    assert (output.kept(None), (place / "_run.json").exists()) == (1, True)
+    output.close()
+
+
+@pytest.mark.parametrize(("part", "row"), [(250, 250), (2000, 2000), (500, 1000), (1500, 1700)])
+def test_parts_of_another_input_are_refused(part: int, row: int, tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    place.mkdir()
+    path = place / parts.name(part, "jsonl")
+    path.write_bytes(outcome(row))
+    output = Output(str(place), "jsonl")
+    output.lock()
+    with pytest.raises(UsageError, match="input"):
+        output.prepare(RUN, PLAN, overwrite=False, adopt=True)
+    assert (path.read_bytes(), (place / "_run.json").exists()) == (outcome(row), False)
+    output.close()
 
 
 def test_a_folder_of_an_object_store() -> None:
@@ -257,9 +335,13 @@ def test_a_folder_of_an_object_store() -> None:
 
 
 def test_a_store_without_its_driver_names_the_extra() -> None:
+    drivers = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
+    extra = next((extra for extra, driver in drivers.items() if find_spec(driver) is None), None)
+    if extra is None:
+        pytest.skip("all drivers are installed")
     with pytest.raises(UsageError) as raised:
-        inputs.find("s3://bucket/in.jsonl", None)
-    assert "completions-cli[s3]" in str(raised.value.hint)
+        inputs.find(f"{extra.replace('azure', 'abfs')}://bucket/in.jsonl", None)
+    assert f"completions-cli[{extra}]" in str(raised.value.hint)
 
 
 def test_all_formats_are_read_on_a_cluster_too(tmp_path: Path) -> None:

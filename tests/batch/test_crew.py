@@ -14,11 +14,13 @@ from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.crew import Crew, LostError
 from completions_cli.batch.cluster.driver import Driver, OrderDesk
-from completions_cli.batch.cluster.inputs import InputFile, Stretch
+from completions_cli.batch.cluster.inputs import Contents, InputFile, Stretch
 from completions_cli.batch.cluster.messages import Done, Push, Status
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.parts import PartEntry
+from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.totals import Totals
@@ -115,12 +117,13 @@ class Stage:
         self.now, self.machines, self.heard = 100.0, machines, frozenset[str]()
         self.output = Output(str(folder / "out"), "jsonl")
         self.output.lock()
-        self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), overwrite=False)
+        plan = Partition([LINES], [Contents(3, "abc", 100_000)], Selection(), 500)
+        self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), plan, overwrite=False)
         signer = OrderDesk(
             Service(resolve("https://example.com")), Connection(), KeyCredentials(Secret("sekret-0123456"))
         )
         self.pushes: list[Push] = []
-        self.driver = Driver(self.output, Totals(), signer, self._sync, lambda: self.now)
+        self.driver = Driver(self.output, Totals(), signer, self._sync, ModelWatch(), clock=lambda: self.now)
         self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)
 
     def _sync(self, push: Push) -> Status:

@@ -21,6 +21,7 @@ _SILENT_SECONDS = 10.0  # after which what a worker has under way is forgotten
 _DRIVER_SECONDS = 15.0  # after which nothing is sent until the driver is back
 _SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in all
 _SOONEST, _LATEST = 0.01, 0.25
+_MOST_MODELS = 20  # that workers tell each other of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Coordinator:
         self._orders: Orders | None = None
         self._refused = 0
         self._is_alive = False
+        self._models: dict[str, None] = {}  # in the order of their coming
         self._ending: Ending | None = None
         self._opens_at = now
         if is_restarted:
@@ -90,6 +92,7 @@ class Coordinator:
             ending=self._ending,
             memory=self._pace.memory(now),
             is_dismissed=is_dismissed,
+            models=tuple(self._models),
         )
 
     def orders(self, after: int) -> Orders | None:
@@ -121,6 +124,7 @@ class Coordinator:
             self._ending,
             self._refused,
             frozenset(self._workers),
+            tuple(self._models),
         )
 
     # What is heard
@@ -137,6 +141,8 @@ class Coordinator:
             self._pace.pause(now + report.pause)
         self._totals.update({key: value for key, value in report.totals.items() if key not in self._forgotten})
         self._is_alive = self._is_alive or report.is_alive
+        if len(self._models) < _MOST_MODELS:
+            self._models |= dict.fromkeys(report.models)
         self._count_in_flight()
         self._ending = self._ending or report.ending or self._budget_ending()
 

@@ -33,7 +33,12 @@ class FencedError(OutputError):
 
 
 class Desk(Protocol):
-    """Where a worker reads parts and writes them."""
+    """Where a worker reads parts and writes them.
+
+    `commit_seconds` is how long answers wait there for a commit, at least: a crash loses them.
+    """
+
+    commit_seconds: float
 
     def read(self, name: str) -> bytes | None:
         """Return a part, None when there is none. Raises OutputError."""
@@ -63,6 +68,8 @@ class Desks(Protocol):
 
 class LocalDesk:
     """A desk in a folder of this machine, or one that all machines have mounted."""
+
+    commit_seconds = 1.0
 
     def __init__(self, root: Path, epoch: str, worker: str) -> None:
         self._root, self._own = root, root / WORK / epoch / worker
@@ -106,7 +113,9 @@ class LocalDesk:
 
 
 class RemoteDesk:
-    """A desk in an object store."""
+    """A desk in an object store, where each write is paid for."""
+
+    commit_seconds = 10.0
 
     def __init__(self, folder: RemoteFolder, epoch: str, worker: str) -> None:
         self._folder, self._own = folder, f"{WORK}/{epoch}/{worker}"

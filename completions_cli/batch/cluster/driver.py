@@ -1,15 +1,16 @@
 """The driver's own affairs while workers work: what is done, what it used, and who may ask with which key."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
-from completions_cli.batch.budget import Prices
 from completions_cli.batch.cluster.messages import Done, Orders, Push, Status
 from completions_cli.batch.cluster.output import Output
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.models import Json
 from completions_cli.transport.connection import Connection
 
 # Reaches `Coordinator.sync`; None when that cannot be reached right now.
@@ -48,17 +49,20 @@ class OrderDesk:
 class Driver:
     """Keeps the books of a run: parts that are done, what they cost, and when to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it keeps books of, and by
         self,
         output: Output,
         totals: Totals,
         signer: OrderDesk,
         sync: Sync,
+        models: ModelWatch,
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ending: Ending | None = None
         self.in_flight = 0
         self._output, self._before, self._signer, self._sync, self._clock = output, totals, signer, sync, clock
+        self._models, self._started_at = models, clock()
         self._settled = Totals()
         self._unsettled: dict[str, Totals] = {}  # as last heard of
         self._listed: frozenset[str] = frozenset()  # those that the coordinator counts itself
@@ -81,6 +85,7 @@ class Driver:
         self._unsettled.pop(done.attempt, None)
         self._forget.add(done.attempt)
         self.stop(done.ending)
+        self._see(done.models)
         if done.entry is not None:
             self._output.record(done.part, done.entry)
 
@@ -90,7 +95,7 @@ class Driver:
 
     def tick(self) -> frozenset[str] | None:
         """Exchange news with the coordinator. Return the workers that it has heard of lately, None when it is away."""
-        self._output.refresh()
+        self._output.refresh(self.all_runs)
         orders = self._signer.orders(self._refused, self._clock())
         settled = Totals()
         settled.add(self._settled)
@@ -102,23 +107,32 @@ class Driver:
             return None
         self.stop(status.ending)
         self._forget.clear()
+        self._see(status.models)
         self._listed = frozenset(status.totals)
         self._unsettled |= status.totals
         self.in_flight, self._refused = status.in_flight, status.refused
         return status.heard
 
-    def totals(self, *, is_over: bool, prices: Prices | None, seconds: float) -> Totals:
+    def _see(self, models: Iterable[str]) -> None:
+        """Have the user warned of models that were not there before."""
+        for model in models:
+            self._models.accept(model)
+
+    def all_runs(self) -> Mapping[str, Json]:
+        """Return what all runs of this OUTPUT took so far."""
+        return self.totals().all_runs(self._output.earlier)
+
+    def totals(self, *, is_over: bool = False) -> Totals:
         """Sum up: rows as they are in the parts, and with them, while it goes on, those on their way."""
-        sums = Totals(resumed=self._before.resumed, prices=prices, seconds=seconds)
+        parts = self._output.entries
+        sums = Totals(self._before.resumed, prices=self._before.prices, seconds=self._clock() - self._started_at)
         for totals in (self._settled, *self._unsettled.values()):
             sums.add(totals)
         on_their_way = [] if is_over else [*self._unsettled.values()]
-        sums.ok = sum(totals.ok for totals in on_their_way)
-        sums.failed.clear()
+        sums.ok = parts.ok + sum(totals.ok for totals in on_their_way)
+        sums.failed = parts.failed
         for totals in on_their_way:
             sums.failed.update(totals.failed)
-        for entry in self._output.entries.values():
-            sums.ok += entry.ok
-            sums.failed.update(entry.failed)
+        sums.parts = parts
         sums.stopped_by = self.ending.reason if self.ending else None
         return sums

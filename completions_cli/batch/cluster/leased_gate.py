@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Grant, Report
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.outage import Outage
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
@@ -103,7 +104,9 @@ class LeasedGate:
         exchange: Callable[[Report], Awaitable[Grant]],
         outage: Outage,
         clock: Callable[[], float] = time.monotonic,
+        models: ModelWatch | None = None,
     ) -> None:
+        self.models = models or ModelWatch()
         self.pace = LeasedPace(clock)
         self.totals: dict[str, Totals] = {}  # of the blocks under way
         self.ending: Ending | None = None  # a latch: once set, it stays
@@ -115,6 +118,7 @@ class LeasedGate:
         self.is_dismissed = False  # given up by the driver: what is here is no longer ours to write
         self._heard_at = float("-inf")
         self._incarnation = ""
+        self._models: tuple[str, ...] = ()  # that the coordinator knows of
         self._memory = Memory()
         self._is_closed = False
 
@@ -190,6 +194,7 @@ class LeasedGate:
                 is_alive=self._outage.was_alive,
                 ending=self.ending,
                 memory=self._memory,
+                models=tuple(model for model in self.models.recorded if model not in self._models),
             )
         )
         self._take(grant, asked_at)
@@ -207,7 +212,9 @@ class LeasedGate:
             self.end(Ending("dismissed"))
             return
         self._heard_at = asked_at
-        self._incarnation, self._memory = grant.incarnation, grant.memory
+        self._incarnation, self._memory, self._models = grant.incarnation, grant.memory, grant.models
+        for model in grant.models:
+            self.models.accept(model)
         pace = self.pace
         pace.concurrency.limit, pace.counts_tokens = grant.limit, grant.counts_tokens
         self._outage.was_alive = self._outage.was_alive or grant.is_alive

@@ -36,7 +36,10 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A worker's news. `under_way` counts the tickets it has; `totals` are those of each block it works on."""
+    """A worker's news. `under_way` counts the tickets it has; `totals` are those of each block it works on.
+
+    `models` are those whose answers it has recorded and that the coordinator has not named yet.
+    """
 
     worker: str
     incarnation: str
@@ -48,11 +51,15 @@ class Report:
     is_alive: bool = False
     ending: Ending | None = None
     memory: Memory = field(default_factory=Memory)
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The coordinator's answer: tickets for the first asks, and in how many seconds to report again."""
+    """The coordinator's answer: tickets for the first asks, and in how many seconds to report again.
+
+    `models` are those whose answers any worker has recorded.
+    """
 
     incarnation: str
     tickets: tuple[int, ...]
@@ -63,6 +70,7 @@ class Grant:
     ending: Ending | None
     memory: Memory
     is_dismissed: bool = False  # the driver has given its work to others
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,8 @@ class Push:
 class Status:
     """The coordinator's answer to the driver.
 
-    `refused` is the version of orders that a service no longer takes, `heard` the workers that said something lately.
+    `refused` is the version of orders that a service no longer takes, `heard` the workers that said something lately,
+    `models` those whose answers were recorded.
     """
 
     incarnation: str
@@ -103,13 +112,15 @@ class Status:
     ending: Ending | None
     refused: int
     heard: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """How a block ended: what is in its part now, None when nothing is, and what this attempt has used.
 
-    `is_fenced` says that this worker may not write any more: somebody else must do it.
+    `is_fenced` says that this worker may not write any more: somebody else must do it. `models` are those whose answers
+    it has recorded.
     """
 
     part: int
@@ -118,3 +129,4 @@ class Done:
     totals: Totals
     ending: Ending | None = None
     is_fenced: bool = False
+    models: tuple[str, ...] = ()

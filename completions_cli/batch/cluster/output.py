@@ -7,19 +7,23 @@ a part that the record does not know, or knows of another size, is read.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.desks import desks
 from completions_cli.batch.cluster.folder_lock import LOCK, Beats, LocalLock, beat, lock_remote
+from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
+from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
+from completions_cli.batch.recovery import Retry
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
+from completions_cli.models import Json
 
 _RECORD = "_parts"
 _SAVE_SECONDS = 10.0
@@ -33,7 +37,8 @@ class Output:
         self.place = place if is_remote(place) else str(local_path(place))
         self.kind = kind
         self.epoch = uuid.uuid4().hex
-        self.entries: dict[int, PartEntry] = {}
+        self.entries = PartTable()
+        self.notes: list[str] = []  # what the user should know of the place
         self._clock = clock
         self._folder = open_folder(self.place)
         self.desks = desks(self.place, self.epoch)
@@ -54,59 +59,88 @@ class Output:
             self._beats.start()
         else:
             self._lock = LocalLock(Path(self.place))
+            self.notes += [self._lock.note] if self._lock.note else []
 
     @property
-    def notes(self) -> list[str]:
-        """Return what the user should know of the place."""
-        return [self._lock.note] if self._lock is not None and self._lock.note else []
+    def earlier(self) -> Mapping[str, Json]:
+        """Return what the runs before this one took."""
+        return self._run.all_runs if self._run is not None else {}
 
-    def prepare(self, run: RunFile, *, overwrite: bool) -> None:
-        """Begin, or resume what was begun. Raises UsageError when that was something else, OutputError."""
+    def prepare(self, run: RunFile, plan: Partition, *, overwrite: bool, adopt: bool = False) -> None:
+        """Begin, or resume what was begun; with `adopt` also where nothing says what that was.
+
+        Raises UsageError when it was something else, OutputError.
+        """
         names = self._folder.sizes()
         earlier = run_file.parse(self._folder.read(RUN) or b"")
         held = [name for name in names if parts.first_row(name) is not None]
-        if earlier is not None and held and not overwrite:
-            run.check(earlier, self)
-            if any(parts.kind_of(name) != self.kind for name in held):
-                raise UsageError(f"{self} was started with other --parts", hint="--overwrite starts over.")
+        if held and not overwrite and (earlier is not None or adopt):
+            self._check(held, plan)
+            if earlier is not None:
+                run.check(earlier, self)
+                self.notes += run.notes(earlier, self)
+                run = replace(run, all_runs=earlier.all_runs)
         elif set(names) - {RUN, LOCK} and not overwrite:
-            raise UsageError(
-                f"{self} holds files and is not the output of a batch on a cluster",
-                hint="Choose another OUTPUT, or --overwrite to lose its parts.",
-            )
+            raise self._unknown(held)
         self._run = run
         self.desks.open()  # from here on nobody else's workers write
         if overwrite:
             for name in held:
                 self._folder.remove(name)
+        self._recover(plan)
         self._folder.put(RUN, run.as_bytes())
-        self._recover()
 
-    def verify(self) -> None:
+    def _check(self, held: list[str], plan: Partition) -> None:
+        """Refuse parts that cannot be of this run. Raises UsageError."""
+        if any(parts.kind_of(name) != self.kind for name in held):
+            raise UsageError(f"{self} was started with other --parts", hint="--overwrite starts over.")
+        for name in held:
+            if not plan.rows_of(parts.first_row(name) or 0):
+                raise UsageError(
+                    f"{name} in {self} is of another input: no part of this one begins at that row",
+                    hint="Choose another OUTPUT, or move the file away.",
+                )
+
+    def _unknown(self, held: list[str]) -> UsageError:
+        if not held:
+            return UsageError(
+                f"{self} holds files and is not the output of a batch on a cluster",
+                hint="Choose another OUTPUT, or --overwrite to lose its parts.",
+            )
+        return UsageError(
+            f"{self} holds parts, and there is no {RUN} that says which batch they are of",
+            hint="Choose another OUTPUT. If they are of this batch, --adopt resumes it; --overwrite loses them.",
+        )
+
+    def verify(self, plan: Partition) -> None:
         """Look at what stands in the folder: parts that are not as recorded are read, those that are gone forgotten."""
         sizes = self._sizes()
-        self.entries = {part: entry for part, entry in self.entries.items() if sizes.get(part) == entry.size}
-        self._read(part for part in sizes if part not in self.entries)
+        for part in [part for part, entry in self.entries.items() if sizes.get(part) != entry.size]:
+            self.entries.drop(part)
+        self._read(plan, (part for part in sizes if part not in self.entries))
 
-    def kept(self, *, keep_failed: bool) -> int:
+    def kept(self, retry: Retry | None) -> int:
         """Count the rows that are there and stay."""
-        return sum(entry.rows if keep_failed else entry.ok for entry in self.entries.values())
+        return self.entries.rows - self.entries.again(retry)
 
     def record(self, part: int, entry: PartEntry) -> None:
         """Record a part that was written."""
-        self.entries[part] = self._unsaved[part] = entry
+        self.entries.put(part, entry)
+        self._unsaved[part] = self.entries[part]
 
-    def refresh(self) -> None:
+    def refresh(self, all_runs: Callable[[], Mapping[str, Json]]) -> None:
         """Save every few seconds, also while no part ends."""
         if self._clock() - self._saved_at > _SAVE_SECONDS:
-            self.save()
+            self.save(all_runs())
 
-    def save(self) -> None:
-        """Write down what is new."""
+    def save(self, all_runs: Mapping[str, Json] | None = None) -> None:
+        """Write down what is new, and what all runs took."""
         self._saved_at = self._clock()
         if self._unsaved:
             self._write_segment(self._unsaved)
             self._unsaved = {}
+        if self._run is not None and all_runs is not None:
+            self._folder.put(RUN, replace(self._run, all_runs=all_runs).as_bytes())
 
     def close(self) -> None:
         """Let go of it: no worker of ours writes any more."""
@@ -118,13 +152,16 @@ class Output:
         elif is_remote(self.place):
             self._folder.remove(LOCK)
 
-    def _recover(self) -> None:
+    def _recover(self, plan: Partition) -> None:
         sizes = self._sizes()
         segments = sorted(self._folder.sizes(_RECORD))
         known = self._read_record(segments)
-        self.entries = {part: known[part] for part, size in sizes.items() if part in known and known[part].size == size}
+        self.entries = PartTable()
+        for part, size in sizes.items():
+            if part in known and known[part].size == size:
+                self.entries.put(part, known[part])
         unknown = [part for part in sizes if part not in self.entries]
-        self._read(unknown)
+        self._read(plan, unknown)
         self._segments = int(segments[-1].partition(".")[0]) + 1 if segments else 0
         if segments or unknown:
             self._write_segment(self.entries)  # one record of all, in place of many
@@ -135,25 +172,28 @@ class Output:
         found = self._folder.sizes().items()
         return {first: size for name, size in found if (first := parts.first_row(name)) is not None}
 
-    def _read(self, unknown: Iterable[int]) -> None:
+    def _read(self, plan: Partition, unknown: Iterable[int]) -> None:
         unknown = list(unknown)
         with ThreadPoolExecutor(_READERS) as pool:
-            self.entries |= zip(unknown, pool.map(self._count, unknown), strict=True)
+            for part, entry in zip(unknown, pool.map(lambda part: self._count(plan, part), unknown), strict=True):
+                self.entries.put(part, entry)
 
-    def _count(self, part: int) -> PartEntry:
+    def _count(self, plan: Partition, part: int) -> PartEntry:
         name = parts.name(part, self.kind)
         content = self._folder.read(name) or b""
         output_format = self._run.output_format if self._run else "native"
-        return parts.entry(content, parts.decode(content, self.kind, output_format), output_format, name)
+        lines = parts.decode(content, self.kind, output_format)
+        return parts.entry(content, lines, output_format, name, plan.rows_of(part))
 
     def _read_record(self, segments: list[str]) -> dict[int, PartEntry]:
         known: dict[int, PartEntry] = {}
         for name in segments:
             fields = json.loads(self._folder.read(f"{_RECORD}/{name}") or b"{}")
-            known |= {int(part): PartEntry(*values) for part, values in fields.items()}
+            found = {int(part): PartEntry.of(values) for part, values in fields.items()}
+            known |= {part: entry for part, entry in found.items() if entry is not None}
         return known
 
-    def _write_segment(self, entries: dict[int, PartEntry]) -> None:
+    def _write_segment(self, entries: Mapping[int, PartEntry]) -> None:
         content = json.dumps({str(part): astuple(entry) for part, entry in entries.items()}).encode()
         self._folder.put(f"{_RECORD}/{self._segments:06}.json", content)
         self._segments += 1

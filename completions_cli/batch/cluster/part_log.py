@@ -10,17 +10,18 @@ from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.desks import Desk
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.recovery import Retry, asks_again
 
-_COMMIT_SECONDS = 10.0  # what is answered is lost to a crash for so long
 _BYTES_A_SECOND = 4e6  # a large part is committed less often
 
 
 class _Line(NamedTuple):
-    """The line of a row; `is_new` until it was committed."""
+    """The line of a row; `is_new` until it was committed, `is_open` when its row is to be asked again."""
 
     content: bytes
     is_failure: bool
     is_new: bool
+    is_open: bool = False
 
 
 class PartLog:
@@ -37,12 +38,12 @@ class PartLog:
         kind: PartKind,
         output_format: OutputFormat,
         *,
-        keep_failed: bool,
+        retry: Retry | None = None,
         may_commit: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._desk, self._kind, self._format, self._clock = desk, kind, output_format, clock
-        self._keep_failed, self._may_commit = keep_failed, may_commit
+        self._retry, self._may_commit = retry, may_commit
         self._name = parts.name(part, kind)
         self._lines: dict[int, _Line] = {}
         self._digest = b""  # of the content last known
@@ -55,7 +56,7 @@ class PartLog:
 
     def __contains__(self, row: int) -> bool:
         line = self._lines.get(row)
-        return line is not None and (self._keep_failed or not line.is_failure)
+        return line is not None and not line.is_open
 
     def append(self, lines: bytes) -> None:
         """Append lines, each with its LF."""
@@ -69,7 +70,7 @@ class PartLog:
 
     def sync(self) -> None:
         """Commit what there is, if that was not done lately and this worker is in touch with the others."""
-        is_due = self._clock() - self._committed_at > _COMMIT_SECONDS + self._size / _BYTES_A_SECOND
+        is_due = self._clock() - self._committed_at > self._desk.commit_seconds + self._size / _BYTES_A_SECOND
         if is_due and self._may_commit():
             self.commit()
 
@@ -116,5 +117,5 @@ class PartLog:
             ours, is_failure = self._lines.get(found.row), found.failure is not None
             # Both answered it: the one that was seen stays. Both failed: the newer one.
             if ours is None or not is_failure or (ours.is_failure and not ours.is_new):
-                self._lines[found.row] = _Line(line, is_failure, is_new=False)
+                self._lines[found.row] = _Line(line, is_failure, is_new=False, is_open=asks_again(found, self._retry))
         self._know(content, parts.entry(content, lines, self._format))

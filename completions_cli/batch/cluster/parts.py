@@ -4,14 +4,15 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from completions_cli.api import wire
 from completions_cli.batch import encoding
 from completions_cli.batch import entry as entries
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.kinds import Format
+from completions_cli.batch.recovery import Retry, tally
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 
@@ -22,6 +23,7 @@ Kind: TypeAlias = Format  # of an input
 PartKind: TypeAlias = Literal["jsonl", "parquet"]
 
 _MOST_SHOWN = 60  # bytes of a line
+_LONGEST_EXAMPLE = 200  # characters of a message
 RUN = "_run.json"  # beside the parts: what they are of
 
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
@@ -34,12 +36,29 @@ _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
-    """What is in a part: its size in bytes, how many rows, how many of them well, the failures by kind."""
+    """What is in a part: its size in bytes, how many rows, how many of them well, the failures by kind.
+
+    `retryable` counts the failures that may pass; `examples` has one of each kind, its row and its message.
+    """
 
     size: int
     rows: int
     ok: int
     failed: dict[str, int] = field(default_factory=dict)
+    retryable: int = 0
+    models: dict[str, int] = field(default_factory=dict)
+    finish_reasons: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: list[Any]) -> "PartEntry | None":
+        """Build the entry whose fields were written down so; None when another version wrote them."""
+        return cls(*values) if len(values) == len(fields(cls)) else None
+
+    def again(self, retry: Retry | None) -> int:
+        """Count the rows that are sent again though they are there."""
+        return {None: 0, "all": self.rows - self.ok, "retryable": self.retryable}[retry]
 
 
 def name(first: int, kind: PartKind) -> str:
@@ -64,16 +83,35 @@ def read(line: bytes, output_format: OutputFormat, file_name: str) -> entries.En
     return found
 
 
-def entry(content: bytes, lines: Iterable[bytes], output_format: OutputFormat, file_name: str = "a part") -> PartEntry:
-    """Count a part's lines. Raises UsageError."""
-    ok, failed = 0, Counter[str]()
+def entry(
+    content: bytes,
+    lines: Iterable[bytes],
+    output_format: OutputFormat,
+    file_name: str = "a part",
+    rows: range | None = None,
+) -> PartEntry:
+    """Count a part's lines, which are of these `rows`. Raises UsageError."""
+    ok = retryable = 0
+    failed, models, reasons, ignored = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    examples: dict[str, tuple[int, str]] = {}
     for line in lines:
         found = read(line, output_format, file_name)
+        if rows is not None and found.row not in rows:
+            raise UsageError(
+                f"{file_name} holds row {found.row}, which belongs elsewhere or is not in this input",
+                hint="Move the file away to have its rows asked again.",
+            )
         if found.failure is None:
             ok += 1
+            tally(models, found.model)
+            tally(reasons, found.finish_reason)
+            ignored.update(found.ignored)
         else:
             failed[found.failure] += 1
-    return PartEntry(len(content), ok + failed.total(), ok, dict(failed))
+            retryable += found.is_retryable
+            examples.setdefault(found.failure, (found.row, (found.message or "")[:_LONGEST_EXAMPLE]))
+    counts = (dict(models), dict(reasons), dict(ignored), examples)
+    return PartEntry(len(content), ok + failed.total(), ok, dict(failed), retryable, *counts)
 
 
 def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) -> bytes:

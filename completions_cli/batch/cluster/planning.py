@@ -1,5 +1,6 @@
 """From files to parts: which rows go into which, and what is still to be read for them."""
 
+from bisect import bisect_right
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -7,6 +8,7 @@ from itertools import accumulate
 from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.recipe import Recipe
+from completions_cli.batch.recovery import Retry
 from completions_cli.batch.selection import Selection
 
 
@@ -27,12 +29,20 @@ class Partition:
                 if wanted:
                     yield part, wanted
 
-    def open_parts(self, done: Mapping[int, PartEntry], *, retry_failed: bool) -> set[int]:
+    def rows_of(self, part: int) -> range:
+        """Return the rows that belong into a part; none when no part begins there."""
+        firsts = self._firsts()
+        at = bisect_right(firsts, part) - 1
+        stop = firsts[at] + self.contents[at].rows
+        is_one = part < stop and (part - firsts[at]) % self.part_rows == 0
+        return range(part, min(part + self.part_rows, stop)) if is_one else range(0)
+
+    def open_parts(self, done: Mapping[int, PartEntry], retry: Retry | None) -> set[int]:
         """Name the parts that lack rows, or hold failures that are to be asked again."""
         return {
             part
             for part, wanted in self.parts()
-            if part not in done or done[part].rows < wanted or (retry_failed and done[part].failed)
+            if part not in done or done[part].rows < wanted or done[part].again(retry)
         }
 
     def stretches(self, parts: Container[int], recipe: Recipe) -> Iterator[Stretch]:

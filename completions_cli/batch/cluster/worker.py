@@ -19,6 +19,8 @@ from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
@@ -49,8 +51,10 @@ class Job:
     policy: RetryPolicy
     samples: int
     pack: int
-    retry_failed: bool
+    retry: Retry | None
     limits_errors: bool = False
+    known_models: tuple[str, ...] = ()
+    mixed_models: bool = False
 
 
 class Calls(Protocol):
@@ -104,7 +108,8 @@ class Worker:
         self._triage = Triage(job.policy)
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
-        self._gate = LeasedGate(self._name, calls.exchange, self._triage.outage)
+        self._models = ModelWatch(job.known_models, mixed=job.mixed_models)
+        self._gate = LeasedGate(self._name, calls.exchange, self._triage.outage, models=self._models)
         self._gate.on_close = self._closed
         self._runners: set[Runner] = set()
         self._connecting: asyncio.Task[Exchange | None] | None = None
@@ -137,7 +142,7 @@ class Worker:
                 self._gate.end(Ending("output", error))
         if self._failure is not None:
             raise self._failure
-        return Done(block.part, attempt, entry, totals, self._gate.ending, is_fenced)
+        return Done(block.part, attempt, entry, totals, self._gate.ending, is_fenced, tuple(self._models.recorded))
 
     async def _run(self, block: Block, attempt: str, totals: Totals) -> PartEntry | None:
         exchange = await self._connected()
@@ -147,7 +152,16 @@ class Worker:
         rows = [row for row in block.rows if row.number not in log]
         runner = Runner(
             self._packer.units(iter(rows)),
-            Tools(exchange, self._gate, log, self._packer, totals, triage=self._triage, estimate=self._estimate),
+            Tools(
+                exchange,
+                self._gate,
+                log,
+                self._packer,
+                totals,
+                triage=self._triage,
+                estimate=self._estimate,
+                models=self._models,
+            ),
             Rules(self._job.policy, Budget(), self._job.output_format, self._job.limits_errors),
         )
         with self._registered(runner, attempt, totals):
@@ -199,7 +213,7 @@ class Worker:
             part,
             job.kind,
             job.output_format,
-            keep_failed=not job.retry_failed,
+            retry=job.retry,
             may_commit=lambda: self._gate.is_in_touch,
         )
 
@@ -215,7 +229,8 @@ class Worker:
         orders = await asyncio.to_thread(self._first_orders)
         if orders is None:
             return None
-        return Exchange(orders.service, OrderedCredentials(self._calls, orders), AsyncTransport(orders.connection))
+        credentials = OrderedCredentials(self._calls, orders)
+        return Exchange(orders.service, credentials, AsyncTransport(orders.connection), self._job.policy)
 
     def _first_orders(self) -> Orders | None:
         """Wait for the driver to have said something."""

@@ -158,8 +158,7 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
 def run_file(chosen: Choices, settings: Settings, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
     described = describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
-    endpoint = settings.endpoint.origin if settings.endpoint is not None else "the embedded model"
-    return replace(described, rows=source.lines, endpoint=endpoint, profile=settings.profile)
+    return replace(described, rows=source.lines)
 
 
 def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
@@ -170,6 +169,8 @@ def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str,
         _run_parameters(chosen, settings, kind),
         output_format(chosen, is_openai=is_openai),
         (selection.index, selection.count),
+        endpoint=settings.endpoint.origin if settings.endpoint is not None else "the embedded model",
+        profile=settings.profile,
     )
 
 
@@ -249,11 +250,6 @@ def _is_on_ray(cluster: ClusterOptions) -> bool:
 
 
 def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
-    if rows.retry_failed == "retryable" or rows.adopt:
-        raise UsageError(
-            "--adopt and --retry-failed=retryable are for one machine",
-            hint="Leave them out, or leave out --engine ray.",
-        )
     return ClusterChoices(
         address=cluster.address,
         parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",

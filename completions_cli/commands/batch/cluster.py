@@ -1,6 +1,5 @@
 """The path of `completions batch --engine ray`: the same batch, its rows asked by the machines of a cluster."""
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.worker import Job
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.totals import Totals
@@ -50,7 +50,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         output.lock()
         stack.callback(output.close)
-        for note in (*(f"note: {note}" for note in output.notes), *survey.notes):
+        for note in survey.notes:
             streams.stderr.note(note)
         stack.enter_context(streams.apart())
         address = environment.address(where.address)
@@ -67,15 +67,17 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
             is_openai=survey.is_openai,
         )
         described = replace(described, rows=inputs.total(contents))
-        output.prepare(described, overwrite=chosen.overwrite)
-        stack.callback(output.save)
         plan = Partition(files, contents, chosen.selection, part_rows(inputs.total(contents)))
+        output.prepare(described, plan, overwrite=chosen.overwrite, adopt=chosen.adopt)
+        stack.callback(output.save)
+        for note in output.notes:
+            streams.stderr.note(f"note: {note}")
         orders = OrderDesk(configuration.service(settings, endpoint), configuration.connection(settings), credentials)
         job = _job(output, described, chosen, settings)
         run = _Run(plan, output, chosen, progress, where.workers)
         totals, ending = run.run(engine.Engine, job, orders)
     progress.summary(totals, output.place, ending.reason if ending else None)
-    report.write_summary(chosen.summary, totals, streams)
+    report.write_summary(chosen.summary, totals, streams, output.earlier)
     report.raise_ending(totals, ending)
 
 
@@ -108,8 +110,10 @@ def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings
         policy=choices.retry_policy(settings),
         samples=chosen.samples,
         pack=chosen.pack,
-        retry_failed=chosen.retry_failed is not None,
+        retry=chosen.retry_failed,
         limits_errors=chosen.budget.errors is not None,
+        known_models=tuple(output.entries.known_models),
+        mixed_models=chosen.mixed_models,
     )
 
 
@@ -125,24 +129,21 @@ class _Run:
 
     def run(self, engine: "type[Engine]", job: Job, orders: OrderDesk) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
-        chosen, started = self.chosen, time.monotonic()
-        parts = self.plan.open_parts(self.output.entries, retry_failed=chosen.retry_failed is not None)
-        before = Totals(resumed=self.output.kept(keep_failed=not chosen.retry_failed))
+        chosen, output = self.chosen, self.output
+        parts = self.plan.open_parts(output.entries, chosen.retry_failed)
+        before = Totals(output.kept(chosen.retry_failed), prices=chosen.budget.prices)
         if not parts:
             return self._nothing(before), None
         total = sum(wanted for _, wanted in self.plan.parts())
         limits = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
         most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
+        models = ModelWatch(output.entries.known_models, mixed=chosen.mixed_models, warn=self.progress.note)
         made = engine(job, limits, Bounds(min(self.bounds.least, most), most))
         with made.coordinator() as sync:
-            driver = Driver(self.output, before, orders, sync)
-
-            def totals(*, is_over: bool = False) -> Totals:
-                seconds = time.monotonic() - started
-                return driver.totals(is_over=is_over, prices=self.chosen.budget.prices, seconds=seconds)
+            driver = Driver(output, before, orders, sync, models)
 
             def show() -> None:
-                sums = totals()
+                sums = driver.totals()
                 share = min(1.0, sums.rows / total) if total else 1.0
                 self.progress.show(Snapshot(sums, driver.in_flight, share, total))
 
@@ -151,26 +152,25 @@ class _Run:
                     self._work(made, driver, parts, show)
             finally:
                 self.progress.stop()
-            return totals(is_over=True), driver.ending
+            sums = driver.totals(is_over=True)
+            output.save(sums.all_runs(output.earlier))
+            return sums, driver.ending
 
     def _work(self, engine: "Engine", driver: Driver, parts: set[int], show: Callable[[], None]) -> None:
         """Work until every part stands in OUTPUT as it should, or the run was stopped."""
         for _ in range(_ROUNDS):
             engine.run(driver, self.plan.stretches(parts, self.chosen.recipe), show, self.progress.interval)
             with suppress(OutputError) if driver.ending else nullcontext():
-                self.output.verify()
+                self.output.verify(self.plan)
             # What was to be asked again has been: failures that stand there now are new.
-            parts = self.plan.open_parts(self.output.entries, retry_failed=False)
+            parts = self.plan.open_parts(self.output.entries, None)
             if driver.ending is not None or not parts:
                 return
         driver.stop(Ending("lost", BatchStoppedError("some rows were lost on the way", hint=_AGAIN)))
 
     def _nothing(self, before: Totals) -> Totals:
-        sums = Totals(resumed=before.resumed, prices=self.chosen.budget.prices)
-        for entry in self.output.entries.values():
-            sums.ok += entry.ok
-            sums.failed.update(entry.failed)
-        return sums
+        parts = self.output.entries
+        return replace(before, ok=parts.ok, failed=parts.failed, parts=parts)
 
 
 _ROUNDS = 3

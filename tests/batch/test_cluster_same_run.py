@@ -1,0 +1,64 @@
+"""A run on a cluster resumes as one on a machine does: failures asked again, a lost description, other models, totals."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.batch.conftest import records, summary
+from tests.batch.test_cluster import Joined, Rows, cluster, joined
+from tests.batch.test_same_run import BUSY, REFUSED, answer
+from tests.command import Result
+from tests.scripted_server import ScriptedServer
+
+pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc"),
+    pytest.mark.xdist_group("ray"),
+]
+__all__ = ["cluster", "joined"]  # fixtures
+
+
+def by_row(folder: Path) -> dict[int, str]:
+    found = [record for part in sorted(folder.glob("part-*.jsonl")) for record in records(part)]
+    assert len({record["row"] for record in found}) == len(found)
+    return {record["row"]: record["error"]["kind"] if record["error"] else record["model"] for record in found}
+
+
+def test_runs_of_one_folder(joined: Joined, scripted_server: ScriptedServer, rows: Rows, tmp_path: Path) -> None:
+    server, folder, source = scripted_server, tmp_path / "out", rows(12)
+    joined.cli.service(server.url)
+
+    def run(*options: str) -> Result:
+        return joined.run(source, "-o", folder, "-j", "1", "--retries", "0", *options)
+
+    server.play([answer()], [REFUSED], [BUSY], [answer()])
+    first = run("--limit", "4")
+    assert (first.code, sorted(by_row(folder).values())) == (13, ["a", "a", "rejected", "server"]), first.stderr
+    assert "worth retrying: 1 row, with --retry-failed=retryable" in first.stderr
+
+    server.play([answer("b")])
+    before = {part: part.read_bytes() for part in folder.glob("part-*")}
+    other = run("--limit", "6")
+    assert (other.code, "from the model b, those in OUTPUT from a" in other.stderr) == (2, True), other.stderr
+    assert {part: part.read_bytes() for part in folder.glob("part-*")} == before
+
+    server.play([answer()], [answer("b")])
+    again = run("--limit", "6", "--retry-failed=retryable", "--max-errors", "50%")
+    assert (again.code, sorted(by_row(folder).values())) == (13, ["a", "a", "a", "b", "b", "rejected"]), again.stderr
+    assert "warning: the model b answers now; answers before came from a" in again.stderr
+    told = summary(again)
+    assert (told["rows"], told["models"], told["resumed"]) == (3, {"a": 1, "b": 2}, 3)
+    assert (told["all_runs"]["rows"], told["all_runs"]["models"]) == (6, {"a": 3, "b": 2})
+    assert told["all_runs"]["requests"] == 4 + other_requests(other) + 3
+
+    (folder / "_run.json").unlink()
+    assert "--adopt" in run().stderr
+    adopted = run("--adopt", "--retry-failed")
+    assert (adopted.code, set(by_row(folder))) == (0, set(range(12))), adopted.stderr
+    assert summary(adopted)["all_runs"]["ok"] == 12
+
+
+def other_requests(stopped: Result) -> int:
+    """Count what a run that was refused has asked: it is paid, recorded or not."""
+    return int(summary(stopped)["requests"])
