@@ -9,6 +9,8 @@ from typing import Any
 import typer
 import typer.core
 
+from completions_cli.commands import plain_values
+
 _COMMON = "Common"
 _OPTIONS = "Options"
 # typer keeps the class out of its public names; every error in what was typed derives from it.
@@ -64,6 +66,8 @@ class _Page:
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse them; what is wrong is told in our own words."""
+        for param in self.get_params(ctx):  # type: ignore[attr-defined] # of the class beside this one
+            plain_values.read_plainly(param)
         try:
             rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc] # of the class beside this one
         except PARSER_ERROR as error:
