@@ -24,5 +24,17 @@ def _speak_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - it is ourselves
 
 
+def _leave_out_working_folder() -> None:
+    """Look for modules where Python and its packages are: `python -m` looks in the working folder first.
+
+    A `typing.py` that lies there would be run in place of Python's own. Our own folder stays, as in a checkout.
+    """
+    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - as Python writes it there
+        ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib takes long
+        if sys.path[0] != ours:
+            del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_out_working_folder()
     run()

@@ -116,7 +116,8 @@ class AtomicFile:
         mode = self._mode
         if mode is None:
             mode = stat.S_IMODE(existing) if existing is not None else 0o666 & ~_umask()
-        self._temporary.chmod(mode)
+        # By its descriptor, where there is that: in a folder that others write to, its name may stand for another file.
+        os.chmod(self._fd if os.chmod in os.supports_fd else self._temporary, mode)  # noqa: PTH101 - as said
 
     def _finish(self, target: Path) -> None:
         try:

@@ -1,5 +1,6 @@
 """From what was typed to a client that can be used: settings, key, engine and connection."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -132,8 +133,12 @@ def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
 
 
 def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
-    """Read the profile file in use. Raises ConfigError."""
-    return profile_file.find(common.config, streams.environ)
+    """Read the profile file in use; warn of one that anybody may change. Raises ConfigError."""
+    found = profile_file.find(common.config, streams.environ)
+    if found.exists and profile_file.is_open_to_all(found.path):
+        path = shlex.quote(str(found.path))
+        streams.stderr.note(f"warning: every user of this machine can change {found.path}; run: chmod 600 {path}")
+    return found
 
 
 def _parameters(params: ParameterOptions, *, escapes: bool) -> dict[str, Json]:

@@ -106,8 +106,13 @@ def _extra(item: str, read_text: Callable[[str], str]) -> tuple[list[str], Json]
 
 
 def complete_profile(incomplete: str) -> list[str]:
-    """List the profiles whose names start so, for the shell's tab completion."""
+    """List the profiles whose names start so, for the shell's tab completion.
+
+    Shells put what they are offered on the command line, some of them unquoted: a name that means more to a shell than
+    its letters is for its owner to type.
+    """
     import os
+    import re
 
     from completions_cli.errors import CompletionsError
     from completions_cli.settings import profile_file
@@ -117,4 +122,5 @@ def complete_profile(incomplete: str) -> list[str]:
         names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
     except CompletionsError:
         names = [profile_file.BUILT_IN]
-    return sorted({name for name in names if name.startswith(incomplete)})
+    plain = re.compile(r"\w[\w.@+/-]*")
+    return sorted({name for name in names if name.startswith(incomplete) and plain.fullmatch(name)})

@@ -15,21 +15,23 @@ from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
 from completions_cli.wall_clock import unix_time
 
-_SECRET_WORDS = ("authorization", "key", "token", "secret", "cookie", "password")
+_SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "pass", "pwd", "credential", "signature", "session", "jwt")
+_SECRET_ITEMS = ("code", "sig", "sas")  # of a query
 _MASK = "****"
 _NAMED = re.compile("([^&=]+)=([^&]*)")
 
 
 def masked(name: str, value: str) -> str:
     """Hide the value of a header or query item that may hold a secret; the scheme of an Authorization stays."""
-    if not any(word in name for word in _SECRET_WORDS):
+    if name.startswith("x-ratelimit-") or not any(word in name for word in _SECRET_WORDS):
         return value
     scheme, space, rest = value.partition(" ")
     return f"{scheme} {_MASK}" if space and rest else _MASK
 
 
 def _masked_item(item: re.Match[str]) -> str:
-    return f"{item[1]}={masked(item[1].lower(), item[2])}"
+    name = item[1].lower()
+    return f"{item[1]}={_MASK if name in _SECRET_ITEMS else masked(name, item[2])}"
 
 
 class LogEntry:

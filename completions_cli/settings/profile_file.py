@@ -1,6 +1,8 @@
 """completions.toml as it is read: found, parsed, and checked down to the last key."""
 
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +120,14 @@ def read_text(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL byte"
         raise ConfigError(f"{path} cannot be read: {reason}", hint="Check its name and permissions.") from error
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Return whether any user of this machine may change the file, and so decide where keys go and what is run."""
+    try:
+        return os.name != "nt" and bool(path.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
 
 
 def parse(text: str, path: Path) -> ProfileFile:

@@ -18,7 +18,7 @@ from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.route import PROXY, Peer, Route
 
-_REQUEST_BEGINS = b"POST "
+_REQUEST_BEGINS = (b"POST ", b"GET ")
 _TURN = 0.5  # seconds
 
 

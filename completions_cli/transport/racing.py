@@ -9,6 +9,7 @@ from itertools import zip_longest
 import httpcore
 
 from completions_cli.api.endpoint import is_loopback
+from completions_cli.transport import this_machine
 
 # Seconds that an address has for itself before the next one is tried beside it (RFC 8305 says 250 ms).
 _HEAD_START = 0.25
@@ -30,7 +31,10 @@ def look_up(host: str, port: int, timeout: float | None) -> list[str]:
         except (OSError, UnicodeError) as error:
             failure.append(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "bad name"))
         else:
-            found.extend(_alternating(list(dict.fromkeys(str(answer[4][0]) for answer in answers))))
+            addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+            found.extend(_alternating([address for address in addresses if this_machine.may_be(host, address)]))
+            if not found:
+                failure.append(OSError(0, this_machine.ELSEWHERE))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

@@ -14,7 +14,7 @@ from pyreqwest.proxy import ProxyBuilder
 
 from completions_cli.api.urls import Proxy, Url
 from completions_cli.errors import UsageError
-from completions_cli.transport import reports, tls
+from completions_cli.transport import reports, this_machine, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import Peer
 
@@ -31,7 +31,12 @@ def url(ours: Url) -> LibraryUrl:
 
 
 def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
-    """Build a client for `url`, which `keeps` its connections for a while. Raises ConfigError for a bad CA file."""
+    """Build a client for `url`, which `keeps` its connections for a while.
+
+    Raises ConfigError for a bad CA file, NetworkError where localhost is another machine.
+    """
+    if this_machine.is_elsewhere(url.origin):
+        raise reports.no_connection(Peer(connection.server, url.origin.host_and_port), this_machine.ELSEWHERE)
     builder = (
         ClientBuilder()
         .follow_redirects(False)  # a redirect may lead elsewhere, and would take the key along

@@ -8,7 +8,7 @@ import pytest
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 from tests.local_weights import DATA_HOME, weights_path
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer, Silence, response
 
 KEY = "canary-key-0123456789"
 TWO = b'{"object":"list","data":[{"id":"blue"},{"id":"green"}]}'
@@ -101,6 +101,13 @@ def test_anything_else_is_an_error_and_nothing_on_stdout(
 def test_a_whole_list_counts_though_its_connection_breaks(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([response(TWO).replace(b"content-length: 5", b"content-length: 9")])
     assert cli.service(scripted_server.url).run("models").stdout == b"blue\ngreen\n"
+
+
+def test_a_server_that_takes_its_time_is_waited_for(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([Silence()])
+    result = cli.service(scripted_server.url).run("models", "--connect-timeout", "0.1", "--timeout", "0.5")
+    assert result.code == 11
+    assert "silent for 0.5 s (--timeout)" in result.stderr
 
 
 def test_ids_are_a_line_each_and_drive_no_terminal(cli: Cli, scripted_server: ScriptedServer) -> None:

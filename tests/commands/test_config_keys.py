@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.command import Cli
 from tests.commands.conftest import KeyringCli
 from tests.dialogue import converse
 from tests.emulator_process import EmulatorProcess
@@ -150,3 +151,12 @@ def test_a_key_command_serves_its_own_endpoint(
     assert keyring_cli.run("complete", "hi", "--endpoint", other.url).code == 3
     assert other.log() == []
     assert keyring_cli.run("config", "key", "status").text.startswith("key_command\tnot tried\t")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, its folder decides")
+def test_a_profile_file_that_anybody_may_change_is_warned_of(cli: Cli) -> None:
+    file = cli.profile('[profiles.p]\nendpoint = "https://x.example"\nauth = "none"\n')
+    for mode, is_told in ((0o600, False), (0o664, False), (0o666, True)):
+        file.chmod(mode)
+        for words in (("complete", "P", "--dry-run"), ("config", "list")):
+            assert (f"run: chmod 600 {file}" in cli.run(*words).stderr) is is_told

@@ -1,6 +1,7 @@
 """The tab key, in the shells that people type in."""
 
 import functools
+import json
 import os
 import pty
 import select
@@ -130,6 +131,34 @@ def test_the_tab_key_offers_what_fits(shell: str, typed: str, cli: Cli) -> None:
     if shell != "zsh":  # whose screen shows what was typed, too
         begun = typed.rpartition(" ")[2]
         assert all(word.startswith(begun) for word in offered)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_profile_whose_name_is_a_command_is_not_offered(shell: str, cli: Cli) -> None:
+    if shell != "powershell" and not shutil.which(shell):
+        pytest.skip(f"no {shell} here")
+    names = (
+        "$(touch a)",
+        "`touch a`",
+        "bl;touch a",
+        "bl\\$(touch a)",
+        "bl'$(touch a)",
+        'bl"$(touch a)',
+        "*",
+        "-rf",
+        "~root",
+    )
+    environment(cli)  # writes the usual profiles, to which these are added
+    path = cli.home / "config" / "completions" / "completions.toml"
+    more = "".join(f'[profiles.{json.dumps(name)}]\nendpoint = "https://x"\n' for name in names)
+    cli.env["COMPLETIONS_CONFIG"] = str(cli.home / "more.toml")
+    (cli.home / "more.toml").write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    offered = SHELLS[shell](cli, "config use ")
+    assert offered >= {"blue", "black", "local"}
+    if shell != "zsh":  # whose screen shows what was typed, too
+        assert offered == {"blue", "black", "local"}
+    assert not (cli.home / "a").exists()
+    assert not any("touch" in word for word in offered)
 
 
 @pytest.mark.parametrize("shell", ["powershell", "pwsh"])

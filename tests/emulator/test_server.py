@@ -126,8 +126,9 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     server = emulator()
     secret = "hunter2-0123456789"
     ask(server, {"prompt": "x", "max_tokens": 1}, headers={"Authorization": f"Bearer {secret}", "api-key": secret})
-    ask(server, b'{"prompt": "\xff"', headers={"X-Access-Token": secret, "Cookie": secret})
-    ask(server, path=f"/elsewhere?a=b&API-Key={secret}&c", method="GET", headers={"Authorization": secret})
+    ask(server, b'{"prompt": "\xff"', headers={"X-Access-Token": secret, "Cookie": secret, "X-Pwd": secret})
+    path = f"/elsewhere?a=b&API-Key={secret}&c&sig={secret}"
+    ask(server, path=path, method="GET", headers={"Authorization": secret, "X-Signature": secret, "X-Auth": secret})
     first, second, third = server.log()
     assert [first["status"], second["status"], third["status"]] == [200, 400, 404]
     assert first["headers"]["authorization"] == "Bearer ****"
@@ -135,7 +136,7 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     assert first["body"] == '{"prompt": "x", "max_tokens": 1}'
     assert first["usage"] == {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     assert second["body"] == '{"prompt": "\\xff"'
-    assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b&API-Key=****&c")
+    assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b&API-Key=****&c&sig=****")
     assert secret not in json.dumps([first, second, third])
 
 
