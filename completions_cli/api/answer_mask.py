@@ -44,39 +44,45 @@ class AnswerMask:
             self._strong = self._mask.strong
             self._clean.clear()
         try:
-            return self._masked(value)
+            return value if self._is_clean(value) else self._masked(value)
         except RecursionError:
             raise MalformedResponseError("the response is nested too deeply", hint="-vv shows what came.") from None
 
+    def _is_clean(self, value: Json) -> bool:
+        """Return whether a value is without secrets, as nearly all are: most of their words were looked at before."""
+        if type(value) is dict:
+            return self._is_object_clean(value)
+        if type(value) is list:
+            return all(map(self._is_clean, value))
+        return type(value) is not str or value in self._clean or self._word(value) == value
+
+    def _is_object_clean(self, value: Mapping[str, Json]) -> bool:
+        clean = self._clean
+        if not clean.issuperset(value) and not all(map(self._is_clean, value)):
+            return False
+        for name, item in value.items():
+            if type(item) is str:
+                if item not in clean and name not in _WORDS and self._word(item) != item:
+                    return False
+            elif type(item) is not int and name not in _WORDS and not self._is_clean(item):
+                return False
+        return True
+
     def _masked(self, value: Json) -> Json:
         if type(value) is str:
-            return value if value in self._clean else self._word(value)
-        if type(value) is dict:
-            return self._masked_object(value)
+            return self._word(value)
         if type(value) is list:
-            masked = [self._masked(item) for item in value]
-            return value if all(map(_is, masked, value)) else masked
+            return [self._masked(item) for item in value]
+        if type(value) is dict:
+            return {self._word(name): item if name in _WORDS else self._masked(item) for name, item in value.items()}
         return value
-
-    def _masked_object(self, value: Mapping[str, Json]) -> Mapping[str, Json]:
-        changed = False
-        masked: dict[str, Json] = {}
-        for name, item in value.items():
-            shown = name if name in self._clean else self._word(name)
-            masked[shown] = item if name in _WORDS or item is None else self._masked(item)
-            changed = changed or shown is not name or masked[shown] is not item
-        return masked if changed else value
 
     def _word(self, word: str) -> str:
         if len(word) > _LONGEST_SEARCHED:
             return MASK
         masked = self._strong.word(word)
-        if masked == word:
-            if len(word) <= _LONGEST_KNOWN and len(self._clean) < _MOST_KNOWN:
-                self._clean.add(word)
-            return word
+        if masked == word and len(word) <= _LONGEST_KNOWN:
+            if len(self._clean) >= _MOST_KNOWN:  # ids, most of them
+                self._clean.clear()
+            self._clean.add(word)
         return masked
-
-
-def _is(one: Json, other: Json) -> bool:
-    return one is other

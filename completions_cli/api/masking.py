@@ -97,7 +97,7 @@ class Mask:
             self._known_grams()
         for kept in (_VISIBLE, _ALPHANUMERIC):
             text = "".join(kept.findall(lowered))
-            if not self._pieces.isdisjoint([text[at : at + _GRAM] for at in range(0, len(text), _GRAM)]):
+            if not self._pieces.isdisjoint(_EVERY_GRAM.findall(text)):
                 return True
         return False
 
@@ -238,6 +238,7 @@ _ENCODINGS = (
 
 _VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
 _ALPHANUMERIC = re.compile(r"[0-9a-z]+", re.IGNORECASE)
+_EVERY_GRAM = re.compile("." * _GRAM, re.DOTALL)
 _PLAIN = re.compile(r"(?:(?!0x)[0-9a-z _./:@+,-])*+", re.IGNORECASE | re.ASCII)  # nothing in it is an escape
 _ESCAPE = re.compile(
     r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u\{?(?P<u>[0-9a-f]{4,6})\}?|[\\0]x(?P<x>[0-9a-f]{2})"
