@@ -120,7 +120,11 @@ def from_event(value: Json, text: str) -> ServiceError:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Pick the id under which the service's staff can find this exchange."""
-    return next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), None)
+    for name in REQUEST_ID_HEADERS:
+        found = headers.get(name)
+        if found:
+            return found
+    return None
 
 
 def is_error_object(value: dict[str, Json]) -> bool:

@@ -138,6 +138,8 @@ class Packer:
         return Unit([row for row, _ in pack], self._requests(together), self._samples)
 
     def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
+        if self._samples == 1 and not self._streams_arrays:
+            return [request]
         return sampling.expand(request, self._samples, streams_arrays=self._streams_arrays)
 
 

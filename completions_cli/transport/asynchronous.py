@@ -2,12 +2,11 @@
 
 import asyncio
 import datetime as dt
-import time
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import Self
 
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
@@ -16,67 +15,14 @@ from completions_cli.api.reader import MAX_BODY_BYTES
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import redirects, reports
+from completions_cli.transport.answer import Answer, Headers
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.decompression import Decompressor
 from completions_cli.transport.link import Link
 from completions_cli.transport.patience import Patience
-from completions_cli.transport.received import Listen, LostCancellation, Received, cancellable
+from completions_cli.transport.received import Listen, Received
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
-
-_Default = TypeVar("_Default")
-
-
-class Headers(Mapping[str, str]):
-    """The headers of an answer, names in lower case, fetched from the library when asked for: most are never.
-
-    A value that is no ASCII counts as absent: the library cannot give it.
-    """
-
-    __slots__ = ("_inner",)
-
-    def __init__(self, inner: Response) -> None:
-        self._inner = inner
-
-    def __getitem__(self, name: str) -> str:
-        value = self.get(name)
-        if value is None:
-            raise KeyError(name)
-        return value
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in dict.fromkeys(map(str.lower, self._inner.headers)) if self.get(name) is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    @overload
-    def get(self, name: str, /) -> str | None: ...
-    @overload
-    def get(self, name: str, /, default: _Default) -> str | _Default: ...
-    def get(self, name: str, /, default: _Default | None = None) -> str | _Default | None:
-        """Return one header."""
-        try:
-            value = self._inner.get_header(name)
-        except ValueError:
-            return default
-        return default if value is None else value
-
-
-class Answer:
-    """All that came of an answer; `broken` is what the connection broke off with, if it did."""
-
-    __slots__ = ("body", "broken", "headers", "status")
-
-    def __init__(self, inner: Response, body: bytes, broken: CompletionsError | None) -> None:
-        self.status: int = inner.status
-        self.headers = Headers(inner)
-        self.body = body
-        self.broken = broken
-
-    @property
-    def is_redirect(self) -> bool:
-        """True when another place is to be asked instead."""
-        return self.status in redirects.STATUSES
+from completions_cli.transport.watched import BrokenError, Watched, cancellable
 
 
 class AsyncResponse:
@@ -114,53 +60,17 @@ class AsyncResponse:
 
     async def _read(self) -> bytes | None:
         try:
-            with _watched(answering=True):
+            with Watched(answering=True):
                 async with asyncio.timeout(self._patience.remaining()):
                     part = await cancellable(self._inner.body_reader.read_chunk())
         except TimeoutError:
             raise self._patience.expired() from None
-        except _BrokenError as broken:
+        except BrokenError as broken:
             raise await broken.explained(self._link) from None
         if part is None:
             self._link.answered(self._inner)
             return None
         return part.to_bytes()
-
-
-class _BrokenError(Exception):
-    """An exchange that the library could not finish, `elapsed` seconds after it began; `answering` as elsewhere."""
-
-    def __init__(self, error: Exception, elapsed: float, *, answering: bool) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.elapsed = elapsed
-        self.answering = answering
-
-    async def explained(self, link: Link) -> CompletionsError:
-        """Return it in the user's terms."""
-        return await link.explained(self.error, self.elapsed, answering=self.answering)
-
-
-class _watched:  # noqa: N801 - a context manager, of which each exchange enters two
-    """Catches whatever the library throws, none of which is a bug of ours, and loses no cancellation."""
-
-    __slots__ = ("_answering", "_lost", "_started")
-
-    def __init__(self, *, answering: bool, lost: LostCancellation | None = None) -> None:
-        self._answering = answering
-        self._lost = lost or LostCancellation()
-
-    def __enter__(self) -> None:
-        self._started = time.monotonic()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._lost.check()
-        if error is None:
-            return
-        # asyncio's TimeoutError is ours; those of the library are kinds of it.
-        if not isinstance(error, Exception) or isinstance(error, CompletionsError) or type(error) is TimeoutError:
-            return
-        raise _BrokenError(error, time.monotonic() - self._started, answering=self._answering) from None
 
 
 class AsyncTransport:
@@ -237,7 +147,7 @@ class AsyncTransport:
         async with AsyncExitStack() as stack:
             try:
                 inner = await self._head(stack, link, request, patience)
-            except _BrokenError as broken:
+            except BrokenError as broken:
                 raise await broken.explained(link) from None
             patience.heard()
             if self._trace is not None:
@@ -250,7 +160,7 @@ class AsyncTransport:
         """Send a request until its answer begins. A connection that turned out closed costs nothing but a new one."""
         try:
             return await _sent(stack, link.post(request), patience)
-        except _BrokenError as broken:
+        except BrokenError as broken:
             if not link.met_a_stale_one(broken.error):
                 raise
         return await _sent(stack, link.post(request, fresh=True), patience)
@@ -261,25 +171,26 @@ class AsyncTransport:
         try:
             try:
                 return await self._once(link, link.post(request), listen)
-            except _BrokenError as broken:
+            except BrokenError as broken:
                 if broken.answering or not link.met_a_stale_one(broken.error):
                     raise
             return await self._once(link, link.post(request, fresh=True), listen)
-        except _BrokenError as broken:
+        except BrokenError as broken:
             raise await broken.explained(link) from None
 
     async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:
             builder = builder.timeout(self._deadline)
         # An exit stack would cost as much as all else in here.
-        streamed, lost = builder.build_streamed(), LostCancellation()
-        with _watched(answering=False, lost=lost):
+        streamed, watched = builder.build_streamed(), Watched(answering=False)
+        with watched:
             inner = await streamed.__aenter__()
+        watched.answering = True
         try:
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
             _refuse_proxys(inner, link)
-            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None, lost)
+            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None, watched)
             broken = await self._read(received, link, listen)
         finally:
             await streamed.__aexit__(None, None, None)
@@ -293,13 +204,13 @@ class AsyncTransport:
     async def _read(self, received: Received, link: Link, listen: Listen | None) -> CompletionsError | None:
         """Read a body as far as it comes; return what it broke off with, if it did."""
         try:
-            with _watched(answering=True, lost=received.lost):
+            with received.watched:
                 await received.read(listen, self._connection.timeout)
         except TimeoutError:
             return reports.silent(str(link.route.target), self._connection.timeout)
         except zlib.error:
             raise reports.undecodable(link.route.target) from None
-        except _BrokenError as broken:
+        except BrokenError as broken:
             if isinstance(broken.error, zlib.error):
                 raise reports.undecodable(link.route.target) from None
             return await broken.explained(link)
@@ -313,7 +224,7 @@ class AsyncTransport:
 async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patience) -> Response:
     patience.heard()
     try:
-        with _watched(answering=False):
+        with Watched(answering=False):
             async with asyncio.timeout(patience.remaining()):
                 return await cancellable(stack.enter_async_context(builder.build_streamed()))
     except TimeoutError:

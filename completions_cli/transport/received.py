@@ -1,29 +1,29 @@
 """The body of an answer, read as a whole: as much of it as comes, or as is of use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Literal, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
-from pyreqwest.response import Response
+from pyreqwest.bytes import Bytes
+from pyreqwest.response import Response, ResponseBodyReader
 
 from completions_cli.api import error_map
 from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.errors import MalformedResponseError
 from completions_cli.transport.decompression import Decompressor
+from completions_cli.transport.watched import Watched
 
 # Makes what is told of each part of a body, and returns what that was worth: all that matters has come, more is to
 # come, or it says no more than that the connection is alive.
 Tell: TypeAlias = Callable[[bytes], Literal["complete", "more", "idle"]]
 Listen: TypeAlias = Callable[[], Tell]
 
-_Found = TypeVar("_Found")
-
 
 class Received:
     """What came of a body so far. `most` bytes are allowed; None is for an error, of which the rest is left unread."""
 
-    def __init__(self, inner: Response, most: int | None, lost: "LostCancellation") -> None:
-        self.lost = lost
+    def __init__(self, inner: Response, most: int | None, watched: Watched) -> None:
+        self.watched = watched
         self._inner = inner
         self._most = most
         self._parts: list[bytes] = []
@@ -41,27 +41,19 @@ class Received:
 
         MalformedResponseError is for a body that is too large, zlib.error for one that cannot be decompressed.
         """
+        reader = self._inner.body_reader
         left = _length(self._inner)
-        until = _Until(timeout)
-        tell: Tell | None = None
-        while (part := await self._next(until.moment)) is not None:
-            self.lost.check()
+        until: _Until | None = None  # nothing but silence ends the wait for a first part
+        while (part := await (reader.read_chunk() if until is None else until.wait_for(reader))) is not None:
             if left is not None:
                 left -= len(part)
             begin = len(self._parts)
-            if self._take(part) or left == 0:
+            if self._take(part.to_bytes()) or left == 0:
                 return
             if listen is not None:
-                tell = tell or listen()
-                until.heard(tell(b"".join(self._parts[begin:])))
-
-    async def _next(self, until: float | None) -> bytes | None:
-        if until is None:
-            part = await self._inner.body_reader.read_chunk()
-        else:
-            async with asyncio.timeout_at(until):
-                part = await self._inner.body_reader.read_chunk()
-        return None if part is None else part.to_bytes()
+                until = until or _Until(timeout, listen())
+                until.heard(b"".join(self._parts[begin:]))
+            self.watched.check()
 
     def _take(self, part: bytes) -> bool:
         """Keep a part; return whether that is enough."""
@@ -78,48 +70,34 @@ class Received:
         return False
 
 
-class LostCancellation:
-    """Finds a cancellation that the library lost, as it does where one comes together with what is waited for."""
-
-    __slots__ = ("_before", "_task")
-
-    def __init__(self) -> None:
-        self._task = asyncio.current_task()
-        self._before = self._task.cancelling() if self._task else 0
-
-    def check(self) -> None:
-        """Raise CancelledError if the task was cancelled since this was made."""
-        if self._task and self._task.cancelling() > self._before:
-            raise asyncio.CancelledError
-
-
-async def cancellable(waiting: Awaitable[_Found]) -> _Found:
-    """Wait for the library, and lose no cancellation."""
-    lost = LostCancellation()
-    try:
-        return await waiting
-    finally:
-        lost.check()
-
-
 class _Until:
-    """When a wait is over, by the loop's clock. Of silence itself the library takes care."""
+    """When the wait for more is over, by the loop's clock. Of silence itself the library takes care."""
 
-    def __init__(self, timeout: float | None) -> None:
-        self.moment: float | None = None
+    def __init__(self, timeout: float | None, tell: Tell) -> None:
         self._timeout = timeout
+        self._tell = tell
+        self._moment: float | None = None
         self._lingers = False
 
-    def heard(self, worth: Literal["complete", "more", "idle"]) -> None:
+    async def wait_for(self, reader: ResponseBodyReader) -> Bytes | None:
+        """Wait for the next part. Raises TimeoutError."""
+        if self._moment is None:
+            return await reader.read_chunk()
+        async with asyncio.timeout_at(self._moment):
+            return await reader.read_chunk()
+
+    def heard(self, part: bytes) -> None:
+        """Record a part."""
+        worth = self._tell(part)
         if self._lingers:
             return
         self._lingers = worth == "complete"
         if self._lingers:
-            self.moment = asyncio.get_running_loop().time() + LINGER_SECONDS
+            self._moment = asyncio.get_running_loop().time() + LINGER_SECONDS
         elif worth == "more":
-            self.moment = None
-        elif self.moment is None and self._timeout is not None:
-            self.moment = asyncio.get_running_loop().time() + self._timeout
+            self._moment = None
+        elif self._moment is None and self._timeout is not None:
+            self._moment = asyncio.get_running_loop().time() + self._timeout
 
 
 def _length(inner: Response) -> int | None:
