@@ -9,7 +9,7 @@ import trustme
 
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
-from tests.peers.programs import free_port, running
+from tests.peers.programs import free_port, path_of, running
 from tests.tls import write_authority
 
 Start = Callable[..., EmulatorProcess]
@@ -49,7 +49,7 @@ def _nginx(folder: Path, server: str, http: str = "") -> Iterator[int]:
         """,
         encoding="utf-8",
     )
-    with running(folder, port, "nginx", "-e", "stderr", "-c", str(config)):
+    with running(folder, port, path_of("nginx"), "-e", "stderr", "-c", str(config)):
         yield port
 
 
@@ -72,7 +72,7 @@ backend out
 """,
         encoding="utf-8",
     )
-    with running(folder, port, "haproxy", "-db", "-f", str(config)):
+    with running(folder, port, path_of("haproxy"), "-db", "-f", str(config)):
         yield port
 
 

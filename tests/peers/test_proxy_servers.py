@@ -14,7 +14,7 @@ from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import SyncTransport
-from tests.peers.programs import free_port, running
+from tests.peers.programs import free_port, path_of, running
 from tests.scripted_server import ScriptedServer, response
 from tests.tls import tls_server, write_authority
 
@@ -48,14 +48,14 @@ def _tinyproxy(folder: Path, *lines: str) -> Iterator[str]:
     port = free_port()
     config = folder / "tinyproxy.conf"
     config.write_text("\n".join([f"Port {port}", "Listen 127.0.0.1", "Timeout 20", *lines]) + "\n", encoding="utf-8")
-    with running(folder, port, "tinyproxy", "-d", "-c", str(config)):
+    with running(folder, port, path_of("tinyproxy"), "-d", "-c", str(config)):
         yield f"127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
 def _microsocks(folder: Path, *args: str) -> Iterator[str]:
     port = free_port()
-    with running(folder, port, "microsocks", "-i", "127.0.0.1", "-p", str(port), *args):
+    with running(folder, port, path_of("microsocks"), "-i", "127.0.0.1", "-p", str(port), *args):
         yield f"127.0.0.1:{port}"
 
 
