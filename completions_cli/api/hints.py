@@ -18,6 +18,7 @@ from completions_cli.errors import (
 )
 
 KEYRING = "the keyring"
+NAME_A_MODEL = "Name a model that is deployed there with -m MODEL; `completions models` lists them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _too_large(error: ServiceError, context: HintContext) -> str:
 def _model(_: ServiceError, context: HintContext) -> str:
     if context.host.endswith(".openai.azure.com") and "/deployments/" in context.path:
         return "Check the deployment's name in the endpoint; a new one takes some minutes."
-    return "Name a model that is deployed there with -m MODEL; `completions models` lists them."
+    return NAME_A_MODEL
 
 
 def _auth(error: ServiceError, context: HintContext) -> str:

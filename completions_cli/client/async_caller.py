@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 
-from completions_cli.api import sampling
+from completions_cli.api import model_list, sampling
 from completions_cli.api.ending import LINGER_SECONDS
+from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
@@ -74,6 +75,41 @@ class AsyncCaller:
             except CompletionsError as error:
                 raise self._outgoing.mask.error(error) from None
         yield sampling.merge(ends)
+
+    async def models(self) -> ModelList:
+        """Return what the service says it serves, as `Caller.models` does."""
+        if self._process != os.getpid():
+            self._begin()
+        patience = Patience(self._connection.timeout, self._connection.deadline)
+        attempts = Attempts(self._service.listing, self._policy)
+        try:
+            while True:
+                attempts.number += 1
+                signing: Mapping[str, str] = {}
+                try:
+                    signing = await self._credentials.headers()
+                    return await self._list(self._outgoing.listing(signing), patience)
+                except (ServiceError, NetworkError) as error:
+                    if not (attempts.wants_renewal(error) and await self._credentials.renew(signing)):
+                        await self._wait(attempts.wait_after(error, patience.remaining_in_all()))
+        except CompletionsError as error:
+            raise self._outgoing.mask.error(error) from None
+
+    async def _list(self, signed: HttpRequest, patience: Patience) -> ModelList:
+        async with self._transport.open(signed, patience) as response:
+            head = Head(response.status, response.headers)
+            if not head.is_success:
+                raise await self._failure(head, response)
+            body, broken = bytearray(), None
+            try:
+                async for part in response.body():
+                    response.heard()
+                    body += model_list.within_bounds(part, len(body))
+            except DamagedResponseError:
+                raise
+            except CompletionsError as error:
+                broken = error
+            return head.read_models(bytes(body), broken, self._outgoing.answers)
 
     async def _answer(self, request: CompletionRequest, patience: Patience) -> AsyncGenerator[Chunk | Finished]:
         attempts = Attempts(self._service, self._policy)

@@ -113,6 +113,11 @@ class AsyncClient(ServiceClient):
         requests = self._requests(locals(), stream=True)
         return AsyncCompletionStream(self._events(requests))
 
+    async def models(self) -> list[str]:
+        """Return the ids of the models that the service lists, as `Client.models` does."""
+        with self._wording():
+            return (await self._caller.models()).ids
+
     async def _events(self, requests: list[CompletionRequest]) -> AsyncGenerator[Chunk | Finished]:
         with self._wording():
             async with aclosing(self._caller.events(*requests)) as events:

@@ -89,10 +89,15 @@ class Caller:
                     yield sampling.reindex(event, sample, len(requests))
         yield sampling.merge(ends)
 
-    def models(self) -> ModelList:
-        """Return what the service says it serves. Raises the errors of `completions_cli.errors`."""
-        patience = Patience(self._connection.timeout, self._connection.deadline)
-        attempts = Attempts(self._service.listing, self._policy)
+    def models(self, *, within: float | None = None) -> ModelList:
+        """Return what the service says it serves. Raises the errors of `completions_cli.errors`.
+
+        `within` a number of seconds, it is asked once, without a retry.
+        """
+        if self._process != os.getpid():
+            self._begin()
+        patience = Patience(self._connection.timeout, self._connection.deadline if within is None else within)
+        attempts = Attempts(self._service.listing, self._policy if within is None else RetryPolicy(retries=0))
         try:
             while True:
                 attempts.number += 1

@@ -106,6 +106,15 @@ class Client(ServiceClient):
         requests = self._requests(locals(), stream=True)
         return CompletionStream(self._events(requests))
 
+    def models(self) -> list[str]:
+        """Return the ids of the models that the service lists.
+
+        >>> client.models()
+        ['echo']
+        """
+        with self._wording():
+            return self._caller.models().ids
+
     def _events(self, requests: list[CompletionRequest]) -> Generator[Chunk | Finished]:
         with self._wording():
             yield from self._caller.events(*requests)

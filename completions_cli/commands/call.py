@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from completions_cli.api import infill, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
-from completions_cli.commands import prompt_source, resolution, typed_text
+from completions_cli.commands import model_names, prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
-from completions_cli.errors import FailOnError, UsageError
+from completions_cli.errors import FailOnError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
 from completions_cli.render import answer, usage
 from completions_cli.render.answer import AnswerOptions
@@ -61,7 +61,11 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         stack.callback(spinner.stop)
         caller = stack.enter_context(resolution.caller(settings, streams, spinner))
         destination = stack.enter_context(_destination(output.output, streams))
-        finished = _render(caller, requests, shape, destination, spinner)
+        try:
+            finished = _render(caller, requests, shape, destination, spinner)
+        except ServiceError as error:
+            model_names.advise(error, settings, caller)
+            raise
     _tell(streams, finished, wanted=output.usage)
     if finished.ignored:
         streams.stderr.note(f"warning: the server ignored: {', '.join(finished.ignored)}")

@@ -42,7 +42,7 @@ def models(
 
     It asks GET /models beside the completions route of the endpoint.
     """
-    from completions_cli.commands import resolution
+    from completions_cli.commands import model_names, resolution
     from completions_cli.render.spinner import Spinner
     from completions_cli.settings.resolve import resolve
 
@@ -52,6 +52,7 @@ def models(
     spinner = Spinner("waiting for the list of models", streams.stderr, color=streams.color(streams.stderr))
     with spinner.turning(), resolution.caller(settings, streams, spinner) as caller:
         found = caller.models()
+        model_names.remember(settings, found.ids)
     _show(found, settings.values["format"], streams)
     if not found.ids:
         streams.stderr.note("note: the endpoint lists no models")

@@ -234,7 +234,10 @@ class ConnectionOptions:
     deployment: Annotated[str | None, setting("deployment", "-d", metavar="NAME", help="Deployment to route to.")] = (
         None
     )
-    model: Annotated[str | None, setting("model", "-m", metavar="NAME", help="Model to name in the body.")] = None
+    model: Annotated[
+        str | None,
+        setting("model", "-m", metavar="NAME", autocompletion=values.complete_model, help="Model to name in the body."),
+    ] = None
     model_path: Annotated[
         str | None, setting("model_path", metavar="FILE", help="GGUF model for the profile local.")
     ] = None

@@ -1,8 +1,11 @@
 """Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
 
+import re
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, TypeVar
+
+import typer
 
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
@@ -15,6 +18,9 @@ _RESERVED = {
     "stream": "Use the command `stream` to stream.",
     "model": "Use -m/--model.",
 }
+
+# What a shell takes literally: it puts a completed word into the command line as it is.
+_PLAIN = re.compile(r"\w[\w.:/@+-]*").fullmatch
 
 
 def number(option: str, kind: Number | None = None) -> Callable[[Any], Json]:
@@ -112,7 +118,6 @@ def complete_profile(incomplete: str) -> list[str]:
     its letters is for its owner to type.
     """
     import os
-    import re
 
     from completions_cli.errors import CompletionsError
     from completions_cli.settings import profile_file
@@ -122,5 +127,24 @@ def complete_profile(incomplete: str) -> list[str]:
         names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
     except CompletionsError:
         names = [profile_file.BUILT_IN]
-    plain = re.compile(r"\w[\w.@+/-]*")
-    return sorted({name for name in names if name.startswith(incomplete) and plain.fullmatch(name)})
+    return sorted({name for name in names if name.startswith(incomplete) and _PLAIN(name)})
+
+
+def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List the models whose names start so, as `completions models` saw them within the last day; asks no server."""
+    from completions_cli.errors import CompletionsError
+    from completions_cli.settings import model_cache, profile_file
+    from completions_cli.settings.resolve import Flags, resolve
+
+    typed = ctx.params
+    given = {name: typed[name] for name in ("endpoint", "api_version") if typed.get(name)}
+    try:
+        file = profile_file.find(typed.get("config"), ctx.obj.environ)
+        endpoint = resolve(
+            Flags(profile=next(iter(typed.get("profiles") or ()), None), settings=given), ctx.obj.environ, file
+        ).endpoint
+    except CompletionsError:
+        return []
+    if endpoint is None:
+        return []
+    return [name for name in model_cache.read(endpoint.listing.url) if name.startswith(incomplete) and _PLAIN(name)]

@@ -159,22 +159,22 @@ class AsyncTransport:
     async def _head(self, stack: AsyncExitStack, link: Link, request: HttpRequest, patience: Patience) -> Response:
         """Send a request until its answer begins. A connection that turned out closed costs nothing but a new one."""
         try:
-            return await _sent(stack, link.post(request), patience)
+            return await _sent(stack, link.request(request), patience)
         except BrokenError as broken:
             if not link.met_a_stale_one(broken.error):
                 raise
-        return await _sent(stack, link.post(request, fresh=True), patience)
+        return await _sent(stack, link.request(request, fresh=True), patience)
 
     async def _exchange(self, link: Link, request: HttpRequest, listen: Listen | None) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
         try:
             try:
-                return await self._once(link, link.post(request), listen)
+                return await self._once(link, link.request(request), listen)
             except BrokenError as broken:
                 if broken.answering or not link.met_a_stale_one(broken.error):
                     raise
-            return await self._once(link, link.post(request, fresh=True), listen)
+            return await self._once(link, link.request(request, fresh=True), listen)
         except BrokenError as broken:
             raise await broken.explained(link) from None
 

@@ -35,13 +35,14 @@ class Link:
         if self._fresh is not None:
             await self._fresh.close()
 
-    def post(self, request: HttpRequest, *, fresh: bool = False) -> RequestBuilder:
+    def request(self, request: HttpRequest, *, fresh: bool = False) -> RequestBuilder:
         """Begin a request, over a new connection if `fresh`."""
         url = self._url if request.url == self._url_text else reqwest.url(urls.parse(request.url))
         client = self._fresh_client() if fresh else self._client
         # None of the body is read along with the head: were it broken, the status would be lost, and the first
         # pieces of a stream would wait for 64 KB.
-        return client.post(url).headers(request.headers).body_bytes(request.body).streamed_read_buffer_limit(0)
+        builder = client.post(url).body_bytes(request.body) if request.method == "POST" else client.get(url)
+        return builder.headers(request.headers).streamed_read_buffer_limit(0)
 
     def answered(self, answer: Response) -> None:
         """Note that a connection may be kept from now on, unless the answer says otherwise."""

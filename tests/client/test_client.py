@@ -42,6 +42,7 @@ class Calls(Protocol):
 
     def complete(self, *args: Any, **options: Any) -> Completion: ...
     def stream(self, *args: Any, **options: Any) -> tuple[list[Delta], Completion, CompletionsError | None]: ...
+    def models(self) -> list[str]: ...
 
 
 class Blocking:
@@ -53,6 +54,10 @@ class Blocking:
     def complete(self, *args: Any, **options: Any) -> Completion:
         with self.client:
             return self.client.complete(*args, **options)
+
+    def models(self) -> list[str]:
+        with self.client:
+            return self.client.models()
 
     def stream(self, *args: Any, **options: Any) -> tuple[list[Delta], Completion, CompletionsError | None]:
         deltas: list[Delta] = []
@@ -74,6 +79,13 @@ class Awaited:
         async def call() -> Completion:
             async with self.client:
                 return await self.client.complete(*args, **options)
+
+        return asyncio.run(call())
+
+    def models(self) -> list[str]:
+        async def call() -> list[str]:
+            async with self.client:
+                return await self.client.models()
 
         return asyncio.run(call())
 
@@ -130,6 +142,24 @@ def test_what_is_given_is_what_is_sent(kind: Callable[..., Calls], scripted_serv
         "extra-parameters: pass-through",
     ):
         assert f"\r\n{line}" in head
+
+
+def test_the_models_are_those_that_the_service_lists(
+    kind: Callable[..., Calls], scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([BUSY], [response(b'{"data":[{"id":"blue"},{"id":"green"}]}')])
+    assert kind(scripted_server.url, api_key=KEY, api_version="none").models() == ["blue", "green"]
+    assert scripted_server.requests[1].startswith(b"GET /models HTTP/1.1\r\n")
+    assert KEY.encode() in scripted_server.requests[1]
+
+
+def test_an_error_of_the_list_is_that_of_any_call(kind: Callable[..., Calls], scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(f'{{"error":"not with {KEY}"}}'.encode(), "401 X")])
+    with pytest.raises(AuthError, match=r"not with \*+"):
+        kind(scripted_server.url, api_key=KEY).models()
+    scripted_server.play([response(b'{"data":[{"id":1}]}')])
+    with pytest.raises(MalformedResponseError):
+        kind(scripted_server.url, api_key=KEY).models()
 
 
 @pytest.mark.parametrize(
