@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from completions_cli.errors import CompletionsError
 from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
 
 
@@ -76,6 +77,7 @@ class Gate:
         self._waiting: deque[tuple[asyncio.Future[Ticket], float, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self.on_failure: Callable[[CompletionsError], None] = lambda _: None  # nothing here can fail
 
     async def enter(self, tokens: float, most: float) -> Ticket:
         """Wait for the turn of a request that will use about `tokens`, `most` at worst. Raises ClosedError."""

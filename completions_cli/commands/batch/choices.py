@@ -18,6 +18,7 @@ from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
+from completions_cli.batch.sharing.limits import checked_name
 from completions_cli.batch.source import Source
 from completions_cli.batch.template import Template
 from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
@@ -80,6 +81,7 @@ class Choices:
     is_in_flight_typed: bool
     rpm: float | None
     tpm: float | None
+    share: str | None
     budget: Budget
     cluster: ClusterChoices | None
 
@@ -109,6 +111,7 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
         is_in_flight_typed=pace.concurrency is not None,
         rpm=pace.rpm,
         tpm=pace.tpm,
+        share=_share(pace.share, is_on_ray=is_on_ray),
         budget=_budget(options.stop),
         cluster=_cluster(options.cluster, rows) if is_on_ray else None,
     )
@@ -239,6 +242,12 @@ def _input(words: list[str], verbs: Iterable[str]) -> str:
     raise UsageError(
         f"one INPUT at a time, not {len(words)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
     )
+
+
+def _share(name: str | None, *, is_on_ray: bool) -> str | None:
+    if name is not None and is_on_ray:
+        raise UsageError("a cluster has one pace already", hint="Leave out --share, or leave out --engine ray.")
+    return None if name is None else checked_name(name)
 
 
 def _is_on_ray(cluster: ClusterOptions) -> bool:

@@ -106,6 +106,9 @@ class PaceOptions:
     tpm: Annotated[
         float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Tokens a minute, at most.")
     ] = None
+    share: Annotated[
+        str | None, _pace("--share", metavar="NAME", help="One pace for all runs of this machine with that name.")
+    ] = None
 
 
 @option_group

@@ -36,6 +36,7 @@ from completions_cli.streams import Streams
 if TYPE_CHECKING:
     from completions_cli.api.service import Service
     from completions_cli.auth.credentials import Credentials
+    from completions_cli.batch.sharing.member import SharedGate
 
 _SAVE_SECONDS = 10.0
 # The embedded model computes with all cores for one request already.
@@ -60,7 +61,7 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
             source=source,
             space=space,
             totals=totals,
-            pace=Pace(Concurrency(chosen.in_flight, most), chosen.rpm, chosen.tpm, time.monotonic()),
+            most=most,
             rules=Rules(
                 choices.retry_policy(settings),
                 chosen.budget,
@@ -135,7 +136,7 @@ class _Job:
     source: Source
     space: Workspace
     totals: Totals
-    pace: Pace
+    most: int
     rules: Rules
     progress: Progress
 
@@ -150,6 +151,19 @@ class _Job:
             self.progress.stop()
 
     async def _run(self, service: "Service", credentials: "Credentials") -> Ending | None:
+        chosen = self.chosen
+        if chosen.share is None:
+            pace = Pace(Concurrency(chosen.in_flight, self.most), chosen.rpm, chosen.tpm, time.monotonic())
+            return await self._work(service, credentials, Gate(pace, time.monotonic))
+        from completions_cli.batch.sharing.limits import Limits
+        from completions_cli.batch.sharing.member import SharedGate
+        from completions_cli.batch.sharing.rendezvous import Rendezvous
+
+        limits = Limits(chosen.in_flight, chosen.rpm, chosen.tpm)
+        async with SharedGate(Rendezvous(chosen.share), limits, self.most).joined() as gate:
+            return await self._work(service, credentials, gate)
+
+    async def _work(self, service: "Service", credentials: "Credentials", gate: "Gate | SharedGate") -> Ending | None:
         from completions_cli.transport.asynchronous import AsyncTransport
 
         settings = self.settings
@@ -164,7 +178,7 @@ class _Job:
             packer.units(self.source.rows(lambda number: number in selection and not settled(number))),
             Tools(
                 exchange,
-                Gate(self.pace, time.monotonic),
+                gate,
                 self.space.journal,
                 packer,
                 self.totals,
@@ -172,6 +186,7 @@ class _Job:
             ),
             self.rules,
         )
+        gate.on_failure = lambda error: runner.stop(Ending(error.kind, error))
         showing = asyncio.create_task(self._show(runner))
         saving = asyncio.create_task(self._keep_saving())
         try:

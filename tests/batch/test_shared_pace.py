@@ -1,0 +1,142 @@
+"""`--share NAME`: several runs of one machine keep one pace, whatever becomes of one of them."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.batch.conftest import row_numbers
+from tests.command import Cli
+from tests.emulator_process import EmulatorProcess
+
+Start = Callable[..., EmulatorProcess]
+Rows = Callable[[int], Path]
+RPM = 1200
+RATE = RPM / 60
+SHARED = ("--share", "night", "-M", "4", "-q")
+
+
+@pytest.fixture
+def server(emulator: Start, cli: Cli, tmp_path: Path) -> EmulatorProcess:
+    """Start a server without a limit, which notes when requests come."""
+    running = emulator("--latency", "0.02")
+    cli.service(running.url).env["XDG_RUNTIME_DIR"] = str(tmp_path)
+    return running
+
+
+def shards(cli: Cli, rows: Path, tmp_path: Path, count: int = 2, *more: str) -> list[subprocess.Popen[bytes]]:
+    """Start runs that share a pace."""
+    return [
+        cli.start(
+            *("batch", str(rows), "-o", str(tmp_path / f"{shard}.jsonl"), "--shard", f"{shard}/{count}"),
+            *(*SHARED, *(more or ("--rpm", str(RPM)))),
+        )
+        for shard in range(count)
+    ]
+
+
+def finish(*runs: subprocess.Popen[bytes]) -> list[tuple[int, str]]:
+    """Wait for runs; give their exit codes and what they said."""
+    said = [run.communicate(timeout=60)[1].decode() for run in runs]
+    return [(run.returncode, text) for run, text in zip(runs, said, strict=True)]
+
+
+def times(log: list[dict[str, Any]]) -> list[float]:
+    """Give the moments of requests, in seconds after the first."""
+    moments = sorted(request["time"] for request in log)
+    return [moment - moments[0] for moment in moments]
+
+
+def over(moments: list[float]) -> float:
+    """Give by how many requests the rate was passed at the end, from the first request on."""
+    return len(moments) - 1 - RATE * 1.03 * moments[-1]
+
+
+def test_together_they_keep_the_rate_of_one(cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path) -> None:
+    ended = finish(*shards(cli, rows(160), tmp_path))
+    assert ended == [(0, ""), (0, "")]
+    assert sorted(row_numbers(tmp_path / "0.jsonl") + row_numbers(tmp_path / "1.jsonl")) == list(range(160))
+    assert over(times(server.log())) <= 0
+
+
+def test_a_run_that_is_alone_has_all_of_it(cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path) -> None:
+    """The first shard has little to do: what it leaves goes to the other."""
+    path = rows(120)
+    (run,) = shards(cli, path, tmp_path, 1, "--rpm", str(RPM), "--limit", "20")
+    other = cli.start("batch", str(path), "-o", str(tmp_path / "other.jsonl"), *SHARED, "--rpm", str(RPM))
+    assert finish(run, other) == [(0, ""), (0, "")]
+    last = times(server.log())[-60:]
+    assert 59 / (last[-1] - last[0]) > 0.7 * RATE
+
+
+@pytest.mark.parametrize("whom", [0, 1])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_that_is_killed_or_frozen_leaves_its_share_to_the_other(
+    how: signal.Signals, whom: int, cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
+) -> None:
+    """Whichever of them leads."""
+    runs = shards(cli, rows(280), tmp_path)
+    before = len(server.wait_for_log(60))
+    runs[whom].send_signal(how)
+    assert finish(runs[1 - whom]) == [(0, "")]
+    moments = times(server.log())
+    last = moments[-60:]
+    assert len(moments) - before >= 80
+    assert 59 / (last[-1] - last[0]) > 0.7 * RATE
+    if how == signal.SIGSTOP:
+        runs[whom].send_signal(signal.SIGCONT)
+        assert finish(runs[whom]) == [(0, "")]
+        assert sorted(row_numbers(tmp_path / "0.jsonl") + row_numbers(tmp_path / "1.jsonl")) == list(range(280))
+    else:
+        runs[whom].communicate(timeout=10)
+    assert over(times(server.log())) <= 0
+
+
+def test_they_share_what_they_learn(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:
+    """Nobody says what the limit is; a second run begins at what the first found out."""
+    server = emulator("--rpm", "1200", "--limit", "burstless", "--limit-headers", "none", "--latency", "0.02")
+    cli.service(server.url).env["XDG_RUNTIME_DIR"] = str(tmp_path)
+    path = rows(240)
+    first = cli.start("batch", str(path), "-o", str(tmp_path / "0.jsonl"), "--shard", "0/2", *SHARED)
+    server.wait_for_log(100)
+    second = cli.start("batch", str(path), "-o", str(tmp_path / "1.jsonl"), "--shard", "1/2", *SHARED)
+    assert finish(first, second) == [(0, ""), (0, "")]
+    late = [request["status"] for request in server.log()][150:]
+    assert late.count(429) < 0.15 * len(late)
+
+
+def test_other_limits_are_refused(cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path) -> None:
+    path = rows(200)
+    (first,) = shards(cli, path, tmp_path, 1)
+    server.wait_for_log(1)
+    result = cli.run("batch", str(path), "-o", str(tmp_path / "b.jsonl"), *SHARED, "--rpm", "60")
+    first.kill()
+    first.communicate(timeout=10)
+    assert (result.code, f"--rpm {RPM}" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--share", "a/b"), "is not a name"),
+        (("--share", ""), "is not a name"),
+        (("--share", "a", "--engine", "ray"), "one pace"),
+    ],
+)
+def test_what_makes_no_sense(args: tuple[str, ...], words: str, cli: Cli, rows: Rows, output: Path) -> None:
+    result = cli.run("batch", str(rows(1)), "-o", str(output), *args)
+    assert (result.code, words in result.stderr) == (2, True)
+
+
+def test_a_folder_that_others_may_read_is_refused(
+    cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path, output: Path
+) -> None:
+    folder = tmp_path / "completions" / "share"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    result = cli.run("batch", str(rows(1)), "-o", str(output), *SHARED)
+    assert (result.code, "chmod 700" in result.stderr) == (16, True)
+    assert server.log() == []
