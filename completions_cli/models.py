@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
+from completions_cli import limits
+
 # JSON of any shape; a recursive alias buys nothing where every reader checks types by hand.
 Json: TypeAlias = Any
 
 SUCCESS = range(200, 300)  # the statuses of answers to be read
-
-_MOST_CHOICES = 2**31  # nobody asks for more of one prompt, and more could not be reckoned with
 
 Prompt: TypeAlias = str | list[str] | list[int] | list[list[int]]
 
@@ -61,7 +61,7 @@ class CompletionRequest:
 def _amount(value: Json) -> int:
     """Read a number of choices as servers do, some of which take "2" and 2.0 for 2. What is none counts as one."""
     try:
-        return max(1, min(int(value), _MOST_CHOICES))
+        return max(1, min(int(value), limits.CHOICES))
     except (TypeError, ValueError, OverflowError):
         return 1
 

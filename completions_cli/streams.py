@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from completions_cli import limits
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
 _BROKEN = (errno.EPIPE, errno.ESHUTDOWN)
@@ -187,8 +188,11 @@ class Streams:
         """Make a text stream on stdout for libraries that print, such as typer its help."""
         return io.TextIOWrapper(io.BufferedWriter(_RawOutput(self.stdout, 1)), encoding="utf-8", errors="replace")
 
-    def read_stdin(self) -> bytes:
-        """Read standard input to its end. Raises UsageError when it is closed or unreadable."""
+    def read_stdin(self, most: int = limits.PROMPT_BYTES) -> bytes:
+        """Read standard input to its end, or until it is more than `most` bytes.
+
+        Raises UsageError when it is closed or unreadable.
+        """
         if self._stdin_is_closed:
             raise UsageError("standard input is closed", hint="Give a PROMPT or -f.")
         parts: list[bytes] = []
@@ -203,9 +207,10 @@ class Streams:
                 raise UsageError(
                     f"standard input cannot be read: {error.strerror}", hint="Give a PROMPT or -f."
                 ) from error
-            if not part:
-                return b"".join(parts)
             parts.append(part)
+            most -= len(part)
+            if not part or most < 0:
+                return b"".join(parts)
 
     def open_stdin(self) -> BinaryIO:
         """Return standard input as a file, to be read piece by piece. Raises UsageError when it is closed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from completions_cli import limits
 from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
 from completions_cli.errors import MalformedResponseError
@@ -12,7 +13,6 @@ _WORDS = frozenset({"text", "logprobs", "prompt_logprobs"})
 
 _MOST_KNOWN = 1000  # words that answers repeat
 _LONGEST_KNOWN = 100  # characters
-_LONGEST_SEARCHED = 16 * 1024 * 1024  # characters; no field but the text is as long
 
 
 class AnswerMask:
@@ -78,7 +78,7 @@ class AnswerMask:
         return value
 
     def _word(self, word: str) -> str:
-        if len(word) > _LONGEST_SEARCHED:
+        if len(word) > limits.FIELD_CHARACTERS:
             return MASK
         masked = self._strong.word(word)
         if masked == word and len(word) <= _LONGEST_KNOWN:

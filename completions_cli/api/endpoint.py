@@ -87,7 +87,9 @@ def shown(text: str) -> str:
 
 
 def _holds_user(text: str) -> bool:
-    return "@" in re.split("[/?#]", _SCHEME.sub("", text.strip()), maxsplit=1)[0]
+    text = text.strip()
+    scheme = _SCHEME.match(text)
+    return "@" in re.split("[/?#]", text[scheme.end() if scheme else 0 :], maxsplit=1)[0]
 
 
 def is_loopback(host: str) -> bool:

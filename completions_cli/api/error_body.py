@@ -5,11 +5,10 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from completions_cli import limits
 from completions_cli.api import error_words, markup
 from completions_cli.models import Json
 
-# A whole error body is never needed: what matters stands in its first lines.
-MAX_BYTES = 1024 * 1024
 MAX_MESSAGE = 600
 
 # Endpoints behind Azure Machine Learning add this to the body, or send nothing else.
@@ -52,7 +51,7 @@ class ErrorBody:
 
 def read(body: bytes) -> ErrorBody:
     """Read an error body in any of the dialects. Never fails."""
-    text = body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").strip()
+    text = body[: limits.ERROR_BODY_BYTES].decode("utf-8", "replace").lstrip("\ufeff").strip()
     if text.startswith(("{", "[", '"')):
         try:
             value, end = json.JSONDecoder().raw_decode(text)

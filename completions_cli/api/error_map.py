@@ -18,7 +18,6 @@ from completions_cli.errors import (
 )
 from completions_cli.models import Json
 
-MAX_ERROR_BYTES = error_body.MAX_BYTES
 REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id", "x-ms-request-id", "x-ms-client-request-id")
 
 _CODE_HEADER = re.compile(r"error-?(code|type)$")

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+from completions_cli import limits
 from completions_cli.api import error_map, wire
 from completions_cli.api.json_body import BLANK
 from completions_cli.errors import MalformedResponseError
 from completions_cli.models import Json
 
-_MAX_BYTES = 64 * 1024 * 1024
 _QUOTED = 200  # characters
 _NAMES = ("id", "name", "model")  # of an entry, the first that it has
 _HINT = "Is the endpoint right? -vv shows what came."
@@ -44,8 +44,10 @@ def read(body: bytes) -> ModelList:
 
 def within_bounds(part: bytes, size: int) -> bytes:
     """Return a further part of a body of so many bytes. Raises MalformedResponseError if that makes it too large."""
-    if size + len(part) > _MAX_BYTES:
-        raise MalformedResponseError(f"the list of models is larger than {_MAX_BYTES >> 20} MiB", hint=_HINT)
+    if size + len(part) > limits.MODEL_LIST_BYTES:
+        raise MalformedResponseError(
+            f"the list of models is larger than {limits.MODEL_LIST_BYTES >> 20} MiB", hint=_HINT
+        )
     return part
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeGuard
 
+from completions_cli import limits
 from completions_cli.api import error_map, wire
 from completions_cli.api.ending import Ending, cut_short, reason_of
 from completions_cli.api.json_body import BLANK, JsonBody
@@ -11,14 +12,12 @@ from completions_cli.api.sse import Event, EventDecoder
 from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
 from completions_cli.models import Chunk, Delta, Json, Usage
 
-MAX_BODY_BYTES = 256 * 1024 * 1024
 _DONE = b"[DONE]"
 # Of JSON and HTML. Anything else is a field of a stream or a comment, or prose, which holds no events.
 _DOCUMENT_STARTS = b'{["<-0123456789tfn'
 _BEGINNING = 4096  # bytes of what may turn out to be prose
 _FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
 _QUOTED = 120  # characters of what came, in an error
-_MAX_COUNT = 2**63 - 1
 _WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
 _HIGH_SURROGATES = range(0xD800, 0xDC00)
 _NOT_A_COMPLETION = "Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent."
@@ -35,7 +34,9 @@ class ResponseReader:
     yielded before stay valid.
     """
 
-    def __init__(self, choices: int = 1, max_body_bytes: int = MAX_BODY_BYTES, *, prompts: int | None = None) -> None:
+    def __init__(
+        self, choices: int = 1, max_body_bytes: int = limits.BODY_BYTES, *, prompts: int | None = None
+    ) -> None:
         self.ending = Ending(choices, prompts)
         self._reasons = self.ending.reasons
         self.is_renumbered = False  # the server numbered one choice in several ways
@@ -264,7 +265,7 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
 
 def _is_count(value: Json) -> TypeGuard[int]:
     """Return whether an integer is within what floats and printing can hold; JSON knows no limit."""
-    return type(value) is int and -_MAX_COUNT <= value <= _MAX_COUNT
+    return type(value) is int and -limits.TOKEN_COUNT <= value <= limits.TOKEN_COUNT
 
 
 def _holds_one(choices: Json) -> bool:

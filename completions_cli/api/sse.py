@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from completions_cli import limits
 from completions_cli.errors import MalformedResponseError
 
 # What its `event:` field says, or nothing, and its data lines joined by LF. A plain tuple, for a stream has many.
 Event: TypeAlias = tuple[bytes, bytes]
 
-MAX_EVENT_BYTES = 64 * 1024 * 1024
 # Decompression can make one read of many: what is split into blocks at a time stays small.
 _STEP = 1024 * 1024
 _LONG_COMMENT = 4096  # bytes; longer ones are not looked for
@@ -28,7 +28,7 @@ class EventDecoder:
     Raises MalformedResponseError when the lines of one event, comments included, grow over `max_event_bytes`.
     """
 
-    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, max_event_bytes: int = limits.EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._rest = bytearray()  # what came after the last blank line, its lines ended by LF
         self._skip_lf = False  # the last byte was a CR, which already ended its line

@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from completions_cli import limits
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # How a proxy may be spoken to, each with its usual port.
@@ -25,6 +27,7 @@ _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 _LONGEST_NAME = 253
 _HIGHEST_PORT = 65535
+_MOST_SHOWN = 500  # characters
 # Controls, white space and halves of characters; the backslash is a slash to browsers.
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
 # What may stand unescaped; the apostrophe is escaped in queries by some.
@@ -116,7 +119,7 @@ def parse(text: str) -> Url:
         raise UrlError("holds a user name or password")
     scheme = parts["scheme"].lower()
     if scheme not in DEFAULT_PORTS:
-        raise UrlError(f"has the scheme {scheme!r}; only https and http will do")
+        raise UrlError(f"has the scheme {scheme[:_LONGEST_NAME]!r}; only https and http will do")
     origin = _origin(scheme, parts["authority"], text, DEFAULT_PORTS[scheme])
     return Url(origin, _path(parts["path"]), _escaped(parts["query"] or "", _SAFE_IN_QUERIES))
 
@@ -143,13 +146,21 @@ def _parts(text: str) -> re.Match[str]:
     _refuse_characters(text)
     parts = _URL.fullmatch(text)
     if parts is None:
-        raise UrlError(f"is not a URL: {shown(text)!r}")
+        raise _no_url(text)
     return parts
 
 
 def _refuse_characters(text: str) -> None:
+    if len(text) > limits.URL_CHARACTERS:
+        raise UrlError(f"is no URL: it is longer than {limits.URL_CHARACTERS} characters")
     if _NOT_IN_URLS.search(text) or not text:
-        raise UrlError(f"is not a URL: {shown(text)!r}")
+        raise _no_url(text)
+
+
+def _no_url(text: str) -> UrlError:
+    """Make the error for what is no URL. What a server put there is masked later, cut or not."""
+    known = shown(text)
+    return UrlError(f"is not a URL: {(known if len(known) <= _MOST_SHOWN else f'{known[:_MOST_SHOWN]}…')!r}")
 
 
 def _proxy(parts: re.Match[str]) -> Proxy:
@@ -165,9 +176,9 @@ def _proxy(parts: re.Match[str]) -> Proxy:
 def _origin(scheme: str, authority: str, text: str, default_port: int | None) -> Origin:
     parts = _HOST_AND_PORT.fullmatch(authority)
     if parts is None or int(parts["port"] or 0) > _HIGHEST_PORT:
-        raise UrlError(f"is not a URL: {shown(text)!r}")
+        raise _no_url(text)
     if not authority.partition(":")[0]:
-        raise UrlError(f"names no host: {shown(text)!r}")
+        raise UrlError(f"names no host: {shown(text)[:_MOST_SHOWN]!r}")
     host = _name(parts["name"]) if parts["address"] is None else _address(parts["address"])
     return Origin(scheme, host, int(parts["port"]) if parts["port"] else default_port or 0)
 
@@ -179,7 +190,7 @@ def _address(text: str) -> str:
     except ValueError:
         address = None
     if address is None or address.scope_id is not None:
-        raise UrlError(f"has an impossible host: {text!r}")
+        raise UrlError(f"has an impossible host: {text[:_LONGEST_NAME]!r}")
     if address.ipv4_mapped is not None:
         high, low = divmod(int(address.ipv4_mapped), 1 << 16)
         return f"::ffff:{high:x}:{low:x}"
@@ -199,7 +210,7 @@ def _name(text: str) -> str:
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise UrlError(f"has an impossible host name: {text!r}")
+        raise UrlError(f"has an impossible host name: {text[:_LONGEST_NAME]!r}")
     return host
 
 

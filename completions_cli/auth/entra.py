@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urlencode
 
+from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import error_map, urls
 from completions_cli.api.masking import Mask
@@ -35,10 +36,8 @@ AUTHORITY = "https://login.microsoftonline.com"
 
 # An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
 _TIMEOUT = 30.0
-_MOST_BYTES = 1 << 20
 _BRINGS_TOKEN, _SERVERS_FAULT = 200, 500  # statuses, the latter with all above
 # In seconds. A token that claims to live longer is renewed all the same.
-_LONGEST_LIFE = 86400.0
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NO_TENANTS = ("common", "organizations", "consumers")
 _CODE = re.compile(r"AADSTS\d+")
@@ -269,7 +268,7 @@ def _body(answer: Response) -> bytes:
     data = b""
     for part in answer.body():
         data += part
-        if len(data) > _MOST_BYTES:
+        if len(data) > limits.SIGN_IN_BYTES:
             raise MalformedResponseError("its answer is too large", hint="Check authority in the profile.")
     return data
 
@@ -290,6 +289,6 @@ def _said(answer: dict[str, Json]) -> str:
 def _end(answer: dict[str, Json], now: float) -> float | None:
     """Read until when a token is valid, which some authorities write as text, and others leave out."""
     try:
-        return now + min(max(0.0, float(answer["expires_in"])), _LONGEST_LIFE)
+        return now + min(max(0.0, float(answer["expires_in"])), limits.TOKEN_LIFE_SECONDS)
     except (KeyError, TypeError, ValueError):
         return None

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
+from completions_cli import limits
 from completions_cli.api.masking import Mask
 from completions_cli.errors import ConfigError
 from completions_cli.settings.environment import without_secrets
@@ -17,7 +18,6 @@ TIMEOUT = 30.0
 
 # How long its pipes are read after it ended: an agent that it started may hold them open for ever.
 _DRAIN = 1.0
-_MOST_BYTES = 65536
 _MOST_SHOWN = 300
 _MOST_LINES = 100
 _DEADLY = [
@@ -165,8 +165,8 @@ class _Reader:
 
     def _read(self, pipe: IO[bytes] | None) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while pipe is not None and (more := os.read(pipe.fileno(), _MOST_BYTES)):
-                self._data = (self._data + more)[:_MOST_BYTES]
+            while pipe is not None and (more := os.read(pipe.fileno(), limits.KEY_SOURCE_BYTES)):
+                self._data = (self._data + more)[: limits.KEY_SOURCE_BYTES]
         if pipe is not None:
             pipe.close()
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from completions_cli import limits
 from completions_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ TIMEOUT = 3.0
 # Windows takes 2,560 bytes of UTF-16; tokens are longer and are kept in parts, on every system alike.
 _PART = 1200
 _HEAD = "parts"
-_MOST_PARTS = 100
 
 _REASONS = {
     "KeyringLocked": "it is locked",
@@ -169,7 +169,7 @@ def _parse_head(head: str | None) -> tuple[int, str]:
     words = (head or "").split(" ")
     match words:
         case [word, count, digest] if word == _HEAD and count.isdigit():
-            return min(int(count), _MOST_PARTS), digest
+            return min(int(count), limits.KEYRING_PARTS), digest
     return 0, ""
 
 

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from completions_cli import limits
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError, no_keyring_hint
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
 from completions_cli.settings.resolve import KeySource
-
-# Far beyond any key; a device or a wrong file must not be read to its end.
-_MOST_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def _file(path: str, name: str, *, is_private: bool = False) -> str:
         with Path(path).expanduser().open("rb") as file:
             if is_private:
                 _refuse_shared(os.fstat(file.fileno()), path)
-            return file.read(_MOST_BYTES).decode("utf-8-sig")
+            return file.read(limits.KEY_SOURCE_BYTES).decode("utf-8-sig")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
         reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
         raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error

@@ -2,12 +2,10 @@
 
 import re
 
+from completions_cli import limits
 from completions_cli.errors import ConfigError
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
-
-# More than any key or token: servers refuse longer headers.
-_LONGEST = 32768
 
 
 class Secret:
@@ -27,7 +25,7 @@ class Secret:
         stripped = text.strip()
         if not stripped:
             raise ConfigError(f"the key from {source} is empty", hint="Put the key there; it is one word of ASCII.")
-        if len(stripped) > _LONGEST:
+        if len(stripped) > limits.KEY_CHARACTERS:
             raise ConfigError(
                 f"the key from {source} is too long to be one",
                 hint="Is it the right file or program? It must be one word.",

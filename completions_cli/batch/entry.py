@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import orjson
 
+from completions_cli import limits
 from completions_cli.batch.formats import RETRYABLE_KINDS, OutputFormat, is_retryable
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
 
-MAX_ROW = 2**53 - 1  # beyond it JSON numbers of other tools are not exact
 _BOM = b"\xef\xbb\xbf"
 _OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
 UNKNOWN = "unknown"
@@ -106,7 +106,7 @@ def _row_number(value: Json) -> int | None:
     """Return a row's number; tables that other tools made may have turned 3 into 3.0."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 <= value <= MAX_ROW else None
+    return value if type(value) is int and 0 <= value <= limits.ROW_NUMBER else None
 
 
 def _finish_reason(record: dict[str, Json]) -> str | None:

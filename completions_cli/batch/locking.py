@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from completions_cli import limits
 from completions_cli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class LockFile:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        found = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            found = json.loads(file.read(limits.LOCK_FILE_BYTES))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from completions_cli import limits
 from completions_cli.batch import entry as entries
 from completions_cli.batch.entry import Entry
 from completions_cli.errors import UsageError
@@ -13,7 +14,6 @@ from completions_cli.errors import UsageError
 # Reads a line, with or without its end, as an entry; None when it is not one.
 EntryReader = Callable[[bytes], Entry | None]
 
-_LONGEST = 1 << 30
 _ZEROS = re.compile(rb"\0{16}")  # UTF-16 and UTF-32 have fewer in a row
 _SHOWN = 40
 
@@ -41,7 +41,7 @@ def read(path: Path, reader: EntryReader, *, row_total: int | None = None) -> It
     """
     offset = 0
     with path.open("rb") as file:
-        for number, raw in enumerate(iter(partial(file.readline, _LONGEST), b""), 1):
+        for number, raw in enumerate(iter(partial(file.readline, limits.OUTPUT_LINE_BYTES), b""), 1):
             line = _line(number, offset, raw, reader)
             offset += len(raw)
             if line.entry is None:

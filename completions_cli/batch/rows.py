@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 
+from completions_cli import limits
 from completions_cli.api import infill, json_errors, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.batch.recipe import OWN, PLAIN, Recipe, sent_of_table
@@ -12,7 +13,6 @@ from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 
 # A row larger than this is an error line: no service takes it, and memory must not follow the input.
-MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _NOTHING: Mapping[str, Json] = {}
 _COMMON = frozenset({"id", "prompt", "metadata"})  # a row of these alone has nothing to sort
@@ -126,7 +126,7 @@ def placed(row: Row, place: str) -> Row:
 
 def too_large(number: int, beginning: bytes = b"") -> Row:
     """Make the row that stands for a record that is too large, of which only the beginning was kept."""
-    return bad(number, f"larger than {MAX_ROW_BYTES // (1024 * 1024)} MiB", id_of_torn(beginning))
+    return bad(number, f"larger than {limits.ROW_BYTES // limits.MIB} MiB", id_of_torn(beginning))
 
 
 def id_of_torn(line: bytes) -> Json:

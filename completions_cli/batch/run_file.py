@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from completions_cli import limits
 from completions_cli.api import wire
 from completions_cli.atomic import AtomicFile, sync_folder
 from completions_cli.batch.formats import OutputFormat
@@ -17,7 +18,6 @@ from completions_cli.version import __version__
 HasGrown = Callable[[Identity], bool]
 
 _VERSION = 1
-_MOST_BYTES = 64 * 1024 * 1024  # parameters may hold a long prompt or schema
 _MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 
@@ -87,10 +87,10 @@ def read(path: Path) -> RunFile | None:
     """Read what an earlier run wrote; None when there is nothing that can be read as such."""
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1)
+            text = file.read(limits.RUN_FILE_BYTES + 1)
     except OSError:
         return None
-    return parse(text) if len(text) <= _MOST_BYTES else None
+    return parse(text) if len(text) <= limits.RUN_FILE_BYTES else None
 
 
 def remove(path: Path) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
+from completions_cli import limits
 from completions_cli.api import document, error_map, kept, model_list, retry
 from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.document import Whole
@@ -168,7 +169,7 @@ class Refusal:
     def feed(self, received: bytes) -> bool:
         """Feed the next bytes; return whether more of them are of use."""
         self._body += received
-        return len(self._body) <= error_map.MAX_ERROR_BYTES
+        return len(self._body) <= limits.ERROR_BODY_BYTES
 
     def error(self) -> ServiceError:
         """Make the error of what has come."""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from completions_cli.commands import typed_text
+from completions_cli.commands import prompt_source
 from completions_cli.errors import UsageError
 from completions_cli.settings.environment import without_secrets
 
@@ -23,7 +23,7 @@ def edit(text: str, environ: Mapping[str, str], *, suffix: str = ".txt") -> str:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
         _run(command, name, environ)
-        return typed_text.decoded(Path(name).read_bytes(), "what the editor saved")
+        return prompt_source.read_text(name, "what the editor saved")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"the editor {command} cannot be used: {reason}", hint="Set VISUAL or EDITOR.") from error

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from completions_cli import limits
 from completions_cli.api import near_names
 from completions_cli.api.infill import SUFFIX
 from completions_cli.commands import cursor
 from completions_cli.commands.options import PromptOptions
-from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
+from completions_cli.commands.typed_text import argument, checked, parse_json
+from completions_cli.commands.typed_text import decoded as text_of
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
 
@@ -263,14 +265,22 @@ def _not_text() -> UsageError:
     )
 
 
-def read_text(path: str) -> str:
-    """Read a file the user named, as UTF-8 and nothing else. Raises UsageError."""
+def read_text(path: str, name: str | None = None) -> str:
+    """Read a file the user named, as UTF-8 and nothing else; messages call it `name`. Raises UsageError."""
     try:
-        content = _expanded(path).read_bytes()
+        with _expanded(path).open("rb") as file:
+            content = file.read(limits.PROMPT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
-    return decoded(content, path)
+    return decoded(content, name or path)
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Read what came of a file or a pipe as text, unless it is more than any model takes. Raises UsageError."""
+    if len(content) > limits.PROMPT_BYTES:
+        raise UsageError(f"{name} is larger than {limits.PROMPT_BYTES // limits.MIB} MiB", hint="Nothing was sent.")
+    return text_of(content, name)
 
 
 def _expanded(path: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from completions_cli import limits
 from completions_cli.api import headers
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
 from completions_cli.errors import ConfigError
@@ -16,8 +17,6 @@ from completions_cli.settings.table import POOL_SETTINGS, POOL_TABLES, PROFILE_S
 BUILT_IN = "local"
 
 _POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
-_MOST_BYTES = 16 * 1024 * 1024
-_DEEPEST = 100
 _AT_END = " (at end of document)"
 _CORRECT = "Correct it with: completions config edit"
 _KEY_WORDS = ("key", "secret", "token", "password")
@@ -107,8 +106,8 @@ def read_text(path: Path) -> str | None:
     """Read the file's text, None when there is no file. Raises ConfigError."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
+            content = file.read(limits.PROFILE_FILE_BYTES + 1)
+        if len(content) > limits.PROFILE_FILE_BYTES:
             raise ConfigError(f"{path} is too large to be a profile file", hint="Is it the right file?")
         return content.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
@@ -254,10 +253,11 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
         return headers.error(name, value)
     if name in DOCUMENTED:
         return f"{name} is no extra parameter" + ("; it belongs into params" if name in PARAMETERS else "")
-    return None if _is_json(value) else f"{name} must be something that JSON can hold, nested {_DEEPEST} deep at most"
+    deepest = limits.PROFILE_FILE_DEPTH
+    return None if _is_json(value) else f"{name} must be something that JSON can hold, nested {deepest} deep at most"
 
 
-def _is_json(value: Json, depth: int = _DEEPEST) -> bool:
+def _is_json(value: Json, depth: int = limits.PROFILE_FILE_DEPTH) -> bool:
     """Return whether TOML and JSON can both hold a value: no dates, times or infinities, no extreme depth."""
     if isinstance(value, dict | list):
         items = value.values() if isinstance(value, dict) else value

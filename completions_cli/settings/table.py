@@ -80,6 +80,15 @@ def _text(value: Json) -> str:
     return value
 
 
+def _unicode(value: Json) -> str:
+    text = _text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("text in UTF-8") from None
+    return text
+
+
 def _header(value: Json) -> str:
     text = _text(value)
     if text.lstrip().startswith(("{", "[")):
@@ -140,7 +149,8 @@ def _json(text: str) -> Json:
         return None
 
 
-TEXT = Kind(_text, _text, {"type": "string", "pattern": r"\S"})
+PATH = Kind(_text, _text, {"type": "string", "pattern": r"\S"})  # whatever the system takes for a name
+TEXT = Kind(_unicode, _unicode, PATH.schema)
 HEADER = Kind(_header, _header, {"type": "string", "pattern": r"^(?! *[{\[])[ -~]*[!-~][ -~]*$"})
 SECONDS = Kind(_float(numbers.SECONDS.check), _float(numbers.SECONDS.parse), numbers.SECONDS.schema)
 WAIT = Kind(_float(numbers.WAIT.check), _float(numbers.WAIT.parse), numbers.WAIT.schema)
@@ -179,7 +189,7 @@ SETTINGS = {
         Setting("extra_parameters", _choice(*EXTRA_PARAMETERS), flag="--extra-parameters"),
         Setting("auth", _choice(*AUTH_KINDS), flag="--auth", default="key"),
         Setting("key_command", COMMAND),
-        Setting("key_file", TEXT),
+        Setting("key_file", PATH),
         Setting("tenant_id", TEXT),
         Setting("client_id", TEXT),
         Setting("scope", TEXT),
@@ -190,11 +200,11 @@ SETTINGS = {
         Setting("retries", RETRIES, flag="--retries", variable="COMPLETIONS_RETRIES", default=4),
         Setting("max_wait", WAIT, flag="--max-wait", default=120.0),
         Setting("proxy", TEXT, flag="--proxy"),
-        Setting("ca_bundle", TEXT, flag="--ca-bundle"),
-        Setting("client_cert", TEXT, flag="--client-cert"),
-        Setting("client_key", TEXT, flag="--client-key"),
-        Setting("unix_socket", TEXT, flag="--unix-socket"),
-        Setting("model_path", TEXT, flag="--model-path"),
+        Setting("ca_bundle", PATH, flag="--ca-bundle"),
+        Setting("client_cert", PATH, flag="--client-cert"),
+        Setting("client_key", PATH, flag="--client-key"),
+        Setting("unix_socket", PATH, flag="--unix-socket"),
+        Setting("model_path", PATH, flag="--model-path"),
         Setting("infill", INFILL),
         Setting("members", MEMBERS),
         Setting("rpm", _number("--rpm")),

@@ -11,7 +11,7 @@ from typing import Self
 from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
-from completions_cli.api.reader import MAX_BODY_BYTES
+from completions_cli import limits
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import redirects, reports
@@ -77,7 +77,7 @@ class AsyncTransport:
     """Connections to one service, for one event loop. Use as an asynchronous context manager, or close it."""
 
     def __init__(
-        self, connection: Connection, trace: Trace | None = None, *, max_body_bytes: int = MAX_BODY_BYTES
+        self, connection: Connection, trace: Trace | None = None, *, max_body_bytes: int = limits.BODY_BYTES
     ) -> None:
         if connection.unix_socket is not None:
             raise ConfigError(

@@ -3,7 +3,8 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-_STEP = 256 * 1024  # bytes given at a time
+from completions_cli import limits
+
 # As zlib wants its formats named. "deflate" is zlib's own, except where servers send it without a header.
 _FORMATS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
@@ -38,7 +39,7 @@ class Decompressor:
             if given:
                 yield given
             waiting = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
-            if not waiting and len(given) < _STEP:
+            if not waiting and len(given) < limits.DECOMPRESSED_STEP_BYTES:
                 return
 
     def _next_member(self, rest: bytes) -> bytes:
@@ -53,12 +54,12 @@ class Decompressor:
 
     def _decompress(self, waiting: bytes) -> bytes:
         try:
-            return self._stream.decompress(waiting, _STEP)
+            return self._stream.decompress(waiting, limits.DECOMPRESSED_STEP_BYTES)
         except zlib.error:
             if not self._may_be_raw:
                 raise
             self._stream = zlib.decompressobj(_RAW_DEFLATE)
-            return self._stream.decompress(waiting, _STEP)
+            return self._stream.decompress(waiting, limits.DECOMPRESSED_STEP_BYTES)
         finally:
             self._may_be_raw = False
 

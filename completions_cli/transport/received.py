@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from pyreqwest.bytes import Bytes
 from pyreqwest.response import Response, ResponseBodyReader
 
-from completions_cli.api import error_map
+from completions_cli import limits
 from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.errors import MalformedResponseError
 from completions_cli.transport.decompression import Decompressor
@@ -60,7 +60,7 @@ class Received:
         for step in (part,) if self._decompressor is None else self._decompressor.feed(part):
             self._parts.append(step)
             self._size += len(step)
-            if self._most is None and self._size > error_map.MAX_ERROR_BYTES:
+            if self._most is None and self._size > limits.ERROR_BODY_BYTES:
                 return True
             if self._most is not None and self._size > self._most:
                 raise MalformedResponseError(

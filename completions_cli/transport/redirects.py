@@ -9,6 +9,7 @@ from completions_cli.models import HttpRequest
 from completions_cli.transport import reports
 from completions_cli.transport.route import Peer
 
+_MOST_SHOWN = 500  # characters
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 
@@ -40,4 +41,4 @@ def _target(asked: Url, location: str | None) -> Url | str:
     try:
         return asked.joined(location)
     except UrlError:
-        return urls.shown(location)
+        return urls.shown(location)[:_MOST_SHOWN]

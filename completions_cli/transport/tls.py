@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 
+from completions_cli import limits
 from completions_cli.errors import ConfigError
 
 
@@ -39,10 +40,15 @@ def client_identity(certificate: str, key: str | None) -> bytes:
     for file, setting in ((certificate, "client_cert"), (key, "client_key")):
         if file is not None:
             try:
-                parts.append(Path(file).expanduser().read_bytes())
+                parts.append(_read(Path(file).expanduser()))
             except OSError as error:
                 raise _no_identity(file, setting, error.strerror or "it cannot be read") from error
     return b"\n".join(parts)
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(limits.CERTIFICATE_BYTES)
 
 
 def show_certificate(to: ssl.SSLContext, certificate: str, key: str | None) -> None:

@@ -6,12 +6,12 @@ import contextlib
 import re
 import ssl
 
+from completions_cli import limits
 from completions_cli.api.urls import Proxy, Url
 from completions_cli.transport import tls
 from completions_cli.transport.connection import Connection
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (?P<status>[0-9]{3})(?: (?P<reason>[ -~]{0,200}))?[^\n]*\r?\n")
-_LONGEST_HEAD = 8192
 
 
 async def status(connection: Connection, target: Url) -> str | None:
@@ -32,7 +32,7 @@ def _secured(connection: Connection, proxy: Proxy) -> ssl.SSLContext | None:
 
 async def _answer(proxy: Proxy, context: ssl.SSLContext | None, target: Url) -> str | None:
     reader, writer = await asyncio.open_connection(
-        proxy.origin.host, proxy.origin.port, ssl=context, limit=_LONGEST_HEAD
+        proxy.origin.host, proxy.origin.port, ssl=context, limit=limits.PROXY_HEAD_BYTES
     )
     try:
         writer.write(_connect(proxy, target.origin.host_and_port))

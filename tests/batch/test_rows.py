@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from completions_cli import limits
 from completions_cli.batch.inputs.compression import Compression
 from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.recipe import PLAIN, Recipe
-from completions_cli.batch.rows import MAX_ROW_BYTES, Row
+from completions_cli.batch.rows import Row
 from completions_cli.batch.source import Source, open_source
 from completions_cli.batch.template import Template
 from completions_cli.errors import UsageError
@@ -185,7 +186,7 @@ def test_lines_of_the_openai_format() -> None:
 
 
 def test_a_row_that_is_too_large_is_an_error_and_the_next_is_read() -> None:
-    large = b'{"prompt":"' + b"x" * MAX_ROW_BYTES + b'"}\n'
+    large = b'{"prompt":"' + b"x" * limits.ROW_BYTES + b'"}\n'
     for kind, content in (
         ("jsonl", large + b'"next"\n'),
         ("txt", large + b"next\n"),

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
+from completions_cli import limits
 from completions_cli.batch import rows
 from completions_cli.batch.recipe import Recipe
-from completions_cli.batch.rows import MAX_ROW_BYTES, Row
+from completions_cli.batch.rows import Row
 from completions_cli.errors import UsageError
 
 _BLOCK = 1 << 18
-_MOST = 4 * MAX_ROW_BYTES  # of one element, in characters
 _WHITE = re.compile(r"[ \t\r\n]*")
 _CUT = 10  # characters at the end of what was read that may be half of something
 _HINT = "A JSON array is read whole or not at all. jq . FILE shows where it is wrong."
@@ -29,7 +29,7 @@ def array_rows(stream: BinaryIO, recipe: Recipe, wanted: Callable[[int], bool]) 
     """Yield a row for each element. Raises UsageError where the array itself is broken."""
     for number, element in enumerate(elements(stream)):
         if wanted(number):
-            if len(element.content) > MAX_ROW_BYTES:
+            if len(element.content) > limits.ROW_BYTES:
                 row = rows.too_large(number, element.content)
             else:
                 row = rows.json_row(number, element.content, recipe)
@@ -121,8 +121,8 @@ class _Text:
         if self._is_over:
             return False
         self._text, self._at = self._text[self._at :], 0
-        if len(self._text) > _MOST:
-            raise self.broken(f"an element is larger than {_MOST // (1024 * 1024)} MiB")
+        if len(self._text) > limits.ROW_CHARACTERS:
+            raise self.broken(f"an element is larger than {limits.ROW_CHARACTERS // limits.MIB} MiB")
         block = self._stream.read(max(_BLOCK, len(self._text)))
         self._is_over = not block
         more = self._decode(block, final=self._is_over)

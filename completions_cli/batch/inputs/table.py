@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from completions_cli import limits
 from completions_cli.batch import rows
 from completions_cli.batch.inputs import delimiters, text_lines
 from completions_cli.batch.inputs.text_lines import Oversized
 from completions_cli.batch.recipe import Recipe
-from completions_cli.batch.rows import MAX_ROW_BYTES, Row
+from completions_cli.batch.rows import Row
 from completions_cli.errors import UsageError
 
 # No line decodes to these: bytes that are not UTF-8 become other surrogates.
@@ -32,7 +33,7 @@ class Table:
     """A table that is read once, from its start. Raises UsageError when its header cannot be read."""
 
     def __init__(self, stream: BinaryIO, recipe: Recipe, delimiter: str | None) -> None:
-        csv.field_size_limit(MAX_ROW_BYTES)
+        csv.field_size_limit(limits.ROW_BYTES)
         self._recipe = recipe
         lines = self._texts(stream)
         first = next(lines, _END)
@@ -93,7 +94,7 @@ class Table:
         if cells[-1].endswith(_END):
             return "a quotation mark is never closed: the rest of the table is in this record"
         if any(_TOO_LARGE in cell for cell in cells):
-            return f"larger than {MAX_ROW_BYTES // (1024 * 1024)} MiB"
+            return f"larger than {limits.ROW_BYTES // limits.MIB} MiB"
         if not _is_text("".join(cells)):
             return "not UTF-8"
         if len(cells) > len(self.header):

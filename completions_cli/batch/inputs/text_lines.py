@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from completions_cli.batch.rows import MAX_ROW_BYTES
+from completions_cli import limits
 from completions_cli.errors import UsageError
 
 _BOM = b"\xef\xbb\xbf"
@@ -24,7 +24,7 @@ def lines(stream: BinaryIO, *, is_first: bool = True) -> Iterator[bytes]:
     `is_first` is false for a stretch from the middle of a file. Raises UsageError for UTF-16.
     """
     readline = stream.readline
-    while line := readline(MAX_ROW_BYTES + 1):
+    while line := readline(limits.ROW_BYTES + 1):
         if is_first:
             is_first = False
             if line.startswith(_WIDE_BOMS):
@@ -32,7 +32,7 @@ def lines(stream: BinaryIO, *, is_first: bool = True) -> Iterator[bytes]:
             line = line.removeprefix(_BOM)
         if line.endswith(b"\n"):
             yield line[:-1]
-        elif len(line) <= MAX_ROW_BYTES:
+        elif len(line) <= limits.ROW_BYTES:
             yield line
         else:
             while (more := readline(_BLOCK)) and not more.endswith(b"\n"):

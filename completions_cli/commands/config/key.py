@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.auth import keys
@@ -147,7 +148,7 @@ def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySou
 def _typed(streams: Streams, entry: str, *, stdin: bool) -> Secret:
     if stdin:
         try:
-            return Secret.checked(streams.read_stdin().decode("utf-8-sig"), "stdin")
+            return Secret.checked(streams.read_stdin(limits.KEY_SOURCE_BYTES).decode("utf-8-sig"), "stdin")
         except UnicodeDecodeError as error:
             raise UsageError("the key on stdin is not text", hint="Pipe the key alone, one word of ASCII.") from error
     questions = Questions(streams)
