@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,14 @@ class ClusterProcess:
         """Add a node."""
         self._command(b"add")
 
+    def drain_node(self) -> None:
+        """Give notice that a node is taken away in a minute."""
+        self._command(b"drain")
+
+    def count(self, title: str) -> int:
+        """Count the processes whose title begins so."""
+        return len(self._titled(title))
+
     def say(self) -> None:
         """Have Ray print a line on all its drivers."""
         self._command(b"say")
@@ -91,12 +100,7 @@ class ClusterProcess:
                     yield Path(f"/proc/{pid}/{name}").read_bytes()
 
     def _titled(self, title: str) -> list[int]:
-        found = []
-        for pid in self._descendants():
-            with contextlib.suppress(OSError):
-                if title.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
-                    found.append(pid)
-        return found
+        return titled(self.process.pid, title)
 
     @staticmethod
     def _signal(pids: list[int], number: int) -> None:
@@ -105,20 +109,35 @@ class ClusterProcess:
                 os.kill(pid, number)
 
     def _descendants(self, of: int | None = None) -> list[int]:
-        parents: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
-                parents.setdefault(int(fields[1]), []).append(int(entry.name))
-        found, look = [], [of or self.process.pid]
-        while look:
-            children = parents.get(look.pop(), [])
-            found += children
-            look += children
-        return found
+        return descendants(of or self.process.pid)
+
+
+def titled(of: int, title: str) -> list[int]:
+    """Find the processes below one whose title begins so."""
+    found = []
+    for pid in descendants(of):
+        with contextlib.suppress(OSError):
+            if title.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]:
+                found.append(pid)
+    return found
+
+
+def descendants(of: int) -> list[int]:
+    """Find the processes below one."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, look = [], [of]
+    while look:
+        children = parents.get(look.pop(), [])
+        found += children
+        look += children
+    return found
 
 
 def _main() -> None:
@@ -143,6 +162,9 @@ def _main() -> None:
             cluster.remove_node(nodes.pop(), allow_graceful=False)
         elif line.strip() == "add":
             nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100_000_000))
+        elif line.strip() == "drain":
+            ends = time.time_ns() // 10**6 + 60_000  # noqa: TID251 - a date, as Ray wants it
+            GcsClient(address=cluster.address).drain_node(nodes.pop().node_id, 2, "spot", ends)  # 2: preemption
         elif line.strip() == "say":
             publish_error_to_driver("told", "Ray says this on every driver", GcsClient(address=cluster.address))
         print("done", flush=True)  # noqa: T201 - the same

@@ -61,9 +61,20 @@ class Played:
         self.working: list[Call] = []
         self.killed: list[Actor] = []
         self.opened = 0
+        self.going: set[str] = set()
+        self.asked_for: list[int] = []
 
     def nodes(self) -> set[str]:
         return self.there
+
+    def leaving(self) -> set[str]:
+        return self.going
+
+    def ask_for(self, machines: int) -> None:
+        self.asked_for.append(machines)
+
+    def retire(self, worker: Actor) -> Call:
+        return Call(worker)
 
     def hire(self, name: str, node: str | None) -> Actor:
         return Actor(name, node)
@@ -166,10 +177,32 @@ def test_machines_that_join_are_used(tmp_path: Path) -> None:
 def test_bounds_hold_and_a_cluster_that_can_grow_is_asked_to(tmp_path: Path) -> None:
     stage = staged(tmp_path, Played("a", "b", "c"), lines(*range(0, 100, 10)), Bounds(1, 2))
     assert len({call.actor for call in stage.machines.working}) == 2
+    assert stage.machines.asked_for == []
     growing = staged(tmp_path.parent, Played(), lines(0, 10), Bounds(2, 3))
-    assert growing.parts() == []
+    assert (growing.parts(), growing.machines.asked_for) == ([], [2])
+    growing.machines.there |= {"d", "e"}
+    growing.go(4)
+    assert growing.machines.asked_for == [2, 0]
     stage.output.close()
     growing.output.close()
+
+
+def test_a_machine_that_is_about_to_go_hands_back_what_it_has(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a", "b"), lines(*range(0, 60, 10)))
+    assert (stage.parts("a"), stage.parts("b")) == ([0, 20], [10, 30])
+    stage.machines.going.add("a")
+    stage.go(4)
+    leaving = next(call.actor for call in stage.machines.working if call.actor.node == "a")
+    for call in [call for call in stage.machines.working if call.actor is leaving]:
+        assert call.part is not None
+        stage.machines.end(call, Done(call.part, "x", None, Totals(), is_handed_back=True))
+    stage.go(8)
+    assert (stage.parts("a"), leaving in stage.machines.killed) == ([], True)
+    while stage.machines.working:
+        stage.machines.end(stage.machines.working[0])
+        stage.go(1)
+    assert set(stage.output.entries) == set(range(0, 60, 10))
+    assert (stage.crew.is_over(), stage.driver.ending) == (True, None)
 
 
 @pytest.mark.parametrize("how", ["killed", "gone", "silent", "fenced"])

@@ -65,11 +65,15 @@ class Backlog:
         """Put back an item that was lost; false when that has happened too often."""
         item.tries += 1
         self._tries[item.part] = self._tries.get(item.part, 0) + 1
-        if item.stretch.file.has_places or (item.block is not None and item.tries == 1):
+        self.put_back(item)
+        return self._tries[item.part] < _MOST_TRIES
+
+    def put_back(self, item: Item) -> None:
+        """Put back an item that a worker has not finished."""
+        if item.stretch.file.has_places or (item.block is not None and item.tries <= 1):
             self._ready.appendleft(item)  # the block may have outlived the worker
         else:
             self.reread(item.stretch, {item.part})
-        return self._tries[item.part] < _MOST_TRIES
 
     def reread(self, stretch: Stretch, parts: set[int]) -> None:
         """Have parts of a file read once more."""

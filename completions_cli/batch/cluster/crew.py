@@ -3,6 +3,7 @@
 Knows nothing of Ray. What runs elsewhere is reached by `Machines`, whose calls are opaque values.
 """
 
+import functools
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -41,6 +42,12 @@ class Machines(Protocol):
     def nodes(self) -> set[str]:
         """Return the machines that are alive and may work."""
 
+    def leaving(self) -> set[str]:
+        """Return those of them that are about to go."""
+
+    def ask_for(self, machines: int) -> None:
+        """Ask for so many machines, from a cluster that can grow; 0 withdraws that."""
+
     def hire(self, name: str, node: str | None) -> Opaque:
         """Begin a worker on a machine, or wherever there is or will be room."""
 
@@ -52,6 +59,9 @@ class Machines(Protocol):
 
     def work(self, worker: Opaque, work: Opaque) -> Opaque:
         """Have a worker work on a stretch or a block: how it ended."""
+
+    def retire(self, worker: Opaque) -> Opaque:
+        """Have a worker hand back what it works on."""
 
     def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
         """Have a reader read: the part, and its block."""
@@ -68,12 +78,13 @@ class Machines(Protocol):
 
 @dataclass(eq=False, slots=True)
 class _Hand:
-    """A worker. `silence` is how long it was not heard of while others were."""
+    """A worker, leaving once its machine is to go. `silence` is how long it was not heard of while others were."""
 
     name: str
     actor: Opaque
     node: str | None
     is_ready: bool = False
+    is_leaving: bool = False
     items: dict[Opaque, Item] = field(default_factory=dict)  # by the calls that work on them
     silence: float = 0.0
 
@@ -108,6 +119,7 @@ class Crew:
         self._first_ready: float | None = None
         self._ended_at: float | None = None
         self._losses = 0
+        self._has_asked = False
         self._unled = 0.0  # how long the coordinator was not reached
 
     def is_over(self) -> bool:
@@ -133,7 +145,9 @@ class Crew:
                 self._lose(hand)
         if now - self._looked_at > _LOOK_SECONDS and self._driver.ending is None:
             self._looked_at = now
-            self._start_workers(self._machines.nodes())
+            nodes, leaving = self._machines.nodes(), self._machines.leaving()
+            self._retire(leaving)
+            self._start_workers(nodes, leaving)
 
     def step(self, seconds: float) -> None:
         """Hand out work and collect what has ended, waiting for it so long."""
@@ -150,19 +164,37 @@ class Crew:
             self._machines.kill(reading.actor)
         for hand in self._hands:
             self._machines.kill(hand.actor)
+        if self._has_asked:
+            self._machines.ask_for(0)
         self._calls.clear()
 
     # Workers
 
-    def _start_workers(self, nodes: set[str]) -> None:
+    def _start_workers(self, nodes: set[str], leaving: set[str]) -> None:
         for hand in [hand for hand in self._hands if hand.node and hand.node not in nodes]:
             self._lose(hand)
-        taken = {hand.node for hand in self._hands}
-        for node in sorted(nodes - taken):
-            if len(self._hands) < self._bounds.most:
+        staying = nodes - leaving
+        is_short = len(staying) < self._bounds.least
+        if is_short != self._has_asked:
+            self._machines.ask_for(self._bounds.least if is_short else 0)
+            self._has_asked = is_short
+        for node in sorted(staying - {hand.node for hand in self._hands}):
+            if self._count() < self._bounds.most:
                 self._begin(node)
-        while len(self._hands) < max(1, self._bounds.least):
+        if not self._count():
             self._begin(None)
+
+    def _count(self) -> int:
+        return sum(not hand.is_leaving for hand in self._hands)
+
+    def _retire(self, leaving: set[str]) -> None:
+        """Have the workers of machines that are about to go hand back what they have, and send them home after that."""
+        for hand in [hand for hand in self._hands if hand.node in leaving]:
+            if not hand.is_leaving:
+                hand.is_leaving = True
+                self._calls[self._machines.retire(hand.actor)] = functools.partial(self._result, hand)
+            elif not hand.items:
+                self._dismiss(hand)
 
     def _begin(self, node: str | None) -> None:
         name = uuid.uuid4().hex
@@ -183,9 +215,7 @@ class Crew:
         """Drop a worker and hand its work to others."""
         if hand not in self._hands:
             return
-        self._hands.discard(hand)
-        self._driver.dismiss(hand.name)  # before anybody else works on what it had
-        self._machines.kill(hand.actor)
+        self._dismiss(hand)  # before anybody else works on what it had
         for call, item in hand.items.items():
             self._calls.pop(call, None)
             self._give_back(item)
@@ -194,6 +224,12 @@ class Crew:
         if self._losses > _LOSSES:
             words = "workers end as soon as they begin: is there too little memory?"
             self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
+
+    def _dismiss(self, hand: _Hand) -> None:
+        """Send a worker home: nothing of it is written any more."""
+        self._hands.discard(hand)
+        self._driver.dismiss(hand.name)
+        self._machines.kill(hand.actor)
 
     def _result(self, hand: _Hand, call: Opaque) -> Opaque:
         """Return what a worker's call gave; None when the worker is lost, or the run must end of what it raised."""
@@ -226,6 +262,8 @@ class Crew:
                 return
             self._losses = 0
             self._driver.done(done)
+            if done.is_handed_back:
+                self._backlog.put_back(item)
             if done.is_fenced:
                 self._give_back(item)
                 self._lose(hand)
@@ -244,7 +282,9 @@ class Crew:
         return all(hand.is_ready for hand in self._hands) or self._clock() - self._first_ready > _MUSTER_SECONDS
 
     def _free(self) -> _Hand | None:
-        free = [hand for hand in self._hands if hand.is_ready and len(hand.items) < _BLOCKS_AT_ONCE]
+        free = [
+            hand for hand in self._hands if hand.is_ready and not hand.is_leaving and len(hand.items) < _BLOCKS_AT_ONCE
+        ]
         return min(free, key=lambda hand: len(hand.items), default=None)
 
     # Files that are read from their start

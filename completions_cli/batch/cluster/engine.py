@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from completions_cli.batch.cluster import inputs
@@ -72,6 +73,10 @@ class _Asker:
     async def work(self, work: Block | Stretch) -> Done:
         """See `Worker.work`."""
         return await self._worker.work(work)
+
+    async def retire(self) -> None:
+        """See `Worker.retire`."""
+        self._worker.retire()
 
 
 class _Reader:
@@ -184,6 +189,7 @@ class RayMachines:
     def __init__(self, job: Job, coordinator: str) -> None:
         self._job = job
         self._actor = ray.get_actor(coordinator)
+        self._asked: PlacementGroup | None = None
         asker: Any = _Asker  # Ray makes classes of its own of them
         reader: Any = _Reader
         self._asker = ray.remote(asker)
@@ -192,6 +198,22 @@ class RayMachines:
     def nodes(self) -> set[str]:
         """Return the ids of the machines that are alive and may work."""
         return {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+
+    def leaving(self) -> set[str]:
+        """Return the ids of machines that are being drained: idle ones, or such as a cloud will take away."""
+        try:
+            from ray._private.state import state  # there is no public way
+
+            return set(state.get_draining_nodes())
+        except (ImportError, AttributeError, RayError):  # then they are lost when they are gone
+            return set()
+
+    def ask_for(self, machines: int) -> None:
+        """Ask for room on so many machines; 0 withdraws that. The cluster forgets it when this process ends."""
+        if self._asked is not None:
+            remove_placement_group(self._asked)
+        bundles = [{"CPU": _WORKER_CPUS}] * machines
+        self._asked = placement_group(bundles, strategy="STRICT_SPREAD") if machines else None
 
     def hire(self, name: str, node: str | None) -> Opaque:
         """Begin a worker on a machine, or wherever there is room: then a cluster that can grow is asked to."""
@@ -210,6 +232,10 @@ class RayMachines:
     def work(self, worker: Opaque, work: Opaque) -> Opaque:
         """Have a worker work on a stretch or a block."""
         return worker.work.remote(work)
+
+    def retire(self, worker: Opaque) -> Opaque:
+        """Have a worker hand back what it works on."""
+        return worker.retire.remote()
 
     def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
         """Have a reader read: the part, and its block."""

@@ -116,6 +116,7 @@ class LeasedGate:
         self._waiting: deque[tuple[asyncio.Future[Ticket], Ask]] = deque()
         self._news = asyncio.Event()
         self.is_dismissed = False  # given up by the driver: what is here is no longer ours to write
+        self.is_retired = False  # our machine is about to go
         self._heard_at = float("-inf")
         self._incarnation = ""
         self._models: tuple[str, ...] = ()  # that the coordinator knows of
@@ -148,6 +149,12 @@ class LeasedGate:
             for told in self._listeners.copy():
                 told(ending)
         self._news.set()
+
+    def retire(self) -> None:
+        """Let nothing more out; the others go on."""
+        if self.ending is None:
+            self.is_retired = True
+            self.end(Ending("retired"))
 
     @contextmanager
     def listening(self, told: Callable[[Ending], None]) -> Iterator[None]:
@@ -192,7 +199,7 @@ class LeasedGate:
                 pause=pause,
                 totals=dict(self.totals),
                 is_alive=self._outage.was_alive,
-                ending=self.ending,
+                ending=None if self.is_retired else self.ending,
                 memory=self._memory,
                 models=tuple(model for model in self.models.recorded if model not in self._models),
             )

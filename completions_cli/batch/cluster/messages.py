@@ -119,8 +119,8 @@ class Status:
 class Done:
     """How a block ended: what is in its part now, None when nothing is, and what this attempt has used.
 
-    `is_fenced` says that this worker may not write any more: somebody else must do it. `models` are those whose answers
-    it has recorded.
+    `is_fenced` says that this worker may not write any more: somebody else must do it; `is_handed_back` that its
+    machine is about to go, and that others do the rest. `models` are those whose answers it has recorded.
     """
 
     part: int
@@ -129,4 +129,5 @@ class Done:
     totals: Totals
     ending: Ending | None = None
     is_fenced: bool = False
+    is_handed_back: bool = False
     models: tuple[str, ...] = ()

@@ -142,7 +142,20 @@ class Worker:
                 self._gate.end(Ending("output", error))
         if self._failure is not None:
             raise self._failure
-        return Done(block.part, attempt, entry, totals, self._gate.ending, is_fenced, tuple(self._models.recorded))
+        return Done(
+            block.part,
+            attempt,
+            entry,
+            totals,
+            None if self._gate.is_retired else self._gate.ending,
+            is_fenced,
+            self._gate.is_retired and not is_fenced,
+            tuple(self._models.recorded),
+        )
+
+    def retire(self) -> None:
+        """Send nothing more, for this machine is about to go: what is under way ends, the rest is for others."""
+        self._gate.retire()
 
     async def _run(self, block: Block, attempt: str, totals: Totals) -> PartEntry | None:
         exchange = await self._connected()
