@@ -26,7 +26,8 @@ from tests.emulator_process import EmulatorProcess
 VICTIMS = ("worker", "coordinator", "driver", "node")
 IN_FLIGHT = 60
 LATENCY = 0.2  # seconds
-LONGEST = 240.0  # seconds of a batch without an end: it hangs
+PAUSE = 6.0  # seconds between two kills, at most: a driver takes four to send its first request
+LONGEST = 600.0  # seconds of a batch without an end: it hangs
 
 
 class Batch:
@@ -106,7 +107,7 @@ def one_batch(
         batch, killed, ends = Batch(cluster, source, output, server.url), Counter[str](), time.monotonic() + LONGEST
         try:
             while not batch.is_over():
-                time.sleep(chance.uniform(0.3, 3.0))
+                time.sleep(chance.uniform(0.3, PAUSE))
                 victim = VICTIMS[(before + killed.total()) % len(VICTIMS)]
                 is_under_way = before + killed.total() < most and not batch.is_over() and server.log()
                 if is_under_way and batch.kill(victim):
