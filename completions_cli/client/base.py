@@ -1,5 +1,6 @@
 """What both clients have in common: a service, and what is known about it."""
 
+import codecs
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,6 +16,10 @@ from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit, given, refuse_of_a_call, refuse_of_a_client
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest
+
+# Python imports a codec when it is first used. A process that is forked meanwhile would wait for that import for ever.
+for _codec in ("idna", "rot13", "utf-16-le"):
+    codecs.lookup(_codec)
 
 
 class ServiceClient(ABC):

@@ -30,6 +30,7 @@ class Echo(BaseHTTPRequestHandler):
     """Answers with the prompt, over connections that are kept; streams it word by word."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece, or the second waits for the first to be acknowledged
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -173,6 +174,27 @@ def test_a_fork_gets_its_own_answers(case: str, echo: str) -> None:
         [sys.executable, "-c", program, echo], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == "all right\n", done.stderr
+
+
+def test_a_call_imports_nothing(echo: str) -> None:
+    """A fork while another thread imports a module would leave the child waiting for that module for ever."""
+    program = """
+import sys
+from completions_cli import Client, CompletionsError
+client = Client(sys.argv[1], api_key="k-0123456789", retries=0)
+lost = Client("https://localhost:1", api_key="k-0123456789", retries=0)
+before = set(sys.modules)
+client.complete("one")
+list(client.stream("one two"))
+for call in (client.models, lambda: lost.complete("one"), lambda: lost.complete(None)):
+    try:
+        call()
+    except CompletionsError:
+        pass
+print(sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program, echo], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_spawned_process_makes_its_own(echo: str) -> None:
