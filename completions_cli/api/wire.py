@@ -16,7 +16,10 @@ def body(request: CompletionRequest) -> dict[str, Json]:
         fields["model"] = request.model
     if request.prompt is not None:
         fields["prompt"] = request.prompt
-    fields.update({name: request.parameters[name] for name in PARAMETERS if name in request.parameters})
+    set_ones = request.parameters
+    if len(set_ones) > 1:
+        set_ones = {name: set_ones[name] for name in PARAMETERS if name in set_ones}
+    fields.update(set_ones)
     if request.stream:
         fields["stream"] = True
     fields.update(request.extra)

@@ -20,8 +20,9 @@ _UNAUTHORIZED = 401
 
 @dataclass(slots=True)
 class Reply:
-    """A whole answer: the response object with its choices as the server gave them, and the head it came with."""
+    """A whole answer to a request: the response object with its choices as the server gave them, and its head."""
 
+    request: CompletionRequest
     response: Mapping[str, Json]
     usage: Usage | None
     head: Head
@@ -78,4 +79,4 @@ class Exchange:
             response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
-        return Reply(response, whole.usage, head, self.mask.word(head.request_id))
+        return Reply(request, response, whole.usage, head, self.mask.word(head.request_id))

@@ -17,7 +17,7 @@ RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
 
 @dataclass(slots=True)
 class Outcome:
-    """How one row ended. `response` is the response object, of this row's choices alone, or None when it failed.
+    """How one row ended. `response` is the response object, or None when it failed; `model` is what it names.
 
     `ignored` are the parameters that the answer shows to have been ignored. `latency` in seconds, of the last attempt;
     `usage` is the service's own object, None within a pack.
@@ -25,6 +25,7 @@ class Outcome:
 
     row: Row
     response: Mapping[str, Json] | None = None
+    model: Json = None
     choices: list[Json] = field(default_factory=list)
     usage: Json = None
     error: CompletionsError | None = None
@@ -32,11 +33,6 @@ class Outcome:
     attempts: int = 0
     latency: float = 0.0
     ignored: tuple[str, ...] = ()
-
-    @property
-    def model(self) -> Json:
-        """The model that answered, as the server names it."""
-        return self.response.get("model") if self.response else None
 
     @property
     def finish_reason(self) -> Json:

@@ -27,7 +27,7 @@ class ModelWatch:
 
     def ending(self, outcome: Outcome) -> Ending | None:
         """Return why the run must end, and the outcome not be recorded; None when it may be."""
-        model = (outcome.response or {}).get("model")
+        model = outcome.model
         if outcome.error is not None or outcome.row.model is not None or not isinstance(model, str) or not model:
             return None
         if model not in self.recorded:

@@ -24,6 +24,7 @@ Retry = Literal["all", "retryable"]  # failures to ask again
 _MOST_KINDS = 64
 _MOST_NAMES = 300
 _OTHER = "other"
+_NOTHING = frozenset[int]()
 
 
 def asks_again(entry: Entry, retry: Retry | None) -> bool:
@@ -33,9 +34,8 @@ def asks_again(entry: Entry, retry: Retry | None) -> bool:
 
 def tally(counts: Counter[str], name: Json, times: int = 1) -> None:
     """Count a name that a server gave; of more than some hundred, which no reader wants, the rest is `other`."""
-    if not name or type(name) is not str:
-        name = UNKNOWN
-    counts[name if name in counts or len(counts) < _MOST_NAMES else _OTHER] += times
+    known = name if name and type(name) is str else UNKNOWN
+    counts[known if known in counts or len(counts) < _MOST_NAMES else _OTHER] += times
 
 
 def _together(counts: Counter[str], more: Counter[str]) -> Counter[str]:
@@ -128,6 +128,8 @@ class Recovered:
 
     def settled(self, retry: Retry | None) -> Callable[[int], bool]:
         """Return the test for rows that are not asked again: those that are done, but for failures to `retry`."""
+        if not self.done:
+            return _NOTHING.__contains__
         if retry is None:
             return self.done.__contains__
         if retry == "all":

@@ -24,6 +24,7 @@ from completions_cli.errors import (
     RequestTimeoutError,
     ServiceError,
 )
+from completions_cli.models import CompletionRequest
 from completions_cli.pacing.gate import ClosedError, Turns
 from completions_cli.pacing.pace import Ticket
 from completions_cli.pacing.usage_estimate import UsageEstimate
@@ -55,11 +56,11 @@ class Runner:
         self.totals = tools.totals
         self.ending: Ending | None = None
         self._exchange, self._gate, self._journal = tools.exchange, tools.gate, tools.journal
-        self._clock, self._budget = tools.clock, rules.budget
+        self._clock, self._budget, self._is_limited = tools.clock, rules.budget, rules.budget.is_limited
         self._backlog = Backlog(work, tools.clock)
         self._estimate = tools.estimate or UsageEstimate()
         self._under_way = 0
-        self._texts_under_way = 0
+        self._texts_under_way = 0  # counted while tokens or money are limited
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
@@ -134,11 +135,12 @@ class Runner:
     async def _work(self) -> None:
         while (unit := self._take() or await self._wait_for_unit()) is not None:
             if unit.requests:
-                texts = unit.request.generation_count
+                request = unit.request
+                texts = request.generation_count if self._is_limited else 0
                 self._under_way += 1
                 self._texts_under_way += texts
                 try:
-                    await self._ask(unit)
+                    await self._ask(unit, request)
                 finally:
                     self._under_way -= 1
                     self._texts_under_way -= texts
@@ -162,7 +164,7 @@ class Runner:
         return None
 
     def _take(self) -> Unit | None:
-        if self._budget.is_limited and self._under_way and self._is_tight():
+        if self._is_limited and self._under_way and self._is_tight():
             return None  # what is under way may use up the rest
         try:
             return self._settler.due(self._backlog.take())
@@ -176,8 +178,8 @@ class Runner:
 
     # One request
 
-    async def _ask(self, unit: Unit) -> None:
-        tokens, most = self._estimate.of(unit.request) if self._gate.pace.counts_tokens else (0.0, 0.0)
+    async def _ask(self, unit: Unit, request: CompletionRequest) -> None:
+        tokens, most = self._estimate.of(request) if self._gate.pace.counts_tokens else (0.0, 0.0)
         try:
             ticket = await self._gate.enter(tokens, most)
         except ClosedError:
@@ -186,7 +188,7 @@ class Runner:
         self.totals.retries += unit.is_repeat
         unit.sent += 1
         try:
-            reply = await self._exchange.send(unit.request)
+            reply = await self._exchange.send(request)
         except Failure as failure:
             self._failed(unit, failure, ticket)
         except BaseException:
@@ -198,7 +200,7 @@ class Runner:
 
     def _answered(self, unit: Unit, reply: Reply, ticket: Ticket) -> None:
         now, pace = self._clock(), self._gate.pace
-        used = self._estimate.learn(unit.request, reply.usage)
+        used = self._estimate.learn(reply.request, reply.usage) if pace.counts_tokens else None
         pace.answered(now, ticket, used)
         pace.read(now, ticket, reply.head.headers.get)
         self._settler.answered(unit, reply, now=now, sent_at=ticket.sent_at)

@@ -1,5 +1,6 @@
 """Which rows of an input a run is about."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -18,6 +19,11 @@ class Selection:
 
     def __contains__(self, number: int) -> bool:
         return number % self.count == self.index and number < self.end
+
+    def without(self, settled: Callable[[int], bool]) -> Callable[[int], bool]:
+        """Return the test for selected rows that are not settled."""
+        index, count, end = self.index, self.count, self.end
+        return lambda number: number % count == index and number < end and not settled(number)
 
     def among(self, first: int, stop: int) -> int:
         """Count the selected rows from `first` up to, not including, `stop`."""

@@ -62,7 +62,7 @@ class Settler:
 
     def due(self, unit: Unit | None) -> Unit | None:
         """Return the unit to send; a pack that came too late is split first."""
-        if unit is None or not self.packer.is_outdated(unit):
+        if unit is None or len(unit.rows) == 1 or self.packer.size > 1:
             return unit
         first, *others = self.packer.singles(unit)
         self.backlog.first(*others)
@@ -70,13 +70,14 @@ class Settler:
 
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
-        self.totals.use(reply.usage, unit.request.generation_count)
+        self.totals.use(reply.usage, reply.request.generation_count)
         problem = units.misfit(unit, reply)
         if problem is None:
             self._fits(unit, reply, now=now, sent_at=sent_at)
         else:
             self.failed(unit, problem, now=now, sent_at=sent_at)
-        self._stop_when_spent()
+        if self.rules.budget.is_limited:
+            self._stop_when_spent()
 
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         """Record a failure."""

@@ -105,10 +105,6 @@ class Packer:
             self.size = 1
         return self.singles(unit)
 
-    def is_outdated(self, unit: Unit) -> bool:
-        """Return whether a unit is a pack that was made before packs were given up."""
-        return self.size == 1 and len(unit.rows) > 1
-
     def singles(self, unit: Unit) -> list[Unit]:
         """Split a unit into its rows."""
         return [self.again([row], unit) for row in unit.rows]
@@ -144,11 +140,11 @@ class Packer:
 
 
 def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
-    """Return what is wrong with the choices of a reply to a unit's next request; None when they are as asked for.
+    """Return what is wrong with the choices of a reply to a unit; None when they are as asked for.
 
     Where all choices answer one and the same prompt, their number is enough.
     """
-    request, choices = unit.request, reply.response["choices"]
+    request, choices = reply.request, reply.response["choices"]
     expected = request.choice_count
     if len(choices) == expected == 1:
         return None
@@ -213,6 +209,7 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
     return Outcome(
         row,
         response=last.response,
+        model=last.response.get("model"),
         choices=choices,
         usage=usage,
         request_id=last.request_id,

@@ -13,7 +13,7 @@ _Found = TypeVar("_Found")
 
 
 class BrokenError(Exception):
-    """An exchange that the library could not finish, `elapsed` seconds after the wait for it began.
+    """An exchange that the library could not finish, `elapsed` seconds after it began.
 
     `answering` is true once the answer had begun.
     """
@@ -55,9 +55,10 @@ class Watched(LostCancellation):
     def __init__(self, *, answering: bool) -> None:
         super().__init__()
         self.answering = answering
+        self._started = time.monotonic()
 
     def __enter__(self) -> None:
-        self._started = time.monotonic()
+        """Do nothing: all is decided at the end."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.check()

@@ -42,7 +42,7 @@ def reply(request: CompletionRequest, wrong: str, form: str) -> Reply:
     prompts = prompts_of({"prompt": request.prompt})
     choices = WRONG[wrong](right(prompts, request.choices_each), prompts, request.choices_each)
     whole = document.read(encoded(choices, form), request.choice_count)
-    return Reply(whole.response, whole.usage, Head(200, {}))
+    return Reply(request, whole.response, whole.usage, Head(200, {}))
 
 
 @given(

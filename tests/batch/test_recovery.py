@@ -39,7 +39,7 @@ def outcomes(draw: st.DrawFn) -> list[Outcome]:
         row = Row(number, id=draw(ids), metadata=draw(metadata))
         if draw(st.booleans()):
             choices = [{"index": 0, "text": draw(texts | tricky), "finish_reason": "stop"}]
-            made.append(Outcome(row, response={"model": "m"}, choices=choices, attempts=1))
+            made.append(Outcome(row, response={"model": "m"}, model="m", choices=choices, attempts=1))
         else:
             made.append(Outcome(row, error=RejectedError(draw(texts | tricky), status=400), attempts=2))
     return made

@@ -175,7 +175,7 @@ class _Job:
         exchange = Exchange(service, credentials, transport, configuration.policy(settings))
         self.streams.stderr.mask = exchange.mask.text
         runner = Runner(
-            packer.units(self.source.rows(lambda number: number in selection and not settled(number))),
+            packer.units(self.source.rows(selection.without(settled))),
             Tools(
                 exchange,
                 gate,
