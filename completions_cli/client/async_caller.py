@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 from completions_cli.api import model_list, sampling
 from completions_cli.api.ending import LINGER_SECONDS
@@ -58,15 +59,18 @@ class AsyncCaller:
         if self._process == os.getpid():
             await self._transport.close()
 
-    async def events(self, *requests: CompletionRequest) -> AsyncGenerator[Chunk | Finished]:
+    async def events(
+        self, *requests: CompletionRequest, is_patient: bool = True, spent: float = 0.0
+    ) -> AsyncGenerator[Chunk | Finished]:
         """Yield what `Caller.events` yields, as it arrives."""
         if self._process != os.getpid():  # a fork: the connections belong to the other process
             self._begin()
         ends: list[Finished] = []
-        patience = Patience(self._connection.timeout, self._connection.deadline)
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        policy = self._policy if is_patient else replace(self._policy, retries=0)
         for sample, request in enumerate(requests):
             try:
-                async with aclosing(self._answer(request, patience)) as answer:
+                async with aclosing(self._answer(request, patience, policy)) as answer:
                     async for event in answer:
                         if isinstance(event, Finished):
                             ends.append(event)
@@ -111,8 +115,10 @@ class AsyncCaller:
                 broken = error
             return head.read_models(bytes(body), broken, self._outgoing.answers)
 
-    async def _answer(self, request: CompletionRequest, patience: Patience) -> AsyncGenerator[Chunk | Finished]:
-        attempts = Attempts(self._service, self._policy)
+    async def _answer(
+        self, request: CompletionRequest, patience: Patience, policy: RetryPolicy
+    ) -> AsyncGenerator[Chunk | Finished]:
+        attempts = Attempts(self._service, policy)
         started = time.monotonic()
         while True:
             attempts.number += 1

@@ -7,6 +7,7 @@ from typing import Never, Self
 
 from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.async_caller import AsyncCaller
+from completions_cli.client.async_failover import AsyncFailover
 from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
@@ -31,15 +32,15 @@ class AsyncClient(ServiceClient):
     `key_command`; the loop stands still meanwhile.
     """
 
-    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
-        self._caller = AsyncCaller(
-            configured.service,
-            configured.credentials,
-            configured.connection,
-            configured.policy,
-            told(options),
-            is_paced=bool(options.get("pace")),
-        )
+    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
+        on_wait, is_paced = told(options), bool(options.get("pace"))
+        self._callers = [
+            AsyncCaller(
+                member.service, member.credentials, member.connection, member.policy, on_wait, is_paced=is_paced
+            )
+            for member in configured
+        ]
+        self._pool = AsyncFailover(self._callers, lambda passed: self._passed(passed, on_wait))
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,7 +52,7 @@ class AsyncClient(ServiceClient):
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._caller.close()
+        await self._pool.close()
         self._close_engine()
 
     @explicit
@@ -116,11 +117,11 @@ class AsyncClient(ServiceClient):
     async def models(self) -> list[str]:
         """Return the ids of the models that the service lists, as `Client.models` does."""
         with self._wording():
-            return (await self._caller.models()).ids
+            return (await self._callers[0].models()).ids
 
-    async def _events(self, requests: list[CompletionRequest]) -> AsyncGenerator[Chunk | Finished]:
+    async def _events(self, requests: list[list[CompletionRequest]]) -> AsyncGenerator[Chunk | Finished]:
         with self._wording():
-            async with aclosing(self._caller.events(*requests)) as events:
+            async with aclosing(self._pool.events(requests)) as events:
                 async for event in events:
                     yield event
 

@@ -3,7 +3,7 @@
 import codecs
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Never, Self, cast
 
@@ -14,6 +14,7 @@ from completions_cli.client.arguments import ClientOptions, CompletionOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit, given, refuse_of_a_call, refuse_of_a_client
+from completions_cli.client.turns import Passed
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest
 
@@ -66,7 +67,7 @@ class ServiceClient(ABC):
             if not endpoint:
                 raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
             proof = _proof(options)
-            self._start(configuration.explicit(arguments.flags(None, options, endpoint), proof), options)
+            self._start([configuration.explicit(arguments.flags(None, options, endpoint), proof)], options)
 
     @classmethod
     @explicit
@@ -106,8 +107,9 @@ class ServiceClient(ABC):
     ) -> Self:
         """Make the client that `completions -p NAME --config CONFIG` would use; what is given overrides the profile.
 
-        Without a name it is the profile that `COMPLETIONS_PROFILE` or the file names. Unless `api_key` is given, a
-        key is looked for at once: in the variables, by the profile's `key_command`, in the keyring.
+        Without a name it is the profile that `COMPLETIONS_PROFILE` or the file names. Of a pool, the first member that
+        answers is used. Unless `api_key` is given, a key is looked for at once: in the variables, by the profile's
+        `key_command`, in the keyring.
         """
         options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
         del api_key, client_secret
@@ -126,29 +128,36 @@ class ServiceClient(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._origin}>"
 
-    def _start(self, configured: Configuration, options: ClientOptions) -> None:
-        self._settings = configured.settings
-        self._origin = configured.service.endpoint.origin
-        self._engine = configured.engine
+    def _start(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
+        self._settings = [member.settings for member in configured]
+        self._origin = ", ".join(member.service.endpoint.origin for member in configured)
+        self._engines = [member.engine for member in configured]
         self._process = os.getpid()
         self._call_with(configured, options)
 
-    def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[CompletionRequest]:
-        """Make the requests of a call from the local names of its method."""
+    def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[list[CompletionRequest]]:
+        """Make the requests of a call, for each member of a pool, from the local names of its method."""
         options = cast("CompletionOptions", given(called, CompletionOptions.__annotations__))
         with self._wording():
             refuse_of_a_call(called["unknown"], CompletionOptions.__annotations__, ClientOptions.__annotations__)
-            return arguments.requests(self._settings, called["prompt"], options, stream=stream)
+            return [
+                arguments.requests(settings, called["prompt"], options, stream=stream) for settings in self._settings
+            ]
 
     def _close_engine(self) -> None:
         if self._process == os.getpid():  # in a fork it is another's child
-            self._engine.close()
+            for engine in self._engines:
+                engine.close()
 
     def _wording(self) -> AbstractContextManager[None]:
-        return wording.for_programs(has_profile=self._settings.profile is not None)
+        return wording.for_programs(has_profile=self._settings[0].profile is not None)
+
+    def _passed(self, passed: Passed, on_wait: Callable[[Wait], None]) -> None:
+        """Tell the program that another member is asked, without a wait."""
+        on_wait(Wait(passed.error, 0.0, passed.following + 1, len(self._settings)))
 
     @abstractmethod
-    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
+    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         """Set what calls are made with. Raises UsageError."""
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -70,19 +71,23 @@ class Caller:
         if self._process == os.getpid():
             self._transport.close()
 
-    def events(self, *requests: CompletionRequest) -> Generator[Chunk | Finished]:
+    def events(
+        self, *requests: CompletionRequest, is_patient: bool = True, spent: float = 0.0
+    ) -> Generator[Chunk | Finished]:
         """Send the requests that make up a call and yield their chunks as they arrive, then how it all finished.
 
         Several requests are samples of the same prompts, as `sampling.expand` makes them. An answer that is
         not streamed is one chunk. What may be retried is retried until the first chunk of text is out, never
-        after. Raises the errors of `completions_cli.errors`.
+        after, and not at all unless `is_patient`. `spent` are the seconds that the call has taken before. Raises the
+        errors of `completions_cli.errors`.
         """
         if self._process != os.getpid():  # a fork: the connections belong to the other process
             self._begin()
         ends: list[Finished] = []
-        patience = Patience(self._connection.timeout, self._connection.deadline)
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        policy = self._policy if is_patient else replace(self._policy, retries=0)
         for sample, request in enumerate(requests):
-            for event in self._masked(request, patience):
+            for event in self._masked(request, patience, policy):
                 if isinstance(event, Finished):
                     ends.append(event)
                 else:
@@ -125,14 +130,18 @@ class Caller:
                 broken = error
             return head.read_models(bytes(body), broken, self._outgoing.answers)
 
-    def _masked(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
+    def _masked(
+        self, request: CompletionRequest, patience: Patience, policy: RetryPolicy
+    ) -> Iterator[Chunk | Finished]:
         try:
-            yield from self._answer(request, patience)
+            yield from self._answer(request, patience, policy)
         except CompletionsError as error:
             raise self.mask.error(error) from None
 
-    def _answer(self, request: CompletionRequest, patience: Patience) -> Iterator[Chunk | Finished]:
-        attempts = Attempts(self._service, self._policy)
+    def _answer(
+        self, request: CompletionRequest, patience: Patience, policy: RetryPolicy
+    ) -> Iterator[Chunk | Finished]:
+        attempts = Attempts(self._service, policy)
         while True:
             attempts.number += 1
             incoming = Incoming(request, attempts.number, self._outgoing.answers)

@@ -11,8 +11,9 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
 from completions_cli.auth.given_credential import Proof
-from completions_cli.errors import ConfigError
+from completions_cli.errors import ConfigError, UsageError
 from completions_cli.settings import environment, profile_file
+from completions_cli.settings.pool import resolve_pool
 from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.transport.connection import Connection
 
@@ -93,10 +94,15 @@ def _require_proof(settings: Settings, proof: Proof) -> None:
         raise ConfigError("no secret of this application", hint="Give client_secret=…, or a credential of your own.")
 
 
-def of_profile(flags: Flags, config: str | None, proof: Proof) -> Configuration:
-    """Configure a client as the command would be. Raises ConfigError or UsageError."""
+def of_profile(flags: Flags, config: str | None, proof: Proof) -> list[Configuration]:
+    """Configure a client as the command would be, for each member of a pool. Raises ConfigError or UsageError."""
     environ = environment.current()
-    return _configuration(resolve(flags, environ, profile_file.find(config, environ)), environ, proof)
+    pool = resolve_pool(flags, environ, profile_file.find(config, environ))
+    if pool.is_pool and (proof.secret is not None or proof.credential is not None):
+        raise UsageError(
+            "a key or a credential does not go with several profiles", hint="Each profile has its own: leave it out."
+        )
+    return [_configuration(settings, environ, proof) for settings in pool.members]
 
 
 def _configuration(settings: Settings, environ: Mapping[str, str], proof: Proof) -> Configuration:

@@ -9,6 +9,7 @@ from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
+from completions_cli.client.failover import Failover
 from completions_cli.client.keywords import explicit
 from completions_cli.errors import UsageError
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
@@ -28,12 +29,15 @@ class Client(ServiceClient):
     the others by what became of the request.
     """
 
-    def _call_with(self, configured: Configuration, options: ClientOptions) -> None:
+    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         if options.get("pace"):
             raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
-        self._caller = Caller(
-            configured.service, configured.credentials, configured.connection, configured.policy, on_wait=told(options)
-        )
+        on_wait = told(options)
+        self._callers = [
+            Caller(member.service, member.credentials, member.connection, member.policy, on_wait=on_wait)
+            for member in configured
+        ]
+        self._pool = Failover(len(configured), self._callers.__getitem__, lambda passed: self._passed(passed, on_wait))
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +47,8 @@ class Client(ServiceClient):
 
     def close(self) -> None:
         """Close all connections."""
-        self._caller.close()
+        for caller in self._callers:
+            caller.close()
         self._close_engine()
 
     @explicit
@@ -107,17 +112,17 @@ class Client(ServiceClient):
         return CompletionStream(self._events(requests))
 
     def models(self) -> list[str]:
-        """Return the ids of the models that the service lists.
+        """Return the ids of the models that the service lists, of a pool the first member.
 
         >>> client.models()
         ['echo']
         """
         with self._wording():
-            return self._caller.models().ids
+            return self._callers[0].models().ids
 
-    def _events(self, requests: list[CompletionRequest]) -> Generator[Chunk | Finished]:
+    def _events(self, requests: list[list[CompletionRequest]]) -> Generator[Chunk | Finished]:
         with self._wording():
-            yield from self._caller.events(*requests)
+            yield from self._pool.events(requests)
 
 
 class CompletionStream:

@@ -20,7 +20,7 @@ from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
 if TYPE_CHECKING:
-    from completions_cli.client.caller import Caller
+    from completions_cli.client.failover import Failover
 
 
 _IGNORED = "ignored"  # a word of --fail-on that is no finish reason
@@ -36,35 +36,42 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         text, body = source.read(wire.prompt_from_json)
     except EmptyInputError:
         # A profile that there is not is the first thing to mend.
-        resolution.settings(streams, options, format=output.format, escapes=prompts.escapes)
+        resolution.pool(streams, options, format=output.format, escapes=prompts.escapes)
         raise
-    settings = resolution.settings(streams, options, format=output.format, body=body, escapes=prompts.escapes)
+    pool = resolution.pool(streams, options, format=output.format, body=body, escapes=prompts.escapes)
+    settings = pool.first
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source, text)
-    asked = _request(text, settings, streaming=streaming)
-    first = infill.spelled(asked, settings.values["infill"])
-    requests = sampling.expand(first, output.samples, streams_arrays=settings.is_local)
+    asked = [_request(text, member, streaming=streaming) for member in pool.members]
+    requests = [
+        sampling.expand(
+            infill.spelled(request, member.values["infill"]), output.samples, streams_arrays=member.is_local
+        )
+        for request, member in zip(asked, pool.members, strict=True)
+    ]
     if output.dry_run or output.curl:
-        _show_request(streams, settings, requests, as_curl=output.curl)
+        _show_request(streams, settings, requests[0], as_curl=output.curl)
         return
+    samples = output.samples * asked[0].choices_each
     shape = AnswerOptions(
         format=settings.values["format"],
         streaming=streaming,
         final_newline=not output.no_newline,
         separator=separator,
-        echo=answer.echo_of(asked.prompt, output.samples * first.choices_each) if output.echo else None,
-        choices=first.choice_count * output.samples,
+        echo=answer.echo_of(asked[0].prompt, samples) if output.echo else None,
+        choices=asked[0].prompt_count * samples,
     )
     with ExitStack() as stack:
         spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
         spinner.start()
         stack.callback(spinner.stop)
-        caller = stack.enter_context(resolution.caller(settings, streams, spinner))
+        callers = stack.enter_context(resolution.failover(pool, streams, spinner))
         destination = stack.enter_context(_destination(output.output, streams))
         try:
-            finished = _render(caller, requests, shape, destination, spinner)
+            finished = _render(callers, requests, shape, destination, spinner)
         except ServiceError as error:
-            model_names.advise(error, settings, caller)
+            if not pool.is_pool:
+                model_names.advise(error, settings, callers.caller_of(0))
             raise
     _tell(streams, finished, wanted=output.usage)
     if finished.ignored:
@@ -153,8 +160,8 @@ def _destination(path: str | None, streams: Streams) -> Iterator[Destination]:
 
 
 def _render(
-    caller: "Caller",
-    requests: list[CompletionRequest],
+    callers: "Failover",
+    requests: list[list[CompletionRequest]],
     options: AnswerOptions,
     destination: Destination,
     spinner: Spinner,
@@ -162,7 +169,7 @@ def _render(
     renderer = answer.renderer(options, destination)
     finished = Finished({}, None)
     try:
-        for event in caller.events(*requests):
+        for event in callers.events(requests):
             spinner.stop()
             if isinstance(event, Finished):
                 finished = event

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
 from completions_cli.commands import prompt_source, typed_text, values
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
-from completions_cli.errors import ServiceError, UsageError
+from completions_cli.errors import CompletionsError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from completions_cli.auth.credentials import Credentials
     from completions_cli.client.attempts import Wait
     from completions_cli.client.caller import Caller
+    from completions_cli.client.failover import Failover
+    from completions_cli.client.turns import Passed
     from completions_cli.local.weights import Store
 
 
@@ -188,21 +190,50 @@ def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[t
 @contextmanager
 def caller(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Caller"]:
     """Open what makes the calls that the settings ask for."""
+    with target(settings, streams, spinner) as found, _caller(settings, found, streams, spinner) as opened:
+        yield opened
+
+
+@contextmanager
+def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failover"]:
+    """Open what calls the first member that answers. All keys are found first, and connections made when needed."""
+    from completions_cli.client.failover import Failover
+
+    with ExitStack() as stack:
+        targets = {
+            settings.profile: stack.enter_context(target(settings, streams, spinner))
+            for settings in pool.members
+            if not (settings.is_local and pool.is_pool)
+        }
+        opened: dict[int, Caller] = {}
+
+        def caller_of(member: int) -> "Caller":
+            if member not in opened:
+                settings = pool.members[member]
+                if settings.profile not in targets:  # the embedded model, which takes its time to start
+                    targets[settings.profile] = stack.enter_context(target(settings, streams, spinner))
+                made = _caller(settings, targets[settings.profile], streams, spinner)
+                opened[member] = stack.enter_context(made)
+            return opened[member]
+
+        yield Failover(len(pool.members), caller_of, lambda passed: _show_pass(passed, pool, streams, spinner))
+
+
+def _caller(settings: Settings, found: tuple[Endpoint, "Credentials"], streams: Streams, spinner: Spinner) -> "Caller":
     from completions_cli.client.caller import Caller
 
-    with (
-        target(settings, streams, spinner) as (endpoint, credentials),
-        Caller(
-            configuration.service(settings, endpoint),
-            credentials,
-            configuration.connection(settings),
-            configuration.policy(settings),
-            trace=trace(streams),
-            on_wait=lambda wait: _show_wait(wait, streams, spinner),
-        ) as opened,
-    ):
-        streams.stderr.mask = opened.mask.text
-        yield opened
+    endpoint, credentials = found
+    made = Caller(
+        configuration.service(settings, endpoint),
+        credentials,
+        configuration.connection(settings),
+        configuration.policy(settings),
+        trace=trace(streams),
+        on_wait=lambda wait: _show_wait(wait, streams, spinner),
+    )
+    hide = streams.stderr.mask
+    streams.stderr.mask = lambda text: made.mask.text(hide(text))
+    return made
 
 
 def _weights(streams: Streams, spinner: Spinner, store: "Store") -> Path:
@@ -222,10 +253,25 @@ def trace(streams: Streams) -> Trace | None:
 
 
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:
-    status = f"{wait.error.status}: " if isinstance(wait.error, ServiceError) else ""
+    then = f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
+    with _aside(spinner):
+        streams.stderr.note(f"note: {_said(wait.error)}; {then}")
+
+
+def _show_pass(passed: "Passed", pool: Pool, streams: Streams, spinner: Spinner) -> None:
+    was, following = pool.members[passed.member].profile, pool.members[passed.following].profile
+    with _aside(spinner):
+        streams.stderr.note(f"note: {was} did not answer: {_said(passed.error)}; trying {following}")
+
+
+def _said(error: CompletionsError) -> str:
+    status = f"{error.status}: " if isinstance(error, ServiceError) else ""
+    return f"{status}{error.message.rstrip('.')}"
+
+
+@contextmanager
+def _aside(spinner: Spinner) -> Iterator[None]:
+    """Have no spinner turn while something is said."""
     spinner.stop()
-    streams.stderr.note(
-        f"note: {status}{wait.error.message.rstrip('.')}; "
-        f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
-    )
+    yield
     spinner.start()

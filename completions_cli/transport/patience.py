@@ -11,16 +11,22 @@ class Patience:
     """Bounds every wait of one call: `timeout` seconds of silence, `deadline` seconds in all.
 
     What counts as a sound is for the caller to say, by `heard()`: a byte trickling in is not
-    enough in a stream, where comments keep the connection alive and nothing else.
+    enough in a stream, where comments keep the connection alive and nothing else. `spent` seconds of the deadline have
+    passed already.
     """
 
     def __init__(
-        self, timeout: float | None, deadline: float | None, clock: Callable[[], float] = time.monotonic
+        self,
+        timeout: float | None,
+        deadline: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        spent: float = 0.0,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
         self._deadline = deadline
-        self._ends = None if deadline is None else clock() + deadline
+        self._ends = None if deadline is None else clock() + deadline - spent
         self._heard = clock()
         self._lingers: float | None = None  # until then, where nothing more is needed
         self.server = "server"  # as messages name it; whoever sends says who it is

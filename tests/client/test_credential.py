@@ -72,7 +72,7 @@ def test_an_identity_that_is_refused_for_good(scripted_server: ScriptedServer) -
 def test_the_scope_is_the_endpoints_own() -> None:
     issuer = Issuer()
     client = Client("https://name.region.inference.ml.azure.com/score", credential=issuer)
-    assert client._settings.values["auth"] == "entra"
+    assert client._settings[0].values["auth"] == "entra"
     with pytest.raises(ConfigError, match="is not known") as unknown:
         Client("https://far.example", credential=issuer)
     assert unknown.value.hint == "Give the scope of its tokens."

@@ -1,0 +1,35 @@
+"""Calls to the first member of a pool that answers. One profile is a pool of one."""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+
+from completions_cli.client.caller import Caller
+from completions_cli.client.turns import Order, Passed, shows
+from completions_cli.errors import CompletionsError
+from completions_cli.models import Chunk, CompletionRequest, Finished
+
+
+class Failover:
+    """Asks the `count` members of a pool in turn. `caller_of` opens the caller of one when it is needed."""
+
+    def __init__(self, count: int, caller_of: Callable[[int], Caller], on_pass: Callable[[Passed], None]) -> None:
+        self.caller_of = caller_of
+        self._on_pass = on_pass
+        self._order = Order(count)
+
+    def events(self, requests: Sequence[Sequence[CompletionRequest]]) -> Generator[Chunk | Finished]:
+        """Yield what `Caller.events` yields, of the first member that answers; `requests` are what each is asked."""
+        turns, began = self._order.turns(), time.monotonic()
+        while True:
+            member, has_text = turns.member, False
+            asked, spent = requests[member], time.monotonic() - began
+            try:
+                for event in self.caller_of(member).events(*asked, is_patient=turns.is_patient, spent=spent):
+                    has_text = has_text or shows(event)
+                    yield event
+            except CompletionsError as error:
+                self._order.failed(member)
+                turns.after(error, has_text=has_text)
+                self._on_pass(Passed(member, error, turns.member))
+            else:
+                return
