@@ -202,9 +202,10 @@ def test_every_link_leads_somewhere() -> None:
     assert not [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()]
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    readme = PAGES[0].read_text(encoding="utf-8")
+def test_every_page_is_linked_from_the_readme_and_the_index() -> None:
+    readme, index = (page.read_text(encoding="utf-8") for page in (PAGES[0], ROOT / "docs" / "index.md"))
     assert not [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in readme]
+    assert not [page.name for page in PAGES[1:] if page.name != "index.md" and f"]({page.name})" not in index]
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("python") if "subprocess" in block.text], ids=named)
