@@ -195,3 +195,49 @@ def test_the_options_of_a_connection_are_those_of_a_call(cli: Cli, scripted_serv
     assert f"Run: export COMPLETIONS_ENDPOINT={scripted_server.url}/v1" in result.text
     assert b"x-team: blue" in scripted_server.requests[0]
     assert b'"model":"m"' in scripted_server.requests[0]
+
+
+def parameters(cli: Cli, server: EmulatorProcess, *args: str) -> dict[str, str]:
+    """Ask what a server makes of parameters."""
+    cli.service(server.url, KEY)
+    result = cli.run("config", "doctor", "--probe-parameters", "--json", *args)
+    assert result.code == 0, result.stderr
+    found = states(result)
+    return {name: found[name] for name in [*found][[*found].index("probe") + 1 :]}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), {"n": "kept", "echo": "kept", "logprobs": "kept", "seed": "kept", "token ids": "kept"}),
+        (
+            ("--behaviour", "managed"),
+            {"n": "kept", "several prompts": "refused", "token ids": "refused", "response_format": "ignored"},
+        ),
+        (("--fault", "n-ignored"), {"n": "ignored", "echo": "kept"}),
+        (("--fault", "echo-ignored"), {"echo": "ignored", "echo and logprobs": "ignored", "logprobs": "kept"}),
+        (("--fault", "logprobs-ignored"), {"logprobs": "ignored", "echo and logprobs": "ignored"}),
+        (("--fault", "stop-ignored"), {"stop": "ignored"}),
+        (("--fault", "pack-joined"), {"several prompts": "ignored", "n": "kept"}),
+    ],
+)
+def test_a_probe_of_parameters_tells_kept_from_ignored_and_refused(
+    options: tuple[str, ...], expected: dict[str, str], cli: Cli, emulator: Callable[..., EmulatorProcess]
+) -> None:
+    server = emulator("--key", KEY, *options)
+    found = parameters(cli, server)
+    assert found.items() >= expected.items()
+    assert len(found) == 11
+    assert len(server.log()) == 12
+
+
+def test_what_stands_in_the_way_of_all_requests_ends_a_probe_of_parameters(
+    cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    plain = response(b'{"choices":[{"index":0,"text":" a","finish_reason":"length"}]}')
+    scripted_server.play([b""], [plain], [plain], [response(b"{}", "401 X")])  # the first tries the port alone
+    result = cli.service(scripted_server.url, KEY).run("config", "doctor", "--probe-parameters", "--json")
+    assert result.code == 4
+    found = states(result)
+    assert (found["probe"], found["n"], found["parameters"]) == ("ok", "ignored", "failed")
+    assert len(scripted_server.requests) == 3

@@ -1,8 +1,8 @@
 """`completions config doctor`: what is configured, whether it can work, and what to type where it cannot."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from dataclasses import replace
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -11,37 +11,23 @@ from completions_cli.api.endpoint import Endpoint
 from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
+from completions_cli.commands.config.findings import Finding, failed
 from completions_cli.commands.option_groups import with_options
 from completions_cli.commands.options import CommonOptions, ConnectionOptions, JsonOptions
-from completions_cli.errors import CompletionsError, ConfigError, ServiceError
+from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.installation import install
-from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, proxies
 from completions_cli.settings.pool import resolve_pool
-from completions_cli.settings.resolve import KeySource, Settings
+from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
 
-if TYPE_CHECKING:
-    from completions_cli.commands.config.remedies import Situation
-    from completions_cli.settings.table import Values
 
-_PROMPT = "Hello"
+class _Probes(NamedTuple):
+    """Which requests to send."""
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check. `error` is what a call would have failed with."""
-
-    check: str
-    state: Literal["ok", "note", "failed", "skipped"]
-    message: str
-    error: CompletionsError | None = None
-
-
-def failed(check: str, error: CompletionsError) -> Finding:
-    """Make the finding of a check that failed."""
-    return Finding(check, "failed", error.message, error)
+    probe: bool
+    parameters: bool
 
 
 @with_options
@@ -51,10 +37,18 @@ def doctor(
     common: CommonOptions,
     *,
     probe: Annotated[bool, typer.Option("--probe", help="Send a request for one token, too.")] = False,
+    probe_parameters: Annotated[
+        bool,
+        typer.Option(
+            "--probe-parameters",
+            help="Send up to 12 such requests and show which parameters the server keeps, ignores or refuses.",
+        ),
+    ] = False,
     as_json: JsonOptions,
 ) -> None:
     """Check the configuration, the way to the endpoint and the key; exits with the code of what is wrong."""
-    findings = list(_findings(connection, common, streams, probe=probe))
+    wanted = _Probes(probe=probe or probe_parameters, parameters=probe_parameters)
+    findings = list(_findings(connection, common, streams, wanted))
     _show(findings, streams, as_json=as_json.json)
     wrong = next((finding.error for finding in findings if finding.error is not None), None)
     if wrong is not None:
@@ -62,7 +56,7 @@ def doctor(
 
 
 def _findings(
-    connection: ConnectionOptions, common: CommonOptions, streams: Streams, *, probe: bool
+    connection: ConnectionOptions, common: CommonOptions, streams: Streams, probes: "_Probes"
 ) -> Iterator[Finding]:
     """Check one thing after another; what depends on something broken is not tried."""
     try:
@@ -80,26 +74,30 @@ def _findings(
     for note in resolution.unused(pool):
         yield Finding("variables", "note", note)
     for settings in pool.members:
-        found = _of_endpoint(settings, streams, probe=probe)
+        found = _of_endpoint(settings, streams, probes)
         yield from (replace(one, check=f"{settings.profile}: {one.check}") for one in found) if pool.is_pool else found
 
 
-def _of_endpoint(settings: Settings, streams: Streams, *, probe: bool) -> Iterator[Finding]:
+def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes") -> Iterator[Finding]:
     """Check an endpoint, the way to it, and what signs in there."""
     if settings.endpoint is None:
         yield Finding("endpoint", "ok", "the embedded model; `completions local status` tells more")
         broken = False
     else:
         kind = endpoint_kind.of(settings.endpoint)
-        state: Literal["ok", "note"] = "note" if kind.advice else "ok"
+        state = "note" if kind.advice else "ok"
         yield Finding(
             "endpoint", state, f"{settings.endpoint.url}, {kind.name}" + (f". {kind.advice}" if kind.advice else "")
         )
         checks = [*_key(settings, settings.endpoint, streams), *_way(settings, settings.endpoint)]
         yield from checks
         broken = any(finding.state == "failed" for finding in checks)
-    if probe:
-        yield Finding("probe", "skipped", "not with what is broken above") if broken else _probe(settings, streams)
+    if broken and probes.probe:
+        yield Finding("probe", "skipped", "not with what is broken above")
+    elif probes.probe:
+        from completions_cli.commands.config import probing
+
+        yield from probing.probe(settings, streams, parameters=probes.parameters)
 
 
 def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[Finding]:
@@ -137,12 +135,12 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
 def _check_encryption(settings: Settings, endpoint: Endpoint) -> None:
     """Check that a key may be sent there; where it may not, say what to type. Raises ConfigError."""
     from completions_cli.auth.credentials import refuse_plain_http
-    from completions_cli.commands.config.remedies import unencrypted
+    from completions_cli.commands.config.remedies import situation, unencrypted
 
     try:
         refuse_plain_http(endpoint)
     except ConfigError as error:
-        tried = _situation(settings, endpoint)
+        tried = situation(settings, endpoint)
         error.hint = unencrypted(settings.values["endpoint"] or "", settings.sources["endpoint"], tried)
         raise
 
@@ -193,49 +191,6 @@ def _way(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
         return
     until = f", certificate valid until {found.expires}" if found.expires else ""
     yield Finding(name, "ok", f"{found.version}{until}" if found.version else "open, unencrypted on this machine")
-
-
-def _probe(settings: Settings, streams: Streams) -> Finding:
-    """Ask for one token, once."""
-    from completions_cli.render.spinner import Spinner
-
-    once = replace(settings, values=cast("Values", {**settings.values, "retries": 0}))
-    request = CompletionRequest(_PROMPT, {"max_tokens": 1}, model=settings.values["model"])
-    spinner = Spinner("asking for a token", streams.stderr, color=streams.color(streams.stderr))
-    try:
-        with spinner.turning(), resolution.caller(once, streams, spinner) as caller:
-            finished = next(event for event in caller.events(request) if isinstance(event, Finished))
-    except CompletionsError as error:
-        if isinstance(error, ServiceError) and settings.endpoint is not None:
-            error.hint = _remedy(error, settings, settings.endpoint, streams) or error.hint
-        status = f"{error.status}: " if isinstance(error, ServiceError) else ""
-        return Finding("probe", "failed", f"{status}{error.message}", error)
-    return Finding("probe", "ok", f"answered in {finished.latency:.2f} s")
-
-
-def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
-    from completions_cli.auth import keys
-    from completions_cli.auth.keyring_store import KeyringStore
-    from completions_cli.commands.config.remedies import remedy
-
-    keyring = KeyringStore(streams.environ)
-    used = (source for source in settings.key_sources if key.is_usable(keys.status(source, streams.environ, keyring)))
-    return remedy(error, _situation(settings, endpoint, next(used, None)))
-
-
-def _situation(settings: Settings, endpoint: Endpoint, source: KeySource | None = None) -> "Situation":
-    from completions_cli.commands.config.remedies import Situation
-
-    values = settings.values
-    return Situation(
-        endpoint=endpoint,
-        profile=settings.profile,
-        auth=values["auth"],
-        api_version=values["api_version"],
-        deployment=values["deployment"],
-        key_source=source.name if source else None,
-        scope=values["scope"] or endpoint_kind.of(endpoint).scope,
-    )
 
 
 def _show(findings: list[Finding], streams: Streams, *, as_json: bool) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
 from completions_cli.errors import AuthError, NotFoundError, ServiceError
+from completions_cli.settings import endpoint_kind
+from completions_cli.settings.resolve import KeySource, Settings
 from completions_cli.settings.table import SETTINGS
 
 _ROLE_MISSING = (
@@ -25,6 +27,20 @@ class Situation:
     deployment: str | None = None
     key_source: str | None = None
     scope: str | None = None
+
+
+def situation(settings: Settings, endpoint: Endpoint, source: KeySource | None = None) -> Situation:
+    """Return what a call with these settings tries, with a key from this source."""
+    values = settings.values
+    return Situation(
+        endpoint=endpoint,
+        profile=settings.profile,
+        auth=values["auth"],
+        api_version=values["api_version"],
+        deployment=values["deployment"],
+        key_source=source.name if source else None,
+        scope=values["scope"] or endpoint_kind.of(endpoint).scope,
+    )
 
 
 def remedy(error: ServiceError, tried: Situation) -> str | None:
