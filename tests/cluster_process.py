@@ -4,7 +4,9 @@ Run as a script it starts one and prints its address; imported it starts that sc
 """
 
 import contextlib
+import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -73,16 +75,24 @@ class ClusterProcess:
         """Count the processes whose title begins so."""
         return len(self._titled(title))
 
+    def pretend(self, version: str) -> None:
+        """Have the cluster say that it was started by another version of Ray."""
+        self._command(b"version " + version.encode())
+
+    def raylet_port(self) -> int:
+        """Return a port of the cluster that is not the one to join it at."""
+        return int(self._command(b"port"))
+
     def say(self) -> None:
         """Have Ray print a line on all its drivers."""
         self._command(b"say")
 
-    def _command(self, word: bytes) -> None:
+    def _command(self, word: bytes) -> bytes:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(word + b"\n")
         self.process.stdin.flush()
-        self.process.stdout.readline()
+        return self.process.stdout.readline()
 
     def stop(self) -> None:
         """End it."""
@@ -165,6 +175,14 @@ def _main() -> None:
         elif line.strip() == "drain":
             ends = time.time_ns() // 10**6 + 60_000  # noqa: TID251 - a date, as Ray wants it
             GcsClient(address=cluster.address).drain_node(nodes.pop().node_id, 2, "spot", ends)  # 2: preemption
+        elif line.startswith("version"):
+            metadata = {"ray_version": line.split()[1], "python_version": platform.python_version()}
+            gcs = GcsClient(address=cluster.address)
+            gcs.internal_kv_put(b"CLUSTER_METADATA", json.dumps(metadata).encode(), True, b"cluster")
+        elif line.strip() == "port":
+            port = next(node["NodeManagerPort"] for node in cluster.global_state.node_table())
+            print(port, flush=True)  # noqa: T201 - the same
+            continue
         elif line.strip() == "say":
             publish_error_to_driver("told", "Ray says this on every driver", GcsClient(address=cluster.address))
         print("done", flush=True)  # noqa: T201 - the same

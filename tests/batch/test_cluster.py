@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,23 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
 
 
+def test_what_cannot_be_joined_is_said_within_seconds(joined: Joined, rows: Rows, tmp_path: Path) -> None:
+    cluster, args = joined.cluster, (rows(2), "-o", tmp_path / "out")
+    joined.cli.service("http://127.0.0.1:9")
+    joined.cli.env["RAY_AUTH_TOKEN"] = "f" * 64
+    refused = joined.run(*args)
+    assert (refused.code, "does not take our token" in refused.stderr) == (10, True), refused.stderr
+    joined.cli.env["RAY_AUTH_TOKEN"] = TOKEN
+    at_raylet = f"{cluster.address.rpartition(':')[0]}:{cluster.raylet_port()}"
+    elsewhere = batch(joined.cli, *args, "--engine", "ray", "--address", at_raylet)
+    assert (elsewhere.code, at_raylet in elsewhere.stderr) == (10, True), elsewhere.stderr
+    cluster.pretend("1.0.0")
+    other = joined.run(*args)
+    cluster.pretend(version("ray"))
+    assert (other.code, "Ray: 1.0.0" in other.stderr) == (3, True), other.stderr
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
 def test_nothing_that_ray_prints_is_seen(joined: Joined, emulator: Start, rows: Rows, tmp_path: Path) -> None:
     server = emulator("--latency", "0.1")
     joined.cli.service(server.url)
@@ -176,26 +194,31 @@ def test_nothing_that_ray_prints_is_seen(joined: Joined, emulator: Start, rows: 
 
 
 ENDING_TURNS = int(os.environ.get("COMPLETIONS_TEST_ENDINGS", "0"))  # by hand, see docs/testing.md
-ENDINGS = {
-    "auth": ("--fault", "401"),
-    "errors": ("--fault", "400-filter:0.5"),
-    "signal": ("--latency", "0.3"),
+ENDINGS = {  # what the emulator is told, what the run is told, and the exit code
+    "auth": (("--fault", "401"), (), 4),
+    "errors": (("--fault", "400-filter:0.5"), (), 14),
+    "budget": (("--latency", "0.05"), ("-M", "8", "--max-tokens-total", "4000"), 14),
+    "outage": (("--fault", "500"), ("--retries", "1"), 14),
+    "signal": (("--latency", "0.3"), (), 143),
+    "gone": (("--latency", "0.3"), (), -signal.SIGKILL),
 }
 
 
 @pytest.mark.parametrize("turn", range(ENDING_TURNS or 1))
-@pytest.mark.parametrize("ending", ENDINGS if ENDING_TURNS else ["auth", "signal"])
+@pytest.mark.parametrize("ending", ENDINGS if ENDING_TURNS else ["auth", "signal", "gone"])
 def test_a_run_that_should_end_ends(
     ending: str, turn: int, joined: Joined, emulator: Start, rows: Rows, tmp_path: Path
 ) -> None:
-    server = emulator(*ENDINGS[ending])
+    faults, options, code = ENDINGS[ending]
+    server = emulator(*faults)
     joined.cli.service(server.url)
-    driver = joined.start(rows(20_000), "-o", tmp_path / "out", "-j", "40", "--max-errors", "5")
-    if ending == "signal":
+    driver = joined.start(rows(20_000), "-o", tmp_path / "out", "-j", "40", "--max-errors", "5", *options)
+    if code < 0 or ending == "signal":
         until(lambda: len(server.log()) > 20 * (turn + 1))
-        driver.send_signal(signal.SIGTERM)
+        driver.send_signal(signal.SIGKILL if code < 0 else signal.SIGTERM)
     _, stderr = driver.communicate(timeout=_TIME_LIMIT)
-    assert driver.returncode == {"auth": 4, "errors": 14, "signal": 143}[ending], stderr
+    assert driver.returncode == code, stderr
+    until(lambda: not joined.cluster.count("ray::_Asker"))
     asked = len(server.log())
-    assert asked < 2000
+    assert asked < 20 * turn + 2000
     assert len({record["row"] for record in part_records(tmp_path / "out")}) == len(part_records(tmp_path / "out"))

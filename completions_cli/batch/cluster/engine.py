@@ -122,6 +122,11 @@ def _connecting(address: str | None) -> Iterator[None]:
             raise ConfigError(
                 f"the cluster has other versions: {words}", hint="Install the same Ray and Python on all machines."
             ) from None
+        if "AuthenticationError" in str(error.__cause__):
+            raise NetworkError(
+                f"the Ray cluster at {address} does not take our token",
+                hint="Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or ~/.ray/auth_token) to that of the cluster.",
+            ) from None
         raise NetworkError(
             f"no Ray cluster at {address or 'this machine'}: {words}",
             hint="--address HOST:PORT of the head node, or auto on a machine of the cluster.",

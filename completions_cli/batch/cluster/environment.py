@@ -17,6 +17,7 @@ _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
 _CONNECT_SECONDS = 10.0
+_CONNECT_TRIES = "8"  # of Ray, a second or two each, once something like it is known to listen
 _SETTINGS = b"\x04"
 _FRAME_HEADER = 9  # bytes
 _HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
@@ -87,6 +88,7 @@ def environment(*, is_local: bool, places: Iterable[str] = ()) -> Iterator[None]
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not is_local:
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", _CONNECT_TRIES)
         yield
         return
     os.environ.pop("RAY_ADDRESS", None)  # empty, or it would have been joined

@@ -20,7 +20,7 @@ class PartTable(Mapping[int, PartEntry]):
         self._entries: dict[int, PartEntry] = {}
         self.rows = self.ok = self.worth_retrying = 0
         self._failed, self._models, self._reasons, self._ignored = (Counter[str]() for _ in range(4))
-        self.examples: dict[str, tuple[int, str]] = {}
+        self._examples: dict[str, tuple[int, tuple[int, str]]] = {}  # and the part that each is in
 
     def __getitem__(self, part: int) -> PartEntry:
         return self._entries[part]
@@ -34,22 +34,25 @@ class PartTable(Mapping[int, PartEntry]):
     def put(self, part: int, entry: PartEntry) -> None:
         """Record what a part holds now."""
         self.drop(part)
+        for kind, example in entry.examples.items():
+            self._examples.setdefault(kind, (part, example))
         self._entries[part] = entry = _compact(entry)
         self._add(entry, 1)
-        for kind, example in entry.examples.items():
-            self.examples.setdefault(kind, example)
 
     def drop(self, part: int) -> None:
         """Forget a part."""
         if (entry := self._entries.pop(part, None)) is not None:
             self._add(entry, -1)
-            for kind, example in entry.examples.items():
-                if self.examples.get(kind) == example:
-                    del self.examples[kind]
+            self._examples = {kind: found for kind, found in self._examples.items() if found[0] != part}
 
     def again(self, retry: Retry | None) -> int:
         """Count the rows that are sent again though they are there."""
         return {None: 0, "all": self.rows - self.ok, "retryable": self.worth_retrying}[retry]
+
+    @property
+    def examples(self) -> dict[str, tuple[int, str]]:
+        """One failure of a kind: its row and its message."""
+        return {kind: example for kind, (_, example) in self._examples.items()}
 
     @property
     def failed(self) -> Counter[str]:
@@ -87,14 +90,14 @@ class PartTable(Mapping[int, PartEntry]):
 
 
 def _compact(entry: PartEntry) -> PartEntry:
-    """Share what many entries have in common: a run may have 20,000 of them."""
+    """Leave out examples, and share what entries have in common: a run may have 20,000 of them."""
     return replace(
         entry,
         failed=_shared(entry.failed),
         models=_shared(entry.models),
         finish_reasons=_shared(entry.finish_reasons),
         ignored=_shared(entry.ignored),
-        examples=entry.examples or _NO_EXAMPLES,
+        examples=_NO_EXAMPLES,
     )
 
 
