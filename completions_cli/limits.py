@@ -19,6 +19,9 @@ FIELD_CHARACTERS = 16 * MIB  # of any field of an answer but its text
 
 URL_CHARACTERS = 8 * KIB  # typed, configured, or in a Location
 
+NAME_CHARACTERS = 200  # of a model or a finish reason where it is counted or told; OUTPUT has all of it
+NAMES = 300  # that are told apart
+
 # Figures in answers.
 TOKEN_COUNT = 2**63 - 1  # what floats and printing can hold; one of more counts as none
 TOKEN_LIFE_SECONDS = 86_400.0

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ from completions_cli.api.sse import EventDecoder
 from completions_cli.api.urls import UrlError
 from completions_cli.auth import entra, key_command, keyring_store, keys
 from completions_cli.auth.secret import Secret
-from completions_cli.batch import entry, locking, output_lines, run_file
+from completions_cli.batch import entry, locking, output_lines, recovery, run_file
 from completions_cli.batch.inputs.json_array import elements
 from completions_cli.batch.inputs.text_lines import lines
+from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.commands import lazy
 from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError, UsageError
 from completions_cli.main import app
-from completions_cli.models import CompletionRequest
+from completions_cli.models import CompletionRequest, Finished
+from completions_cli.render import usage
 from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import KeySource
 from completions_cli.settings.table import SETTINGS
@@ -180,10 +183,25 @@ def url() -> None:
         urls.parse("https://x/").joined("/" * 10**6)
 
 
+def names() -> None:
+    counts: Counter[str] = Counter()
+    told: list[str] = []
+    watch = ModelWatch(warn=told.append)
+    for number in range(3 * limits.NAMES):
+        name = f"{number} {'x' * limits.MIB}"
+        recovery.tally(counts, name)
+        watch.accept(name[: limits.NAME_CHARACTERS])
+    assert len(counts) == limits.NAMES + 1
+    assert max(map(len, counts)) <= limits.NAME_CHARACTERS
+    assert len(watch.recorded) == limits.NAMES
+    assert max(map(len, told)) < 10 * limits.NAME_CHARACTERS
+    assert len(usage.line(Finished({0: "x" * limits.MIB}, None, request_id="y" * limits.MIB))) < 1000
+
+
 def token_count() -> None:
     for count in (limits.TOKEN_COUNT + 1, 10**30, -(10**30), 1e30, "12", None, [1]):
-        usage = {"prompt_tokens": count, "completion_tokens": 1, "total_tokens": count}
-        answer = {"choices": [{"index": 0, "text": "x", "finish_reason": "stop"}], "usage": usage}
+        counted = {"prompt_tokens": count, "completion_tokens": 1, "total_tokens": count}
+        answer = {"choices": [{"index": 0, "text": "x", "finish_reason": "stop"}], "usage": counted}
         whole = document.read(json.dumps(answer).encode())
         assert whole.usage is None or whole.usage.prompt_tokens is None
 
@@ -300,6 +318,8 @@ ATTACKS: dict[str, Callable[..., None]] = {
     "DECOMPRESSED_STEP_BYTES": decompressed_step,
     "FIELD_CHARACTERS": field,
     "URL_CHARACTERS": url,
+    "NAME_CHARACTERS": names,
+    "NAMES": names,
     "TOKEN_COUNT": token_count,
     "TOKEN_LIFE_SECONDS": token_life,
     "CHOICES": choices,

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
+from completions_cli import limits
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import UsageError
 
 _MOST_WARNINGS = 5
+_MOST_LISTED = 5
 
 
 class ModelWatch:
@@ -30,6 +32,7 @@ class ModelWatch:
         model = outcome.model
         if outcome.error is not None or outcome.row.model is not None or not isinstance(model, str) or not model:
             return None
+        model = model[: limits.NAME_CHARACTERS]
         if model not in self.recorded:
             if not self._is_settled and model not in self._seen:
                 return Ending("model", self._error(model))
@@ -39,6 +42,8 @@ class ModelWatch:
     def accept(self, model: str) -> None:
         """Record a model whose answers this run records, here or elsewhere: from now on others may follow."""
         self._is_settled = True
+        if len(self._seen) >= limits.NAMES:  # no server has so many
+            return
         self.recorded[model] = None
         if model not in self._seen:
             self._tell(model)
@@ -47,10 +52,17 @@ class ModelWatch:
     def _tell(self, model: str) -> None:
         if self._seen and self._warn is not None and self._warnings < _MOST_WARNINGS:
             self._warnings += 1
-            self._warn(f"warning: the model {model} answers now; answers before came from {', '.join(self._seen)}")
+            self._warn(f"warning: the model {model} answers now; answers before came from {_listed(self._seen)}")
 
     def _error(self, model: str) -> UsageError:
         return UsageError(
-            f"the answers come from the model {model}, those in OUTPUT from {', '.join(sorted(self._earlier))}",
+            f"the answers come from the model {model}, those in OUTPUT from {_listed(sorted(self._earlier))}",
             hint="Nothing was recorded. --mixed-models resumes all the same; --overwrite starts over.",
         )
+
+
+def _listed(models: Iterable[str]) -> str:
+    """List models for a sentence."""
+    names = list(models)
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} others" if more > 0 else "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from completions_cli import limits
 from completions_cli.batch import output_lines
 from completions_cli.batch.entry import UNKNOWN, Entry
 from completions_cli.batch.journal import Journal
@@ -22,7 +23,6 @@ from completions_cli.models import Json
 
 Retry = Literal["all", "retryable"]  # failures to ask again
 _MOST_KINDS = 64
-_MOST_NAMES = 300
 _OTHER = "other"
 _NOTHING = frozenset[int]()
 
@@ -33,9 +33,9 @@ def asks_again(entry: Entry, retry: Retry | None) -> bool:
 
 
 def tally(counts: Counter[str], name: Json, times: int = 1) -> None:
-    """Count a name that a server gave; of more than some hundred, which no reader wants, the rest is `other`."""
-    known = name if name and type(name) is str else UNKNOWN
-    counts[known if known in counts or len(counts) < _MOST_NAMES else _OTHER] += times
+    """Count a name that a server gave, cut; of more than some hundred, which no reader wants, the rest is `other`."""
+    known = name[: limits.NAME_CHARACTERS] if name and type(name) is str else UNKNOWN
+    counts[known if known in counts or len(counts) < limits.NAMES else _OTHER] += times
 
 
 def _together(counts: Counter[str], more: Counter[str]) -> Counter[str]:

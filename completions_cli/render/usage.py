@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from completions_cli import limits
 from completions_cli.models import Finished
 
 # Of the reference, then those met elsewhere: servers may have others. The last is ours, for an answer without any.
@@ -78,4 +79,4 @@ def notes(finished: Finished) -> list[str]:
 
 def _word(text: str) -> str:
     """Keep what a server said in one word: it must not look like another key or another line."""
-    return "_".join(text.split())
+    return "_".join(text[: limits.NAME_CHARACTERS].split())
