@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from completions_cli.api import infill, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import model_names, prompt_source, resolution, typed_text
-from completions_cli.commands.options import CallOptions, PromptOptions
+from completions_cli.commands.options import CallOptions, OutputOptions, PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
@@ -42,7 +42,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     settings = pool.first
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source, text)
-    asked = [_request(text, member, streaming=streaming) for member in pool.members]
+    asked = [_request(text, member, output, streaming=streaming) for member in pool.members]
     requests = [
         sampling.expand(
             infill.spelled(request, member.values["infill"]), output.samples, streams_arrays=member.is_local
@@ -60,6 +60,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         separator=separator,
         echo=answer.echo_of(asked[0].prompt, samples) if output.echo else None,
         choices=asked[0].prompt_count * samples,
+        tokens=_tokens(output, streams),
     )
     with ExitStack() as stack:
         spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
@@ -73,6 +74,10 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
             if not pool.is_pool:
                 model_names.advise(error, settings, callers.caller_of(0))
             raise
+    if shape.tokens == "colored" and streams.stderr.can_draw and not streams.stderr.quiet:
+        from completions_cli.render import tokens
+
+        streams.stderr.raw(f"{tokens.legend()}\n")
     _tell(streams, finished, wanted=output.usage)
     if finished.ignored:
         streams.stderr.note(f"warning: the server ignored: {', '.join(finished.ignored)}")
@@ -96,6 +101,14 @@ def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
     return frozenset(reasons)
 
 
+def _tokens(output: OutputOptions, streams: Streams) -> Literal["colored", "lines"] | None:
+    """Return how the tokens of an answer are shown: in colours only where they are seen."""
+    if not output.show_logprobs:
+        return None
+    on_stdout = output.output in (None, "-")
+    return "colored" if on_stdout and streams.stdout.can_draw and streams.color(streams.stdout) else "lines"
+
+
 def _source(prompts: PromptOptions, streams: Streams) -> PromptSource:
     from completions_cli.commands import editor
 
@@ -117,12 +130,12 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Pr
         )
 
 
-def _request(prompt: Prompt | None, settings: Settings, *, streaming: bool) -> CompletionRequest:
+def _request(prompt: Prompt | None, settings: Settings, output: OutputOptions, *, streaming: bool) -> CompletionRequest:
     return CompletionRequest(
         # llama.cpp refuses what the reference allows: no prompt at all.
         prompt=sampling.NEW_DOCUMENT if prompt is None and settings.is_local else prompt,
         parameters=settings.parameters,
-        extra=settings.extra,
+        extra={"logprobs": 1, **settings.extra} if output.show_logprobs else settings.extra,
         model=settings.values["model"],
         stream=streaming,
     )

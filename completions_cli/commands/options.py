@@ -306,6 +306,13 @@ class OutputOptions:
     ] = "\\n"
     echo: Annotated[bool, _output("--echo", help="Print the prompt before its completion.")] = False
     usage: Annotated[bool, _output("--usage", "-u", help="Print tokens, finish reason and times on stderr.")] = False
+    show_logprobs: Annotated[
+        bool,
+        _output(
+            "--show-logprobs",
+            help="Show the log-probability of each token: as colours on a terminal, a line per token in a pipe.",
+        ),
+    ] = False
     fail_on: Annotated[
         str | None,
         _output(

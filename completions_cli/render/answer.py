@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
@@ -16,7 +16,10 @@ from completions_cli.streams import visible, visible_json
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How an answer is to look. `echo` is the prompt of each choice by index, or None."""
+    """How an answer is to look. `echo` is the prompt of each choice by index, or None.
+
+    `tokens` shows the log-probability of each token of a text, in colours or on a line; None shows none.
+    """
 
     format: str = "text"
     streaming: bool = False
@@ -24,6 +27,7 @@ class AnswerOptions:
     separator: str = "\n"
     echo: Callable[[int], str] | None = None
     choices: int = 1
+    tokens: Literal["colored", "lines"] | None = None
 
 
 class Renderer(Protocol):
@@ -45,16 +49,23 @@ def renderer(options: AnswerOptions, destination: Destination) -> Renderer:
         return _Json(destination)
     if options.format == "jsonl":
         return _ChunkLines(destination) if options.streaming else _ChoiceLines(destination)
-    return _Text(options, destination)
+    if options.tokens is None:
+        return _Text(options, destination)
+    from completions_cli.render.tokens import Tokens
+
+    return Tokens(_Text(options, destination, is_safe=options.tokens == "colored"), color=options.tokens == "colored")
 
 
 class _Text:
-    """Text as received. One choice at a time is shown as it comes, the others wait for their turn."""
+    """Text as received. One choice at a time is shown as it comes, the others wait for their turn.
 
-    def __init__(self, options: AnswerOptions, destination: Destination) -> None:
+    Unless it `is_safe`, nothing in it drives a terminal.
+    """
+
+    def __init__(self, options: AnswerOptions, destination: Destination, *, is_safe: bool = False) -> None:
         self._options = options
         self._destination = destination
-        self._show: Callable[[str], str] = visible if destination.is_terminal else str
+        self._show: Callable[[str], str] = visible if destination.is_terminal and not is_safe else str
         self._current: int | None = None
         self._waiting: dict[int, list[str]] = {}
         self._begun: set[int] = set()
