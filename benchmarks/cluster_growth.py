@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.cluster import COMMAND, QUIET, TOKEN, lines
-from completions_cli.batch.cluster import inputs
+from completions_cli.batch.cluster import inputs, stretches
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.recipe import PLAIN
@@ -107,7 +107,7 @@ def read_once(folder: Path, rows: int) -> None:
     plan = Partition(files, [inputs.count(file) for file in files], Selection(), part_rows(rows))
     wanted = {part for part, _ in plan.parts()}
     before, began = read_so_far(), time.process_time()
-    found = sum(len(block.rows) for stretch in plan.stretches(wanted, PLAIN) for block in inputs.blocks(stretch))
+    found = sum(len(block.rows) for stretch in plan.stretches(wanted, PLAIN) for block in stretches.blocks(stretch))
     seconds, read = time.process_time() - began, read_so_far() - before
     print(f"one row group of {found} rows: {read / path.stat().st_size:.2f} of its bytes read, {seconds:.1f} s of CPU")
 

@@ -105,14 +105,8 @@ def prepare(
     now = replace(now, all_runs=earlier.all_runs)
     if is_grown:
         now.write(beside)
-    notes = [_growth(earlier, now)] if is_grown else []
+    notes = [now.growth(earlier)] if is_grown else []
     return Workspace(now, found, journal, [*notes, *now.notes(earlier, output), *found.notes(output)])
-
-
-def _growth(earlier: RunFile, now: RunFile) -> str:
-    if earlier.rows is None or now.rows is None:
-        return f"{now.input.name} grew; its new rows are asked, too"
-    return f"{now.input.name} grew from {earlier.rows} to {now.rows} rows; the new ones are asked, too"
 
 
 def _sweep(output: Path) -> None:

@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from completions_cli.api.endpoint import resolve
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
-from completions_cli.batch.cluster.inputs import Block
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
+from completions_cli.batch.cluster.stretches import Block
 from completions_cli.batch.cluster.worker import Job, Worker
 from completions_cli.batch.outage import Outage
 from completions_cli.batch.rows import Defaults, Row

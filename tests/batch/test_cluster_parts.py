@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.batch import closing
-from completions_cli.batch.cluster import inputs, parts
+from completions_cli.batch.cluster import inputs, parts, stretches
 from completions_cli.batch.cluster.desks import Desk, FencedError, desk, desks
 from completions_cli.batch.cluster.folder_lock import Beats
 from completions_cli.batch.cluster.inputs import Contents, InputFile
@@ -26,6 +26,7 @@ from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.inputs.verified import InputChangedError
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Row
@@ -47,7 +48,7 @@ def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | 
 
 def read(plan: Partition) -> list[Row]:
     wanted = {part for part, _ in plan.parts()}
-    blocks = [block for stretch in plan.stretches(wanted, Recipe()) for block in inputs.blocks(stretch)]
+    blocks = [block for stretch in plan.stretches(wanted, Recipe()) for block in stretches.blocks(stretch)]
     assert len({block.part for block in blocks}) == len(blocks)
     for block in blocks:
         assert all(block.part <= row.number < block.part + plan.part_rows for row in block.rows)
@@ -86,8 +87,54 @@ def test_each_row_of_each_part_is_its_own(name: str, end: str, tmp_path: Path) -
     plan = plan_of(path)
     assert [row.prompt for row in read(plan)] == prompts
     for part, _ in plan.parts():  # and when the others are done
-        found = [block for stretch in plan.stretches({part}, PLAIN) for block in inputs.blocks(stretch)]
+        found = [block for stretch in plan.stretches({part}, PLAIN) for block in stretches.blocks(stretch)]
         assert [row.prompt for block in found for row in block.rows] == prompts[part : part + 500]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.txt", "in.csv", "in.jsonl.gz", "in.parquet"])
+@pytest.mark.parametrize("part", [0, 500, 1500])
+def test_an_input_that_was_changed_since_it_was_counted_is_not_read(name: str, part: int, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content_of(name, "a"))
+    plan = plan_of(path)
+    path.write_bytes(content_of(name, "b"))
+    stretch = next(stretch for stretch in plan.stretches({part}, PLAIN))
+    with pytest.raises(InputChangedError):
+        list(stretches.blocks(stretch))
+
+
+def content_of(name: str, letter: str) -> bytes:
+    """Return rows of a kind; those of another letter take as many bytes."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    prompts = [f"{number} {letter * 90}" for number in range(1700)]
+    if name.endswith(".parquet"):
+        target = io.BytesIO()
+        parquet.write_table(pa.table({"prompt": prompts}), target, compression="none", use_dictionary=False)
+        return target.getvalue()
+    lines = ["prompt", *prompts] if name.endswith(".csv") else prompts
+    text = "".join(f"{json.dumps(line) if 'jsonl' in name else line}\n" for line in lines).encode()
+    return gzip.compress(text, mtime=0) if name.endswith(".gz") else text
+
+
+def test_a_file_that_grew_at_its_end_is_the_earlier_one_with_more(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('"a"\n"b"\n')
+    [file] = inputs.find(str(path), None)
+    first = inputs.identity("in.jsonl", [inputs.count(file)])
+    for content, has_grown in (('"a"\n"b"\n"c"\n', True), ('"a"\n"c"\n"b"\n', False), ('"a"\n"b"\n', False)):
+        path.write_text(content)
+        assert inputs.count(file, first).has_grown is has_grown
+    path.write_text('"a"')
+    torn = inputs.identity("in.jsonl", [inputs.count(file)])
+    for content, has_grown in (('"a"\n"b"', True), ('"a" ', False)):
+        path.write_text(content)
+        assert inputs.count(file, torn).has_grown is has_grown
+
+
+def test_parts_of_an_input_that_grew_keep_their_size() -> None:
+    assert [part_rows(11_000_000, held) for held in ((), (0,), (0, 500), (0, 5000))] == [5000, 5000, 500, 5000]
 
 
 def test_files_of_a_folder_follow_one_another(tmp_path: Path) -> None:

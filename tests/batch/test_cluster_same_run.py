@@ -58,6 +58,16 @@ def test_runs_of_one_folder(joined: Joined, scripted_server: ScriptedServer, row
     assert (adopted.code, set(by_row(folder))) == (0, set(range(12))), adopted.stderr
     assert summary(adopted)["all_runs"]["ok"] == 12
 
+    with source.open("a") as file:
+        file.write('"one more"\n"and another"\n')
+    grown = run()
+    assert (grown.code, set(by_row(folder))) == (0, set(range(14))), grown.stderr
+    assert "grew from 12 to 14 rows" in grown.stderr
+    server.play([answer("b")])
+    source.write_text(source.read_text().replace("one more", "one less"))
+    changed = run()
+    assert (changed.code, "another input" in changed.stderr) == (2, True), changed.stderr
+
 
 def other_requests(stopped: Result) -> int:
     """Count what a run that was refused has asked: it is paid, recorded or not."""

@@ -12,13 +12,15 @@ from completions_cli.auth.credentials import KeyCredentials
 from completions_cli.auth.secret import Secret
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
-from completions_cli.batch.cluster.crew import Crew, LostError
+from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, OrderDesk
-from completions_cli.batch.cluster.inputs import Contents, InputFile, Stretch
+from completions_cli.batch.cluster.inputs import Contents, InputFile
+from completions_cli.batch.cluster.machines import LostError
 from completions_cli.batch.cluster.messages import Done, Push, Status
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.run_file import RunFile

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from completions_cli.batch.cluster.inputs import Stretch
+from completions_cli.batch.cluster.stretches import Stretch
 
 _MOST_TRIES = 5
 

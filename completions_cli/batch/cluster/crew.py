@@ -6,19 +6,17 @@ Knows nothing of Ray. What runs elsewhere is reached by `Machines`, whose calls 
 import functools
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
 
 from completions_cli.batch.cluster.backlog import Backlog, Item
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.driver import Driver
-from completions_cli.batch.cluster.inputs import Stretch
+from completions_cli.batch.cluster.machines import LostError, Machines, Opaque
 from completions_cli.batch.cluster.messages import Done
+from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import BatchStoppedError, CompletionsError
-
-Opaque: TypeAlias = Any  # a worker, a reader or a call, as a cluster knows it
 
 _BLOCKS_AT_ONCE = 2  # of a worker: the next begins while the last rows of one are waited for
 _READERS = 4
@@ -30,50 +28,6 @@ _MUSTER_SECONDS = 10.0  # that the first worker waits for the others to say whet
 _END_SECONDS = 25.0  # from an ending to the moment when everybody is sent home
 _LOSSES = 20  # of workers, with nothing done in between
 _AGAIN = "The same command asks for them."
-
-
-class LostError(Exception):
-    """The machine or process that worked on something is gone."""
-
-
-class Machines(Protocol):
-    """What a cluster can do. Workers, readers and calls are whatever it makes of them."""
-
-    def nodes(self) -> set[str]:
-        """Return the machines that are alive and may work."""
-
-    def leaving(self) -> set[str]:
-        """Return those of them that are about to go."""
-
-    def ask_for(self, machines: int) -> None:
-        """Ask for so many machines, from a cluster that can grow; 0 withdraws that."""
-
-    def hire(self, name: str, node: str | None) -> Opaque:
-        """Begin a worker on a machine, or wherever there is or will be room."""
-
-    def open(self, stretch: Stretch) -> Opaque:
-        """Begin a reader."""
-
-    def begin(self, worker: Opaque) -> Opaque:
-        """Have a worker begin: its machine, and why the run must end, if it must."""
-
-    def work(self, worker: Opaque, work: Opaque) -> Opaque:
-        """Have a worker work on a stretch or a block: how it ended."""
-
-    def retire(self, worker: Opaque) -> Opaque:
-        """Have a worker hand back what it works on."""
-
-    def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
-        """Have a reader read: the part, and its block."""
-
-    def kill(self, actor: Opaque) -> None:
-        """End a worker or a reader at once."""
-
-    def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
-        """Return the calls that have ended; wait for the first so long."""
-
-    def result(self, call: Opaque) -> Opaque:
-        """Return what a call gave. Raises LostError, or what the call raised."""
 
 
 @dataclass(eq=False, slots=True)

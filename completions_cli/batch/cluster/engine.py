@@ -1,4 +1,4 @@
-"""The only module that knows Ray: it reads blocks, hands them to workers, tries again what machines lose.
+"""A Ray cluster joined or begun, and a job run on it.
 
 Ray must have been told what to do (`environment`) before it is imported, and so before this module is.
 """
@@ -6,31 +6,31 @@ Ray must have been told what to do (`environment`) before it is imported, and so
 import shutil
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
-from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from completions_cli.batch.cluster import inputs
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
-from completions_cli.batch.cluster.crew import Crew, LostError, Opaque
+from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, Sync
-from completions_cli.batch.cluster.inputs import Block, Contents, InputFile, Stretch
-from completions_cli.batch.cluster.messages import Done, Grant, Orders, Push, Report, Status
-from completions_cli.batch.cluster.worker import Job, Worker
-from completions_cli.batch.triage import Ending
-from completions_cli.errors import CompletionsError, ConfigError, NetworkError, UsageError
+from completions_cli.batch.cluster.inputs import Contents, InputFile
+from completions_cli.batch.cluster.machines import Opaque
+from completions_cli.batch.cluster.messages import Push, Status
+from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of
+from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.cluster.worker import Job
+from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.errors import ConfigError, NetworkError, UsageError
 
 _NAMESPACE = "completions"
-_WORKER_CPUS = 0.5
-_CALLS_AT_ONCE = 16  # of a worker, more than it is ever given
 _TICK_SECONDS = 0.2
 _SYNC_SECONDS = 5.0
 
@@ -40,55 +40,6 @@ class _Coordinator(Coordinator):
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits, is_restarted=ray.get_runtime_context().was_current_actor_reconstructed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Calls:
-    """The coordinator's methods, called through Ray."""
-
-    actor: Any
-
-    def exchange(self, report: Report) -> Awaitable[Grant]:
-        found: Awaitable[Grant] = self.actor.exchange.remote(report)
-        return found
-
-    def orders(self, after: int) -> Orders | None:
-        found: Orders | None = ray.get(self.actor.orders.remote(after))
-        return found
-
-    def refuse(self, version: int) -> None:
-        ray.get(self.actor.refuse.remote(version))
-
-
-class _Asker:
-    """A worker as Ray calls it."""
-
-    def __init__(self, job: Job, name: str, actor: object) -> None:
-        self._worker = Worker(job, name, _Calls(actor))
-
-    async def begin(self) -> tuple[str, Ending | None]:
-        """Return the id of this machine, and why the run must end, if it must."""
-        return ray.get_runtime_context().get_node_id(), await self._worker.begin()
-
-    async def work(self, work: Block | Stretch) -> Done:
-        """See `Worker.work`."""
-        return await self._worker.work(work)
-
-    async def retire(self) -> None:
-        """See `Worker.retire`."""
-        self._worker.retire()
-
-
-class _Reader:
-    """Reads a file that can only be read from its start, and gives its blocks one by one."""
-
-    def __init__(self, stretch: Stretch) -> None:
-        self._blocks = inputs.blocks(stretch)
-
-    def next(self) -> tuple[int | None, Block | None]:
-        """Return the next block and the part that it is of; None at the end."""
-        block = next(self._blocks, None)
-        return (None, None) if block is None else (block.part, block)
 
 
 @contextmanager
@@ -133,15 +84,18 @@ def _connecting(address: str | None) -> Iterator[None]:
         ) from None
 
 
-def count(files: Sequence[InputFile]) -> list[Contents]:
-    """Count the rows of all files, on all machines where there are several files. Raises UsageError."""
+def count(files: Sequence[InputFile], earlier: Identity | None = None) -> list[Contents]:
+    """Count the rows of all files, on all machines where there are several files. Raises UsageError.
+
+    `earlier` is what an input that is one file was before.
+    """
     if len(files) == 1:
-        return [inputs.count(files[0])]
+        return [inputs.count(files[0], earlier)]
     task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(inputs.count)  # whoever else uses the cluster
     try:
         found: list[Contents] = ray.get([task.remote(file) for file in files])
     except RayTaskError as error:
-        raise _cause(error) from None
+        raise cause_of(error) from None
     return found
 
 
@@ -188,109 +142,9 @@ class Engine:
             crew.leave()
 
 
-class RayMachines:
-    """The machines of the cluster, and what runs on them."""
-
-    def __init__(self, job: Job, coordinator: str) -> None:
-        self._job = job
-        self._actor = ray.get_actor(coordinator)
-        self._asked: PlacementGroup | None = None
-        asker: Any = _Asker  # Ray makes classes of its own of them
-        reader: Any = _Reader
-        self._asker = ray.remote(asker)
-        self._reader = ray.remote(reader).options(num_cpus=0, scheduling_strategy="SPREAD")
-
-    def nodes(self) -> set[str]:
-        """Return the ids of the machines that are alive and may work."""
-        return {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
-
-    def leaving(self) -> set[str]:
-        """Return the ids of machines that are being drained: idle ones, or such as a cloud will take away."""
-        try:
-            from ray._private.state import state  # there is no public way
-
-            return set(state.get_draining_nodes())
-        except (ImportError, AttributeError, RayError):  # then they are lost when they are gone
-            return set()
-
-    def ask_for(self, machines: int) -> None:
-        """Ask for room on so many machines; 0 withdraws that. The cluster forgets it when this process ends."""
-        if self._asked is not None:
-            remove_placement_group(self._asked)
-        bundles = [{"CPU": _WORKER_CPUS}] * machines
-        self._asked = placement_group(bundles, strategy="STRICT_SPREAD") if machines else None
-
-    def hire(self, name: str, node: str | None) -> Opaque:
-        """Begin a worker on a machine, or wherever there is room: then a cluster that can grow is asked to."""
-        where: Any = NodeAffinitySchedulingStrategy(node, soft=False) if node else "SPREAD"
-        options = {"num_cpus": _WORKER_CPUS, "max_concurrency": _CALLS_AT_ONCE, "scheduling_strategy": where}
-        return self._asker.options(**options).remote(self._job, name, self._actor)
-
-    def open(self, stretch: Stretch) -> Opaque:
-        """Begin a reader."""
-        return self._reader.remote(stretch)
-
-    def begin(self, worker: Opaque) -> Opaque:
-        """Have a worker begin."""
-        return worker.begin.remote()
-
-    def work(self, worker: Opaque, work: Opaque) -> Opaque:
-        """Have a worker work on a stretch or a block."""
-        return worker.work.remote(work)
-
-    def retire(self, worker: Opaque) -> Opaque:
-        """Have a worker hand back what it works on."""
-        return worker.retire.remote()
-
-    def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
-        """Have a reader read: the part, and its block."""
-        part, block = reader.next.options(num_returns=2).remote()
-        return part, block
-
-    def kill(self, actor: Opaque) -> None:
-        """End a worker or a reader at once."""
-        with suppress(RayError, ValueError):
-            ray.kill(actor)
-
-    def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
-        """Return the calls that have ended; wait for the first so long."""
-        if not calls:
-            time.sleep(seconds)
-            return []
-        ray.wait([*calls], num_returns=1, timeout=seconds, fetch_local=False)
-        ready, _ = ray.wait([*calls], num_returns=len(calls), timeout=0, fetch_local=False)
-        return list(ready)
-
-    def result(self, call: Opaque) -> Opaque:
-        """Return what a call gave. Raises LostError when its machine is gone, else what it raised."""
-        try:
-            return ray.get(call)
-        except RayError as error:
-            cause = _cause(error)
-            raise (LostError(str(error)) if isinstance(cause, RayError) and not _is_bug(cause) else cause) from None
-
-
 def _sync(actor: Opaque, push: Push) -> Status | None:
     try:
         status: Status = ray.get(actor.sync.remote(push), timeout=_SYNC_SECONDS)
     except (GetTimeoutError, RayActorError):
         return None  # it is being begun anew
     return status
-
-
-def _is_bug(error: BaseException) -> bool:
-    """Return whether code failed, not a machine."""
-    return isinstance(error, RayTaskError) and not isinstance(error.cause, RayError)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Find what a task failed of, in our own words where it is ours."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    if isinstance(cause, CompletionsError):
-        return cause
-    if "No module named 'completions_cli'" in str(error):
-        return ConfigError(
-            "the machines of the cluster lack completions",
-            hint="Install the same version of completions-cli[ray] on all of them.",
-        )
-    return error

@@ -1,26 +1,25 @@
-"""The input of a cluster's run: files by path, glob or folder, counted once, then read in blocks from anywhere."""
+"""The input of a cluster's run: files by path, glob or folder, found and counted once."""
 
 import hashlib
 import io
-import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
 from completions_cli.batch.cluster.parts import Kind
 from completions_cli.batch.cluster.storage import filesystem
 from completions_cli.batch.inputs import compression, kinds, parquet
-from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.inputs.fingerprint import Hashing, Identity
 from completions_cli.batch.inputs.reading import Reading
+from completions_cli.batch.inputs.verified import Blocks, Recording
 from completions_cli.batch.recipe import PLAIN, Recipe
-from completions_cli.batch.rows import Row
-from completions_cli.batch.selection import Selection
 from completions_cli.batch.survey import Survey
 from completions_cli.errors import UsageError
 
 STRIDE = 500  # rows between the offsets that are remembered
 _BUFFER = 1 << 20
+_BLOCK = 1 << 16  # that is checked as a whole: a part of 500 rows is some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +36,40 @@ class InputFile:
         """Return whether reading may begin in its middle."""
         return self.kind in ("jsonl", "txt") and not self.compressed
 
+    def opened(self) -> BinaryIO:
+        """Open it. Raises UsageError."""
+        files, path = filesystem(self.url)
+        try:
+            if self.url.startswith("file://"):
+                return open(path, "rb")  # noqa: PTH123 - the caller closes it; the path is the driver's
+            return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _BUFFER))
+        except Exception as error:
+            raise UsageError(f"{self.url} cannot be read: {error}", hint="Check the path, and access to it.") from error
+
+    def unpacked(self, stream: BinaryIO) -> BinaryIO:
+        """Return its content, given its bytes."""
+        packing: compression.Compression = "zstd" if self.url.lower().endswith(".zst") else "gzip"
+        return compression.opened(stream, packing if self.compressed else None, self.url)
+
+    def reading(self, recipe: Recipe) -> Reading:
+        """Return what reads rows from its content."""
+        return Reading(self.url, self.kind, recipe, self.delimiter or ("\t" if self.kind == "tsv" else None))
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds. `places` are the offsets of every STRIDE-th line, for kinds that can be read from there."""
+    """What a file holds. `places` are the offsets of every STRIDE-th line, for kinds that can be read from there.
+
+    `blocks` tell whether it is still the same when it is read, `has_grown` whether it is an earlier input with more
+    lines at its end.
+    """
 
     size: int
     sha256: str
     rows: int
     places: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What one reader reads: bytes `start` to `stop` of a file, None for all.
-
-    `first` is the number of the first row it sees, `parts` the first rows of those parts that are to be done.
-    """
-
-    file: InputFile
-    first: int
-    part_rows: int
-    parts: frozenset[int]
-    selection: Selection
-    recipe: Recipe = PLAIN
-    start: int = 0
-    stop: int | None = None
-
-    def part_of(self, row: int) -> int:
-        """Name the part that a row goes into."""
-        return row - (row - self.first) % self.part_rows
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The rows of one part."""
-
-    part: int
-    rows: list[Row] = field(repr=False)
+    blocks: Blocks = field(default_factory=Blocks, repr=False, compare=False)
+    has_grown: bool = False
 
 
 def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[InputFile]:
@@ -101,16 +96,21 @@ def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[In
     return [_file(str(files.unstrip_protocol(name)), kind, delimiter) for name in names]
 
 
-def count(file: InputFile) -> Contents:
-    """Read a file once: its digest, its rows, and the places to read it from. Raises UsageError."""
-    with _opened(file) as raw:
+def count(file: InputFile, earlier: Identity | None = None) -> Contents:
+    """Read a file once: its digest, its rows, the places to read it from, and whether an `earlier` one has grown.
+
+    Raises UsageError.
+    """
+    with file.opened() as raw:
         _check_packing(file, raw)
-        digest = _Digest(raw)
-        stream = io.BufferedReader(digest, _BUFFER)
+        hashed = _Hashed(Recording(raw, _BLOCK), Hashing(earlier if file.has_places else None))
+        stream = io.BufferedReader(hashed, _BUFFER)
         number, places = _records(file, raw, stream)
         while stream.read(_BUFFER):
             pass
-        return Contents(digest.size, digest.sha256.hexdigest(), number, tuple(places))
+        found, hashing = hashed.hashing.identity(file.url), hashed.hashing
+        has_grown = hashing.starts_with_earlier and hashing.lines_of_earlier is not None
+        return Contents(found.size, found.sha256, number, tuple(places), hashed.recording.blocks, has_grown)
 
 
 def _check_packing(file: InputFile, raw: BinaryIO) -> None:
@@ -139,51 +139,17 @@ def identity(name: str, contents: list[Contents]) -> Identity:
 
 def survey(file: InputFile, recipe: Recipe) -> Survey:
     """Look at the first records of a file. Raises UsageError when it is no input, or lacks what the recipe names."""
-    with _opened(file) as raw, compression.damage_named(file.url):
-        head = _unpacked(file, raw).read(kinds.HEAD_BYTES)
+    with file.opened() as raw, compression.damage_named(file.url):
+        head = file.unpacked(raw).read(kinds.HEAD_BYTES)
         stated = None if file.kind == kinds.by_name(file.url) else file.kind
         found = kinds.settle(file.url, stated, head, recipe)
         if found != file.kind:
             raise UsageError(f"{file.url} is {found}, not {file.kind}", hint=f"--input-format {found}")
         raw.seek(0)
-        return _reading(file, recipe).survey(_unpacked(file, raw))
+        return file.reading(recipe).survey(file.unpacked(raw))
 
 
-def blocks(stretch: Stretch) -> Iterator[Block]:
-    """Read a stretch: the rows that are wanted, those of one part together."""
-    found = itertools.groupby(_rows(stretch), key=lambda row: stretch.part_of(row.number))
-    for part, group in found:
-        yield Block(part, list(group))
-
-
-def block(stretch: Stretch) -> Block:
-    """Read a stretch of one part. Raises UsageError when its rows are gone."""
-    found = next(blocks(stretch), None)
-    if found is None:
-        raise UsageError(
-            f"{stretch.file.url} has changed since it was counted", hint="Leave it alone while a run lasts."
-        )
-    return found
-
-
-def _rows(stretch: Stretch) -> Iterator[Row]:
-    first = stretch.first
-
-    def wanted(number: int) -> bool:
-        row = first + number
-        return row in stretch.selection and stretch.part_of(row) in stretch.parts
-
-    with _opened(stretch.file) as raw:
-        stop = stretch.stop
-        stream = raw if stop is None else cast("BinaryIO", io.BufferedReader(_Slice(raw, stretch.start, stop), _BUFFER))
-        reading = _reading(stretch.file, stretch.recipe)
-        with compression.damage_named(stretch.file.url):
-            for row in reading.rows(_unpacked(stretch.file, stream), wanted, is_first=stretch.start == 0):
-                row.number += first
-                yield row
-
-
-def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]") -> tuple[int, list[int]]:
+def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]") -> tuple[int, list[int]]:
     """Count records, and note where each STRIDE-th begins."""
     if file.kind == "parquet":
         rows_there = parquet.check(parquet.opened(raw, file.url), PLAIN, file.url)
@@ -199,32 +165,13 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Digest]
             places.append(stream.tell())
         return False
 
-    content = _unpacked(file, cast("BinaryIO", stream))
+    content = file.unpacked(cast("BinaryIO", stream))
     with compression.damage_named(file.url):
         if file.kind not in ("jsonl", "txt"):
-            return _reading(file, PLAIN).count(content), []
-        for _ in _reading(file, PLAIN).rows(content, pass_by):
+            return file.reading(PLAIN).count(content), []
+        for _ in file.reading(PLAIN).rows(content, pass_by):
             pass
     return number, places if file.has_places else []
-
-
-def _reading(file: InputFile, recipe: Recipe) -> Reading:
-    return Reading(file.url, file.kind, recipe, file.delimiter or ("\t" if file.kind == "tsv" else None))
-
-
-def _unpacked(file: InputFile, stream: BinaryIO) -> BinaryIO:
-    packing: compression.Compression = "zstd" if file.url.lower().endswith(".zst") else "gzip"
-    return compression.opened(stream, packing if file.compressed else None, file.url)
-
-
-def _opened(file: InputFile) -> BinaryIO:
-    files, path = filesystem(file.url)
-    try:
-        if file.url.startswith("file://"):
-            return open(path, "rb")  # noqa: PTH123 - the caller closes it; the path is the driver's
-        return cast("BinaryIO", io.BufferedReader(files.open(path, "rb"), _BUFFER))
-    except Exception as error:
-        raise UsageError(f"{file.url} cannot be read: {error}", hint="Check the path, and access to it.") from error
 
 
 def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
@@ -241,62 +188,24 @@ def _kind(name: str) -> Kind | None:
     return kinds.by_name(name)
 
 
-class _Digest(io.RawIOBase):
+class _Hashed(io.RawIOBase):
     """A stream that is hashed as it is read, from its start to its end."""
 
-    def __init__(self, inner: BinaryIO) -> None:
-        self._inner = inner
-        self.sha256 = hashlib.sha256()
-        self.size = 0
+    def __init__(self, recording: Recording, hashing: Hashing) -> None:
+        self.recording, self.hashing = recording, hashing
 
     def readable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if (offset, whence) == (0, 0):
-            self._inner.seek(0)
-            self.sha256, self.size = hashlib.sha256(), 0
-        elif (offset, whence) != (0, 1):
-            raise io.UnsupportedOperation("only from its start")
-        return self.size
+    def tell(self) -> int:
+        return self.hashing.size
 
     def readinto(self, buffer: object, /) -> int:
         view = memoryview(cast("bytearray", buffer))
-        data = self._inner.read(len(view))
-        view[: len(data)] = data
-        self.sha256.update(data)
-        self.size += len(data)
-        return len(data)
-
-
-class _Slice(io.RawIOBase):
-    """Bytes `start` to `stop` of a stream, as one of their own."""
-
-    def __init__(self, inner: BinaryIO, start: int, stop: int) -> None:
-        self._inner, self._start, self._stop = inner, start, stop
-        self._at = inner.seek(start)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if whence == 0:
-            self._at = self._start + offset
-            self._inner.seek(self._at)
-        return self._at - self._start
-
-    def readinto(self, buffer: object, /) -> int:
-        view = memoryview(cast("bytearray", buffer))
-        data = self._inner.read(min(len(view), self._stop - self._at))
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        size = self.recording.readinto(view)
+        if size:
+            self.hashing.add(bytes(view[:size]))
+        return size
 
 
 def total(contents: Iterable[Contents]) -> int:

@@ -61,23 +61,32 @@ class Output:
             self._lock = LocalLock(Path(self.place))
             self.notes += [self._lock.note] if self._lock.note else []
 
+    def begun(self) -> RunFile | None:
+        """Return what the folder says it was begun as; None where it says nothing."""
+        return run_file.parse(self._folder.read(RUN) or b"")
+
+    def held(self) -> list[int]:
+        """Return the first rows of the parts that are there."""
+        return sorted(self._sizes())
+
     @property
     def earlier(self) -> Mapping[str, Json]:
         """Return what the runs before this one took."""
         return self._run.all_runs if self._run is not None else {}
 
     def prepare(self, run: RunFile, plan: Partition, *, overwrite: bool, adopt: bool = False) -> None:
-        """Begin, or resume what was begun; with `adopt` also where nothing says what that was.
+        """Begin, or resume what was begun; with `adopt` also where nothing says what that was. An input may have grown.
 
         Raises UsageError when it was something else, OutputError.
         """
         names = self._folder.sizes()
-        earlier = run_file.parse(self._folder.read(RUN) or b"")
+        earlier = self.begun()
         held = [name for name in names if parts.first_row(name) is not None]
         if held and not overwrite and (earlier is not None or adopt):
             self._check(held, plan)
             if earlier is not None:
-                run.check(earlier, self)
+                has_grown = run.check(earlier, self, has_grown=lambda _: plan.has_grown)
+                self.notes += [run.growth(earlier)] if has_grown else []
                 self.notes += run.notes(earlier, self)
                 run = replace(run, all_runs=earlier.all_runs)
         elif set(names) - {RUN, LOCK} and not overwrite:

@@ -5,8 +5,9 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile, Stretch
+from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile
 from completions_cli.batch.cluster.parts import PartEntry
+from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.selection import Selection
@@ -20,6 +21,11 @@ class Partition:
     contents: list[Contents]
     selection: Selection
     part_rows: int
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether the input is one file, and an earlier one with more lines at its end."""
+        return len(self.contents) == 1 and self.contents[0].has_grown
 
     def parts(self) -> Iterator[tuple[int, int]]:
         """Yield each part's first row, and how many rows belong into it."""
@@ -51,11 +57,13 @@ class Partition:
             own = [part for part in range(first, first + contents.rows, self.part_rows) if part in parts]
             if not file.has_places:
                 if own:
-                    yield Stretch(file, first, self.part_rows, frozenset(own), self.selection, recipe)
+                    every = frozenset(own)
+                    yield Stretch(file, first, self.part_rows, every, self.selection, recipe, blocks=contents.blocks)
                 continue
             for part in own:
                 extent = self._extent(contents, part - first)
-                yield Stretch(file, part, self.part_rows, frozenset([part]), self.selection, recipe, *extent)
+                blocks, one = contents.blocks.around(*extent), frozenset([part])
+                yield Stretch(file, part, self.part_rows, one, self.selection, recipe, *extent, blocks)
 
     def _extent(self, contents: Contents, row: int) -> tuple[int, int]:
         """Return the offsets at which a part begins and ends."""

@@ -10,13 +10,13 @@ from typing import Protocol
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
-from completions_cli.batch.cluster import desks, inputs
+from completions_cli.batch.cluster import desks, stretches
 from completions_cli.batch.cluster.desks import Desk, FencedError
-from completions_cli.batch.cluster.inputs import Block, Stretch
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
+from completions_cli.batch.cluster.stretches import Block, Stretch
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.model_watch import ModelWatch
@@ -130,7 +130,7 @@ class Worker:
 
     async def work(self, work: Block | Stretch) -> Done:
         """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
-        block = work if isinstance(work, Block) else await asyncio.to_thread(inputs.block, work)
+        block = work if isinstance(work, Block) else await asyncio.to_thread(stretches.block, work)
         attempt = f"{self._name}-{uuid.uuid4().hex}"
         totals, entry, is_fenced = Totals(), None, False
         if self._gate.ending is None:

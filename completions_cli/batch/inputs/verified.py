@@ -11,20 +11,30 @@ BLOCK = 1 << 20
 
 
 class Blocks:
-    """The digests of a file's blocks, in 8 bytes each, and its size."""
+    """The digests of a file's blocks, in 8 bytes each, and its size. All blocks but the last have `length` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int = BLOCK) -> None:
         self.size = 0
+        self.length = length
+        self._first = 0  # the number of the block that the first digest is of
         self._digests = array("Q")
 
     def add(self, block: bytes) -> None:
-        """Record the next block: of BLOCK bytes, unless it is the last."""
+        """Record the next block."""
         self._digests.append(_digest(block))
         self.size += len(block)
 
     def is_right(self, number: int, block: bytes) -> bool:
         """Return whether a block is what it was."""
-        return number < len(self._digests) and self._digests[number] == _digest(block)
+        at = number - self._first
+        return 0 <= at < len(self._digests) and self._digests[at] == _digest(block)
+
+    def around(self, start: int, stop: int) -> "Blocks":
+        """Return what it takes to check bytes `start` to `stop`."""
+        found = Blocks(self.length)
+        found.size, found._first = self.size, start // self.length
+        found._digests = self._digests[found._first : -(-stop // self.length)]
+        return found
 
 
 class InputChangedError(UsageError):
@@ -34,11 +44,11 @@ class InputChangedError(UsageError):
 class Recording(io.RawIOBase):
     """A stream that records the blocks of a file while it is read from start to end."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, length: int = BLOCK) -> None:
         file.seek(0)
         self._file = file
         self._block = memoryview(b"")
-        self.blocks = Blocks()
+        self.blocks = Blocks(length)
 
     def readable(self) -> bool:
         """Return True."""
@@ -47,7 +57,7 @@ class Recording(io.RawIOBase):
     def readinto(self, buffer: object, /) -> int:
         """Read the next bytes, and record their block."""
         if not self._block:
-            block = _whole_block(self._file)
+            block = _whole_block(self._file, self.blocks.length)
             if block:
                 self.blocks.add(block)
             self._block = memoryview(block)
@@ -88,7 +98,7 @@ class Verified(io.RawIOBase):
     def readinto(self, buffer: object, /) -> int:
         """Read bytes of a block that is what it was. Raises InputChangedError."""
         view = memoryview(buffer)  # type: ignore[arg-type] # a writable buffer
-        number, within = divmod(self._at, BLOCK)
+        number, within = divmod(self._at, self._blocks.length)
         if self._at >= self._blocks.size:
             return 0
         if number != self._number:
@@ -103,8 +113,9 @@ class Verified(io.RawIOBase):
         return self._file.seek(0, io.SEEK_END) > self._blocks.size
 
     def _load(self, number: int) -> None:
-        self._file.seek(number * BLOCK)
-        block = _whole_block(self._file)[: self._blocks.size - number * BLOCK]
+        start = number * self._blocks.length
+        self._file.seek(start)
+        block = _whole_block(self._file, self._blocks.length)[: self._blocks.size - start]
         if not self._blocks.is_right(number, block):
             raise InputChangedError(
                 f"{self._name} was changed while it was read",
@@ -114,9 +125,9 @@ class Verified(io.RawIOBase):
         self._number, self._block = number, memoryview(block)
 
 
-def _whole_block(file: BinaryIO) -> bytes:
+def _whole_block(file: BinaryIO, length: int) -> bytes:
     parts = []
-    missing = BLOCK
+    missing = length
     while missing and (part := file.read(missing)):
         parts.append(part)
         missing -= len(part)

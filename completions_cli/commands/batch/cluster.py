@@ -58,7 +58,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
             from completions_cli.batch.cluster import engine
 
             stack.enter_context(engine.cluster(address))
-        contents = engine.count(files)
+        begun = None if chosen.overwrite else output.begun()
+        contents = engine.count(files, begun.input if begun is not None else None)
         described = choices.describe(
             chosen,
             settings,
@@ -67,7 +68,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
             is_openai=survey.is_openai,
         )
         described = replace(described, rows=inputs.total(contents))
-        plan = Partition(files, contents, chosen.selection, part_rows(inputs.total(contents)))
+        held = output.held() if len(files) == 1 and not chosen.overwrite else []
+        plan = Partition(files, contents, chosen.selection, part_rows(inputs.total(contents), held))
         output.prepare(described, plan, overwrite=chosen.overwrite, adopt=chosen.adopt)
         stack.callback(output.save)
         for note in output.notes:

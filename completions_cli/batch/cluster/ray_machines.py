@@ -1,0 +1,172 @@
+"""The machines of a Ray cluster, and the actors that run on them."""
+
+import time
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from completions_cli.batch.cluster import stretches
+from completions_cli.batch.cluster.machines import LostError, Opaque
+from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
+from completions_cli.batch.cluster.stretches import Block, Stretch
+from completions_cli.batch.cluster.worker import Job, Worker
+from completions_cli.batch.triage import Ending
+from completions_cli.errors import CompletionsError, ConfigError
+
+_WORKER_CPUS = 0.5
+_CALLS_AT_ONCE = 16  # of a worker, more than it is ever given
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The coordinator's methods, called through Ray."""
+
+    actor: Any
+
+    def exchange(self, report: Report) -> Awaitable[Grant]:
+        found: Awaitable[Grant] = self.actor.exchange.remote(report)
+        return found
+
+    def orders(self, after: int) -> Orders | None:
+        found: Orders | None = ray.get(self.actor.orders.remote(after))
+        return found
+
+    def refuse(self, version: int) -> None:
+        ray.get(self.actor.refuse.remote(version))
+
+
+class _Asker:
+    """A worker as Ray calls it."""
+
+    def __init__(self, job: Job, name: str, actor: object) -> None:
+        self._worker = Worker(job, name, _Calls(actor))
+
+    async def begin(self) -> tuple[str, Ending | None]:
+        """Return the id of this machine, and why the run must end, if it must."""
+        return ray.get_runtime_context().get_node_id(), await self._worker.begin()
+
+    async def work(self, work: Block | Stretch) -> Done:
+        """See `Worker.work`."""
+        return await self._worker.work(work)
+
+    async def retire(self) -> None:
+        """See `Worker.retire`."""
+        self._worker.retire()
+
+
+class _Reader:
+    """Reads a file that can only be read from its start, and gives its blocks one by one."""
+
+    def __init__(self, stretch: Stretch) -> None:
+        self._blocks = stretches.blocks(stretch)
+
+    def next(self) -> tuple[int | None, Block | None]:
+        """Return the next block and the part that it is of; None at the end."""
+        block = next(self._blocks, None)
+        return (None, None) if block is None else (block.part, block)
+
+
+class RayMachines:
+    """The machines of the cluster, and what runs on them."""
+
+    def __init__(self, job: Job, coordinator: str) -> None:
+        self._job = job
+        self._actor = ray.get_actor(coordinator)
+        self._asked: PlacementGroup | None = None
+        asker: Any = _Asker  # Ray makes classes of its own of them
+        reader: Any = _Reader
+        self._asker = ray.remote(asker)
+        self._reader = ray.remote(reader).options(num_cpus=0, scheduling_strategy="SPREAD")
+
+    def nodes(self) -> set[str]:
+        """Return the ids of the machines that are alive and may work."""
+        return {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+
+    def leaving(self) -> set[str]:
+        """Return the ids of machines that are being drained: idle ones, or such as a cloud will take away."""
+        try:
+            from ray._private.state import state  # there is no public way
+
+            return set(state.get_draining_nodes())
+        except (ImportError, AttributeError, RayError):  # then they are lost when they are gone
+            return set()
+
+    def ask_for(self, machines: int) -> None:
+        """Ask for room on so many machines; 0 withdraws that. The cluster forgets it when this process ends."""
+        if self._asked is not None:
+            remove_placement_group(self._asked)
+        bundles = [{"CPU": _WORKER_CPUS}] * machines
+        self._asked = placement_group(bundles, strategy="STRICT_SPREAD") if machines else None
+
+    def hire(self, name: str, node: str | None) -> Opaque:
+        """Begin a worker on a machine, or wherever there is room: then a cluster that can grow is asked to."""
+        where: Any = NodeAffinitySchedulingStrategy(node, soft=False) if node else "SPREAD"
+        options = {"num_cpus": _WORKER_CPUS, "max_concurrency": _CALLS_AT_ONCE, "scheduling_strategy": where}
+        return self._asker.options(**options).remote(self._job, name, self._actor)
+
+    def open(self, stretch: Stretch) -> Opaque:
+        """Begin a reader."""
+        return self._reader.remote(stretch)
+
+    def begin(self, worker: Opaque) -> Opaque:
+        """Have a worker begin."""
+        return worker.begin.remote()
+
+    def work(self, worker: Opaque, work: Opaque) -> Opaque:
+        """Have a worker work on a stretch or a block."""
+        return worker.work.remote(work)
+
+    def retire(self, worker: Opaque) -> Opaque:
+        """Have a worker hand back what it works on."""
+        return worker.retire.remote()
+
+    def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
+        """Have a reader read: the part, and its block."""
+        part, block = reader.next.options(num_returns=2).remote()
+        return part, block
+
+    def kill(self, actor: Opaque) -> None:
+        """End a worker or a reader at once."""
+        with suppress(RayError, ValueError):
+            ray.kill(actor)
+
+    def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
+        """Return the calls that have ended; wait for the first so long."""
+        if not calls:
+            time.sleep(seconds)
+            return []
+        ray.wait([*calls], num_returns=1, timeout=seconds, fetch_local=False)
+        ready, _ = ray.wait([*calls], num_returns=len(calls), timeout=0, fetch_local=False)
+        return list(ready)
+
+    def result(self, call: Opaque) -> Opaque:
+        """Return what a call gave. Raises LostError when its machine is gone, else what it raised."""
+        try:
+            return ray.get(call)
+        except RayError as error:
+            cause = cause_of(error)
+            raise (LostError(str(error)) if isinstance(cause, RayError) and not _is_bug(cause) else cause) from None
+
+
+def _is_bug(error: BaseException) -> bool:
+    """Return whether code failed, not a machine."""
+    return isinstance(error, RayTaskError) and not isinstance(error.cause, RayError)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Find what a task failed of, in our own words where it is ours."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, CompletionsError):
+        return cause
+    if "No module named 'completions_cli'" in str(error):
+        return ConfigError(
+            "the machines of the cluster lack completions",
+            hint="Install the same version of completions-cli[ray] on all of them.",
+        )
+    return error
