@@ -58,7 +58,10 @@ def document(*choices: dict[str, Any], **fields: object) -> bytes:
 
 A, STOP = event(piece("a")), event(piece("b", "stop"))
 TWO = event(piece("a", "stop", 0)) + event(piece("b", "stop", 1))
-ERROR = b'data: {"error":{"message":"slow down","code":429}}\n\n'
+ERROR = (
+    b'data: {"error":{"message":"slow down","code":429}}\n\n'  # As servers of llama.cpp sent it until the end of 2025.
+)
+FIELD_ERROR = b'error: {"code":400,"message":"the request exceeds the available context size"}\n\n'
 
 ENDINGS = [
     # A finish reason for every choice: nothing that follows matters.
@@ -75,6 +78,11 @@ ENDINGS = [
         for word in ("", "null", None)
         for how, code in _CUT_SHORT.items()
     ),
+    # A finish reason that says that there is no end.
+    *(Row(f"reason {word!r}", A + event(piece("b", word)) + DONE, "ends", 12, ("ab",)) for word in ("abort", "error")),
+    Row("reason 'abort', cut", A + event(piece("b", "abort")), "cut", 12, ("ab",)),
+    Row("one of two aborted", event(piece("a", "stop"), piece("b", "abort", 1)) + DONE, "ends", 12, ("a", "b"), 2),
+    Row("a document with 'abort'", document(piece("ab", "abort"), usage=USAGE), "ends", 12, ("ab",)),
     # [DONE].
     Row("[DONE] without a reason", A + DONE, "cut", 0, ("a",)),
     Row("[DONE], then silence", A + DONE, "silent", 0, ("a",)),
@@ -109,6 +117,8 @@ ENDINGS = [
     Row("half a document, silence", document(piece("ab", "stop"))[:-3], "silent", 11, ()),
     Row("a document with one of two", document(piece("a", "stop")), "ends", 12, ("a",), 2),
     Row("NaN", document(piece("ab", "stop"), logprob=float("nan"), other=-float("inf")), "ends", 0, ("ab",)),
+    Row("raw control characters", document(piece("a#b", "stop")).replace(b"#", b"\t\x02"), "ends", 0, ("a\t\x02b",)),
+    Row("raw control characters, streamed", event(piece("a#b", "stop")).replace(b"#", b"\t"), "ends", 0, ("a\tb",)),
     # No answer.
     Row("prose", b"error: model overloaded", "ends", 12, ()),
     Row("HTML", b"<html><title>Sign in</title></html>", "ends", 12, ()),
@@ -119,5 +129,7 @@ ENDINGS = [
     # Errors inside.
     Row("text, then an error", A + ERROR, "ends", 8, ("a",)),
     Row("text, an error, [DONE]", A + ERROR + DONE, "silent", 8, ("a",)),
+    Row("text, then a field called error", A + FIELD_ERROR + DONE, "ends", 6, ("a",)),
+    Row("a field called error", FIELD_ERROR + DONE, "ends", 6, ()),
     Row("stop, then an error", A + STOP + ERROR, "ends", 8, ("ab",)),
 ]

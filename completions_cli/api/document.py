@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
+from completions_cli.api.ending import is_broken_off
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Chunk, Json, Usage
@@ -51,7 +52,12 @@ def _usual(body: bytes) -> Whole | None:
 
 
 def _is_choice(value: Json) -> bool:
-    return type(value) is dict and type(value.get("text")) is str and type(value.get("index", 0)) is int
+    return (
+        type(value) is dict
+        and type(value.get("text")) is str
+        and type(value.get("index", 0)) is int
+        and not is_broken_off(value.get("finish_reason"))
+    )
 
 
 def _any(body: bytes, choices: int, broken: CompletionsError | None = None) -> Whole:

@@ -8,6 +8,7 @@
     [DONE], a finished choice a prompt, `n` > 1    (nothing is read after it)    whole: the server ignored `n`
     a JSON document that can be read               in any way                    whole
     fewer or more choices than were asked for      in any way                    no answer to that request
+    a finish reason such as "abort" or "error"     in any way                    broken off by the server
     anything else                                  in order                      cut short
     anything else                                  broken off, silence           what the connection says
 
@@ -22,11 +23,18 @@ from completions_cli.models import Json
 LINGER_SECONDS = 2.0
 # Servers that have nothing to say here say it in many ways.
 _NO_REASON = frozenset({"", "null", "None", "none"})
+# What they say when a choice did not finish: the engine failed, was stopped, or made room for another request.
+_BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled", "canceled", "failed", "timeout", "interrupted"})
 
 
 def reason_of(value: Json) -> str | None:
     """Return a finish reason; None while a choice goes on."""
     return value if isinstance(value, str) and value not in _NO_REASON else None
+
+
+def is_broken_off(value: Json) -> bool:
+    """Return whether a finish reason says that the server gave up, and the text is only a part of one."""
+    return isinstance(value, str) and value.lower() in _BROKEN_OFF
 
 
 class Ending:
@@ -59,6 +67,12 @@ class Ending:
 
         `broken` is what the connection broke off with, None when it ended in order.
         """
+        given_up = next((reason for reason in self.reasons.values() if is_broken_off(reason)), None)
+        if given_up is not None:
+            return MalformedResponseError(
+                f"the server broke the answer off: its finish reason is {given_up!r}",
+                hint="The server may be overloaded or shutting down. Try again.",
+            )
         if self.is_document or self.is_complete or (self.is_done and self.reasons and not self._finished):
             return None
         if self.is_done and self._finished and self._finished == len(self.reasons):

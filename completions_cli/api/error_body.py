@@ -1,5 +1,6 @@
 """What an error body says: JSON of any shape, JSON in strings, JSON followed by prose, prose, HTML, XML, nothing."""
 
+import contextlib
 import html
 import json
 import re
@@ -29,7 +30,10 @@ _SPENT = re.compile(
     r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded", re.IGNORECASE
 )
 _NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
+_LONGEST_WRITTEN = 20_000  # characters
 _DEEPEST = 3  # levels of JSON in strings: one more than was ever seen
+_MOST_LINES = 200
+_IS_HEADING = re.compile(r":$|\bvalidation errors? for\b")
 _PLACES = ("body", "query", "header", "path")
 
 
@@ -54,7 +58,7 @@ def read(body: bytes) -> ErrorBody:
     text = body[: limits.ERROR_BODY_BYTES].decode("utf-8", "replace").lstrip("\ufeff").strip()
     if text.startswith(("{", "[", '"')):
         try:
-            value, end = json.JSONDecoder().raw_decode(text)
+            value, end = json.JSONDecoder(strict=False).raw_decode(text)
         except (ValueError, RecursionError):  # cut off, or not JSON after all
             return ErrorBody(message=_words(" ".join(text[: 2 * MAX_MESSAGE].split())))
         return replace(read_json(value), prose=text[end:].strip() or None)
@@ -86,10 +90,10 @@ def parameter(loc: tuple[str, ...]) -> str | None:
 def read_json(value: Json, depth: int = 0) -> ErrorBody:
     """Find the words in an error's JSON; the message may itself be JSON in a string."""
     said = error_words.find(value)
-    if said.message.startswith("{") and depth < _DEEPEST:
+    if said.message.startswith(("{", "[{")) and depth < _DEEPEST:
         deeper = _embedded(said.message, depth)
         if deeper is not None:
-            return deeper
+            return replace(deeper, code=deeper.code or said.code, param=deeper.param or said.param)
     message = _first_line(said.message)
     # A summary such as "invalid input error" hides which field it was.
     if said.located and said.loc and not re.search(rf"\b{re.escape(said.loc[-1])}\b", message):
@@ -107,12 +111,22 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
 
 
 def _embedded(message: str, depth: int) -> ErrorBody | None:
-    try:
-        value = json.loads(message)
-    except (ValueError, RecursionError):
-        return None
+    value = _written(message)
+    if isinstance(value, list):
+        value = {"detail": value}
     said = read_json(value, depth + 1) if isinstance(value, dict) else None
     return said if said and said.message and not said.message.startswith("{") else None
+
+
+def _written(text: str) -> Json:
+    """Read what a text is: JSON, or an object as Python shows it, which servers send when they mean JSON."""
+    import ast
+
+    for read_value in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            value: Json = json.loads(json.dumps(read_value(text[:_LONGEST_WRITTEN])))
+            return value
+    return None
 
 
 # What a kind in words stands for, where the error comes without a status.
@@ -142,7 +156,9 @@ def _first_line(text: str) -> str:
     """Return the first line with words in it, tags stripped."""
     if markup.is_markup(text):
         text = html.unescape(markup.without_tags(text))
-    return next((words for line in text.splitlines() if (words := _words(line))), "")
+    first, *more = [words for line in text.splitlines()[:_MOST_LINES] if (words := _words(line))] or [""]
+    # "4 validation errors for Request" says nothing without the lines below.
+    return ": ".join([first.rstrip(": "), *more[:2]]) if _IS_HEADING.search(first) else first
 
 
 def _words(line: str) -> str:

@@ -128,8 +128,7 @@ def _not_found(error: ServiceError, context: HintContext) -> str:
         return "Foundry's endpoint ends in /models; not every model there has the completions route."
     if context.host.endswith(".openai.azure.com") and "/openai/" not in path:
         return "Azure OpenAI's endpoint is https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT or …/openai/v1."
-    is_plain = "api-version=" not in context.path and not context.host.endswith(".azure.com")
-    if context.host and is_plain and "/v1" not in path:
+    if context.host and not context.host.endswith(".azure.com") and "/v1" not in path:
         return (
             "Does the endpoint end in /v1? Most servers have the completions route below it; not every model has one."
         )
@@ -172,6 +171,17 @@ _FORBIDDEN = 403
 _RETIRED = re.compile(
     r"\b(decommissioned|retired|end[- ]of[- ]life|sunset|shut down|discontinued|no longer (available|supported|served)|"
     r"(has|have) been (removed|deprecated))\b",
+    re.IGNORECASE,
+)
+_CERTIFICATE = (
+    "The server wants a client certificate that it trusts: --client-cert FILE and --client-key FILE, "
+    "or client_cert and client_key in the profile."
+)
+# Some refuse a key with 400. "No connected db" is what LiteLLM says of a key that it does not know.
+_KEYS_WORDS = re.compile(
+    r"\b(api|access|subscription|virtual|auth\w*)[-_ ]?(key|token)\b.{0,40}\b(not valid|invalid|expired|unknown|"
+    r"missing|not found|malformed)|\b(invalid|unknown|expired|malformed|missing|wrong|incorrect) "
+    r"(api|access|virtual|auth\w*)[-_ ]?(key|token)\b|no connected db",
     re.IGNORECASE,
 )
 _GATEWAYS_WORDS = re.compile(
@@ -245,6 +255,8 @@ _RULES: tuple[Rule, ...] = (
     (_says(r"exceed_context_size|context_length_exceeded|tokens_limit_reached"), _always(_SHORTEN)),
     (_lists_none, _no_list),
     (_is_about_model, _model),
+    (_says(r"ssl certificate (was sent|error)|client certificate"), _always(_CERTIFICATE)),
+    (lambda error, _: error.status in _BAD and bool(_KEYS_WORDS.search(error.message)), _auth),
     (_kind(AuthError), _auth),
     (_kind(NotFoundError), _not_found),
     (

@@ -1,13 +1,12 @@
 """Bytes of a 200 answer in, chunks out: an event stream or one JSON document, told apart by how it starts."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeGuard
 
 from completions_cli import limits
-from completions_cli.api import error_map, wire
+from completions_cli.api import error_map, wire, wrong_answers
 from completions_cli.api.ending import Ending, cut_short, reason_of
 from completions_cli.api.json_body import BLANK, JsonBody
+from completions_cli.api.pieces import SurrogateJoiner, UsageTally, is_count
 from completions_cli.api.sse import Event, EventDecoder
 from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
 from completions_cli.models import Chunk, Delta, Json, Usage
@@ -16,11 +15,6 @@ _DONE = b"[DONE]"
 # Of JSON and HTML. Anything else is a field of a stream or a comment, or prose, which holds no events.
 _DOCUMENT_STARTS = b'{["<-0123456789tfn'
 _BEGINNING = 4096  # bytes of what may turn out to be prose
-_FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
-_QUOTED = 120  # characters of what came, in an error
-_WHOLE_ANSWER = None  # stands for the choice where usage is that of all choices
-_HIGH_SURROGATES = range(0xD800, 0xDC00)
-_NOT_A_COMPLETION = "Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent."
 
 
 class ResponseReader:
@@ -43,8 +37,8 @@ class ResponseReader:
         self._choices = choices
         self._is_single = choices == 1  # whatever its pieces are numbered
         self._max_body_bytes = max_body_bytes
-        self._usage = _UsageTally()
-        self._joiner = _SurrogateJoiner()
+        self._usage = UsageTally()
+        self._joiner = SurrogateJoiner()
         self._events = EventDecoder()
         self._has_events = False
         self._body = JsonBody()  # of a stream that holds no events so far, too: it may be something else
@@ -103,7 +97,7 @@ class ResponseReader:
         if failure is None:
             return
         if broken is None and not self._has_events:
-            raise _no_events(self._body.text) or failure
+            raise wrong_answers.no_events(self._body.text) or failure
         raise failure
 
     def _last_event(self) -> Iterator[Chunk]:
@@ -150,12 +144,12 @@ class ResponseReader:
                 raise
             if value is not None:
                 yield self._chunk(value, source)
-                _raise_error_beside_choices(value)
+                wrong_answers.raise_error_beside_choices(value)
 
     def _chunk(self, value: dict[str, Json], source: str, *, whole: bool = False) -> Chunk:
         choices = value.get("choices")
         if not choices:
-            _raise_what_came_instead(value, source)
+            wrong_answers.raise_what_came_instead(value, source)
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
@@ -166,7 +160,7 @@ class ResponseReader:
 
     def _delta(self, choice: dict[str, Json], position: int, source: str, *, whole: bool) -> Delta:
         index, text, reason = choice.get("index"), choice.get("text"), choice.get("finish_reason")
-        if not _is_count(index):
+        if not is_count(index):
             index = position
             self.ending.is_guessed = True
         if index and self._is_single:
@@ -176,10 +170,10 @@ class ResponseReader:
             reason = reason_of(reason)
         if text:
             if not isinstance(text, str):
-                raise _not_a_completion("the response holds a text that is not a string", source)
+                raise wrong_answers.not_a_completion("the response holds a text that is not a string", source)
             self._usage.has_text = True
         else:
-            _refuse_chat(choice, source)
+            wrong_answers.refuse_chat(choice, source)
             text = ""
         if not text.isascii() or self._joiner.waiting:
             text = self._joiner.join(index, text, is_last=whole or reason is not None)
@@ -194,58 +188,20 @@ class ResponseReader:
         try:
             value = self._body.value()
         except ValueError as error:
-            raise broken or _not_json(text, error) from None
+            raise broken or wrong_answers.not_json(text, error) from None
         if not isinstance(value, dict):
-            raise _not_a_completion("the response is not a completion", text)
+            raise wrong_answers.not_a_completion("the response is not a completion", text)
         if self._choices == 1:  # else nobody knows which prompt they answer
             value = _told_apart(value)
             self._is_single = _holds_one(value.get("choices"))
         chunk = self._chunk(value, text, whole=True)
         if not self._reasons:
-            raise MisfitError(f"the response holds no choices: {text[:_QUOTED]!r}", hint=_NOT_A_COMPLETION)
+            raise MisfitError(
+                f"the response holds no choices: {text[: wrong_answers.QUOTED]!r}", hint=wrong_answers.NOT_A_COMPLETION
+            )
         self.ending.is_document = True
         yield chunk
-        _raise_error_beside_choices(value)
-
-
-class _UsageTally:
-    """Adds up what chunks say about usage: the last word counts, except that llama.cpp counts each prompt apart."""
-
-    def __init__(self) -> None:
-        self.has_text = False
-        self._by_choice: dict[int | None, Usage] = {}
-
-    def add(self, value: dict[str, Json], deltas: list[Delta]) -> None:
-        usage = value["usage"]
-        if not isinstance(usage, dict):
-            return
-        # `timings` is the mark of llama.cpp, whose streams end each prompt with that prompt's usage.
-        key = deltas[0].index if "timings" in value and deltas else _WHOLE_ANSWER
-        counts = (usage.get(name) for name in Usage._fields)
-        self._by_choice[key] = Usage(*(count if _is_count(count) else None for count in counts))
-
-    def total(self) -> Usage | None:
-        told = self._by_choice.get(_WHOLE_ANSWER) or Usage.total(self._by_choice.values())
-        # Some servers send zeros where they have not counted.
-        return None if self.has_text and told is not None and {0} <= {*told} <= {0, None} else told
-
-
-class _SurrogateJoiner:
-    """Makes text valid Unicode: JSON may escape an astral character as two halves, a chunk apart.
-
-    A first half at the end of a piece waits for the next piece of its choice; what finds no
-    partner until the choice finishes becomes U+FFFD.
-    """
-
-    def __init__(self) -> None:
-        self.waiting: dict[int, str] = {}
-
-    def join(self, index: int, text: str, *, is_last: bool) -> str:
-        text = self.waiting.pop(index, "") + text
-        if text and not is_last and ord(text[-1]) in _HIGH_SURROGATES:
-            self.waiting[index] = text[-1]
-            text = text[:-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        wrong_answers.raise_error_beside_choices(value)
 
 
 def _value(kind: bytes, text: str) -> dict[str, Json] | None:
@@ -255,17 +211,12 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
     except ValueError:
         if kind == b"error":
             raise error_map.from_event(None, text) from None
-        raise _not_a_completion("the stream holds an event that is not JSON", text) from None
+        raise wrong_answers.not_a_completion("the stream holds an event that is not JSON", text) from None
     if kind == b"error":
         raise error_map.from_event(value, text)
     if value is not None and not isinstance(value, dict):  # some servers put `null` between prompts
-        raise _not_a_completion("the stream holds an event that is not a completion", text)
+        raise wrong_answers.not_a_completion("the stream holds an event that is not a completion", text)
     return value
-
-
-def _is_count(value: Json) -> TypeGuard[int]:
-    """Return whether an integer is within what floats and printing can hold; JSON knows no limit."""
-    return type(value) is int and -limits.TOKEN_COUNT <= value <= limits.TOKEN_COUNT
 
 
 def _holds_one(choices: Json) -> bool:
@@ -277,7 +228,7 @@ def _told_apart(document: dict[str, Json]) -> dict[str, Json]:
     choices = document.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         return document
-    indexes = [index for choice in choices if _is_count(index := choice.get("index"))]
+    indexes = [index for choice in choices if is_count(index := choice.get("index"))]
     if len(set(indexes)) == len(indexes):
         return document
     return {**document, "choices": [{**choice, "index": position} for position, choice in enumerate(choices)]}
@@ -292,52 +243,3 @@ def _is_whole(data: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _no_events(text: str) -> MalformedResponseError | None:
-    """Return the error for a body without events: lines that no blank line parts, or prose; None for comments alone."""
-    if _FIELD.search(text):
-        return _not_a_completion("the stream holds no whole event", text)
-    if any(line.strip() and not line.startswith(":") for line in text.splitlines()):
-        return _not_a_completion("the response is not JSON", text)
-    return None
-
-
-def _not_json(text: str, error: ValueError) -> MalformedResponseError:
-    if not text.startswith("{") or "Extra data" in str(error):
-        return _not_a_completion("the response is not JSON", text)
-    return MalformedResponseError(
-        f"the response is not whole JSON: {str(error)[:100]}, in {text[:_QUOTED]!r}",
-        hint="It was probably cut off on its way; try again. Add -vv to see what came.",
-    )
-
-
-def _not_a_completion(message: str, text: str) -> MalformedResponseError:
-    return MalformedResponseError(
-        f"{message}: {text[:_QUOTED]!r}",
-        hint=_NOT_A_COMPLETION,
-    )
-
-
-def _refuse_chat(choice: dict[str, Json], source: str) -> None:
-    """Raise for the answer of a chat route, whose words would be missed in silence."""
-    if "text" not in choice and ("message" in choice or "delta" in choice):
-        raise _not_a_completion("the response is a chat completion", source)
-
-
-def _raise_what_came_instead(value: dict[str, Json], source: str) -> None:
-    """Raise the error in an object without choices, or say whose it is: an annotation is no reason for either."""
-    if error_map.is_error_object(value):
-        raise error_map.from_event(value, "")
-    if "choices" not in value and isinstance(value.get("content"), str):
-        # llama.cpp's own /completions takes the same request and answers in another form.
-        raise MalformedResponseError(
-            f"the response holds no choices: {source[:_QUOTED]!r}",
-            hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
-        )
-
-
-def _raise_error_beside_choices(value: dict[str, Json]) -> None:
-    """Raise the error that came in the same object as the last of the text."""
-    if value.get("error"):
-        raise error_map.from_event(value, "")

@@ -18,8 +18,9 @@ _STEP = 1024 * 1024
 _LONG_COMMENT = 4096  # bytes; longer ones are not looked for
 _BOM = b"\xef\xbb\xbf"
 _LF = ord("\n")
-# Comments, `id` and `retry` say nothing about a completion.
-_FIELD = re.compile(rb"^(data|event)(?:: ?(.*))?$", re.MULTILINE)
+# Comments, `id` and `retry` say nothing about a completion. `error` is no field of the standard: servers of llama.cpp
+# before the end of 2025 have the JSON of an error in it.
+_FIELD = re.compile(rb"^(data|event|error)(?:: ?(.*))?$", re.MULTILINE)
 
 
 class EventDecoder:
@@ -97,6 +98,9 @@ def _event(block: bytes) -> Event | None:
         value = field[2] or b""
         if field[1] == b"event":
             kind = value
+        elif field[1] == b"error":
+            if value.startswith(b"{"):
+                return b"error", value
         else:
             data += value
             data += b"\n"

@@ -56,7 +56,10 @@ def loads(text: str) -> Json:
 
 
 def read(text: str) -> Json:
-    """Read JSON that a server wrote: NaN and whatever is infinite becomes null. Raises ValueError otherwise."""
+    """Read JSON that a server wrote: NaN and whatever is infinite becomes null, control characters in texts may stand.
+
+    Raises ValueError otherwise.
+    """
     return _decoded(text, _TOLERANT_DECODER)
 
 
@@ -92,7 +95,7 @@ def _finite_or_none(text: str) -> float | None:
 
 # One decoder for all: json.loads with options would build one for each call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-_TOLERANT_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_or_none)
+_TOLERANT_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite_or_none, strict=False)
 
 
 def prompt_from_json(value: Json) -> Prompt:

@@ -203,7 +203,7 @@ DIALECTS = {
             }
         ),
         RejectedError,
-        "[{'type': 'extra_forbidden'}]",
+        "extra_forbidden",
         "Check the parameters",
         code="400",
     ),

@@ -1,0 +1,64 @@
+"""What came instead of a completion, as an error that shows how it begins."""
+
+import re
+
+from completions_cli.api import error_map, markup
+from completions_cli.errors import MalformedResponseError
+from completions_cli.models import Json
+
+# The names of fields, with which lines of a stream begin.
+_FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
+QUOTED = 120  # characters of what came, in an error
+_A_PAGE = (
+    "It is a page for browsers: is a proxy or a sign-in page in between, or is it another server? Check the endpoint."
+)
+NOT_A_COMPLETION = "Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent."
+
+
+def no_events(text: str) -> MalformedResponseError | None:
+    """Return the error for a body without events: lines that no blank line parts, or prose; None for comments alone."""
+    if _FIELD.search(text):
+        return not_a_completion("the stream holds no whole event", text)
+    if any(line.strip() and not line.startswith(":") for line in text.splitlines()):
+        return not_a_completion("the response is not JSON", text)
+    return None
+
+
+def not_json(text: str, error: ValueError) -> MalformedResponseError:
+    """Return the error for a body that is no JSON, or only the beginning of some."""
+    if not text.startswith("{") or "Extra data" in str(error):
+        return not_a_completion("the response is not JSON", text)
+    return MalformedResponseError(
+        f"the response is not whole JSON: {str(error)[:100]}, in {text[:QUOTED]!r}",
+        hint="It was probably cut off on its way; try again. Add -vv to see what came.",
+    )
+
+
+def not_a_completion(message: str, text: str) -> MalformedResponseError:
+    """Return the error for JSON, or other text, that is no completion."""
+    hint = _A_PAGE if markup.is_markup(text) else NOT_A_COMPLETION
+    return MalformedResponseError(f"{message}: {text[:QUOTED]!r}", hint=hint)
+
+
+def refuse_chat(choice: dict[str, Json], source: str) -> None:
+    """Raise for the answer of a chat route, whose words would be missed in silence."""
+    if "text" not in choice and ("message" in choice or "delta" in choice):
+        raise not_a_completion("the response is a chat completion", source)
+
+
+def raise_what_came_instead(value: dict[str, Json], source: str) -> None:
+    """Raise the error in an object without choices, or say whose it is: an annotation is no reason for either."""
+    if error_map.is_error_object(value):
+        raise error_map.from_event(value, "")
+    if "choices" not in value and isinstance(value.get("content"), str):
+        # llama.cpp's own /completions takes the same request and answers in another form.
+        raise MalformedResponseError(
+            f"the response holds no choices: {source[:QUOTED]!r}",
+            hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
+        )
+
+
+def raise_error_beside_choices(value: dict[str, Json]) -> None:
+    """Raise the error that came in the same object as the last of the text."""
+    if value.get("error"):
+        raise error_map.from_event(value, "")
