@@ -1,7 +1,7 @@
 """A whole answer read at once: what `ResponseReader` makes of it, the usual case without its detours."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
@@ -14,6 +14,9 @@ _ESCAPE = b"\\u"  # may be half of a surrogate pair
 _SANE = 2**53  # tokens
 
 
+Decode: TypeAlias = Callable[[bytes], Json]
+
+
 class Whole(NamedTuple):
     """A response object whose choices are objects with valid text, and its usage as it is understood.
 
@@ -24,20 +27,25 @@ class Whole(NamedTuple):
     usage: Usage | None
 
 
-def read(body: bytes, choices: int = 1, broken: CompletionsError | None = None) -> Whole:
+def decoded(body: bytes) -> Json:
+    """Read a body that is JSON. Raises ValueError."""
+    return wire.read(body.decode())
+
+
+def read(body: bytes, choices: int = 1, broken: CompletionsError | None = None, decode: Decode = decoded) -> Whole:
     """Read all that came of a body, a JSON document or an event stream, to a request for so many choices.
 
     `broken` is what the connection broke off with. Raises the errors of `ResponseReader`.
     """
-    return _usual(body) or _any(body, choices, broken)
+    return _usual(body, decode) or _any(body, choices, broken)
 
 
-def _usual(body: bytes) -> Whole | None:
+def _usual(body: bytes, decode: Decode = decoded) -> Whole | None:
     """Read what nearly every answer is: one object with choices and usage. None when it is anything else."""
     if not body.startswith(b"{") or _ESCAPE in body:
         return None
     try:
-        value = wire.read(body.decode())
+        value = decode(body)
     except ValueError:
         return None
     if type(value) is not dict or value.get("error") or value.get("object") == "error" or "timings" in value:

@@ -1,13 +1,18 @@
-"""JSON of our own writing, fast: requests and lines of output.
+"""JSON, fast: requests and lines of output written, rows and answers read, as `wire` does it in every case.
 
-orjson refuses what it cannot write as it is (integers over 64 bits, halves of surrogate pairs); the slow
-way then does it. It is not used for reading, where it would turn large integers into floats.
+orjson refuses what it cannot write or read as it is (integers over 64 bits, halves of surrogate pairs, NaN); the slow
+way then does it. Where a long number is read, which orjson would round, it is not asked.
 """
+
+import re
+from collections.abc import Callable
 
 import orjson
 
 from completions_cli.api import wire
 from completions_cli.models import Json
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 def dumps(value: Json) -> bytes:
@@ -16,3 +21,22 @@ def dumps(value: Json) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         return wire.dumps(value).encode()
+
+
+def loads(text: bytes) -> Json:
+    """Read JSON in UTF-8, refusing NaN and what is infinite as a float. Raises ValueError, whatever is wrong."""
+    return _read(text, wire.loads)
+
+
+def read(text: bytes) -> Json:
+    """Read JSON that a server wrote: NaN and whatever is infinite becomes null. Raises ValueError otherwise."""
+    return _read(text, wire.read)
+
+
+def _read(text: bytes, slowly: Callable[[str], Json]) -> Json:
+    if not _LONG_NUMBER.search(text):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+    return slowly(text.decode())

@@ -75,7 +75,7 @@ class Exchange:
             signed = self._outgoing.request(request, signing)
             answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
-            whole = head.read(answer.body, choices, answer.broken)
+            whole = head.read(answer.body, choices, answer.broken, decode=encoding.read)
             response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None

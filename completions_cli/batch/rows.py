@@ -8,6 +8,7 @@ from json import JSONDecodeError
 from completions_cli import limits
 from completions_cli.api import infill, json_errors, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
+from completions_cli.batch import encoding
 from completions_cli.batch.recipe import OWN, PLAIN, Recipe, sent_of_table
 from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
@@ -76,7 +77,7 @@ def text_row(number: int, line: bytes) -> Row:
 def json_row(number: int, line: bytes, recipe: Recipe = PLAIN) -> Row:
     """Read a line of JSON: a string, an object, or a line of the OpenAI batch format."""
     try:
-        value = wire.loads(line.decode())
+        value = encoding.loads(line)
     except UnicodeDecodeError as error:
         return bad(number, _not_utf8(line, error), id_of_torn(line))
     except ValueError as error:
