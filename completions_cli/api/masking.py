@@ -87,19 +87,19 @@ class Mask:
         """Return a short text without the secrets, at little cost where it cannot hold one: the id of an answer."""
         if word is None or not (self._needles or self._short):
             return word
-        if self._short or not _PLAIN.fullmatch(word) or self._holds_piece(word.lower()):
+        lowered = word.lower()
+        is_plain = _PLAIN.fullmatch(lowered) and "0x" not in lowered
+        if self._short or not is_plain or self._holds_piece(lowered.replace(" ", "")):
             return self.text(word)
         return word
 
-    def _holds_piece(self, lowered: str) -> bool:
-        """Return whether a word without escapes may hold a run of a secret."""
+    def _holds_piece(self, visible: str) -> bool:
+        """Return whether a word without escapes may hold a run of a secret, with or without the signs in it."""
         if self._grams is None:
             self._known_grams()
-        for kept in (_VISIBLE, _ALPHANUMERIC):
-            text = "".join(kept.findall(lowered))
-            if not self._pieces.isdisjoint(_EVERY_GRAM.findall(text)):
-                return True
-        return False
+        if not self._pieces.isdisjoint(_EVERY_GRAM.findall(visible)):
+            return True
+        return not visible.isalnum() and not self._pieces.isdisjoint(_EVERY_GRAM.findall(_SIGNS.sub("", visible)))
 
     def error(self, error: _Error) -> _Error:
         """Black out the secrets in an error's texts; it is the same error afterwards."""
@@ -239,7 +239,8 @@ _ENCODINGS = (
 _VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
 _ALPHANUMERIC = re.compile(r"[0-9a-z]+", re.IGNORECASE)
 _EVERY_GRAM = re.compile("." * _GRAM, re.DOTALL)
-_PLAIN = re.compile(r"(?:(?!0x)[0-9a-z _./:@+,-])*+", re.IGNORECASE | re.ASCII)  # nothing in it is an escape
+_PLAIN = re.compile(r"[0-9a-z _./:@+,-]*+")  # in small letters; nothing in it is an escape but 0x
+_SIGNS = re.compile(r"[^0-9a-z]+")
 _ESCAPE = re.compile(
     r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u\{?(?P<u>[0-9a-f]{4,6})\}?|[\\0]x(?P<x>[0-9a-f]{2})"
     r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"
