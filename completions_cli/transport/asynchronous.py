@@ -182,7 +182,7 @@ class AsyncTransport:
         if self._deadline is not None:
             builder = builder.timeout(self._deadline)
         # An exit stack would cost as much as all else in here.
-        streamed, watched = builder.build_streamed(), Watched(answering=False)
+        streamed, watched = builder.build_streamed(), Watched()
         with watched:
             inner = await streamed.__aenter__()
         watched.answering = True
@@ -224,7 +224,7 @@ class AsyncTransport:
 async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patience) -> Response:
     patience.heard()
     try:
-        with Watched(answering=False):
+        with Watched():
             async with asyncio.timeout(patience.remaining()):
                 return await cancellable(stack.enter_async_context(builder.build_streamed()))
     except TimeoutError:

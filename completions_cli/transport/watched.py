@@ -29,33 +29,27 @@ class BrokenError(Exception):
         return await link.explained(self.error, self.elapsed, answering=self.answering)
 
 
-class LostCancellation:
-    """Finds a cancellation that the library lost, as it does where one comes together with what is waited for."""
-
-    __slots__ = ("_before", "_task")
-
-    def __init__(self) -> None:
-        self._task = asyncio.current_task()
-        self._before = self._task.cancelling() if self._task else 0
-
-    def check(self) -> None:
-        """Raise CancelledError if the task was cancelled since this was made."""
-        if self._task and self._task.cancelling() > self._before:
-            raise asyncio.CancelledError
-
-
-class Watched(LostCancellation):
+class Watched:
     """A context manager for waits of one exchange. Raises BrokenError for whatever the library throws.
 
     None of that is a bug of ours. `answering` is to be set once the answer has begun.
     """
 
-    __slots__ = ("_started", "answering")
+    __slots__ = ("_before", "_started", "_task", "answering")
 
-    def __init__(self, *, answering: bool) -> None:
-        super().__init__()
+    def __init__(self, *, answering: bool = False) -> None:
         self.answering = answering
         self._started = time.monotonic()
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task else 0
+
+    def check(self) -> None:
+        """Raise CancelledError if the task was cancelled since this was made, and the library lost it.
+
+        It does so where a cancellation comes together with what is waited for.
+        """
+        if self._task and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
 
     def __enter__(self) -> None:
         """Do nothing: all is decided at the end."""
@@ -72,8 +66,8 @@ class Watched(LostCancellation):
 
 async def cancellable(waiting: Awaitable[_Found]) -> _Found:
     """Wait for the library, and lose no cancellation."""
-    lost = LostCancellation()
+    watched = Watched()
     try:
         return await waiting
     finally:
-        lost.check()
+        watched.check()
