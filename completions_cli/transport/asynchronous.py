@@ -14,11 +14,11 @@ from pyreqwest.response import Response
 from completions_cli import limits
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import SUCCESS, HttpRequest
-from completions_cli.transport import redirects, reports
+from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.answer import Answer, Headers
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.decompression import Decompressor
-from completions_cli.transport.link import Link
+from completions_cli.transport.link import Link, begin
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.received import Listen, Received
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
@@ -89,6 +89,8 @@ class AsyncTransport:
         self._max_body_bytes = max_body_bytes
         self._deadline = None if connection.deadline is None else dt.timedelta(seconds=connection.deadline)
         self._link: Link | None = None
+        self._left: list[Link] = []  # links that led nowhere any more; others may still wait for answers of theirs
+        self._starting: asyncio.Task[Link] | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -105,9 +107,12 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._link is not None:
-            await self._link.close()
-            self._link = None
+        if self._starting is not None:
+            self._starting.cancel()
+        links = [*self._left, *([self._link] if self._link else [])]
+        self._link, self._left = None, []
+        for each in links:
+            await each.close()
 
     async def send(self, request: HttpRequest, listen: Listen | None = None) -> Answer:
         """Send a request and read its answer, whatever its status.
@@ -116,7 +121,7 @@ class AsyncTransport:
         for a moment, no more. A 307 or 308 within the origin is followed once, any other redirect is a NetworkError.
         Raises NetworkError, RequestTimeoutError or MalformedResponseError when no answer begins, or it is too large.
         """
-        link = self._link or self._start(request)
+        link = self._link or await self._start(request)
         answer = await self._exchange(link, request, listen)
         if not answer.is_redirect:
             return answer
@@ -142,13 +147,13 @@ class AsyncTransport:
     async def _opened(self, request: HttpRequest, patience: Patience) -> AsyncIterator[AsyncResponse]:
         if self._trace is not None:
             self._trace.request(request)
-        link = self._link or self._start(request)
+        link = self._link or await self._start(request)
         patience.server = str(link.route.target)
         async with AsyncExitStack() as stack:
             try:
                 inner = await self._head(stack, link, request, patience)
             except BrokenError as broken:
-                raise await broken.explained(link) from None
+                raise await self._explained(broken, link) from None
             patience.heard()
             if self._trace is not None:
                 self._trace.response(inner.version, inner.status, "", Headers(inner))
@@ -176,7 +181,7 @@ class AsyncTransport:
                     raise
             return await self._once(link, link.request(request, fresh=True), listen)
         except BrokenError as broken:
-            raise await broken.explained(link) from None
+            raise await self._explained(broken, link) from None
 
     async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:
@@ -216,9 +221,26 @@ class AsyncTransport:
             return await broken.explained(link)
         return None
 
-    def _start(self, request: HttpRequest) -> Link:
-        self._link = Link(self._connection, request.url)
+    async def _start(self, request: HttpRequest) -> Link:
+        """Begin a link. All who wait for it get the same one, or the same failure: each in turn would take for ever."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._begin(request.url))
+        return await asyncio.shield(self._starting)
+
+    async def _begin(self, url: str) -> Link:
+        try:
+            self._link = await begin(self._connection, url)
+        finally:
+            self._starting = None
         return self._link
+
+    async def _explained(self, broken: BrokenError, used: Link) -> CompletionsError:
+        """Return what broke in the user's terms; where an address is dead, the next request looks for another."""
+        error = await broken.explained(used)
+        if used is self._link and used.address is not None and breakage.is_unconnected(broken.error):
+            self._left.append(used)
+            self._link = None
+        return error
 
 
 async def _sent(stack: AsyncExitStack, builder: RequestBuilder, patience: Patience) -> Response:

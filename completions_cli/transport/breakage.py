@@ -51,6 +51,11 @@ def is_closed_early(error: Exception) -> bool:
     return was_open and any("closed before message" in cause or _OS_ERROR.search(cause) for cause in causes)
 
 
+def is_unconnected(error: Exception) -> bool:
+    """Return whether no connection was made."""
+    return isinstance(error, DetailedPyreqwestError) and any("(Connect)" in cause for cause in _causes(error))
+
+
 def is_tunnel_refused(error: Exception) -> bool:
     """Return whether a proxy made no tunnel, for a reason that the library does not tell."""
     causes = _causes(error) if isinstance(error, DetailedPyreqwestError) else []

@@ -10,20 +10,40 @@ from pyreqwest.response import Response
 from completions_cli.api import urls
 from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
-from completions_cli.transport import breakage, reports, reqwest, tunnel
+from completions_cli.transport import breakage, quickest, reports, reqwest, tunnel
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
 
 
-class Link:
-    """Builds requests to where `url` is, or elsewhere on the same origin."""
+async def begin(connection: Connection, url: str) -> "Link":
+    """Return a link whose connections go to the address that is quickest now.
 
-    def __init__(self, connection: Connection, url: str) -> None:
+    Raises NetworkError if none answers in time.
+    """
+    parsed, proxy = urls.parse(url), connection.proxy_url
+    seconds = min(
+        (each for each in (connection.connect_timeout, connection.deadline) if each is not None), default=None
+    )
+    try:
+        address = await quickest.address(parsed.origin if proxy is None else proxy.origin, seconds)
+    except TimeoutError:
+        raise reports.connect_timeout(route(connection, parsed), seconds) from None
+    return Link(connection, url, address)
+
+
+class Link:
+    """Builds requests to where `url` is, or elsewhere on the same origin.
+
+    Connections go to `address`, if the host has several and one was chosen.
+    """
+
+    def __init__(self, connection: Connection, url: str, address: str | None = None) -> None:
         parsed = urls.parse(url)
         self.route = route(connection, parsed)
+        self.address = address
         self._connection = connection
         self._origin = parsed
-        self._client = reqwest.client(connection, parsed)
+        self._client = reqwest.client(connection, parsed, address=address)
         self._fresh: Client | None = None
         self._url_text = url
         self._url: Url = reqwest.url(parsed)  # the same, parsed once
@@ -71,5 +91,5 @@ class Link:
 
     def _fresh_client(self) -> Client:
         if self._fresh is None:
-            self._fresh = reqwest.client(self._connection, self._origin, keeps=False)
+            self._fresh = reqwest.client(self._connection, self._origin, keeps=False, address=self.address)
         return self._fresh

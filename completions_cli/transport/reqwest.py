@@ -13,7 +13,7 @@ from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
 from completions_cli.api.urls import Proxy, Url
-from completions_cli.errors import UsageError
+from completions_cli.errors import ConfigError, UsageError
 from completions_cli.transport import reports, this_machine, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import Peer
@@ -30,10 +30,11 @@ def url(ours: Url) -> LibraryUrl:
     return theirs
 
 
-def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
+def client(connection: Connection, url: Url, *, keeps: bool = True, address: str | None = None) -> Client:
     """Build a client for `url`, which `keeps` its connections for a while.
 
-    Raises ConfigError for a bad CA file, NetworkError where localhost is another machine.
+    It connects to `address`, where the host has several. Raises ConfigError for a bad CA file or what the library
+    cannot do, NetworkError where localhost is another machine.
     """
     if this_machine.is_elsewhere(url.origin):
         raise reports.no_connection(Peer(connection.server, url.origin.host_and_port), this_machine.ELSEWHERE)
@@ -55,8 +56,7 @@ def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
     if connection.timeout is not None:
         builder = builder.read_timeout(dt.timedelta(seconds=connection.timeout))
     proxy = connection.proxy_url
-    if proxy is not None:
-        builder = builder.proxy(_proxy(proxy))
+    builder = _on_the_way(builder, url, proxy, address)
     if url.origin.scheme == "https" and connection.client_cert is not None:
         builder = _showing_certificate(builder, connection.client_cert, connection.client_key)
     try:
@@ -70,6 +70,27 @@ def client(connection: Connection, url: Url, *, keeps: bool = True) -> Client:
             "AsyncClient was used before this process was forked, and its threads are not here",
             hint='Use Client in forked processes, or start them with multiprocessing.get_context("spawn").',
         ) from error
+
+
+def _on_the_way(builder: ClientBuilder, url: Url, proxy: Proxy | None, address: str | None) -> ClientBuilder:
+    """Name the proxy, and the address that is connected to."""
+    if proxy is not None:
+        _check_named(url, proxy)
+        builder = builder.proxy(_proxy(proxy))
+    if address is None:
+        return builder
+    first = url.origin if proxy is None else proxy.origin
+    return builder.resolve(first.host, address, first.port)
+
+
+def _check_named(url: Url, proxy: Proxy) -> None:
+    """Refuse an IPv6 address behind a tunnel: the library takes its brackets for a part of the certificate's name."""
+    if url.origin.scheme == "https" and ":" in url.origin.host and not proxy.origin.scheme.startswith("socks"):
+        raise ConfigError(
+            f"batches cannot reach {url.origin.host_and_port}, an IPv6 address, over https through a proxy; "
+            "nor can AsyncClient",
+            hint="Use the host's name in the endpoint; `complete`, `stream` and Client take the address, too.",
+        )
 
 
 def _showing_certificate(builder: ClientBuilder, certificate: str, key: str | None) -> ClientBuilder:
