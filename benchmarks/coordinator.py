@@ -14,6 +14,7 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import inputs
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
 from completions_cli.batch.cluster.messages import Ask, Event, Push, Report
+from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.totals import Totals
 
@@ -66,8 +67,11 @@ def counting() -> None:
 def records() -> None:
     """Hold the records of parts in memory."""
     tracemalloc.start()
-    entries = {part * 500: PartEntry(200_000 + part, 500, 499, {"rejected": 1}) for part in range(20_000)}
-    print(f"records of {len(entries):,} parts: {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB")
+    table = PartTable()
+    for part in range(20_000):
+        counts = ({"rejected": 1}, 0, {"gpt-3.5-turbo-instruct": 499}, {"stop": 300, "length": 199})
+        table.put(part * 500, PartEntry(200_000 + part, 500, 499, *counts))
+    print(f"records of {len(table):,} parts: {tracemalloc.get_traced_memory()[0] / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

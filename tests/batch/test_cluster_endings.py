@@ -46,8 +46,11 @@ class EndingsOfAGate(RuleBasedStateMachine):
         self.waiting: list[asyncio.Task[Ticket]] = []
         self.ending: Ending | None = None
         self.tickets = 0
+        self.is_retired = False
 
-    async def _exchange(self, _: Report) -> Grant:
+    async def _exchange(self, report: Report) -> Grant:
+        if self.is_retired:
+            assert report.ending is None  # the others go on
         return self.next_grant
 
     def teardown(self) -> None:
@@ -93,6 +96,12 @@ class EndingsOfAGate(RuleBasedStateMachine):
         self.gate.end(Ending(reason))
         self.ending = self.ending or Ending(reason)
 
+    @rule()
+    def the_machine_is_about_to_go(self) -> None:
+        self.gate.retire()
+        self.is_retired = self.is_retired or self.ending is None
+        self.ending = self.ending or Ending("retired")
+
     def _give_up(self, task: "asyncio.Task[Any]") -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, ClosedError):
@@ -122,6 +131,7 @@ class Stage:
     """A worker's surroundings. What it asks of them is answered when `moments` says so; `seen` is when it was."""
 
     commit_seconds = 1.0
+    bytes_a_second = 1e6
     names = ("orders", "opened", "ending")
 
     def __init__(self, orders: Orders) -> None:

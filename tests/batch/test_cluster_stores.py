@@ -4,7 +4,9 @@ moto plays S3 (`pip install "moto[server]" s3fs`), Azurite plays Azure (`npm ins
 """
 
 import functools
+import gzip
 import importlib
+import os
 import shutil
 import socket
 import subprocess
@@ -23,7 +25,8 @@ from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.storage import RemoteFolder, filesystem
 from completions_cli.errors import OutputError, UsageError
 from tests.batch.conftest import batch, row_numbers, summary
-from tests.batch.test_cluster import Rows, Start
+from tests.batch.test_cluster import TOKEN, Rows, Start
+from tests.cluster_process import ClusterProcess
 from tests.command import Cli
 
 pytest.importorskip("fsspec")
@@ -40,7 +43,11 @@ def s3() -> Iterator[dict[str, str]]:
     server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    secrets = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+    secrets = {
+        "AWS_ACCESS_KEY_ID": "testing-0123456",
+        "AWS_SECRET_ACCESS_KEY": "sekret-testing-0123",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
     yield {**secrets, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
     server.stop()
 
@@ -177,3 +184,27 @@ def test_a_batch_from_and_to_a_store(
     assert batch(cli, "merge", f"{bucket}/out", "-o", merged).code == 0
     assert row_numbers(merged) == list(range(700))
     assert len(server.log()) == 700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+def test_machines_without_access_have_that_of_the_driver(
+    bucket: str, environ: dict[str, str], cli: Cli, emulator: Start, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    cli.service(emulator().url).env |= {**environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    files, path = filesystem(f"{bucket}/in")
+    for name in ("a.jsonl", "b.jsonl.gz"):
+        content = rows(600).read_bytes()
+        files.pipe_file(f"{path}/{name}", gzip.compress(content) if name.endswith(".gz") else content)
+    for name in environ:
+        monkeypatch.delenv(name)
+    cluster = ClusterProcess({**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN})
+    try:
+        args = ("batch", f"{bucket}/in", "-o", f"{bucket}/out", "--engine", "ray", "--address", cluster.address)
+        result = cli.run(*args, "--summary", "-")
+        assert (result.code, summary(result)["ok"]) == (0, 1200), result.stderr
+        secrets = [value.encode() for name, value in environ.items() if "KEY" in name or "CONNECTION" in name]
+        assert secrets
+        assert not any(secret in trace for trace in cluster.traces() for secret in secrets)
+    finally:
+        cluster.stop()

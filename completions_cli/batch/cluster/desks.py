@@ -35,10 +35,12 @@ class FencedError(OutputError):
 class Desk(Protocol):
     """Where a worker reads parts and writes them.
 
-    `commit_seconds` is how long answers wait there for a commit, at least: a crash loses them.
+    `commit_seconds` is how long answers wait there for a commit, at least: a crash loses them. A large part is
+    committed less often: it waits a second more for each `bytes_a_second`.
     """
 
     commit_seconds: float
+    bytes_a_second: float
 
     def read(self, name: str) -> bytes | None:
         """Return a part, None when there is none. Raises OutputError."""
@@ -70,6 +72,7 @@ class LocalDesk:
     """A desk in a folder of this machine, or one that all machines have mounted."""
 
     commit_seconds = 1.0
+    bytes_a_second = 2e6
 
     def __init__(self, root: Path, epoch: str, worker: str) -> None:
         self._root, self._own = root, root / WORK / epoch / worker
@@ -116,6 +119,7 @@ class RemoteDesk:
     """A desk in an object store, where each write is paid for."""
 
     commit_seconds = 10.0
+    bytes_a_second = 4e6
 
     def __init__(self, folder: RemoteFolder, epoch: str, worker: str) -> None:
         self._folder, self._own = folder, f"{WORK}/{epoch}/{worker}"

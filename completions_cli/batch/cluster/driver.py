@@ -22,8 +22,15 @@ _HEADERS_LAST = 20.0  # seconds; a token is good for minutes
 class OrderDesk:
     """Makes the orders: where to send requests, and the headers that prove who asks. Renews what was refused."""
 
-    def __init__(self, service: Service, connection: Connection, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        service: Service,
+        connection: Connection,
+        credentials: Credentials,
+        store: Mapping[str, str] | None = None,
+    ) -> None:
         self._service, self._connection, self._credentials = service, connection, credentials
+        self._store = store or {}
         self._orders: Orders | None = None
         self._made_at = float("-inf")
 
@@ -41,7 +48,7 @@ class OrderDesk:
         return known or self._made(1, now)
 
     def _made(self, version: int, now: float) -> Orders:
-        self._orders = Orders(version, self._service, self._connection, self._credentials.headers())
+        self._orders = Orders(version, self._service, self._connection, self._credentials.headers(), self._store)
         self._made_at = now
         return self._orders
 

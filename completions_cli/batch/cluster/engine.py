@@ -6,16 +6,16 @@ Ray must have been told what to do (`environment`) before it is imported, and so
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from completions_cli.batch.cluster import inputs
+from completions_cli.batch.cluster import environment, inputs
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator, Limits
@@ -84,19 +84,24 @@ def _connecting(address: str | None) -> Iterator[None]:
         ) from None
 
 
-def count(files: Sequence[InputFile], earlier: Identity | None = None) -> list[Contents]:
+def count(files: Sequence[InputFile], earlier: Identity | None, store: Mapping[str, str]) -> list[Contents]:
     """Count the rows of all files, on all machines where there are several files. Raises UsageError.
 
-    `earlier` is what an input that is one file was before.
+    `earlier` is what an input that is one file was before, `store` what opens the store where they are.
     """
     if len(files) == 1:
         return [inputs.count(files[0], earlier)]
-    task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(inputs.count)  # whoever else uses the cluster
+    task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(_count)  # whoever else uses the cluster
     try:
-        found: list[Contents] = ray.get([task.remote(file) for file in files])
+        found: list[Contents] = ray.get([task.remote(file, store) for file in files])
     except RayTaskError as error:
         raise cause_of(error) from None
     return found
+
+
+def _count(file: InputFile, store: Mapping[str, str]) -> Contents:
+    environment.use(store)
+    return inputs.count(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Engine:
     job: Job
     limits: Limits
     most: Bounds
+    store: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @contextmanager
     def coordinator(self) -> Iterator[Sync]:
@@ -127,7 +133,7 @@ class Engine:
 
     def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
         """Work until all stretches are done, or the run has ended. Shows how it goes every `interval` seconds."""
-        crew = Crew(RayMachines(self.job, self.job.output), driver, Backlog(stretches), self.most)
+        crew = Crew(RayMachines(self.job, self.job.output, self.store), driver, Backlog(stretches), self.most)
         ticked_at = shown_at = float("-inf")
         try:
             while not crew.is_over():

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -22,9 +22,19 @@ _SETTINGS = b"\x04"
 _FRAME_HEADER = 9  # bytes
 _HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 # Workers have their keys from the coordinator; they need not inherit them.
-_STORE_SECRET = "AZURE_CLIENT_SECRET"  # noqa: S105 - its name
-_SECRETS = ("COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE", "AZURE_INFERENCE_CREDENTIAL", _STORE_SECRET)
-_AZURE = ("abfs://", "abfss://", "az://")
+_SECRETS = ("COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
+# What opens object stores, by the beginnings of names of variables.
+_S3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
+_AZURE = ("AZURE_STORAGE_", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
+# Who has one of these opens stores in a way of its own.
+_OWN = (
+    "AWS_SECRET_ACCESS_KEY",
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_CLIENT_SECRET",
+)
+_STORES = {"s3": _S3, "s3a": _S3, "abfs": _AZURE, "abfss": _AZURE, "az": _AZURE}
 
 
 def require() -> None:
@@ -79,12 +89,21 @@ def _no_cluster(words: str) -> NetworkError:
     )
 
 
-@contextmanager
-def environment(*, is_local: bool, places: Iterable[str] = ()) -> Iterator[None]:
-    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster.
+def access(places: Iterable[str]) -> dict[str, str]:
+    """Return the variables of this process that open the stores in which places are. They are secret."""
+    names = tuple(name for place in places for name in _STORES.get(place.partition("://")[0], ()))
+    return {name: value for name, value in os.environ.items() if names and name.startswith(names)}
 
-    Where INPUT or OUTPUT of `places` are in Azure, its workers need the secret that opens the store.
-    """
+
+def use(variables: Mapping[str, str]) -> None:
+    """Let this process, a worker's, open stores as the driver does, unless its machine has secrets of its own."""
+    if not any(name in os.environ for name in _OWN):
+        os.environ.update(variables)
+
+
+@contextmanager
+def environment(*, is_local: bool) -> Iterator[None]:
+    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not is_local:
@@ -95,8 +114,7 @@ def environment(*, is_local: bool, places: Iterable[str] = ()) -> Iterator[None]
     # Nobody else on this machine may call our coordinator.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    kept = {_STORE_SECRET} if any(place.startswith(_AZURE) for place in places) else set()
-    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ and name not in kept}
+    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
     try:
         yield
     finally:

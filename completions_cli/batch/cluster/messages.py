@@ -77,6 +77,8 @@ class Grant:
 class Orders:
     """How to reach the service and what proves who asks: keys and tokens, so it shows nothing of itself.
 
+    `store` are variables that open the object store of INPUT and OUTPUT.
+
     It is pickled on purpose, as argument and result of calls: those travel from process to process and are kept
     nowhere, while what a worker is made with is stored by Ray for its restart.
     """
@@ -85,6 +87,7 @@ class Orders:
     service: Service = field(repr=False)
     connection: Connection = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    store: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again
 
-_BYTES_A_SECOND = 4e6  # a large part is committed less often
-
 
 class _Line(NamedTuple):
     """The line of a row; `is_new` until it was committed, `is_open` when its row is to be asked again."""
@@ -70,7 +68,8 @@ class PartLog:
 
     def sync(self) -> None:
         """Commit what there is, if that was not done lately and this worker is in touch with the others."""
-        is_due = self._clock() - self._committed_at > self._desk.commit_seconds + self._size / _BYTES_A_SECOND
+        pause = self._desk.commit_seconds + self._size / self._desk.bytes_a_second
+        is_due = self._clock() - self._committed_at > pause
         if is_due and self._may_commit():
             self.commit()
 

@@ -1,7 +1,7 @@
 """The machines of a Ray cluster, and the actors that run on them."""
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from completions_cli.batch.cluster import stretches
+from completions_cli.batch.cluster import environment, stretches
 from completions_cli.batch.cluster.machines import LostError, Opaque
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
 from completions_cli.batch.cluster.stretches import Block, Stretch
@@ -66,6 +66,10 @@ class _Reader:
     def __init__(self, stretch: Stretch) -> None:
         self._blocks = stretches.blocks(stretch)
 
+    def use(self, store: Mapping[str, str]) -> None:
+        """Read from a store as the driver does."""
+        environment.use(store)
+
     def next(self) -> tuple[int | None, Block | None]:
         """Return the next block and the part that it is of; None at the end."""
         block = next(self._blocks, None)
@@ -75,8 +79,8 @@ class _Reader:
 class RayMachines:
     """The machines of the cluster, and what runs on them."""
 
-    def __init__(self, job: Job, coordinator: str) -> None:
-        self._job = job
+    def __init__(self, job: Job, coordinator: str, store: Mapping[str, str]) -> None:
+        self._job, self._store = job, store
         self._actor = ray.get_actor(coordinator)
         self._asked: PlacementGroup | None = None
         asker: Any = _Asker  # Ray makes classes of its own of them
@@ -112,7 +116,10 @@ class RayMachines:
 
     def open(self, stretch: Stretch) -> Opaque:
         """Begin a reader."""
-        return self._reader.remote(stretch)
+        reader = self._reader.remote(stretch)
+        if self._store:
+            reader.use.remote(self._store)  # as the argument of a call it is stored nowhere
+        return reader
 
     def begin(self, worker: Opaque) -> Opaque:
         """Have a worker begin."""

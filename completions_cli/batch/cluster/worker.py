@@ -10,7 +10,7 @@ from typing import Protocol
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
-from completions_cli.batch.cluster import desks, stretches
+from completions_cli.batch.cluster import desks, environment, stretches
 from completions_cli.batch.cluster.desks import Desk, FencedError
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
@@ -55,6 +55,7 @@ class Job:
     limits_errors: bool = False
     known_models: tuple[str, ...] = ()
     mixed_models: bool = False
+    has_store: bool = False  # that the driver's variables open
 
 
 class Calls(Protocol):
@@ -104,7 +105,7 @@ class Worker:
 
     def __init__(self, job: Job, name: str, calls: Calls, desk: Desk | None = None) -> None:
         self._job, self._name, self._calls = job, name, calls
-        self._desk = desk or desks.desk(job.output, job.epoch, name)
+        self._desk = desk
         self._triage = Triage(job.policy)
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
@@ -121,12 +122,21 @@ class Worker:
         if self._job.version != __version__:
             return Ending("version", _version_error(self._job.version))
         try:
-            await asyncio.to_thread(self._desk.try_out)
+            await asyncio.to_thread(self._sit_down)
         except OutputError as error:
             return Ending("output", error)
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return None
+
+    def _sit_down(self) -> Desk:
+        """Find our desk and try it, by the access to its store that the driver has."""
+        if self._job.has_store:
+            orders = self._first_orders()
+            environment.use(orders.store if orders is not None else {})
+        self._desk = self._desk or desks.desk(self._job.output, self._job.epoch, self._name)
+        self._desk.try_out()
+        return self._desk
 
     async def work(self, work: Block | Stretch) -> Done:
         """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
@@ -221,6 +231,7 @@ class Worker:
 
     def _open(self, part: int) -> PartLog:
         job = self._job
+        assert self._desk is not None  # noqa: S101 - who works has begun
         return PartLog(
             self._desk,
             part,

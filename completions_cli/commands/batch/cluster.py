@@ -1,6 +1,6 @@
 """The path of `completions batch --engine ray`: the same batch, its rows asked by the machines of a cluster."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -53,13 +53,13 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         for note in survey.notes:
             streams.stderr.note(note)
         stack.enter_context(streams.apart())
-        address = environment.address(where.address)
-        with environment.environment(is_local=address is None, places=(chosen.input, output.place)), spinner.turning():
+        address, store = environment.address(where.address), environment.access((chosen.input, output.place))
+        with environment.environment(is_local=address is None), spinner.turning():
             from completions_cli.batch.cluster import engine
 
             stack.enter_context(engine.cluster(address))
         begun = None if chosen.overwrite else output.begun()
-        contents = engine.count(files, begun.input if begun is not None else None)
+        contents = engine.count(files, begun.input if begun is not None else None, store)
         described = choices.describe(
             chosen,
             settings,
@@ -74,9 +74,11 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         stack.callback(output.save)
         for note in output.notes:
             streams.stderr.note(f"note: {note}")
-        orders = OrderDesk(configuration.service(settings, endpoint), configuration.connection(settings), credentials)
-        job = _job(output, described, chosen, settings)
-        run = _Run(plan, output, chosen, progress, where.workers)
+        orders = OrderDesk(
+            configuration.service(settings, endpoint), configuration.connection(settings), credentials, store
+        )
+        job = replace(_job(output, described, chosen, settings), has_store=bool(store))
+        run = _Run(plan, output, chosen, progress, where.workers, store)
         totals, ending = run.run(engine.Engine, job, orders)
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams, output.earlier)
@@ -128,6 +130,7 @@ class _Run:
     chosen: Choices
     progress: Progress
     bounds: Bounds
+    store: Mapping[str, str]
 
     def run(self, engine: "type[Engine]", job: Job, orders: OrderDesk) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
@@ -140,7 +143,7 @@ class _Run:
         limits = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
         most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
         models = ModelWatch(output.entries.known_models, mixed=chosen.mixed_models, warn=self.progress.note)
-        made = engine(job, limits, Bounds(min(self.bounds.least, most), most))
+        made = engine(job, limits, Bounds(min(self.bounds.least, most), most), self.store)
         with made.coordinator() as sync:
             driver = Driver(output, before, orders, sync, models)
 
