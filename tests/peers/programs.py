@@ -60,7 +60,8 @@ def running(folder: Path, port: int, path: str, *args: str, env: Mapping[str, st
         _wait_for(port, process, log)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(timeout=10)
         finally:

@@ -1,6 +1,7 @@
 """nginx and haproxy in front of the emulator: TLS, client certificates, streams, refusals of their own."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,18 +34,18 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 @contextlib.contextmanager
-def _nginx(folder: Path, server: str, http: str = "") -> Iterator[int]:
+def _nginx(folder: Path, server: str, http: str = "", protocol: str = "") -> Iterator[int]:
     port = free_port()
     places = "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     config = folder / "nginx.conf"
     config.write_text(
         f"""
-        daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;
+        {"user root;" if os.geteuid() == 0 else ""} daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes 1;
         events {{}}
         http {{
           access_log off; client_body_temp_path {folder}/body; {places}
           {http}
-          server {{ listen 127.0.0.1:{port}{" ssl" if "ssl_certificate" in server else ""}; {server} }}
+          server {{ listen 127.0.0.1:{port}{" ssl" if "ssl_certificate" in server else ""} {protocol}; {server} }}
         }}
         """,
         encoding="utf-8",
@@ -100,6 +101,48 @@ def test_nginx_demands_a_certificate(cli: Cli, emulator: Start, certificates: Ce
         shown = ["--ca-bundle", str(certificates.ca), "--client-cert", str(certificates.client)]
         assert cli.run("complete", "hi", *shown).code == 0
     assert (without.code, "No required SSL certificate" in without.stderr) == (6, True)
+    assert "--client-cert" in without.stderr
+
+
+def _ask_in_every_way(cli: Cli, folder: Path, *options: str) -> None:
+    """Complete, stream and run a batch; all succeed."""
+    (folder / "rows.txt").write_text("".join(f"row {number}\n" for number in range(50)), encoding="utf-8")
+    one, streamed = (cli.run(verb, "hello", "--seed", "1", *options) for verb in ("complete", "stream"))
+    rows = cli.run("batch", str(folder / "rows.txt"), "-o", str(folder / "out"), *options)
+    assert (one.code, streamed.code, rows.code) == (0, 0, 0), (one, streamed, rows)
+    assert one.text == streamed.text
+    assert len((folder / "out").read_text(encoding="utf-8").splitlines()) == 50
+
+
+def test_nginx_that_speaks_http2(cli: Cli, emulator: Start, certificates: Certificates, tmp_path: Path) -> None:
+    server = f"{_tls(certificates)} location / {{ proxy_pass {emulator().url}; }}"
+    with _nginx(tmp_path, server, protocol="http2") as port:
+        _ask_in_every_way(cli.service(f"https://127.0.0.1:{port}"), tmp_path, "--ca-bundle", str(certificates.ca))
+
+
+def test_haproxy_that_speaks_http2(cli: Cli, emulator: Start, certificates: Certificates, tmp_path: Path) -> None:
+    bind = f"ssl crt {certificates.server} alpn h2,http/1.1"
+    with _haproxy(tmp_path, bind, emulator().url.removeprefix("http://")) as port:
+        _ask_in_every_way(cli.service(f"https://127.0.0.1:{port}"), tmp_path, "--ca-bundle", str(certificates.ca))
+
+
+def test_nginx_that_asks_for_a_password_beside_the_key(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    """The password goes where the key would; nginx has the key of the server behind it."""
+    (tmp_path / "users").write_text("me:{PLAIN}secret\n", encoding="utf-8")
+    server = f"auth_basic x; auth_basic_user_file {tmp_path}/users;"
+    server += f' proxy_set_header Authorization "Bearer k"; location / {{ proxy_pass {emulator().url}; }}'
+    password = "Authorization: Basic bWU6c2VjcmV0"
+    with _nginx(tmp_path, server) as port:
+        cli.service(f"http://127.0.0.1:{port}")
+        assert cli.run("complete", "hi").code == 4
+        _ask_in_every_way(cli, tmp_path, "-H", password)
+
+
+def test_nginx_that_is_slow_to_pass_a_stream_on(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    server = f"limit_rate 2k; location / {{ proxy_pass {emulator().url}; proxy_buffers 4 1k; proxy_buffer_size 1k; proxy_busy_buffers_size 2k; }}"
+    with _nginx(tmp_path, server) as port:
+        result = cli.service(f"http://127.0.0.1:{port}").run("stream", "hello", "-M", "40", "--timeout", "5")
+    assert result.code == 0, result.stderr
 
 
 @pytest.mark.parametrize("versions", ["TLSv1.2", "TLSv1.3"])
