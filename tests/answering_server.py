@@ -27,11 +27,12 @@ Answer = Callable[[dict[str, Any]], Answered]
 
 
 class AnsweringServer:
-    """Keeps the bodies of the `requests` it was sent, in the order in which they came."""
+    """Keeps the bodies of the `requests` it was sent, in the order in which they came, and their `heads`."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
+        self.heads: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -40,6 +41,7 @@ class AnsweringServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                outer.heads.append(str(self.headers))
                 answered = outer.take(body)
                 self.send_response(answered.status)
                 headers = {"content-type": "application/json", **answered.headers}

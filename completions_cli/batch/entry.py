@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     model: str | None = None
     finish_reason: str | None = None
     ignored: tuple[str, ...] = ()
+    profile: str | None = None
 
 
 def read(line: bytes, output_format: OutputFormat) -> Entry | None:
@@ -78,7 +79,8 @@ def _native(record: dict[str, Json]) -> Entry | None:
     error = record.get("error")
     if not error:
         model, reason = _text(record.get("model")), _finish_reason(record)
-        return Entry(row, model=model, finish_reason=reason, ignored=_names(record.get("ignored")))
+        profile = _text(record.get("profile"))
+        return Entry(row, model=model, finish_reason=reason, ignored=_names(record.get("ignored")), profile=profile)
     said = error if isinstance(error, dict) else {"message": error}
     kind = _text(said.get("kind")) or UNKNOWN
     retryable = said.get("retryable")

@@ -1,7 +1,7 @@
 """One request sent once, and its answer read: what a batch does over and over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from completions_cli.api.retry import RetryPolicy
@@ -27,6 +27,7 @@ class Reply:
     usage: Usage | None
     head: Head
     request_id: str | None = None  # under which the service knows this exchange
+    profile: str | None = None  # who answered
 
 
 class Failure(Exception):  # noqa: N818 - an outcome that travels with the answer it came in
@@ -47,8 +48,11 @@ class Exchange:
         credentials: Credentials,
         transport: AsyncTransport,
         policy: RetryPolicy | None = None,
+        *,
+        model: str | None = None,
     ) -> None:
         self._service = service
+        self._model = model  # named where a request names none
         self._outgoing = Outgoing(service, transport.secrets, encoding.dumps)
         self.mask = self._outgoing.mask  # hides from people what went out in secret
         self._credentials = AsyncCredentials(credentials, policy)
@@ -72,6 +76,8 @@ class Exchange:
         head = None
         try:
             choices = request.choice_count
+            if self._model is not None and request.model is None:
+                request = replace(request, model=self._model)
             signed = self._outgoing.request(request, signing)
             answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
@@ -79,4 +85,5 @@ class Exchange:
             response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
-        return Reply(request, response, whole.usage, head, self.mask.word(head.request_id))
+        request_id = self.mask.word(head.request_id)
+        return Reply(request, response, whole.usage, head, request_id, self._service.profile)

@@ -20,7 +20,7 @@ class Outcome:
     """How one row ended. `response` is the response object, or None when it failed; `model` is what it names.
 
     `ignored` are the parameters that the answer shows to have been ignored. `latency` in seconds, of the last attempt;
-    `usage` is the service's own object, None within a pack.
+    `usage` is the service's own object, None within a pack. `profile` names the one that was asked.
     """
 
     row: Row
@@ -33,6 +33,7 @@ class Outcome:
     attempts: int = 0
     latency: float = 0.0
     ignored: tuple[str, ...] = ()
+    profile: str | None = None
 
     @property
     def finish_reason(self) -> Json:
@@ -66,6 +67,7 @@ def _native(outcome: Outcome) -> dict[str, Json]:
         "request_id": outcome.request_id,
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),
+        "profile": outcome.profile,
         "metadata": row.metadata,
         **({"prompt": row.prompt} if row.keeps_prompt else {}),
         **({"ignored": list(outcome.ignored)} if outcome.ignored else {}),

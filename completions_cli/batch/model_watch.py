@@ -14,15 +14,23 @@ _MOST_LISTED = 5
 class ModelWatch:
     """Looks at the model of each answer. `known` are those of the answers that OUTPUT has from earlier runs.
 
-    Rows that name a model of their own are not looked at, nor are answers that name none.
+    Where `several` profiles answer, the first answer of each must come from a model that has answered before. Rows that
+    name a model of their own are not looked at, nor are answers that name none.
     """
 
     def __init__(
-        self, known: Iterable[str] = (), *, mixed: bool = False, warn: Callable[[str], None] | None = None
+        self,
+        known: Iterable[str] = (),
+        *,
+        mixed: bool = False,
+        several: bool = False,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._earlier = frozenset(known)
         self._seen = dict.fromkeys(known)  # in the order of their coming
         self._is_settled = mixed or not self._earlier
+        self._compares = several and not mixed
+        self._profiles: set[str | None] = set()  # that have answered
         self._warn = warn
         self._warnings = 0
         self.recorded: dict[str, None] = {}  # in this run
@@ -36,8 +44,16 @@ class ModelWatch:
         if model not in self.recorded:
             if not self._is_settled and model not in self._seen:
                 return Ending("model", self._error(model))
+            if self._compares and model not in self._seen and self._is_first(outcome):
+                return Ending("model", self._others(model, outcome))
             self.accept(model)
+        if self._compares:
+            self._profiles.add(outcome.profile)
         return None
+
+    def _is_first(self, outcome: Outcome) -> bool:
+        """Return whether this is the first answer of its profile, and others have answered before."""
+        return bool(self._seen) and outcome.profile not in self._profiles
 
     def accept(self, model: str) -> None:
         """Record a model whose answers this run records, here or elsewhere: from now on others may follow."""
@@ -53,6 +69,12 @@ class ModelWatch:
         if self._seen and self._warn is not None and self._warnings < _MOST_WARNINGS:
             self._warnings += 1
             self._warn(f"warning: the model {model} answers now; answers before came from {_listed(self._seen)}")
+
+    def _others(self, model: str, outcome: Outcome) -> UsageError:
+        return UsageError(
+            f"{outcome.profile} answers with the model {model}, the others with {', '.join(self._seen)}",
+            hint="Its answer was not recorded. --mixed-models resumes all the same; else resume without that profile.",
+        )
 
     def _error(self, model: str) -> UsageError:
         return UsageError(

@@ -8,10 +8,13 @@ _PATIENCE_A_RETRY = 7.5  # seconds; with the default of 4 retries half a minute
 class Outage:
     """Counts what failed since the server last did, or properly refused, what it was asked.
 
+    `suspicious` failures in a row, over all rows, mean that the rows cannot be to blame.
+
     Times are values of one monotonic clock, in seconds.
     """
 
-    def __init__(self, retries: int, max_wait: float) -> None:
+    def __init__(self, retries: int, max_wait: float, suspicious: int = _SUSPICIOUS) -> None:
+        self._suspicious = suspicious
         self._patience = min(max_wait, _PATIENCE_A_RETRY * retries)
         self._max_wait = max_wait
         self._failures = 0
@@ -49,7 +52,7 @@ class Outage:
     @property
     def is_suspected(self) -> bool:
         """True while so much failed in a row that the rows cannot be to blame."""
-        return self._failures >= _SUSPICIOUS
+        return self._failures >= self._suspicious
 
     @property
     def is_route_lost(self) -> bool:

@@ -58,6 +58,7 @@ class Recovered:
     retryable: RowSet = field(default_factory=RowSet)
     failures: dict[str, RowSet] = field(default_factory=dict)
     models: Counter[str] = field(default_factory=Counter)
+    profiles: Counter[str] = field(default_factory=Counter)
     finish_reasons: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)
     examples: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -95,6 +96,8 @@ class Recovered:
         if entry.failure is None:
             self.answered.add(entry.row)
             tally(self.models, entry.model)
+            if entry.profile is not None:
+                tally(self.profiles, entry.profile)
             tally(self.finish_reasons, entry.finish_reason)
             if entry.ignored:
                 self.ignored.update(entry.ignored)
@@ -109,11 +112,14 @@ class Recovered:
         if entry.is_retryable:
             self.retryable.add(entry.row)
 
-    def with_answers(self, models: Counter[str], finish_reasons: Counter[str], ignored: Counter[str]) -> "Recovered":
+    def with_answers(
+        self, models: Counter[str], finish_reasons: Counter[str], ignored: Counter[str], profiles: Counter[str]
+    ) -> "Recovered":
         """Return a copy that counts these answers, too. Its sets do not hold their rows."""
         return replace(
             self,
             models=_together(self.models, models),
+            profiles=_together(self.profiles, profiles),
             finish_reasons=_together(self.finish_reasons, finish_reasons),
             ignored=self.ignored + ignored,
         )

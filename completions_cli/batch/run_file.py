@@ -18,6 +18,8 @@ from completions_cli.version import __version__
 HasGrown = Callable[[Identity], bool]
 
 _VERSION = 1
+# What each profile of a pool has for itself; whether its answers fit is seen when they come.
+_OF_A_MEMBER = ("model", "deployment", "extra_parameters")
 _MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 
@@ -26,8 +28,9 @@ _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 class RunFile:
     """The input and everything that decides what its rows are asked.
 
-    `shard` is (index, count); `rows` is how many rows the input has at most, None where nobody counted. `endpoint` (an
-    origin) and `profile` say who was asked last, `all_runs` what all runs of the output took.
+    `is_pool` says that several profiles were asked. `shard` is (index, count); `rows` is how many rows the input has at
+    most, None where nobody counted. `endpoint` (an origin) and `profile` say who was asked last, `all_runs` what all
+    runs of the output took.
     """
 
     input: Identity
@@ -35,6 +38,7 @@ class RunFile:
     output_format: OutputFormat
     shard: tuple[int, int]
     rows: int | None = None
+    is_pool: bool = False
     endpoint: str | None = None
     profile: str | None = None
     all_runs: Mapping[str, Json] = field(default_factory=dict)
@@ -123,6 +127,7 @@ def parse(text: bytes) -> RunFile | None:
             output_format=fields["output_format"],
             shard=(index, count),
             rows=fields.get("rows"),
+            is_pool=fields.get("is_pool") is True,
             endpoint=fields.get("endpoint"),
             profile=fields.get("profile"),
             all_runs=fields.get("all_runs") or {},
@@ -162,10 +167,11 @@ def _differences(earlier: RunFile, now: RunFile) -> list[str]:
     if earlier.output_format != now.output_format:
         found.append(f"another output format: {earlier.output_format}, now {now.output_format}")
     was, is_ = json.loads(wire.dumps(dict(earlier.parameters))), json.loads(wire.dumps(dict(now.parameters)))
+    of_members = _OF_A_MEMBER if earlier.is_pool or now.is_pool else ()
     return found + [
         f"another {name}: {_short(was.get(name))}, now {_short(is_.get(name))}"
         for name in sorted(was.keys() | is_.keys())
-        if was.get(name) != is_.get(name)
+        if was.get(name) != is_.get(name) and name not in of_members
     ]
 
 

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from completions_cli.api.retry import OVERLOADED_STATUSES
 from completions_cli.batch.backlog import Backlog
-from completions_cli.batch.exchange import Exchange, Failure, Reply
+from completions_cli.batch.exchange import Failure, Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.journal import Log
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.roster import Roster, quiet
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.settling import Rules, Settler
 from completions_cli.batch.totals import Totals
-from completions_cli.batch.triage import Ending, Triage
+from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer, Unit
 from completions_cli.errors import (
     CompletionsError,
@@ -35,18 +37,18 @@ _CROWD = 16  # requests under way; with fewer, answers come one by one anyway
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a run works with."""
+    """What a run works with. The `gate` tells by its tickets which of the `members` a request is for."""
 
-    exchange: Exchange
+    members: Sequence[Member]
     gate: Turns
     journal: Log
     packer: Packer
     totals: Totals
     clock: Callable[[], float] = time.monotonic
     # What runs against one service share; a run by itself has its own.
-    triage: Triage | None = None
     estimate: UsageEstimate | None = None
     models: ModelWatch = field(default_factory=ModelWatch)
+    warn: Callable[[str], None] = quiet
 
 
 class Runner:
@@ -55,7 +57,7 @@ class Runner:
     def __init__(self, work: Iterator[Unit], tools: Tools, rules: Rules) -> None:
         self.totals = tools.totals
         self.ending: Ending | None = None
-        self._exchange, self._gate, self._journal = tools.exchange, tools.gate, tools.journal
+        self._members, self._gate, self._journal = tools.members, tools.gate, tools.journal
         self._clock, self._budget, self._is_limited = tools.clock, rules.budget, rules.budget.is_limited
         self._backlog = Backlog(work, tools.clock)
         self._estimate = tools.estimate or UsageEstimate()
@@ -65,22 +67,31 @@ class Runner:
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._scribe = Scribe(tools.journal, self._cannot_write, lambda: self._under_way >= _CROWD)
-        self._settler = Settler(
-            rules=rules,
-            packer=tools.packer,
-            totals=tools.totals,
-            pace=tools.gate.pace,
-            backlog=self._backlog,
-            scribe=self._scribe,
-            stop=self.stop,
-            triage=tools.triage or Triage(rules.policy),
-            models=tools.models,
-        )
+        roster = Roster(tools.members, tools.warn)
+        self._settlers = [
+            Settler(
+                rules=rules,
+                packer=tools.packer,
+                totals=tools.totals,
+                member=member,
+                roster=roster,
+                backlog=self._backlog,
+                scribe=self._scribe,
+                stop=self.stop,
+                models=tools.models,
+            )
+            for member in tools.members
+        ]
 
     @property
     def in_flight(self) -> int:
         """Requests under way."""
         return self._gate.pace.in_flight
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no rows are left that nobody was asked yet."""
+        return self._backlog.is_drained
 
     async def run(self) -> None:
         """Work until there is nothing left, or the run is stopped. A journal that takes no more ends it."""
@@ -94,8 +105,8 @@ class Runner:
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(syncing, *self._workers, return_exceptions=True)
-        if self.ending is None:
-            self._settler.settle_waiting()
+        for settler in self._settlers if self.ending is None else ():
+            settler.settle_waiting(self._clock())
         self._scribe.flush()
         if self._failure is not None:
             raise self._failure
@@ -148,13 +159,13 @@ class Runner:
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._start_workers()
             else:
-                self._settler.record(Outcome(unit.rows[0], error=unit.rows[0].error))
+                self._settlers[0].record(Outcome(unit.rows[0], error=unit.rows[0].error))
             if self._scribe.written is not None:
                 await self._scribe.written
 
     async def _wait_for_unit(self) -> Unit | None:
         """Wait for the unit to ask next; None when there is none and none can come back."""
-        while not self._backlog.is_empty or (self._under_way and not self._backlog.is_closed):
+        while not self._backlog.is_empty or (self._under_way and not self._backlog.is_closed) or self._hand_over():
             unit = self._take()
             if unit is not None:
                 return unit
@@ -163,11 +174,18 @@ class Runner:
         self._backlog.wake()
         return None
 
+    def _hand_over(self) -> bool:
+        """Have members that answer asked for what others failed at; return whether there is any."""
+        if self._backlog.is_closed:
+            return False
+        handed_over = [settler.hand_over(self._clock()) for settler in self._settlers]  # each of them, not one
+        return any(handed_over)
+
     def _take(self) -> Unit | None:
         if self._is_limited and self._under_way and self._is_tight():
             return None  # what is under way may use up the rest
         try:
-            return self._settler.due(self._backlog.take())
+            return self._settlers[0].due(self._backlog.take())
         except CompletionsError as error:  # the input cannot be read any further
             self.stop(Ending("input", error))
             return None
@@ -188,7 +206,7 @@ class Runner:
         self.totals.retries += unit.is_repeat
         unit.sent += 1
         try:
-            reply = await self._exchange.send(request)
+            reply = await self._members[ticket.member].exchange.send(request)
         except Failure as failure:
             self._failed(unit, failure, ticket)
         except BaseException:
@@ -203,7 +221,8 @@ class Runner:
         used = self._estimate.learn(reply.request, reply.usage) if pace.counts_tokens else None
         pace.answered(now, ticket, used)
         pace.read(now, ticket, reply.head.headers.get)
-        self._settler.answered(unit, reply, now=now, sent_at=ticket.sent_at)
+        self._members[ticket.member].answered(now - ticket.sent_at)
+        self._settlers[ticket.member].answered(unit, reply, now=now, sent_at=ticket.sent_at)
 
     def _failed(self, unit: Unit, failure: Failure, ticket: Ticket) -> None:
         now, pace = self._clock(), self._gate.pace
@@ -219,7 +238,7 @@ class Runner:
         if failure.head is not None:
             pace.read(now, ticket, failure.head.headers.get)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)
-        self._settler.failed(unit, error, now=now, sent_at=ticket.sent_at)
+        self._settlers[ticket.member].failed(unit, error, now=now, sent_at=ticket.sent_at)
 
     # The journal
 

@@ -11,13 +11,14 @@ from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome, OutputFormat, line
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.roster import Roster
 from completions_cli.batch.rows import Row
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
 from completions_cli.batch.units import Packer, Unit
 from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitError, ServiceError
-from completions_cli.pacing.gate import Pacing
 
 _PROBES = 2  # requests under way while an outage is suspected
 _RESUME_HINT = "Run the same command again to resume."
@@ -43,7 +44,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Settles units that were asked: records their rows, has them asked again, or stops the run.
+    """Settles units that a member was asked: records their rows, has them asked again, or stops the run.
 
     Times are values of the run's clock, in seconds.
     """
@@ -51,14 +52,19 @@ class Settler:
     rules: Rules
     packer: Packer
     totals: Totals
-    pace: Pacing
+    member: Member
+    roster: Roster
     backlog: Backlog
     scribe: Scribe
     stop: Callable[[Ending], None]
-    triage: Triage
     models: ModelWatch
     parked: list[tuple[Unit, CompletionsError, float]] = field(default_factory=list)  # and when they failed
     rejected: list[tuple[Unit, CompletionsError]] = field(default_factory=list)  # while nothing was answered
+
+    @property
+    def triage(self) -> Triage:
+        """What judges the failures of this member."""
+        return self.member.triage
 
     def due(self, unit: Unit | None) -> Unit | None:
         """Return the unit to send; a pack that came too late is split first."""
@@ -70,7 +76,7 @@ class Settler:
 
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
-        self.totals.use(reply.usage, reply.request.generation_count)
+        self.totals.use(reply.usage, reply.request.generation_count, self.member.prices)
         problem = units.misfit(unit, reply)
         if problem is None:
             self._fits(unit, reply, now=now, sent_at=sent_at)
@@ -101,14 +107,15 @@ class Settler:
         if ending is not None:
             self.stop(ending)
 
-    def settle_waiting(self) -> None:
+    def settle_waiting(self, now: float) -> None:
         """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
         self._settle_rejected()
         parked = self.parked.copy()
         self.parked.clear()
         for unit, error, _ in parked:
             if not self.triage.outage.was_alive or self._is_model_lost(unit, error):
-                self.stop(self.triage.nothing_succeeds(error))
+                ending = self.roster.give_up(self.member, self.triage.nothing_succeeds(error), now)
+                self._fail(unit, error) if ending is None else self.stop(ending)
             else:
                 self._fail(unit, error)
 
@@ -158,9 +165,11 @@ class Settler:
             unit.tries += 1
             self.backlog.later(unit, wait)
         elif kind == "probe":
-            self.pace.narrow(_PROBES)
-            self.pace.pause(now + wait)
+            self.member.pace.narrow(_PROBES)
+            self.member.pace.pause(now + wait)
+            self.roster.set_aside(self.member, error)
             self.backlog.last(unit)
+            self.hand_over(now)
         elif kind == "spent" and len(unit.rows) > 1:
             # One of them may spoil it for the others: one more chance for each half.
             self.backlog.first(*self.packer.split(unit, last_try=unit.tries))
@@ -171,11 +180,28 @@ class Settler:
         elif kind == "failed":
             self._fail(unit, error)
         elif kind == "rejected":
-            self._rejected(unit, error, sent_at)
+            self._rejected(unit, error, now=now, sent_at=sent_at)
         elif ending is not None:
-            self.stop(ending)
+            self._give_up(ending, [unit], now)
 
-    def _rejected(self, unit: Unit, error: CompletionsError, sent_at: float) -> None:
+    def hand_over(self, now: float) -> bool:
+        """Have others asked for the rows that failed here while nothing succeeded; return whether there are any."""
+        if not self.parked or self.triage.outage.was_alive or not self.roster.has_others(self.member, now):
+            return False
+        self.backlog.first(*(unit for unit, _, _ in self.parked))
+        self.parked.clear()
+        return True
+
+    def _give_up(self, ending: Ending, asked: list[Unit], now: float) -> None:
+        """Stop the run, unless other members can be asked for the units of this one."""
+        final = self.roster.give_up(self.member, ending, now)
+        if final is not None:
+            self.stop(final)
+            return
+        self.backlog.first(*asked, *(unit for unit, _, _ in self.parked))
+        self.parked.clear()
+
+    def _rejected(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         self._is_alive(sent_at)
         if len(unit.rows) > 1:
             self.backlog.first(*self.packer.refused(unit))
@@ -185,17 +211,19 @@ class Settler:
             self.rejected.append((unit, error))
             ending = self.triage.refused_alike(error)
             if ending is not None:
+                refused = [refused for refused, _ in self.rejected]
                 self.rejected.clear()
-                self.stop(ending)
+                self._give_up(ending, refused, now)
 
     def _fail(self, unit: Unit, error: CompletionsError) -> None:
         for row in unit.rows:
-            self.record(_failed_outcome(row, unit, error))
+            self.record(_failed_outcome(row, unit, error, self.member.name))
 
     def _is_alive(self, sent_at: float) -> None:
         """Record that the server did, or properly refused, what it was sent at that time."""
         self.triage.outage.alive()
-        self.pace.narrow(None)
+        self.member.pace.narrow(None)
+        self.roster.is_alive(self.member)
         if self.parked:
             self._settle_parked(sent_at)
         if self.rejected and self.triage.has_answered:
@@ -222,6 +250,6 @@ def errors_ending(budget: Budget, totals: Totals) -> Ending | None:
     return Ending("max_errors", BatchStoppedError(words, hint=_RESUME_HINT))
 
 
-def _failed_outcome(row: Row, unit: Unit, error: CompletionsError) -> Outcome:
+def _failed_outcome(row: Row, unit: Unit, error: CompletionsError, profile: str | None) -> Outcome:
     request_id = error.request_id if isinstance(error, ServiceError) else None
-    return Outcome(row, error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency)
+    return Outcome(row, error=error, request_id=request_id, attempts=unit.sent, latency=unit.latency, profile=profile)

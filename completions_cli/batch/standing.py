@@ -21,6 +21,10 @@ class Standing(Protocol):
         """How many rows each model answered."""
 
     @property
+    def profiles(self) -> Counter[str]:
+        """How many rows each profile answered."""
+
+    @property
     def finish_reasons(self) -> Counter[str]:
         """How many answers ended for each reason."""
 

@@ -40,7 +40,7 @@ class Totals:
     """`ok` and `failed` count the rows in OUTPUT, `resumed` of them from earlier runs; the rest is of this run.
 
     `found` is what OUTPUT held when the run began, its failures kept up to date; None where nobody read it as a whole.
-    `parts` is what a folder of parts holds now.
+    `spent` is the money so far where each profile has prices of its own. `parts` is what a folder of parts holds now.
     """
 
     resumed: int = 0
@@ -64,6 +64,8 @@ class Totals:
     seconds: float = 0.0
     stopped_by: str | None = None
     prices: Prices | None = None
+    spent: float | None = None
+    profiles: Counter[str] = field(default_factory=Counter)  # rows answered
     found: Recovered | None = None
     parts: Standing | None = None
 
@@ -92,6 +94,8 @@ class Totals:
     @property
     def cost(self) -> float | None:
         """What the tokens of this run cost, where prices are known."""
+        if self.spent is not None:
+            return self.spent
         return None if self.prices is None else self.prices.cost(self.prompt_tokens, self.completion_tokens)
 
     @property
@@ -111,6 +115,8 @@ class Totals:
         self.new_ok += 1
         tally(self.finish_reasons, outcome.finish_reason)
         tally(self.models, outcome.model)
+        if outcome.profile is not None:
+            self.profiles[outcome.profile] += 1
         if outcome.ignored:
             self.ignored.update(outcome.ignored)
 
@@ -134,10 +140,10 @@ class Totals:
         """What OUTPUT holds now; None where nobody read it as a whole."""
         if self.found is None:
             return self.parts
-        return self.found.with_answers(self.models, self.finish_reasons, self.ignored)
+        return self.found.with_answers(self.models, self.finish_reasons, self.ignored, self.profiles)
 
-    def use(self, usage: Usage | None, texts: int = 1) -> None:
-        """Add up what an answer of so many texts used."""
+    def use(self, usage: Usage | None, texts: int = 1, prices: Prices | None = None) -> None:
+        """Add up what an answer of so many texts used, at the prices of who answered."""
         self.answers += 1
         self.texts += texts
         if usage is not None:
@@ -147,6 +153,8 @@ class Totals:
                 completion = max(0, (usage.total_tokens or prompt) - prompt)
             self.prompt_tokens += prompt
             self.completion_tokens += completion
+            if self.spent is not None and prices is not None:
+                self.spent += prices.cost(prompt, completion)
 
     def add(self, other: "Totals") -> None:
         """Add what another run of the same work did."""
@@ -157,6 +165,7 @@ class Totals:
         self.new_failed.update(other.new_failed)
         self.finish_reasons.update(other.finish_reasons)
         self.models.update(other.models)
+        self.profiles.update(other.profiles)
         self.ignored.update(other.ignored)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -169,6 +178,7 @@ class Totals:
             "failed": dict(self.new_failed),
             "finish_reasons": dict(self.finish_reasons),
             "models": dict(self.models),
+            "profiles": dict(self.profiles),
             "ignored": dict(self.ignored),
             **self._figures(),
             "resumed": self.resumed,
@@ -188,6 +198,7 @@ class Totals:
             "failed": dict(self.failed),
             "finish_reasons": dict(standing.finish_reasons if standing else self.finish_reasons),
             "models": dict(standing.models if standing else self.models),
+            "profiles": dict((standing and standing.profiles) or self.profiles),
             "ignored": dict(standing.ignored if standing else self.ignored),
             **figures,
         }

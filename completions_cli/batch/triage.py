@@ -23,6 +23,7 @@ from completions_cli.errors import (
 
 _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not to blame
 _TOO_LARGE = 413
+_SUSPICIOUS_MEMBER = 5  # failures in a row
 _BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
 _RESUMABLE = "No row was marked as failed for it: the same command resumes the run."
 _ALIKE_HINT = "No row was marked as failed for it; --max-errors N records such rows and goes on."
@@ -54,9 +55,10 @@ class Verdict(NamedTuple):
 class Triage:
     """Judges failures by what else happened. Times are values of one monotonic clock, in seconds."""
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, *, is_alone: bool = True) -> None:
         self._policy = policy
-        self.outage = Outage(policy.retries, policy.max_wait)
+        # Where others can do its work, a server is not waited for as long.
+        self.outage = Outage(policy.retries, policy.max_wait, *(() if is_alone else (_SUSPICIOUS_MEMBER,)))
         self._models: set[str | None] = set()
         self._alike: Counter[tuple[int, str | None, str | None]] = Counter()
 
@@ -172,7 +174,7 @@ class Triage:
             "run the same command again later."
         )
         if isinstance(error, ServiceError) and not isinstance(error, RateLimitError):
-            error = RateLimitError(error.message, status=error.status, request_id=error.request_id)
+            error = RateLimitError(error.message, status=error.status, request_id=error.request_id, retry_after=asked)
         error.hint = hint
         return Verdict("stop", ending=Ending("max_wait", error))
 

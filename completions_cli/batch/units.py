@@ -216,6 +216,7 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
         attempts=unit.sent,
         latency=unit.latency,
         ignored=_ignored(unit, row, choices) if kept.may_ignore(unit.requests[0]) else (),
+        profile=last.profile,
     )
 
 

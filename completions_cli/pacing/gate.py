@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from completions_cli.errors import CompletionsError
-from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
+from completions_cli.pacing.pace import FULL, HeaderOf, Ticket
 
 
 class ClosedError(Exception):
@@ -16,13 +16,17 @@ class ClosedError(Exception):
 class Limit(Protocol):
     """How many requests may be in flight."""
 
-    limit: int
+    @property
+    def limit(self) -> int:
+        """Requests at most."""
 
 
 class Pacing(Protocol):
     """What a run tells of its requests, and what it must know: a `Pace`, or what stands in for one elsewhere."""
 
-    counts_tokens: bool
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the tokens of a request matter."""
 
     @property
     def in_flight(self) -> int:
@@ -51,6 +55,16 @@ class Pacing(Protocol):
         """Record the rate headers of an answer."""
 
 
+class Sending(Pacing, Protocol):
+    """A pace that says when requests may go: a `Pace`, or several of them as one."""
+
+    def wait(self, now: float, tokens: float, most: float) -> float:
+        """Return the seconds until a request may go out; FULL while too many are in flight."""
+
+    def leave(self, now: float, tokens: float, most: float) -> Ticket:
+        """Count a request that goes out now."""
+
+
 class Turns(Protocol):
     """Where requests wait for their turn."""
 
@@ -71,7 +85,7 @@ class Turns(Protocol):
 class Gate:
     """Lets requests out as the pace allows. For one event loop."""
 
-    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(self, pace: Sending, clock: Callable[[], float]) -> None:
         self.pace = pace
         self._clock = clock
         self._waiting: deque[tuple[asyncio.Future[Ticket], float, float]] = deque()

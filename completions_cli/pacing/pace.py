@@ -26,7 +26,7 @@ class Ticket(NamedTuple):
     """A request that was let go: when, for how many tokens, and after how much of all that was ever charged.
 
     `number` is its name where tickets are handed out elsewhere, `in_flight` how many were under way with it, and
-    `left_at` when it was handed out, which may be before it was used.
+    `left_at` when it was handed out, which may be before it was used. `member` is which of several services it is for.
     """
 
     sent_at: float
@@ -36,6 +36,7 @@ class Ticket(NamedTuple):
     number: int = 0
     in_flight: int = 1
     left_at: float = 0.0
+    member: int = 0
 
 
 class Memory(NamedTuple):

@@ -1,8 +1,8 @@
 """How a batch is getting on: a bar on a terminal, a line every ten seconds elsewhere, and a summary at its end."""
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,16 @@ _SIGNALS = ("interrupt", "terminate", "hangup")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one moment. `share` is how much of it is done, 0 to 1; `total` how many rows it has, if known."""
+    """A run at one moment. `share` is how much of it is done, 0 to 1; `total` how many rows it has, if known.
+
+    `profiles` are those that share its rows, where there are several.
+    """
 
     totals: Totals
     in_flight: int
     share: float
     total: int | None = None
+    profiles: tuple[str, ...] = ()
 
 
 class Progress:
@@ -43,6 +47,7 @@ class Progress:
         self._live: Live | None = None
         recent = _BAR_RECENT if self._has_bar else _LINE_RECENT
         self._recent: deque[tuple[float, int, int, float]] = deque(maxlen=recent)
+        self._by_profile: deque[tuple[float, Counter[str]]] = deque([(0.0, Counter())], maxlen=recent)
         self._moved = (0, 0.0)  # rows that were done, and when that was first seen
         self.interval = _BAR_SECONDS if self._has_bar else _LINE_SECONDS
 
@@ -55,7 +60,9 @@ class Progress:
         self._recent.append((totals.seconds, totals.rows, totals.total_tokens, snapshot.share))
         if totals.rows != self._moved[0]:
             self._moved = (totals.rows, totals.seconds)
+        self._by_profile.append((totals.seconds, totals.profiles.copy()))
         pace = estimate(self._recent, tail(snapshot, totals.seconds - self._moved[1]))
+        pace = replace(pace, profiles=rates(self._by_profile, snapshot.profiles))
         if not self._has_bar:
             self._stderr.note(line(snapshot, pace))
             return
@@ -96,6 +103,7 @@ class Speed:
     rows: float
     tokens: float
     left: float | None
+    profiles: Mapping[str, float] = field(default_factory=dict)  # rows
 
 
 def line(snapshot: Snapshot, pace: Speed) -> str:
@@ -114,6 +122,7 @@ def line(snapshot: Snapshot, pace: Speed) -> str:
         facts["cost"] = f"{totals.cost:.4f}"
     if pace.left is not None:
         facts["eta_s"] = f"{pace.left:.0f}"
+    facts |= {f"{name}_per_s": f"{rate:.1f}" for name, rate in pace.profiles.items()}
     return "batch: " + " ".join(f"{name}={value}" for name, value in facts.items())
 
 
@@ -148,7 +157,9 @@ def _figures(totals: Totals) -> list[str]:
     rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
     used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
     requests = f"{_counted(totals.requests, 'request')}, {totals.retries} of them repeated"
-    return [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
+    by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
+    figures = [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
+    return figures + ([f"answered: {by_profile}"] if len(totals.profiles) > 1 else [])
 
 
 def _counted(count: int, thing: str) -> str:
@@ -171,6 +182,12 @@ def estimate(recent: Sequence[tuple[float, int, int, float]], at_least: float) -
     speed = (share - share_then) / seconds
     left = max((1 - share) / speed, at_least) if speed > 0 and share < 1 else None
     return Speed((rows - rows_then) / seconds, (tokens - tokens_then) / seconds, left)
+
+
+def rates(recent: Sequence[tuple[float, Counter[str]]], names: Iterable[str]) -> dict[str, float]:
+    """Return the rows per second of each profile over snapshots of (seconds, rows by profile)."""
+    (began, then), (now, rows) = recent[0], recent[-1]
+    return {name: (rows[name] - then[name]) / max(now - began, 1e-9) for name in names}
 
 
 def _live(*, color: bool) -> "Live":
@@ -207,7 +224,9 @@ def _bar(snapshot: Snapshot, pace: Speed, width: int) -> "RenderableType":
     ]
     if totals.cost is not None:
         parts.append(Text(f"cost {totals.cost:.4f}"))
-    return Group(grid, Text.assemble((" · ", "dim")).join(parts))
+    between = Text.assemble((" · ", "dim"))
+    members = [Text(f"{visible(name)} {rate:,.0f} rows/s") for name, rate in pace.profiles.items()]
+    return Group(grid, between.join(parts), *([between.join(members)] if members else []))
 
 
 def _duration(seconds: float) -> str:

@@ -25,7 +25,7 @@ def test_every_row_has_its_line(cli: Cli, emulator: Start, rows: Rows, output: P
     assert {record["id"] for record in found} == {f"r{number}" for number in range(50)}
     assert list(found[0]) == [
         "id", "row", "choices", "usage", "model", "system_fingerprint",
-        "finish_reason", "request_id", "attempts", "latency_ms", "metadata", "error",
+        "finish_reason", "request_id", "attempts", "latency_ms", "profile", "metadata", "error",
     ]  # fmt: skip
     assert all(record["choices"][0]["text"] and record["usage"]["total_tokens"] for record in found)
 

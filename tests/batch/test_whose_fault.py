@@ -19,11 +19,12 @@ from completions_cli.api.service import Service
 from completions_cli.auth.credentials import NoCredentials
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Exchange
+from completions_cli.batch.pool.member import Member
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
 from completions_cli.batch.totals import Totals
-from completions_cli.batch.triage import Ending
+from completions_cli.batch.triage import Ending, Triage
 from completions_cli.batch.units import Packer
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.gate import Gate
@@ -91,17 +92,19 @@ def run(url: str, rows: list[Row], in_flight: int, lines: Lines, pack: int = 1) 
         packer = Packer(Defaults(), size=pack)
         done = {record["row"] for record in lines.records}
         pace = Pace(Concurrency(in_flight), None, None, time.monotonic())
+        policy = RetryPolicy(retries=1, max_wait=1)
         async with AsyncTransport(Connection()) as transport:
+            exchange = Exchange(Service(endpoint.resolve(url)), NoCredentials(), transport)
             runner = Runner(
                 packer.units(iter([row for row in rows if row.number not in done])),
                 Tools(
-                    Exchange(Service(endpoint.resolve(url)), NoCredentials(), transport),
+                    [Member(None, exchange, pace, Triage(policy))],
                     Gate(pace, time.monotonic),
                     lines,
                     packer,
                     Totals(),
                 ),
-                Rules(RetryPolicy(retries=1, max_wait=1), Budget()),
+                Rules(policy, Budget()),
             )
             await runner.run()
         return runner.ending

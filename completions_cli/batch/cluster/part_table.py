@@ -65,6 +65,11 @@ class PartTable(Mapping[int, PartEntry]):
         return +self._models
 
     @property
+    def profiles(self) -> Counter[str]:
+        """Nothing: a cluster asks one profile, and its parts do not count whose rows they hold."""
+        return Counter()
+
+    @property
     def known_models(self) -> list[str]:
         """The models that answers name."""
         return [model for model in self.models if model != UNKNOWN]

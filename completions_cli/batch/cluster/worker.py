@@ -20,6 +20,7 @@ from completions_cli.batch.cluster.stretches import Block, Stretch
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool.member import Member
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.runner import Runner, Tools
@@ -176,12 +177,11 @@ class Worker:
         runner = Runner(
             self._packer.units(iter(rows)),
             Tools(
-                exchange,
+                [Member(None, exchange, self._gate.pace, self._triage)],
                 self._gate,
                 log,
                 self._packer,
                 totals,
-                triage=self._triage,
                 estimate=self._estimate,
                 models=self._models,
             ),

@@ -36,18 +36,19 @@ def batch(streams: Streams, options: BatchOptions) -> None:
 
     chosen = choices.parse(options, verbs=_Command.verbs)
     report.check_summary(chosen.summary)
-    settings = resolution.settings(streams, options, escapes=options.rows.escapes)
-    resolution.warn(streams, settings)
-    chosen = choices.completed(chosen, settings.values)
+    pool = resolution.pool(streams, options, escapes=options.rows.escapes)
+    resolution.warn(streams, pool.first)
+    choices.check_alike(pool)
+    chosen = choices.completed(chosen, pool)
     if chosen.cluster is not None:
         from completions_cli.commands.batch import cluster
 
-        cluster.run(streams, chosen, chosen.cluster, settings)
+        cluster.run(streams, chosen, chosen.cluster, pool)
     elif chosen.plan:
         from completions_cli.commands.batch import plan
 
-        plan.run(streams, chosen, settings)
+        plan.run(streams, chosen, pool)
     else:
         from completions_cli.commands.batch import run
 
-        run.run(streams, chosen, settings)
+        run.run(streams, chosen, pool)

@@ -16,6 +16,7 @@ from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.inputs.kinds import FORMATS, Format
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
+from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.sharing.limits import checked_name
@@ -28,8 +29,8 @@ from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.quoting import quoted
 from completions_cli.settings.numbers import OPTIONS
+from completions_cli.settings.pool import Limits, Pool
 from completions_cli.settings.resolve import Settings
-from completions_cli.settings.table import Values
 
 _BACKOFF_CAP = 30.0  # seconds, between two attempts
 _Word = TypeVar("_Word", bound=str)
@@ -117,18 +118,54 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
     )
 
 
-def completed(chosen: Choices, profile: Values) -> Choices:
-    """Fill in what was not typed from the profile: its limits and its prices. Raises UsageError."""
-    prices = chosen.budget.prices or _prices(profile["price_in"], profile["price_out"], "price_in", "price_out")
-    if chosen.budget.cost is not None and prices is None:
+def completed(chosen: Choices, pool: Pool) -> Choices:
+    """Fill in what was not typed from the profile, or from the pool: its limits and its prices. Raises UsageError."""
+    limits = pool.limits if pool.is_pool else Limits.of(pool.first.values)
+    every = {prices_of(settings, chosen) for settings in pool.members}
+    if chosen.budget.cost is not None and None in every:
         raise UsageError("--max-cost needs --price-in and --price-out", hint="Both per million tokens.")
     return replace(
         chosen,
-        in_flight=chosen.in_flight if chosen.is_in_flight_typed else profile["concurrency"],
-        rpm=profile["rpm"] if chosen.rpm is None else chosen.rpm,
-        tpm=profile["tpm"] if chosen.tpm is None else chosen.tpm,
-        budget=replace(chosen.budget, prices=prices),
+        in_flight=chosen.in_flight if chosen.is_in_flight_typed else limits.concurrency,
+        rpm=limits.rpm if chosen.rpm is None else chosen.rpm,
+        tpm=limits.tpm if chosen.tpm is None else chosen.tpm,
+        budget=replace(chosen.budget, prices=every.pop() if len(every) == 1 else None),
     )
+
+
+def prices_of(settings: Settings, chosen: Choices) -> Prices | None:
+    """Return what the tokens of a profile cost: what was typed holds for all of them. Raises UsageError."""
+    values = settings.values
+    return chosen.budget.prices or _prices(values["price_in"], values["price_out"], "price_in", "price_out")
+
+
+def check_alike(pool: Pool) -> None:
+    """Refuse members that would ask a row different things. Raises UsageError."""
+    first, *others = [_asked(settings) for settings in pool.members]
+    for other, settings in zip(others, pool.members[1:], strict=True):
+        for name in sorted(first.keys() | other.keys()):
+            if first.get(name) != other.get(name):
+                raise UsageError(
+                    f"{pool.first.profile} and {settings.profile} differ in {name}, and each row is asked of either",
+                    hint="Set it in a pool of these profiles, or with an option.",
+                )
+
+
+def _asked(settings: Settings) -> dict[str, Json]:
+    extra = {f"extra.{name}": value for name, value in settings.extra.items()}
+    return {**settings.parameters, **extra, "infill": settings.values["infill"]}
+
+
+def defaults(pool: Pool) -> Defaults:
+    """Return what every row is asked unless it says otherwise. A model that not all members name is left to each."""
+    first = pool.first
+    return Defaults(first.parameters, first.extra, _agreed(pool, "model"), first.values["infill"])
+
+
+def _agreed(pool: Pool, name: Literal["model", "deployment", "extra_parameters"]) -> str | None:
+    """Return the value that a setting has in all members, else None."""
+    found = {settings.values[name] for settings in pool.members}
+    return found.pop() if len(found) == 1 else None
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -158,34 +195,39 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
     return chosen.output_format or ("openai" if is_openai else "native")
 
 
-def run_file(chosen: Choices, settings: Settings, source: Source) -> RunFile:
+def run_file(chosen: Choices, pool: Pool, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
-    described = describe(chosen, settings, source.identity(), source.kind, is_openai=source.is_openai())
-    return replace(described, rows=source.lines)
+    described = describe(chosen, pool, source.identity(), source.kind, is_openai=source.is_openai())
+    origins = [settings.endpoint.origin if settings.endpoint else "the embedded model" for settings in pool.members]
+    return replace(described, rows=source.lines, endpoint=", ".join(origins), profile=_names_of(pool))
 
 
-def describe(chosen: Choices, settings: Settings, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
+def describe(chosen: Choices, pool: Pool, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
     """Describe the run on an input of this identity and kind."""
     selection = chosen.selection
     return RunFile(
         identity,
-        _run_parameters(chosen, settings, kind),
+        _run_parameters(chosen, pool, kind),
         output_format(chosen, is_openai=is_openai),
         (selection.index, selection.count),
-        endpoint=settings.endpoint.origin if settings.endpoint is not None else "the embedded model",
-        profile=settings.profile,
+        is_pool=pool.is_pool,
     )
 
 
-def _run_parameters(chosen: Choices, settings: Settings, kind: str) -> dict[str, Json]:
+def _names_of(pool: Pool) -> str | None:
+    return ", ".join(str(settings.profile) for settings in pool.members) if pool.is_pool else pool.name
+
+
+def _run_parameters(chosen: Choices, pool: Pool, kind: str) -> dict[str, Json]:
     """Collect what decides what rows are asked, their own words aside."""
+    settings = pool.first
     return {
         **settings.parameters,
         **{f"extra {name}": value for name, value in settings.extra.items()},
-        "model": settings.values["model"],
+        "model": _agreed(pool, "model"),
         "infill": settings.values["infill"],
-        "deployment": settings.values["deployment"],
-        "extra_parameters": settings.values["extra_parameters"],
+        "deployment": _agreed(pool, "deployment"),
+        "extra_parameters": _agreed(pool, "extra_parameters"),
         "samples": chosen.samples,
         "template": chosen.recipe.template and chosen.recipe.template.text,
         "input_format": kind,

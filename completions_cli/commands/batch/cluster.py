@@ -25,6 +25,7 @@ from completions_cli.commands.batch.choices import Choices, ClusterChoices
 from completions_cli.errors import BatchStoppedError, OutputError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.render.spinner import Spinner
+from completions_cli.settings.pool import Pool
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
 from completions_cli.version import __version__
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
 _MOST_IN_FLIGHT = 100_000
 
 
-def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
+def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) -> None:
     """Run `batch --engine ray`."""
+    if pool.is_pool:
+        raise UsageError(
+            "--engine ray does not take several profiles yet", hint="Name one with -p, or leave out --engine ray."
+        )
+    settings = pool.first
     _check(chosen, where, settings)
     environment.require()
     files = inputs.find(chosen.input, where.input_format, chosen.delimiter)
@@ -62,7 +68,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, settings: Sett
         contents = engine.count(files, begun.input if begun is not None else None, store)
         described = choices.describe(
             chosen,
-            settings,
+            pool,
             inputs.identity(chosen.input, contents),
             files[0].kind,
             is_openai=survey.is_openai,

@@ -8,17 +8,17 @@ from completions_cli.batch import source as sources
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.plan import Plan
 from completions_cli.batch.recovery import Recovered
-from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.source import Source
 from completions_cli.batch.units import Packer
 from completions_cli.commands.batch import choices
 from completions_cli.commands.batch.choices import Choices
+from completions_cli.settings.pool import Limits, Pool
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
 
-def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
+def run(streams: Streams, chosen: Choices, pool: Pool) -> None:
     """Print the plan."""
     source = sources.open_source(
         chosen.input,
@@ -30,14 +30,14 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     )
     for line in source.survey().notes:
         streams.stderr.note(line)
-    done = _done(chosen, source, lambda: choices.run_file(chosen, settings, source))
-    defaults = Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"])
-    packer = Packer(defaults, chosen.samples, chosen.pack)
+    done = _done(chosen, source, lambda: choices.run_file(chosen, pool, source))
+    packer = Packer(choices.defaults(pool), chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
     found = plan.draw_up(source.rows(lambda number: number in chosen.selection and not settled(number)), packer)
     found.done = len(done.done) - done.again(chosen.retry_failed)
     source.close()
-    text = "\n".join(_lines(found, chosen.budget)) + "\n"
+    lines = _lines(found, chosen.budget) + ([_members(pool)] if pool.is_pool else [])
+    text = "\n".join(lines) + "\n"
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
@@ -69,6 +69,18 @@ def _lines(found: Plan, budget: Budget) -> list[str]:
         most = budget.prices.cost(found.prompt_tokens, found.completion_tokens)
         lines.append(f"cost: {least:.4f} for the prompts, at most {most:.4f} in all")
     return lines + _fields(found)
+
+
+def _members(pool: Pool) -> str:
+    """Name the profiles that share the rows, each with the limits of its own."""
+    return "profiles: " + ", ".join(f"{settings.profile}{_limited(settings)}" for settings in pool.members)
+
+
+def _limited(settings: Settings) -> str:
+    units = ("requests a minute", "tokens a minute", "requests in flight")
+    found = zip(Limits.of(settings.values), units, strict=True)
+    said = [f"{value:g} {what}" for value, what in found if value is not None]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _fields(found: Plan) -> list[str]:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from completions_cli.batch import source as sources
 from completions_cli.batch import workspace
-from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.rows import Defaults
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
 from completions_cli.batch.source import Source
@@ -20,57 +18,49 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
-from completions_cli.client import configuration
-from completions_cli.commands import resolution
-from completions_cli.commands.batch import choices, process, report
+from completions_cli.commands.batch import choices, members, process, report
 from completions_cli.commands.batch.choices import Choices
 from completions_cli.errors import OutputError, UsageError
-from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.gate import Gate
-from completions_cli.pacing.pace import Pace
 from completions_cli.render.batch_progress import Progress, Snapshot
-from completions_cli.render.spinner import Spinner
-from completions_cli.settings.resolve import Settings
+from completions_cli.settings.pool import Pool
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
-    from completions_cli.api.service import Service
-    from completions_cli.auth.credentials import Credentials
     from completions_cli.batch.sharing.member import SharedGate
 
 _SAVE_SECONDS = 10.0
-# The embedded model computes with all cores for one request already.
-_LOCAL_CONCURRENCY = 4
 
 
-def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
+def run(streams: Streams, chosen: Choices, pool: Pool) -> None:
     """Run `batch` on this machine."""
+    if chosen.share is not None and pool.is_pool:
+        raise UsageError("--share takes one profile, not several", hint="Name one with -p, or leave out --share.")
     output = choices.output(chosen.output)
     with ExitStack() as stack:
-        spinner = Spinner("waking the model", streams.stderr, color=streams.color(streams.stderr))
-        # A missing key is found before anything is touched.
-        endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
-        space, source = _open(stack, streams, output, chosen, settings)
+        targets = members.targets(stack, pool, streams)
+        space, source = _open(stack, streams, output, chosen, pool)
         totals = Totals.after(space.recovered, chosen.budget.prices)
-        most = _LOCAL_CONCURRENCY if settings.is_local else process.sockets(chosen.in_flight)
+        if any(settings.values["price_in"] is not None for settings in pool.members) and totals.prices is None:
+            totals.spent = 0.0
         progress = Progress(streams)
         job = _Job(
             streams=streams,
-            settings=settings,
+            pool=pool,
+            targets=targets,
             chosen=chosen,
             source=source,
             space=space,
             totals=totals,
-            most=most,
             rules=Rules(
-                choices.retry_policy(settings),
+                choices.retry_policy(pool.first),
                 chosen.budget,
                 space.run.output_format,
                 limits_errors=chosen.budget.errors is not None,
             ),
             progress=progress,
         )
-        ending = job.run(configuration.service(settings, endpoint), credentials)
+        ending = job.run()
         if ending is None or ending.reason != "output":
             space.tidy(replaced=totals.replaced > 0, ordered=chosen.ordered and ending is None)
             space.save(totals.all_runs(space.run.all_runs))
@@ -79,9 +69,7 @@ def run(streams: Streams, chosen: Choices, settings: Settings) -> None:
     report.raise_ending(totals, ending)
 
 
-def _open(
-    stack: ExitStack, streams: Streams, output: Path, chosen: Choices, settings: Settings
-) -> tuple[Workspace, Source]:
+def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, pool: Pool) -> tuple[Workspace, Source]:
     """Open input and output: recognised, locked and mended."""
     path = chosen.input
     if path == "-" and streams.stdin_is_terminal:
@@ -110,7 +98,7 @@ def _open(
         source = early or opened()
         space = workspace.prepare(
             journal,
-            lambda: choices.run_file(chosen, settings, source),
+            lambda: choices.run_file(chosen, pool, source),
             overwrite=chosen.overwrite,
             adopt=chosen.adopt,
             has_grown=source.has_grown_since,
@@ -131,61 +119,70 @@ class _Job:
     """One run, put together."""
 
     streams: Streams
-    settings: Settings
+    pool: Pool
+    targets: list[members.Target]
     chosen: Choices
     source: Source
     space: Workspace
     totals: Totals
-    most: int
     rules: Rules
     progress: Progress
 
-    def run(self, service: "Service", credentials: "Credentials") -> Ending | None:
+    def run(self) -> Ending | None:
         """Run the event loop until the batch is done or stopped."""
         started = time.monotonic()
         try:
             with asyncio.Runner(loop_factory=process.event_loop) as loop:
-                return loop.run(self._run(service, credentials))
+                return loop.run(self._run())
         finally:
             self.totals.seconds = time.monotonic() - started
             self.progress.stop()
 
-    async def _run(self, service: "Service", credentials: "Credentials") -> Ending | None:
-        chosen = self.chosen
-        if chosen.share is None:
-            pace = Pace(Concurrency(chosen.in_flight, self.most), chosen.rpm, chosen.tpm, time.monotonic())
-            return await self._work(service, credentials, Gate(pace, time.monotonic))
+    async def _run(self) -> Ending | None:
+        async with contextlib.AsyncExitStack() as stack:
+            crew = await members.crew(stack, self.targets, self.pool, self.chosen, self.streams)
+            if self.chosen.share is None:
+                return await self._work(crew, crew.gate)
+            gate = await self._shared_gate(stack, self.chosen.share)
+            crew.members[0].pace = gate.pace
+            return await self._work(crew, gate)
+
+    async def _shared_gate(self, stack: contextlib.AsyncExitStack, name: str) -> "SharedGate":
         from completions_cli.batch.sharing.limits import Limits
         from completions_cli.batch.sharing.member import SharedGate
         from completions_cli.batch.sharing.rendezvous import Rendezvous
 
+        chosen = self.chosen
         limits = Limits(chosen.in_flight, chosen.rpm, chosen.tpm)
-        async with SharedGate(Rendezvous(chosen.share), limits, self.most).joined() as gate:
-            return await self._work(service, credentials, gate)
+        most = process.sockets(chosen.in_flight)
+        return await stack.enter_async_context(SharedGate(Rendezvous(name), limits, most).joined())
 
-    async def _work(self, service: "Service", credentials: "Credentials", gate: "Gate | SharedGate") -> Ending | None:
-        from completions_cli.transport.asynchronous import AsyncTransport
-
-        settings = self.settings
-        defaults = Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"])
-        packer = Packer(defaults, self.chosen.samples, self.chosen.pack, streams_arrays=settings.is_local)
+    async def _work(self, crew: members.Crew, gate: "Gate | SharedGate") -> Ending | None:
+        is_local = any(settings.is_local for settings in self.pool.members)
+        packer = Packer(choices.defaults(self.pool), self.chosen.samples, self.chosen.pack, streams_arrays=is_local)
         recovered, selection = self.space.recovered, self.chosen.selection
         settled = recovered.settled(self.chosen.retry_failed)
-        transport = AsyncTransport(configuration.connection(settings), resolution.trace(self.streams))
-        exchange = Exchange(service, credentials, transport, configuration.policy(settings))
-        self.streams.stderr.mask = exchange.mask.text
+        models = ModelWatch(
+            recovered.known_models,
+            mixed=self.chosen.mixed_models,
+            several=self.pool.is_pool,
+            warn=self.progress.note,
+        )
         runner = Runner(
             packer.units(self.source.rows(selection.without(settled))),
             Tools(
-                exchange,
+                crew.members,
                 gate,
                 self.space.journal,
                 packer,
                 self.totals,
-                models=ModelWatch(recovered.known_models, mixed=self.chosen.mixed_models, warn=self.progress.note),
+                models=models,
+                warn=self.progress.note,
             ),
             self.rules,
         )
+        if crew.pool is not None:
+            crew.pool.is_tail = lambda: runner.is_drained
         gate.on_failure = lambda error: runner.stop(Ending(error.kind, error))
         showing = asyncio.create_task(self._show(runner))
         saving = asyncio.create_task(self._keep_saving())
@@ -195,8 +192,6 @@ class _Job:
         finally:
             showing.cancel()
             saving.cancel()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(transport.close(), 2)
         return runner.ending
 
     async def _keep_saving(self) -> None:
@@ -210,9 +205,10 @@ class _Job:
         started = time.monotonic()
         lines = self.source.lines
         total = None if lines is None else self.chosen.selection.among(0, lines)
+        names = tuple(str(settings.profile) for settings in self.pool.members) if self.pool.is_pool else ()
         while True:
             await asyncio.sleep(self.progress.interval)
             totals = self.totals
             totals.seconds = time.monotonic() - started
             share = min(1.0, totals.rows / total) if total else 1.0
-            self.progress.show(Snapshot(totals, runner.in_flight, share, total))
+            self.progress.show(Snapshot(totals, runner.in_flight, share, total, names))

@@ -66,6 +66,7 @@ def _document(output: str, found: "Held", state: "Recovered") -> dict[str, Json]
         "retryable": len(state.retryable),
         "finish_reasons": dict(state.finish_reasons),
         "models": dict(state.models),
+        "profiles": dict(state.profiles),
         "input_rows": wanted,
         "missing": None if wanted is None else max(0, wanted - len(state.done)),
         **{name: found.took().get(name) for name in _TOOK},
@@ -81,6 +82,8 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
         lines.append(f"missing: {wanted - rows} rows; to complete them, run the same batch command again")
     if state.torn:
         lines.append("the last line is not whole: a run is writing it, or was killed; the next run mends it")
+    if len(state.profiles) > 1:
+        lines.append("answered: " + ", ".join(f"{count} by {name}" for name, count in state.profiles.most_common()))
     return lines + _took(found.took())
 
 

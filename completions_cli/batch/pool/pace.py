@@ -1,0 +1,100 @@
+"""The paces of several members as one: the next request goes to whichever may send it first."""
+
+from collections.abc import Callable, Sequence
+
+from completions_cli.batch.pool.member import Member
+from completions_cli.pacing.gate import Limit
+from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
+
+
+class PoolLimit:
+    """How many requests may be in flight over all members."""
+
+    def __init__(self, paces: Sequence[tuple[Member, Pace]], total: Limit) -> None:
+        self._paces = paces
+        self._total = total
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be in flight now."""
+        return min(
+            self._total.limit,
+            max(1, sum(pace.concurrency.limit for member, pace in self._paces if not member.is_gone)),
+        )
+
+
+class PoolPace:
+    """Stands in for a `Pace`: finds the member for the next request. `total` holds what all may do together.
+
+    Where several may send, it is the one that is likely to answer first: the fewest requests in flight for its speed.
+    So a slow member gets little. Once `is_tail` is true, nothing is asked of a member that is set aside, which may take
+    long to fail.
+    """
+
+    def __init__(self, paces: Sequence[tuple[Member, Pace]], total: Pace) -> None:
+        self._paces = paces
+        self._total = total
+        self.is_tail: Callable[[], bool] = lambda: False  # whether no new rows are left
+        self._next = 0
+        self.concurrency = PoolLimit(paces, total.concurrency)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether anybody's limit is one of tokens."""
+        return self._total.counts_tokens or any(pace.counts_tokens for _, pace in self._paces)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self._total.in_flight
+
+    def wait(self, now: float, tokens: float, most: float) -> float:
+        """Return the seconds until a request may go to some member; FULL while too many are in flight."""
+        held = self._total.wait(now, tokens, most)
+        if held > 0:
+            return held
+        soonest, best = FULL, None
+        skips_aside = self.is_tail() and any(not (member.is_aside or member.is_gone) for member, _ in self._paces)
+        for number, (member, pace) in enumerate(self._paces):
+            if member.is_gone or (skips_aside and member.is_aside):
+                continue
+            wait = pace.wait(now, tokens, most)
+            if wait > 0:
+                soonest = min(soonest, wait)
+                continue
+            rank = (not member.is_aside, member.latency * (pace.in_flight + 1), pace.in_flight)
+            if best is None or rank < best:
+                best, self._next = rank, number
+        return soonest if best is None else 0.0
+
+    def leave(self, now: float, tokens: float, most: float) -> Ticket:
+        """Count a request that goes to the member that `wait` found. Its ticket says which."""
+        self._total.leave(now, tokens, most)
+        return self._paces[self._next][1].leave(now, tokens, most)._replace(member=self._next)
+
+    def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
+        """Record an answer."""
+        self._total.answered(now, ticket, used)
+        self._paces[ticket.member][1].answered(now, ticket, used)
+
+    def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
+        """Record a 429, which is between its member and us."""
+        self._total.failed(now, ticket, overloaded=False)
+        self._paces[ticket.member][1].refused(now, ticket, retry_after)
+
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
+        """Record any other failure."""
+        self._total.failed(now, ticket, overloaded=False)
+        self._paces[ticket.member][1].failed(now, ticket, overloaded=overloaded, retry_after=retry_after)
+
+    def pause(self, until: float) -> None:
+        """Send nothing to anybody before `until`."""
+        self._total.pause(until)
+
+    def narrow(self, most: int | None) -> None:
+        """Limit the requests in flight to `most`; None ends it."""
+        self._total.narrow(most)
+
+    def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
+        """Record the rate headers of an answer."""
+        self._paces[ticket.member][1].read(now, ticket, header)

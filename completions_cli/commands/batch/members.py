@@ -1,0 +1,108 @@
+"""The members of a batch's pool, put together from their settings: keys, connections and paces."""
+
+import time
+from contextlib import AsyncExitStack, ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from completions_cli.api.endpoint import Endpoint
+from completions_cli.batch.exchange import Exchange
+from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.pace import PoolPace
+from completions_cli.batch.triage import Triage
+from completions_cli.client import configuration
+from completions_cli.commands import resolution
+from completions_cli.commands.batch import choices, process
+from completions_cli.commands.batch.choices import Choices
+from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.gate import Gate
+from completions_cli.pacing.pace import Pace
+from completions_cli.render.spinner import Spinner
+from completions_cli.settings.pool import Limits, Pool
+from completions_cli.settings.resolve import Settings
+from completions_cli.streams import Streams
+
+if TYPE_CHECKING:
+    from completions_cli.auth.credentials import Credentials
+    from completions_cli.transport.asynchronous import AsyncTransport
+
+# The embedded model computes with all cores for one request already.
+_LOCAL_CONCURRENCY = 4
+_CLOSE_SECONDS = 2.0
+
+
+class Target(NamedTuple):
+    """A member that can be reached: its settings, where it is, and what signs in there."""
+
+    settings: Settings
+    endpoint: Endpoint
+    credentials: "Credentials"
+
+
+def targets(stack: ExitStack, pool: Pool, streams: Streams) -> list[Target]:
+    """Find the keys of all members, so that a missing one is found before anything is touched. Raises ConfigError."""
+    spinner = Spinner("waking the model", streams.stderr, color=streams.color(streams.stderr))
+    return [
+        Target(settings, *stack.enter_context(resolution.target(settings, streams, spinner)))
+        for settings in pool.members
+    ]
+
+
+class Crew(NamedTuple):
+    """The members of a run, and the gate where its requests wait for whichever may send first."""
+
+    members: list[Member]
+    gate: Gate
+    pool: PoolPace | None = None
+
+
+async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: Choices, streams: Streams) -> Crew:
+    """Open the connections of all members, and pace each by itself."""
+    most = process.sockets(chosen.in_flight)
+    paces = [_pace(target.settings, _limits(target.settings, pool, chosen), most) for target in found]
+    members = [_member(stack, target, pace, pool, chosen, streams) for target, pace in zip(found, paces, strict=True)]
+    if not pool.is_pool:
+        return Crew(members, Gate(paces[0], time.monotonic))
+    total = Pace(Concurrency(chosen.in_flight or most, most), chosen.rpm, chosen.tpm, time.monotonic())
+    together = PoolPace(list(zip(members, paces, strict=True)), total)
+    return Crew(members, Gate(together, time.monotonic), together)
+
+
+def _limits(settings: Settings, pool: Pool, chosen: Choices) -> Limits:
+    """Return what holds for a member: of a single profile, what was typed comes first."""
+    return Limits.of(settings.values) if pool.is_pool else Limits(chosen.rpm, chosen.tpm, chosen.in_flight)
+
+
+def _pace(settings: Settings, limits: Limits, most: int) -> Pace:
+    at_most = _LOCAL_CONCURRENCY if settings.is_local else most
+    return Pace(Concurrency(limits.concurrency, at_most), limits.rpm, limits.tpm, time.monotonic())
+
+
+def _member(stack: AsyncExitStack, target: Target, pace: Pace, pool: Pool, chosen: Choices, streams: Streams) -> Member:
+    from completions_cli.transport.asynchronous import AsyncTransport
+
+    settings = target.settings
+    transport = AsyncTransport(configuration.connection(settings), resolution.trace(streams))
+    stack.push_async_callback(_close, transport)
+    exchange = Exchange(
+        configuration.service(settings, target.endpoint),
+        target.credentials,
+        transport,
+        configuration.policy(settings),
+        model=settings.values["model"] if pool.is_pool else None,
+    )
+    hide = streams.stderr.mask
+    streams.stderr.mask = lambda text: exchange.mask.text(hide(text))
+    return Member(
+        settings.profile,
+        exchange,
+        pace,
+        Triage(choices.retry_policy(settings), is_alone=len(pool.members) == 1),
+        prices=choices.prices_of(settings, chosen),
+    )
+
+
+async def _close(transport: "AsyncTransport") -> None:
+    import asyncio
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(transport.close(), _CLOSE_SECONDS)
