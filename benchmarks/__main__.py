@@ -19,13 +19,20 @@ BENCHMARKS = {
     "batch_in_flight": "cost of a row with 1 to 512 requests in flight",
     "batch_stages": "where the CPU of a batch goes",
     "batch_shards": "what a second process does for a batch",
+    "pools": "batches with several endpoints: the sum of two limits, a member that dies, and a pool of one",
     "pacing": "how much of 447 limits a batch uses, played in simulated time",
     "pacing_live": "the same over real sockets, in real time",
     "local": "the profile local against llama.cpp's server on the same file",
     "emulator": "requests a second of the emulator, against a bare app on the same server",
 }
 # These run within an environment of the product, with these extras.
-INSIDE = {"stream_stages": (), "pacing": ("emulator",), "pacing_live": ("emulator",), "emulator": ("emulator",)}
+INSIDE = {
+    "stream_stages": (),
+    "pools": ("emulator",),
+    "pacing": ("emulator",),
+    "pacing_live": ("emulator",),
+    "emulator": ("emulator",),
+}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from completions_cli.api.retry import OVERLOADED_STATUSES
@@ -11,6 +11,8 @@ from completions_cli.batch.exchange import Failure, Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.journal import Log
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool import hedging
+from completions_cli.batch.pool.hedging import LOOK_SECONDS, Hedging
 from completions_cli.batch.pool.member import Member
 from completions_cli.batch.pool.roster import Roster, quiet
 from completions_cli.batch.scribe import Scribe
@@ -49,6 +51,7 @@ class Tools:
     estimate: UsageEstimate | None = None
     models: ModelWatch = field(default_factory=ModelWatch)
     warn: Callable[[str], None] = quiet
+    hedging: Hedging | None = None
 
 
 class Runner:
@@ -59,6 +62,7 @@ class Runner:
         self.ending: Ending | None = None
         self._members, self._gate, self._journal = tools.members, tools.gate, tools.journal
         self._clock, self._budget, self._is_limited = tools.clock, rules.budget, rules.budget.is_limited
+        self._hedging = tools.hedging
         self._backlog = Backlog(work, tools.clock)
         self._estimate = tools.estimate or UsageEstimate()
         self._under_way = 0
@@ -95,16 +99,17 @@ class Runner:
 
     async def run(self) -> None:
         """Work until there is nothing left, or the run is stopped. A journal that takes no more ends it."""
-        syncing = asyncio.create_task(self._keep_syncing())
+        aside = [asyncio.create_task(self._keep_syncing())]
+        if self._hedging is not None:
+            aside.append(asyncio.create_task(self._keep_hedging(self._hedging)))
         try:
             self._start_workers()
             if self._workers:
                 await self._over.wait()
         finally:
-            syncing.cancel()
-            for worker in self._workers:
-                worker.cancel()
-            await asyncio.gather(syncing, *self._workers, return_exceptions=True)
+            for task in (*aside, *self._workers):
+                task.cancel()
+            await asyncio.gather(*aside, *self._workers, return_exceptions=True)
         for settler in self._settlers if self.ending is None else ():
             settler.settle_waiting(self._clock())
         self._scribe.flush()
@@ -130,10 +135,13 @@ class Runner:
     def _start_workers(self) -> None:
         """Start workers up to the number of requests that may be in flight."""
         while len(self._workers) < self._gate.pace.concurrency.limit and not self._backlog.is_empty:
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
             self._backlog.workers += 1
-            worker.add_done_callback(self._worker_ended)
+            self._employ(self._work())
+
+    def _employ(self, work: Coroutine[None, None, None]) -> None:
+        worker = asyncio.create_task(work)
+        self._workers.add(worker)
+        worker.add_done_callback(self._worker_ended)
 
     def _worker_ended(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
@@ -202,6 +210,11 @@ class Runner:
             ticket = await self._gate.enter(tokens, most)
         except ClosedError:
             return
+        await self._send(unit, request, ticket)
+
+    async def _send(self, unit: Unit, request: CompletionRequest, ticket: Ticket) -> None:
+        if self._hedging is not None:
+            self._hedging.sent(unit, ticket)
         self.totals.requests += 1
         self.totals.retries += unit.is_repeat
         unit.sent += 1
@@ -211,10 +224,33 @@ class Runner:
             self._failed(unit, failure, ticket)
         except BaseException:
             self._gate.pace.failed(self._clock(), ticket, overloaded=False)
+            self.totals.maybe_billed += unit.race is not None
             raise
         else:
             self._answered(unit, reply, ticket)
+        finally:
+            if self._hedging is not None:
+                self._hedging.over(unit)
         self._gate.pump()
+
+    async def _keep_hedging(self, hedges: Hedging) -> None:
+        """Ask idle members for the last rows of slow ones, too."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            while self._backlog.is_empty and not self._backlog.is_closed:
+                found = hedges.second(self._clock())
+                if found is None:
+                    break
+                self.totals.hedged += 1
+                self._employ(self._ask_twice(*found))
+
+    async def _ask_twice(self, unit: Unit, ticket: Ticket) -> None:
+        self._under_way += 1
+        try:
+            await self._send(unit, unit.request, ticket)
+        finally:
+            self._under_way -= 1
+            self._backlog.wake()
 
     def _answered(self, unit: Unit, reply: Reply, ticket: Ticket) -> None:
         now, pace = self._clock(), self._gate.pace
@@ -222,6 +258,9 @@ class Runner:
         pace.answered(now, ticket, used)
         pace.read(now, ticket, reply.head.headers.get)
         self._members[ticket.member].answered(now - ticket.sent_at)
+        if unit.race is not None and hedging.is_lost(unit, has_failed=False):
+            self.totals.use(reply.usage, reply.request.generation_count, self._members[ticket.member].prices)
+            return
         self._settlers[ticket.member].answered(unit, reply, now=now, sent_at=ticket.sent_at)
 
     def _failed(self, unit: Unit, failure: Failure, ticket: Ticket) -> None:
@@ -238,6 +277,8 @@ class Runner:
         if failure.head is not None:
             pace.read(now, ticket, failure.head.headers.get)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)
+        if unit.race is not None and hedging.is_lost(unit, has_failed=True):
+            return
         self._settlers[ticket.member].failed(unit, error, now=now, sent_at=ticket.sent_at)
 
     # The journal

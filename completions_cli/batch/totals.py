@@ -20,6 +20,7 @@ _FIGURES = (
     "completion_tokens",
     "total_tokens",
     "maybe_billed",
+    "hedged",
     "seconds",
 )
 _SUMS = (
@@ -61,6 +62,7 @@ class Totals:
     models: Counter[str] = field(default_factory=Counter)
     ignored: Counter[str] = field(default_factory=Counter)  # rows by parameter
     maybe_billed: int = 0
+    hedged: int = 0  # rows asked of a second member, too
     seconds: float = 0.0
     stopped_by: str | None = None
     prices: Prices | None = None
@@ -212,6 +214,7 @@ class Totals:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
             "maybe_billed": self.maybe_billed,
+            "hedged": self.hedged,
             "cost": self.cost,
             "seconds": round(self.seconds, 3),
             "stopped_by": self.stopped_by,

@@ -1,5 +1,6 @@
 """What is asked at a time: a row, or a pack of rows in one request, and whose each choice then is."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,10 +20,19 @@ _NO_N = "Leave out n; -n/--samples asks for several completions without it."
 
 
 @dataclass(slots=True)
+class Race:
+    """Two requests for the same rows, of different members: the tasks under way, and whether one of them has won."""
+
+    tasks: "set[asyncio.Task[None]]"
+    is_decided: bool = False
+
+
+@dataclass(slots=True)
 class Unit:
     """Rows asked together, by one request or, with samples and a seed, by several in turn.
 
     `tries` counts what used up retries, `sent` every request; `is_repeat` marks one that was sent before.
+    In a `race` another member is asked the same.
     """
 
     rows: list[Row]
@@ -33,6 +43,7 @@ class Unit:
     sent: int = 0
     is_repeat: bool = False
     latency: float = 0.0
+    race: Race | None = None
 
     @property
     def request(self) -> CompletionRequest:

@@ -159,7 +159,11 @@ def _figures(totals: Totals) -> list[str]:
     requests = f"{_counted(totals.requests, 'request')}, {totals.retries} of them repeated"
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
     figures = [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
-    return figures + ([f"answered: {by_profile}"] if len(totals.profiles) > 1 else [])
+    if len(totals.profiles) > 1:
+        figures.append(f"answered: {by_profile}")
+    if totals.hedged:
+        figures.append(f"asked twice: {_counted(totals.hedged, 'row')} (--hedge); both answers are paid for")
+    return figures
 
 
 def _counted(count: int, thing: str) -> str:

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from completions_cli.api.headers import is_sensitive
 from completions_cli.errors import ConfigError, UsageError
@@ -11,6 +11,8 @@ from completions_cli.models import Json
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.settings.resolve import Flags, Settings, chosen, lookup, resolve
 from completions_cli.settings.table import POOL_TABLES, SETTINGS
+
+_Amount = TypeVar("_Amount", int, float)
 
 # What concerns one endpoint alone.
 _OF_A_MEMBER = ("endpoint", "deployment", "model", "unix_socket", "model_path")
@@ -36,6 +38,19 @@ class Limits(NamedTuple):
     def of(cls, values: Mapping[str, Json]) -> "Limits":
         """Read the limits of a profile."""
         return cls(values.get("rpm"), values.get("tpm"), values.get("concurrency"))
+
+    def within(self, other: "Limits") -> "Limits":
+        """Return the stricter limits of both."""
+        return Limits(
+            _stricter(self.rpm, other.rpm),
+            _stricter(self.tpm, other.tpm),
+            _stricter(self.concurrency, other.concurrency),
+        )
+
+
+def _stricter(one: _Amount | None, other: _Amount | None) -> _Amount | None:
+    known = [amount for amount in (one, other) if amount is not None]
+    return min(known) if known else None
 
 
 _UNLIMITED = Limits()

@@ -12,7 +12,7 @@ from completions_cli.main import app
 from completions_cli.settings.table import PROFILE_SETTINGS, SETTINGS, Values
 
 # What a program gives that is no setting.
-_OBJECTS = {"api_key", "client_secret", "credential", "headers", "on_wait"}
+_OBJECTS = {"api_key", "client_secret", "credential", "headers", "on_wait", "pace"}
 # What only files and the command are asked for.
 _NOT_FOR_PROGRAMS = {"endpoint", "key_command", "key_file", "format", "members"}
 _NOT_FOR_PROGRAMS |= {"rpm", "tpm", "concurrency", "price_in", "price_out"}

@@ -104,6 +104,10 @@ def test_what_takes_one_profile_refuses_several_and_names_the_members(flags: Fla
     assert caught.value.hint == "Name one of them: -p east or -p west"
 
 
+def test_the_stricter_limit_of_two_holds() -> None:
+    assert Limits(60, None, 8).within(Limits(600, 9, None)) == Limits(60, 9, 8)
+
+
 def test_a_profile_is_named_once() -> None:
     assert named([]) == (None, ())
     assert named(["a"]) == ("a", ())

@@ -72,6 +72,23 @@ class PoolPace:
         self._total.leave(now, tokens, most)
         return self._paces[self._next][1].leave(now, tokens, most)._replace(member=self._next)
 
+    def leave_to_other(self, now: float, tokens: float, member: int, at_most: float) -> Ticket | None:
+        """Count a request to the quickest member but this one that takes `at_most` seconds; None when none may send."""
+        if self._total.wait(now, tokens, tokens) > 0:
+            return None
+        quick = [
+            (other.latency, number)
+            for number, (other, pace) in enumerate(self._paces)
+            if number != member
+            and not (other.is_gone or other.is_aside)
+            and 0 < other.latency <= at_most
+            and pace.wait(now, tokens, tokens) <= 0
+        ]
+        if not quick:
+            return None
+        self._next = min(quick)[1]
+        return self.leave(now, tokens, tokens)
+
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
         """Record an answer."""
         self._total.answered(now, ticket, used)

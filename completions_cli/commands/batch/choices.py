@@ -83,6 +83,7 @@ class Choices:
     rpm: float | None
     tpm: float | None
     share: str | None
+    hedge: bool
     budget: Budget
     cluster: ClusterChoices | None
 
@@ -113,6 +114,7 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
         rpm=pace.rpm,
         tpm=pace.tpm,
         share=_share(pace.share, is_on_ray=is_on_ray),
+        hedge=options.pool.hedge,
         budget=_budget(options.stop),
         cluster=_cluster(options.cluster, rows) if is_on_ray else None,
     )
@@ -120,6 +122,8 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
 
 def completed(chosen: Choices, pool: Pool) -> Choices:
     """Fill in what was not typed from the profile, or from the pool: its limits and its prices. Raises UsageError."""
+    if chosen.hedge and not pool.is_pool:
+        raise UsageError("--hedge needs several profiles", hint="For example: -p east -p west.")
     limits = pool.limits if pool.is_pool else Limits.of(pool.first.values)
     every = {prices_of(settings, chosen) for settings in pool.members}
     if chosen.budget.cost is not None and None in every:

@@ -60,7 +60,7 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
     most = process.sockets(chosen.in_flight)
     paces = [_pace(target.settings, _limits(target.settings, pool, chosen), most) for target in found]
     members = [_member(stack, target, pace, pool, chosen, streams) for target, pace in zip(found, paces, strict=True)]
-    if not pool.is_pool:
+    if len(members) == 1:
         return Crew(members, Gate(paces[0], time.monotonic))
     total = Pace(Concurrency(chosen.in_flight or most, most), chosen.rpm, chosen.tpm, time.monotonic())
     together = PoolPace(list(zip(members, paces, strict=True)), total)
@@ -69,7 +69,10 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
 
 def _limits(settings: Settings, pool: Pool, chosen: Choices) -> Limits:
     """Return what holds for a member: of a single profile, what was typed comes first."""
-    return Limits.of(settings.values) if pool.is_pool else Limits(chosen.rpm, chosen.tpm, chosen.in_flight)
+    own, total = Limits.of(settings.values), Limits(chosen.rpm, chosen.tpm, chosen.in_flight)
+    if not pool.is_pool:
+        return total
+    return own if len(pool.members) > 1 else own.within(total)
 
 
 def _pace(settings: Settings, limits: Limits, most: int) -> Pace:

@@ -112,6 +112,16 @@ class PaceOptions:
 
 
 @option_group
+class PoolOptions:
+    """Several profiles used together."""
+
+    hedge: Annotated[
+        bool,
+        _pace("--hedge", help="Ask an idle profile for the last rows of a slow one, too; both answers are paid for."),
+    ] = False
+
+
+@option_group
 class StopOptions:
     """When a run stops before the end of its input; it can be resumed."""
 
@@ -179,6 +189,7 @@ class BatchOptions:
 
     rows: RowOptions
     pace: PaceOptions
+    pool: PoolOptions
     stop: StopOptions
     cluster: ClusterOptions
     params: ParameterOptions

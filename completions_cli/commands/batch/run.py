@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from completions_cli.batch import source as sources
 from completions_cli.batch import workspace
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool.hedging import Hedging
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
 from completions_cli.batch.source import Source
@@ -178,6 +179,7 @@ class _Job:
                 self.totals,
                 models=models,
                 warn=self.progress.note,
+                hedging=Hedging(crew.pool) if crew.pool is not None and self.chosen.hedge else None,
             ),
             self.rules,
         )
