@@ -1,6 +1,9 @@
 """`--share NAME`: several runs of one machine keep one pace, whatever becomes of one of them."""
 
+import contextlib
+import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -140,3 +143,32 @@ def test_a_folder_that_others_may_read_is_refused(
     result = cli.run("batch", str(rows(1)), "-o", str(output), *SHARED)
     assert (result.code, "chmod 700" in result.stderr) == (16, True)
     assert server.log() == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"[" * 500_000 + b"\n",
+        b'["hello", "wrong", [null, null, null], [], null]\n',
+        b'["hello"',
+        b"x" * (1 << 21) + b"\n",
+        b'["ask", 1, 1, 1]\n',
+        b"9" * 6000 + b"\n",
+        b'{"a":1}\n',
+        b"\xff\n",
+    ],
+)
+def test_others_of_this_machine_are_not_heard(
+    said: bytes, cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
+) -> None:
+    """Anybody may connect to a port of the loopback interface; only this user's runs know the word."""
+    run = shards(cli, rows(60), tmp_path, 1)[0]
+    server.wait_for_log(1)
+    address = json.loads((tmp_path / "completions" / "share" / "night.json").read_text(encoding="utf-8"))
+    assert (tmp_path / "completions" / "share" / "night.json").stat().st_mode & 0o777 == 0o600
+    with socket.create_connection(("127.0.0.1", address["port"])) as connection, contextlib.suppress(OSError):
+        connection.sendall(said)
+        if said.endswith(b"\n"):
+            assert connection.recv(100) == b""
+    assert finish(run) == [(0, "")]

@@ -1,11 +1,20 @@
 """Programs that the command starts: none of them inherits a key."""
 
+import contextlib
 import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.command import Cli
+from tests.local_weights import weights_path
+from tests.scripted_server import ScriptedServer, Silence
 
 SECRETS = {"COMPLETIONS_API_KEY": "canary-key-1", "AZURE_INFERENCE_CREDENTIAL": "canary-key-2"}
 # Python loads this as it starts; every Python among the children says so.
@@ -74,3 +83,89 @@ def test_what_a_library_starts_inherits_no_key(cli: Cli, tmp_path: Path) -> None
     assert cli.run("complete", "-p", "p", "P", "--connect-timeout", "1", env=environ).code != 0
     assert "PATH" in seen.read_text(encoding="utf-8")
     assert "canary" not in seen.read_text(encoding="utf-8")
+
+
+SIGNALS = [[name] for name in ("HUP", "TERM", "INT", "KILL")] + [["INT", "INT"], ["TERM", "INT"], ["HUP", "KILL"]]
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def pids(folder: Path, word: str) -> list[int]:
+    """Give the processes that have a word in their command line and have said so."""
+    found = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if word in path.read_text(encoding="utf-8").partition("]")[0]:
+                found.append(int(path.name))
+    return found
+
+
+def until(holds: object) -> None:
+    """Wait until something is so."""
+    ends = time.monotonic() + 30
+    while not holds():  # type: ignore[operator] # a function
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended; a zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return False
+        return True
+
+
+def struck(process: subprocess.Popen[bytes], signals: Sequence[str]) -> int:
+    """Send signals to a process, and to no other; return its exit code."""
+    for name in signals:
+        process.send_signal(getattr(signal, f"SIG{name}"))
+    code = process.wait(30)
+    process.communicate()
+    return code
+
+
+@posix_only
+@pytest.mark.parametrize("signals", SIGNALS, ids="-".join)
+def test_no_signal_leaves_pip_behind(
+    signals: list[str], cli: Cli, children: Path, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([Silence()])
+    cli.env |= {"PIP_INDEX_URL": f"{scripted_server.url}/simple", "PIP_RETRIES": "0"}
+    process = cli.start("local", "pull")
+    scripted_server.wait_for_requests(1, 30)
+    started = pids(children, "pip_child")
+    assert started
+    assert struck(process, signals) not in (0, 1)
+    until(lambda: all(map(is_gone, started)))
+    if "KILL" in signals:  # the next pull sweeps up
+        cli.run("local", "pull", env={"PIP_NO_INDEX": "1"})
+    models = cli.home / "data" / "completions" / "models"
+    assert not [path.name for path in models.iterdir() if not path.name.endswith(".lock")]
+
+
+@posix_only
+@pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs the extra [local]")
+@pytest.mark.parametrize("signals", SIGNALS, ids="-".join)
+def test_no_signal_leaves_the_embedded_model_behind(signals: list[str], cli: Cli, children: Path) -> None:
+    process = cli.start("stream", "-p", "local", "--model-path", str(weights_path()), "-M", "8000", "Once")
+    assert process.stdout is not None
+    assert process.stdout.read(1)
+    started = pids(children, "serve.py")
+    assert started
+    assert struck(process, signals) not in (0, 1)
+    until(lambda: all(map(is_gone, started)))
+
+
+@posix_only
+@pytest.mark.parametrize("stopper", ["HUP", "TERM", "INT"])
+def test_no_signal_leaves_the_text_in_an_editor_behind(stopper: str, cli: Cli, tmp_path: Path) -> None:
+    folder, editor = tmp_path / "temporary", tmp_path / "editor"
+    folder.mkdir()
+    editor.write_text(f"#!/bin/sh\nstat -c %a $1 > {tmp_path}/mode\nkill -{stopper} $PPID\nsleep 1\n", encoding="utf-8")
+    editor.chmod(0o700)
+    assert cli.run("complete", "-e", "--dry-run", env={"EDITOR": str(editor), "TMPDIR": str(folder)}).code not in (0, 1)
+    assert (tmp_path / "mode").read_text(encoding="utf-8") == "600\n"
+    assert list(folder.iterdir()) == []

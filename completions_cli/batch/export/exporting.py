@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from completions_cli import atomic
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch import entry, output_lines
 from completions_cli.batch.export import columns, records, writers
@@ -46,6 +47,7 @@ def _lines(index: LineIndex, files: Files) -> Iterator[bytes]:
 def _write(lines: Iterator[bytes], held: Held, found: Columns, target: Path, table: Table) -> int:
     kinds, names = found.kinds(), found.names()
     count = 0
+    atomic.sweep(target)
     file = AtomicFile(target)
     try:
         writer = writers.open_writer(table, file, kinds)

@@ -84,13 +84,14 @@ class Leader:
         task.add_done_callback(self._serving.discard)
         member = _Connection(self._pace, self._gate, self._clock, writer, self._told)
         try:
-            hello = json.loads(await reader.readline())
+            async with asyncio.timeout(SILENT):  # anybody on this machine may connect
+                hello = json.loads(await reader.readline())
             if self._welcomes(member, hello):
                 self._members.add(member)
                 while line := await reader.readline():
                     if member.receive(json.loads(line)) == "narrow":
                         self._narrow()
-        except (OSError, ValueError, TypeError, IndexError, KeyError):
+        except (OSError, ValueError, TypeError, IndexError, KeyError, RecursionError, OverflowError):
             pass  # gone, or none of ours
         finally:
             self._members.discard(member)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from completions_cli import atomic
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
@@ -48,6 +49,8 @@ def write_summary(
     if path == "-":
         streams.stdout.write(text)
         return
-    file = AtomicFile(Path(path).expanduser())
+    target = Path(path).expanduser()
+    atomic.sweep(target)
+    file = AtomicFile(target)
     file.write(text)
     file.commit()
