@@ -1,10 +1,11 @@
 """A machine without a keyring: the key of a profile in a file that is its owner's alone."""
 
+import subprocess
 import sys
 
 import pytest
 
-from tests.command import Cli
+from tests.command import COMMAND, Cli
 from tests.dialogue import converse
 from tests.scripted_server import ScriptedServer, response
 
@@ -77,3 +78,15 @@ def test_a_script_is_told_what_comes_next_without_a_keyring(cli: Cli) -> None:
     result = cli.run("config", "init", "-p", "team", "--endpoint", "https://team.example")
     assert "next: completions config key set -p team --to-file, or set COMPLETIONS_API_KEY:" in result.stderr
     assert not list(cli.home.rglob("*.key"))
+
+
+@posix_only
+def test_a_umask_of_nothing_opens_nothing(cli: Cli) -> None:
+    init = f"{COMMAND} config init -p team --endpoint https://contoso.example --auth key"
+    line = f"umask 000; {init}; printf %s {KEY} | {COMMAND} config key set -p team --to-file --stdin"
+    done = subprocess.run(["/bin/sh", "-c", line], env=cli.env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    folder = cli.home / "config" / "completions"
+    modes = {path.name: path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())}
+    assert {"completions.toml", "team.key"} < set(modes)
+    assert set(modes.values()) == {0}

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,6 +18,7 @@ from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import SyncTransport
+from tests.command import Cli
 from tests.odd_urls import odd_references, odd_urls
 from tests.scripted_server import ScriptedServer, response, scripted
 
@@ -139,3 +142,22 @@ def test_a_redirect_in_raw_utf8_to_the_same_name_is_followed() -> None:
     )
     requests = _seen(_send_sync, urls.parse(SHARP_S), head, response(b"{}")).requests
     assert requests[1].startswith(f"POST {SHARP_S}/%C3%A4 HTTP/1.1\r\n".encode())
+
+
+def test_neither_cookies_nor_logins_come_along(cli: Cli, scripted_server: ScriptedServer, tmp_path: Path) -> None:
+    """What a server sets is not sent back, and a login of `.netrc` is not looked for."""
+    choice = {"index": 0, "text": "hello", "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice], "data": [{"id": "m"}]}).encode()
+    scripted_server.play([response(body, headers=["set-cookie: id=canary; Path=/", "content-type: application/json"])])
+    (cli.home / ".netrc").write_text("machine 127.0.0.1 login me password canary\n", encoding="utf-8")
+    (cli.home / ".netrc").chmod(0o600)
+    (tmp_path / "in.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    cli.env["COMPLETIONS_ENDPOINT"] = scripted_server.url
+    assert cli.run("complete", "P", "-n", "3", "--seed", "1", "--auth", "none").code == 0
+    rows = ("batch", str(tmp_path / "in.txt"), "-o", str(tmp_path / "out.jsonl"), "-j", "1")
+    assert cli.run(*rows, "--auth", "none").code == 0
+    assert cli.run("models", "--auth", "none").code == 0
+    sent = b"".join(scripted_server.requests).lower()
+    assert len(scripted_server.requests) == 7
+    assert b"cookie" not in sent
+    assert b"authorization" not in sent
