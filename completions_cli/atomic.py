@@ -36,7 +36,7 @@ class AtomicFile:
 
     `commit()` moves it into place; `keep_partial()` leaves what came as FILE.partial and FILE
     itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly. A symbolic link is
-    followed, or with `follow` false replaced.
+    followed. With `follow` false both are replaced.
     Raises OutputError.
     """
 
@@ -100,7 +100,7 @@ class AtomicFile:
             existing = None
         if existing is not None and stat.S_ISDIR(existing):
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(self.path))
-        if existing is not None and stat.S_ISLNK(existing):
+        if existing is not None and not self._follow and not stat.S_ISREG(existing):
             existing = None
         descriptor = None if existing is None else _descriptor(self.path)
         if descriptor is not None or (existing is not None and not stat.S_ISREG(existing)):

@@ -1,6 +1,8 @@
 """What OUTPUT.run remembers of a run, so that going on with another input or other parameters is noticed."""
 
 import json
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,11 +98,18 @@ def path_beside(output: Path) -> Path:
 def read(path: Path) -> RunFile | None:
     """Read what an earlier run wrote; None when there is nothing that can be read as such."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
             text = file.read(limits.RUN_FILE_BYTES + 1)
     except OSError:
         return None
     return parse(text) if len(text) <= limits.RUN_FILE_BYTES else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, and do not wait for a writer where somebody has put a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def remove(path: Path) -> None:

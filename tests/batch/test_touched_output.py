@@ -153,6 +153,17 @@ def test_a_run_file_that_is_a_link_is_not_followed(
     assert not output.with_name("out.jsonl.run").is_symlink()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+def test_a_run_file_that_is_a_pipe_is_not_waited_for(
+    cli: Cli, scripted_server: ScriptedServer, rows: Rows, output: Path
+) -> None:
+    scripted_server.play([ANSWER])
+    beside = output.with_name("out.jsonl.run")
+    os.mkfifo(beside)
+    assert batch(cli.service(scripted_server.url), rows(3), "-o", output).code == 0
+    assert beside.is_file()
+
+
 def test_what_a_killed_run_left_is_swept(cli: Cli, scripted_server: ScriptedServer, rows: Rows, output: Path) -> None:
     scripted_server.play([ANSWER])
     cli.service(scripted_server.url)
