@@ -163,6 +163,18 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
 
 
+def test_a_file_that_lacks_what_is_needed_is_found_before_anything_is_sent(
+    joined: Joined, emulator: Start, tmp_path: Path
+) -> None:
+    server = emulator()
+    joined.cli.service(server.url)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("text\none\n")
+    (tmp_path / "in" / "b.csv").write_text("other\ntwo\n")
+    refused = joined.run(tmp_path / "in", "-o", tmp_path / "out", "--template", "{text}")
+    assert (refused.code, "b.csv" in refused.stderr, server.log()) == (2, True, []), refused.stderr
+
+
 def test_what_cannot_be_joined_is_said_within_seconds(joined: Joined, rows: Rows, tmp_path: Path) -> None:
     cluster, args = joined.cluster, (rows(2), "-o", tmp_path / "out")
     joined.cli.service("http://127.0.0.1:9")

@@ -28,6 +28,7 @@ from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of
 from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.recipe import Recipe
 from completions_cli.errors import ConfigError, NetworkError, UsageError
 
 _NAMESPACE = "completions"
@@ -84,23 +85,32 @@ def _connecting(address: str | None) -> Iterator[None]:
         ) from None
 
 
-def count(files: Sequence[InputFile], earlier: Identity | None, store: Mapping[str, str]) -> list[Contents]:
-    """Count the rows of all files, on all machines where there are several files. Raises UsageError.
+def count(
+    files: Sequence[InputFile], recipe: Recipe, earlier: Identity | None, store: Mapping[str, str]
+) -> list[Contents]:
+    """Count the rows of all files, on all machines where there are several files.
 
-    `earlier` is what an input that is one file was before, `store` what opens the store where they are.
+    `earlier` is what an input that is one file was before, `store` what opens the store where they are. Raises
+    UsageError, also where a file lacks what the recipe names.
     """
     if len(files) == 1:
         return [inputs.count(files[0], earlier)]
     task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(_count)  # whoever else uses the cluster
     try:
-        found: list[Contents] = ray.get([task.remote(file, store) for file in files])
+        found: list[Contents] = ray.get([task.remote(file, recipe, store) for file in files])
     except RayTaskError as error:
         raise cause_of(error) from None
     return found
 
 
-def _count(file: InputFile, store: Mapping[str, str]) -> Contents:
+def _count(file: InputFile, recipe: Recipe, store: Mapping[str, str]) -> Contents:
     environment.use(store)
+    try:
+        inputs.survey(file, recipe)
+    except UsageError as error:
+        if file.url in error.message:
+            raise
+        raise UsageError(f"{file.url}: {error.message}", hint=error.hint) from None
     return inputs.count(file)
 
 

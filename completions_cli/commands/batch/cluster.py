@@ -65,7 +65,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
 
             stack.enter_context(engine.cluster(address))
         begun = None if chosen.overwrite else output.begun()
-        contents = engine.count(files, begun.input if begun is not None else None, store)
+        contents = engine.count(files, chosen.recipe, begun.input if begun is not None else None, store)
         described = choices.describe(
             chosen,
             pool,
