@@ -145,7 +145,7 @@ def sign_in() -> None:
             yield b"x"
 
     with pytest.raises(MalformedResponseError, match="too large"):
-        entra._body(Answer())  # type: ignore[arg-type]
+        entra._body(Answer())  # type: ignore[arg-type] # as much of one as is used
 
 
 def token_life() -> None:
@@ -235,7 +235,7 @@ def keyring_parts() -> None:
             asked.append(user)
             return f"parts {10**9} 0123"
 
-    assert keyring_store._read(Backend(), "user") is None  # type: ignore[arg-type]
+    assert keyring_store._read(Backend(), "user") is None  # type: ignore[arg-type] # as much of one as is used
     assert len(asked) == limits.KEYRING_PARTS + 1
 
 

@@ -2,16 +2,13 @@
 
 import asyncio
 import contextlib
-import functools
 import ipaddress
+import socket
 import threading
 import time
 
-import httpcore
-
 from completions_cli.api.endpoint import is_loopback
 from completions_cli.api.urls import Origin
-from completions_cli.transport import racing
 
 
 async def address(origin: Origin, seconds: float | None) -> str | None:
@@ -25,25 +22,21 @@ async def address(origin: Origin, seconds: float | None) -> str | None:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[str | None] = loop.create_future()
 
-    def tell(quickest: str | None, *, in_time: bool) -> None:
-        if not found.done() and in_time:
+    def tell(quickest: str | None) -> None:
+        if not found.done():
             found.set_result(quickest)
-        elif not found.done():
-            found.set_exception(TimeoutError())
 
     def race() -> None:
-        quickest, in_time = None, True
-        try:
-            quickest = _race(origin, seconds)
-        except httpcore.ConnectTimeout:
-            in_time = False
-        except httpcore.ConnectError:
-            pass
+        ends = None if seconds is None else time.monotonic() + seconds
+        quickest = _race(origin, ends)
+        if ends is not None and time.monotonic() >= ends:
+            return  # the timer below says so
         with contextlib.suppress(RuntimeError):  # the loop was closed in the meantime
-            loop.call_soon_threadsafe(functools.partial(tell, quickest, in_time=in_time))
+            loop.call_soon_threadsafe(tell, quickest)
 
     threading.Thread(target=race, daemon=True).start()
-    return await found
+    async with asyncio.timeout(seconds):
+        return await found
 
 
 def _is_address(host: str) -> bool:
@@ -54,11 +47,20 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _race(origin: Origin, seconds: float | None) -> str | None:
-    ends = None if seconds is None else time.monotonic() + seconds
-    addresses = racing.look_up(origin.host, origin.port, seconds)
-    if len(addresses) == 1:
+def _race(origin: Origin, ends: float | None) -> str | None:
+    try:
+        answers = socket.getaddrinfo(origin.host.encode(), origin.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
         return None
+    addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+    return _first_of(addresses, origin.port, ends) if len(addresses) > 1 else None
+
+
+def _first_of(addresses: list[str], port: int, ends: float | None) -> str | None:
+    # Imported by those who need it: most hosts have one address, or stand on this machine.
+    import httpcore
+
+    from completions_cli.transport import racing
 
     def left() -> float | None:
         remaining = None if ends is None else ends - time.monotonic()
@@ -67,9 +69,12 @@ def _race(origin: Origin, seconds: float | None) -> str | None:
         return remaining
 
     def connect(to: str) -> httpcore.NetworkStream:
-        return httpcore.SyncBackend().connect_tcp(to, origin.port, left())
+        return httpcore.SyncBackend().connect_tcp(to, port, left())
 
-    stream = racing.first_to_connect(addresses, connect, left)
+    try:
+        stream = racing.first_to_connect(racing.alternating(addresses), connect, left)
+    except (httpcore.ConnectError, httpcore.ConnectTimeout):
+        return None
     quickest = str(stream.get_extra_info("server_addr")[0])
     stream.close()
     return None if quickest == addresses[0] else quickest

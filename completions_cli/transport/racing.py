@@ -32,7 +32,7 @@ def look_up(host: str, port: int, timeout: float | None) -> list[str]:
             failure.append(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "bad name"))
         else:
             addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-            found.extend(_alternating([address for address in addresses if this_machine.may_be(host, address)]))
+            found.extend(alternating([address for address in addresses if this_machine.may_be(host, address)]))
             if not found:
                 failure.append(OSError(0, this_machine.ELSEWHERE))
 
@@ -50,7 +50,7 @@ def look_up(host: str, port: int, timeout: float | None) -> list[str]:
     return found
 
 
-def _alternating(addresses: list[str]) -> list[str]:
+def alternating(addresses: list[str]) -> list[str]:
     """Put the families of addresses in turn, the first one's first."""
     first = [address for address in addresses if (":" in address) is (":" in addresses[0])]
     second = [address for address in addresses if address not in first]

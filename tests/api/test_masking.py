@@ -128,7 +128,7 @@ def test_a_word_is_masked_like_a_text() -> None:
 
 def test_a_services_words_are_masked_in_every_part() -> None:
     parts = dict.fromkeys(("hint", "code", "param", "request_id", "detail"), QUOTED)
-    error = ServiceError(QUOTED, status=401, loc=("body", QUOTED), retry_after=1.5, **parts)  # type: ignore[arg-type]
+    error = ServiceError(QUOTED, status=401, loc=("body", QUOTED), retry_after=1.5, **parts)  # type: ignore[arg-type] # texts
     assert Mask([SECRET]).error(error) is error
     assert {getattr(error, name) for name in ("message", *parts)} == {str(error)} == {SHOWN}
     assert (error.loc, error.status, error.retry_after) == (("body", SHOWN), 401, 1.5)

@@ -81,7 +81,7 @@ def test_the_scope_is_the_endpoints_own() -> None:
 @pytest.mark.parametrize("also", [{"api_key": "k"}, {"client_secret": "k"}, {"auth": "key"}])
 def test_it_stands_alone(also: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="by itself"):
-        Client("https://x.models.ai.azure.com", credential=Issuer(), **also)  # type: ignore[arg-type]
+        Client("https://x.models.ai.azure.com", credential=Issuer(), **also)  # type: ignore[arg-type] # texts
 
 
 def test_an_application_needs_its_secret() -> None:
@@ -98,7 +98,7 @@ def test_no_token_over_plain_http() -> None:
 def test_an_asynchronous_credential_is_refused(scripted_server: ScriptedServer) -> None:
     with (
         pytest.raises(ConfigError, match="asynchronous") as caught,
-        Client(scripted_server.url, credential=Awaited(), scope=SCOPE) as client,  # type: ignore[arg-type]
+        Client(scripted_server.url, credential=Awaited(), scope=SCOPE) as client,  # type: ignore[arg-type] # the mistake
     ):
         client.complete("P")
     assert "azure.identity" in str(caught.value.hint)
