@@ -9,6 +9,10 @@ from completions_cli.models import Json
 # The names of fields, with which lines of a stream begin.
 _FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
 QUOTED = 120  # characters of what came, in an error
+# Bytes that no text has, or that are no UTF-8, among the first.
+_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd]")
+_MAGIC = 16
+_NO_WORDS = "It is no text: the server, or a proxy before it, may have compressed it in a way that was not asked for."
 _A_PAGE = (
     "It is a page for browsers: is a proxy or a sign-in page in between, or is it another server? Check the endpoint."
 )
@@ -37,6 +41,8 @@ def not_json(text: str, error: ValueError) -> MalformedResponseError:
 def not_a_completion(message: str, text: str) -> MalformedResponseError:
     """Return the error for JSON, or other text, that is no completion."""
     hint = _A_PAGE if markup.is_markup(text) else NOT_A_COMPLETION
+    if _NO_TEXT.search(text[:_MAGIC]):
+        hint = _NO_WORDS
     return MalformedResponseError(f"{message}: {text[:QUOTED]!r}", hint=hint)
 
 

@@ -17,6 +17,7 @@ _OS_ERROR = re.compile(r" \(os error \d+\)$")
 _SLACK = 0.05
 _BAD_CERTIFICATE = "invalid peer certificate: "
 _ALERT = "received fatal alert: "
+_NO_NAME = "Invalid Server Name"  # it takes the brackets of an IPv6 address for a part of it
 _TUNNEL, _SOCKS = "tunnel error: ", "SOCKS error: "
 _UNDERLYING = "failed to create underlying connection"  # to the proxy itself
 # What SOCKS proxies say of the target (RFC 1928), as against us.
@@ -102,6 +103,8 @@ def _connecting(route: Route, causes: list[str], last: str) -> NetworkError:
 
 
 def _handshake(peer: Peer, last: str, *, shown: bool) -> NetworkError:
+    if last == _NO_NAME:
+        return reports.bracketed_behind_proxy(peer)
     if last.startswith(_BAD_CERTIFICATE):
         return reports.bad_certificate(peer, last.removeprefix(_BAD_CERTIFICATE))
     if any(word in last for word in ("closed", "reset", "eof")):

@@ -14,17 +14,21 @@ _GZIP_START = b"\x1f\x8b"
 class Decompressor:
     """Undoes the one encoding that is asked for; a body in any other, or in several, is given as it came.
 
-    A gzip body may have several members, one after another; what follows the last is ignored.
+    A gzip body may have several members, one after another; what follows the last is ignored. What begins as gzip
+    does is gzip, whatever is said of it: some proxies drop the header, and no answer begins like that.
     """
 
     def __init__(self, encoding: str) -> None:
         self._format = _FORMATS.get(encoding.strip().lower())
         self._stream = zlib.decompressobj(self._format or 0)
         self._may_be_raw = self._format == _FORMATS["deflate"]
+        self._is_at_start = True
         self._held = b""  # less than it takes to know what comes
 
     def feed(self, received: bytes) -> Iterator[bytes]:
         """Feed the next bytes; yield what they unfold to. Raises zlib.error when they are not what was said."""
+        if self._is_at_start and received:
+            received = self._begin(received)
         if self._format is None:
             if received:
                 yield received
@@ -41,6 +45,18 @@ class Decompressor:
             waiting = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
             if not waiting and len(given) < limits.DECOMPRESSED_STEP_BYTES:
                 return
+
+    def _begin(self, received: bytes) -> bytes:
+        """Look at how a body begins; return what is known of it so far."""
+        received, self._held = self._held + received, b""
+        if self._format is None and len(received) < len(_GZIP_START) and _GZIP_START.startswith(received):
+            self._held = received
+            return b""
+        self._is_at_start = False
+        if self._format is None and received.startswith(_GZIP_START):
+            self._format = _FORMATS["gzip"]
+            self._stream = zlib.decompressobj(self._format)
+        return received
 
     def _next_member(self, rest: bytes) -> bytes:
         """Begin the member that `rest` is the start of, and return it; nothing when it is none, or not known yet."""

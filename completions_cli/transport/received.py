@@ -57,6 +57,8 @@ class Received:
 
     def _take(self, part: bytes) -> bool:
         """Keep a part; return whether that is enough."""
+        if not self._parts and self._decompressor is None and part.startswith(b"\x1f"):
+            self._decompressor = Decompressor("")  # which may be gzip that nobody speaks of
         for step in (part,) if self._decompressor is None else self._decompressor.feed(part):
             self._parts.append(step)
             self._size += len(step)

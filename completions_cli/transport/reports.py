@@ -50,6 +50,14 @@ def bad_certificate(peer: Peer, reason: str) -> NetworkError:
     )
 
 
+def bracketed_behind_proxy(peer: Peer) -> NetworkError:
+    """Return the error for what pyreqwest cannot do: an IPv6 address over https through a proxy."""
+    return NetworkError(
+        f"batches and AsyncClient cannot reach the {peer}, an IPv6 address, over https through a proxy",
+        hint="Use the host's name in the endpoint; `complete`, `stream` and Client take the address, too.",
+    )
+
+
 def no_tls(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a peer that speaks no TLS, or no version that we speak."""
     if "handshake" in reason.lower():  # what older servers say when they miss a client certificate

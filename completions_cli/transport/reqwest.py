@@ -13,7 +13,7 @@ from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
 from completions_cli.api.urls import Proxy, Url
-from completions_cli.errors import ConfigError, UsageError
+from completions_cli.errors import UsageError
 from completions_cli.transport import reports, this_machine, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import Peer
@@ -33,8 +33,8 @@ def url(ours: Url) -> LibraryUrl:
 def client(connection: Connection, url: Url, *, keeps: bool = True, address: str | None = None) -> Client:
     """Build a client for `url`, which `keeps` its connections for a while.
 
-    It connects to `address`, where the host has several. Raises ConfigError for a bad CA file or what the library
-    cannot do, NetworkError where localhost is another machine.
+    It connects to `address`, where the host has several. Raises ConfigError for a bad CA file, NetworkError where
+    localhost is another machine.
     """
     if this_machine.is_elsewhere(url.origin):
         raise reports.no_connection(Peer(connection.server, url.origin.host_and_port), this_machine.ELSEWHERE)
@@ -75,22 +75,11 @@ def client(connection: Connection, url: Url, *, keeps: bool = True, address: str
 def _on_the_way(builder: ClientBuilder, url: Url, proxy: Proxy | None, address: str | None) -> ClientBuilder:
     """Name the proxy, and the address that is connected to."""
     if proxy is not None:
-        _check_named(url, proxy)
         builder = builder.proxy(_proxy(proxy))
     if address is None:
         return builder
     first = url.origin if proxy is None else proxy.origin
     return builder.resolve(first.host, address, first.port)
-
-
-def _check_named(url: Url, proxy: Proxy) -> None:
-    """Refuse an IPv6 address behind a tunnel: the library takes its brackets for a part of the certificate's name."""
-    if url.origin.scheme == "https" and ":" in url.origin.host and not proxy.origin.scheme.startswith("socks"):
-        raise ConfigError(
-            f"batches cannot reach {url.origin.host_and_port}, an IPv6 address, over https through a proxy; "
-            "nor can AsyncClient",
-            hint="Use the host's name in the endpoint; `complete`, `stream` and Client take the address, too.",
-        )
 
 
 def _showing_certificate(builder: ClientBuilder, certificate: str, key: str | None) -> ClientBuilder:

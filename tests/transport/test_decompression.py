@@ -42,6 +42,12 @@ def test_any_other_encoding_is_left_as_it_is(encoding: str) -> None:
     assert list(decompressed([b"a", b"b"], encoding)) == [b"a", b"b"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_gzip_that_nobody_speaks_of_is_undone(size: int) -> None:
+    packed = gzip.compress(b"one") + gzip.compress(b"two")
+    assert b"".join(decompressed((packed[at : at + size] for at in range(0, len(packed), size)), "")) == b"onetwo"
+
+
 def test_a_bomb_goes_off_in_small_steps() -> None:
     bomb = gzip.compress(bytes(64 << 20))
     steps = [len(step) for step in decompressed([bomb], "gzip")]

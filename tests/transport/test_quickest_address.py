@@ -6,12 +6,14 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+import trustme
 
-from completions_cli.errors import ConfigError, NetworkError
+from completions_cli.errors import NetworkError
 from completions_cli.models import HttpRequest
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from tests.scripted_server import ScriptedServer, response
+from tests.tls import proxy, tls_server
 
 NAME = "several.test"  # which only the tests' own resolver knows
 DEAD, WELL, OTHER = "127.0.0.2", "127.0.0.1", "127.0.0.3"
@@ -72,8 +74,8 @@ def test_so_of_a_proxy(scripted_server: ScriptedServer, resolve: Callable[..., N
     scripted_server.play([response(b"{}")])
 
     async def ask() -> int:
-        proxy = f"http://{NAME}:{scripted_server.port}"
-        async with AsyncTransport(Connection(connect_timeout=None, proxy=proxy)) as transport:
+        far = Connection(connect_timeout=None, proxy=f"http://{NAME}:{scripted_server.port}")
+        async with AsyncTransport(far) as transport:
             return (await transport.send(HttpRequest("http://far.test/", {}, b"{}"))).status
 
     with _silent(scripted_server.port):
@@ -140,10 +142,15 @@ def test_a_caller_that_gives_up_leaves_the_start_to_the_others(
         assert asyncio.run(ask()) == 200
 
 
-def test_an_ipv6_address_over_https_through_a_proxy_is_refused_with_a_reason() -> None:
-    async def ask() -> int:
-        async with AsyncTransport(Connection(proxy="http://127.0.0.1:9")) as transport:
+def test_an_ipv6_address_over_https_through_a_proxy_fails_with_a_reason() -> None:
+    async def ask(port: int) -> int:
+        async with AsyncTransport(Connection(proxy=f"http://127.0.0.1:{port}")) as transport:
             return (await transport.send(HttpRequest("https://[::1]:8443/", {}, b"{}"))).status
 
-    with pytest.raises(ConfigError, match=r"cannot reach \[::1\]:8443, an IPv6 address, over https through a proxy"):
-        asyncio.run(ask())
+    said = r"cannot reach the endpoint \[::1\]:8443, an IPv6 address, over https through a proxy"
+    with (
+        tls_server(trustme.CA().issue_cert("::1")) as server,
+        proxy(server.port) as tunnel,
+        pytest.raises(NetworkError, match=said),
+    ):
+        asyncio.run(ask(tunnel.port))
