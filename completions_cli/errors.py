@@ -123,7 +123,7 @@ class MalformedResponseError(CompletionsError):
 
     exit_code = ExitCode.MALFORMED
     kind = "malformed"
-    next_step = "Try again; -vv shows what came."
+    next_step = "Try again; -vv shows the response."
 
 
 class DamagedResponseError(MalformedResponseError):
@@ -162,7 +162,7 @@ class RowsFailedError(CompletionsError):
 
     exit_code = ExitCode.ROWS_FAILED
     kind = "rows_failed"
-    next_step = "The lines of OUTPUT say what failed; --retry-failed asks those rows again."
+    next_step = "The lines of OUTPUT say what failed; --retry-failed sends those rows again."
 
 
 class BatchStoppedError(CompletionsError):

@@ -21,9 +21,9 @@ COMMANDS = {
     "stream": "Complete a prompt and print the text as it is generated.",
     "batch": "Complete every row of INPUT and write the answers to a file, one line per row.",
     "models": "List the models that the endpoint serves, one id per line.",
-    "config": "Profiles and keys: set up, look at, change, check.",
-    "local": "Fetch, look at or remove the embedded model of the profile local.",
-    "emulator": "Play the completions service on a local socket.",
+    "config": "Set up, show, change and check profiles and keys.",
+    "local": "Download, check or remove the embedded model of the profile local.",
+    "emulator": "Run a local server that behaves like the service.",
 }
 
 # Files, for the process or all of them, and memory: limits that somebody has set, and no bug.

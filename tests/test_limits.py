@@ -304,7 +304,7 @@ def output_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "OUTPUT_LINE_BYTES", 1000)  # a gigabyte takes too long
     path = folder / "out.jsonl"
     path.write_bytes(b"x" * 1001)
-    with pytest.raises(UsageError, match="no line of a batch"):
+    with pytest.raises(UsageError, match="not a line of a batch"):
         list(output_lines.read(path, lambda _: None))
 
 

@@ -46,7 +46,7 @@ class AnswerMask:
         try:
             return value if self._is_clean(value) else self._masked(value)
         except RecursionError:
-            raise MalformedResponseError("the response is nested too deeply", hint="-vv shows what came.") from None
+            raise MalformedResponseError("the response is nested too deeply", hint="-vv shows the response.") from None
 
     def _is_clean(self, value: Json) -> bool:
         """Return whether a value is without secrets, as nearly all are: most of their words were looked at before."""

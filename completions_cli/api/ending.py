@@ -90,14 +90,14 @@ class Ending:
             return None
         if came < self._expected:
             return MisfitError(
-                f"only {came} of {self._expected} choices came",
-                hint="Does this server take arrays of prompts, and n? Ask for one at a time.",
+                f"only {came} of {self._expected} choices arrived",
+                hint="The server may not support arrays of prompts or n. Send one prompt at a time.",
             )
         # What one prompt is answered with is its answer, however much it is and whatever it is numbered.
         if self._prompts > 1 and (self.is_guessed or self.reasons.keys() != set(range(self._expected))):
             return MisfitError(
                 f"the response holds {came} choices that are not numbered from 0 to {self._expected - 1}",
-                hint="Nobody can say which prompt each of them answers. Ask for one at a time.",
+                hint="It is not clear which prompt each of them answers. Send one prompt at a time.",
             )
         return None
 

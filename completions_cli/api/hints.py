@@ -107,7 +107,7 @@ def _auth(error: ServiceError, context: HintContext) -> str:
     if error.is_page and error.status == _FORBIDDEN:
         return "A gateway or firewall refused it before the service saw it: check the endpoint, network and proxy."
     if context.auth == "entra":
-        return "Check the identity's role on the endpoint and the scope; `completions config doctor` looks closer."
+        return "Check the identity's role on the endpoint and the scope; `completions config doctor` tells you more."
     if context.auth == "none":
         return "The endpoint wants a key: leave out --auth none; `completions config key set` stores one."
     source, *others = context.key_sources or (KEYRING,)
@@ -153,7 +153,7 @@ def _no_list(_: ServiceError, context: HintContext) -> str:
 def _model_failed(error: ServiceError, _: HintContext) -> str:
     if error.retryable:
         return "The model behind the endpoint is busy or not ready; try again later."
-    return "The endpoint is there, its model failed: check the parameters, and the deployment's logs."
+    return "The endpoint works, but its model failed: check the parameters and the deployment's logs."
 
 
 def _rejected(error: ServiceError, _: HintContext) -> str:
@@ -199,7 +199,7 @@ _LENGTH = re.compile(
 _DROP = "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
 _SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
 _ONE_TEXT = (
-    "This server takes one text a request: ask several prompts with `batch`, several samples with -n and --seed."
+    "This server takes one prompt per request: use `batch` for several prompts, -n with --seed for several samples."
 )
 _BILLING = "The account has no quota or credit left: see its plan and billing. Waiting does not help."
 
@@ -210,11 +210,11 @@ _RULES: tuple[Rule, ...] = (
     (_status(407), _always("Check the proxy's user name and password: --proxy, HTTPS_PROXY or HTTP_PROXY.")),
     (_status(431), _always("The headers are too large or too many; send fewer with -H.")),
     (_is_failed_model, _model_failed),
-    (_kind(RateLimitError), _always("Wait and try again; --max-wait and --retries allow more patience.")),
+    (_kind(RateLimitError), _always("Wait and try again, or allow more with --max-wait and --retries.")),
     (_kind(ServiceTimeoutError), _always("The model took too long: ask for fewer tokens, or use `stream`.")),
     (_is_retired, _always("The model is retired: name another with -m or --deployment, or another endpoint.")),
     (_says(r"extra_parameters option|extra[-_ ]parameters? (\[|option|value|header)"), _extra_parameters),
-    (_wants_drop, _always(f"If it takes offence at extra-parameters: ignore: {_DROP}")),
+    (_wants_drop, _always(f"If the server rejects extra-parameters: ignore: {_DROP}")),
     (_says(r"api[- _]?version"), _always("Set another with --api-version, or `none`.")),
     (
         _says(r"deployment_?not_?found|deployment for this resource does not exist"),
@@ -238,7 +238,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     (
         _says(r"virtual network|firewall|private endpoint|public (network )?access is disabled|ip address"),
-        _always("The resource's network rules keep you out; try from an allowed network or VPN."),
+        _always("The resource's network rules block this network; use an allowed network or VPN."),
     ),
     (
         _says(
@@ -246,8 +246,7 @@ _RULES: tuple[Rule, ...] = (
             r"lacks? (the )?(role|permission)"
         ),
         _always(
-            "You are known there, but lack a role on the resource, such as Cognitive Services User: "
-            "its owner can assign one."
+            "Your identity has no role on the resource, such as Cognitive Services User; its owner can assign one."
         ),
     ),
     (_status(413), _too_large),
@@ -261,9 +260,11 @@ _RULES: tuple[Rule, ...] = (
     (_kind(NotFoundError), _not_found),
     (
         lambda error, context: isinstance(error, ServerError) and _is_of_gateway(error, context),
-        _always("The gateway is up, the server behind it is not; try again later. --retries allows more attempts."),
+        _always(
+            "The gateway works, but the server behind it does not; try again later. --retries allows more attempts."
+        ),
     ),
-    (_kind(ServerError), _always("The service has trouble; try again later. --retries allows more attempts.")),
+    (_kind(ServerError), _always("The service has a problem; try again later. --retries allows more attempts.")),
     (_is_listing, _always("Check the endpoint and --api-version; -v shows the exchange.")),
     (lambda *_: True, _rejected),
 )

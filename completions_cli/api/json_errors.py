@@ -10,7 +10,7 @@ _REASONS = (
     ("Invalid \\uXXXX escape", "an escape \\u without four hexadecimal digits"),
     ("Invalid \\escape", "an unknown escape; write \\\\ for a backslash"),
     ("Extra data", "something follows the value"),
-    ("Illegal trailing comma", "there is a comma too many at the end"),
+    ("Illegal trailing comma", "there is an extra comma at the end"),
 )
 
 

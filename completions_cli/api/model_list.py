@@ -10,7 +10,7 @@ from completions_cli.models import Json
 
 _QUOTED = 200  # characters
 _NAMES = ("id", "name", "model")  # of an entry, the first that it has
-_HINT = "Is the endpoint right? -vv shows what came."
+_HINT = "Check the endpoint; -vv shows the response."
 
 
 class ModelList(NamedTuple):

@@ -34,7 +34,7 @@ def not_json(text: str, error: ValueError) -> MalformedResponseError:
         return not_a_completion("the response is not JSON", text)
     return MalformedResponseError(
         f"the response is not whole JSON: {str(error)[:100]}, in {text[:QUOTED]!r}",
-        hint="It was probably cut off on its way; try again. Add -vv to see what came.",
+        hint="It was probably cut off on its way; try again. Add -vv to see the response.",
     )
 
 

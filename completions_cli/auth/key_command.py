@@ -141,7 +141,7 @@ def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen
 
 def _too_slow(name: str, timeout: float) -> ConfigError:
     return ConfigError(
-        f"key_command {name} took longer than {timeout:g} s and was ended",
+        f"key_command {name} took longer than {timeout:g} s and was stopped",
         hint="It gets no terminal to ask questions on; unlock the password manager first.",
     )
 

@@ -16,8 +16,10 @@ from completions_cli.errors import OutputError
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _MOST_TRIES = 10
-_HINT = "Make room or choose another place; the same command then resumes this run."
-_TOUCHED_HINT = "Put it back if it was moved, and leave it alone during a run; the same command then resumes this one."
+_HINT = "Free some space or choose another place; the same command then resumes this run."
+_TOUCHED_HINT = (
+    "Put it back if it was moved, and do not change it during a run; the same command then resumes this one."
+)
 
 
 class Log(Protocol):

@@ -92,4 +92,6 @@ class LineIndex:
 
 
 def _no_room(folder: Path, error: "sqlite3.Error | OSError") -> OutputError:
-    return OutputError(f"{folder} cannot take a temporary file: {error}", hint="Is there room for a copy?")
+    return OutputError(
+        f"{folder} cannot take a temporary file: {error}", hint="It needs room for a copy; check the disk."
+    )

@@ -89,7 +89,7 @@ class LockFile:
         self._token = uuid.uuid4().hex
         self._is_over = threading.Event()
         self._is_lost = False
-        self.note: str | None = f"the file system of {path} has no locks: {self._path.name} stands in for one"
+        self.note: str | None = f"the file system of {path} does not support locks: {self._path.name} is used instead"
         try:
             if not self._create():
                 self._clear_stale()

@@ -63,7 +63,9 @@ def arrange(
             done.repeated = lines - done.rows
             _copy(index, files, journal, before)
     except OSError as error:
-        raise OutputError(f"{output} cannot be written: {error.strerror}", hint="Is there room for a copy?") from error
+        raise OutputError(
+            f"{output} cannot be written: {error.strerror}", hint="It needs room for a copy; check the disk."
+        ) from error
     return done
 
 

@@ -76,7 +76,7 @@ def _is_of_a_crash(line: OutputLine, raw: bytes) -> bool:
 def _foreign(path: Path, line: OutputLine) -> UsageError:
     shown = line.content.strip()[:_SHOWN].decode("utf-8", "replace")
     return UsageError(
-        f"line {line.number} of {path} is no line of a batch: {shown}",
+        f"line {line.number} of {path} is not a line of a batch: {shown}",
         hint="Nothing was changed. Each line must be a JSON object that names its row. "
         "Remove that line, or choose another OUTPUT.",
     )

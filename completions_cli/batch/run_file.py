@@ -77,8 +77,8 @@ class RunFile:
     def growth(self, earlier: "RunFile") -> str:
         """Say how much the input has grown since an earlier run."""
         if earlier.rows is None or self.rows is None:
-            return f"{self.input.name} grew; its new rows are asked, too"
-        return f"{self.input.name} grew from {earlier.rows} to {self.rows} rows; the new ones are asked, too"
+            return f"{self.input.name} grew; its new rows are completed, too"
+        return f"{self.input.name} grew from {earlier.rows} to {self.rows} rows; the new ones are completed, too"
 
     def notes(self, earlier: "RunFile", output: object) -> list[str]:
         """Return what is different from an earlier run and allowed."""

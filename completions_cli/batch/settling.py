@@ -23,8 +23,8 @@ from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitEr
 _PROBES = 2  # requests under way while an outage is suspected
 _RESUME_HINT = "Run the same command again to resume."
 _BUDGET_WORDS = {
-    "max_tokens_total": "the tokens allowed are used up (--max-tokens-total)",
-    "max_cost": "the money allowed is spent (--max-cost)",
+    "max_tokens_total": "the token budget is used up (--max-tokens-total)",
+    "max_cost": "the cost limit is reached (--max-cost)",
 }
 
 

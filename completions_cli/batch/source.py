@@ -74,8 +74,8 @@ class Source:
             yield from self._reading.rows(self._content(verified), wanted)
         if verified.has_grown():
             raise UsageError(
-                f"{self._reading.name} grew while it was read; the rows that it had before were asked",
-                hint="The same command asks for the new ones.",
+                f"{self._reading.name} grew while it was read; the rows that it had before were completed",
+                hint="Run the same command again to complete the new ones.",
             )
 
     def survey(self) -> Survey:

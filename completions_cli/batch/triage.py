@@ -25,8 +25,8 @@ _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not
 _TOO_LARGE = 413
 _SUSPICIOUS_MEMBER = 5  # failures in a row
 _BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
-_RESUMABLE = "No row was marked as failed for it: the same command resumes the run."
-_ALIKE_HINT = "No row was marked as failed for it; --max-errors N records such rows and goes on."
+_RESUMABLE = "No row was marked as failed. Run the same command again to resume."
+_ALIKE_HINT = "No row was marked as failed. With --max-errors N such rows are recorded and the run continues."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Triage:
         return Ending(
             "outage",
             BatchStoppedError(
-                f"no request succeeds any more: {status}{error.message}",
+                f"requests no longer succeed: {status}{error.message}",
                 hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )

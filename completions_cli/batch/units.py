@@ -15,7 +15,7 @@ from completions_cli.models import CompletionRequest, Json
 
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
 _MISFIT_PACKS = 3  # after so many answers that fit no request, no more packs are made
-_MISFIT = "Nobody can tell which prompt they answer. -vv shows what came."
+_MISFIT = "It is not clear which prompt they answer. -vv shows the response."
 _NO_N = "Leave out n; -n/--samples asks for several completions without it."
 
 

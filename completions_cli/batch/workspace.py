@@ -91,8 +91,8 @@ def prepare(
         return Workspace(now, Recovered(), journal)
     if earlier is None and not adopt:
         raise UsageError(
-            f"{output} exists, and there is no {beside.name} that says which batch it is of",
-            hint="Choose another OUTPUT. If it is of this batch, --adopt resumes it; --overwrite loses what is in it.",
+            f"{output} exists, and there is no {beside.name} that says which batch it belongs to",
+            hint="Choose another OUTPUT. If it belongs to this batch, --adopt resumes it; --overwrite discards it.",
         )
     now = describe()
     is_grown = earlier is not None and now.check(earlier, output, has_grown=has_grown)
@@ -126,5 +126,5 @@ def _check_place(output: Path) -> None:
     if not stat.S_ISREG(mode):
         raise UsageError(
             f"{output} is not a regular file",
-            hint="A batch keeps its place in OUTPUT: it must be a file that stays.",
+            hint="A batch records its progress in OUTPUT, so it must be a regular file.",
         )

@@ -25,13 +25,13 @@ class ClientOptions(TypedDict, total=False):
     deployment: str | None
     """Deployment to route to: the header `azureml-model-deployment`."""
     model: str | None
-    """Model to name in the body of each request."""
+    """Model to request; sent in the body."""
     auth: Literal["key", "entra", "none"] | None
     """How to sign in: with a key (the default), a token of Microsoft Entra ID, or not at all."""
     tenant_id: str | None
     """Entra: the tenant that the application belongs to."""
     client_id: str | None
-    """Entra: the application's id. Without it and `tenant_id`, whoever azure-identity finds signs in."""
+    """Entra: the application's id. Without it and `tenant_id`, the identity that azure-identity finds signs in."""
     client_secret: str | None
     """Entra: the application's secret."""
     credential: TokenCredential | None
@@ -45,17 +45,17 @@ class ClientOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     """Headers of your own."""
     timeout: float | None
-    """Longest silence of the service (300)."""
+    """Maximum time without data from the service, in seconds (300)."""
     deadline: float | None
-    """Longest time for a whole call, its retries included (none)."""
+    """Maximum time for a whole call including retries, in seconds (none)."""
     connect_timeout: float | None
-    """Longest time to connect (10)."""
+    """Maximum time to connect, in seconds (10)."""
     retries: int | None
-    """Further attempts after the first (4)."""
+    """Retries after the first attempt (4)."""
     max_wait: float | None
-    """Longest single wait that the service may ask for (120)."""
+    """Longest single wait that the service may ask for, in seconds (120)."""
     on_wait: Callable[[Wait], None] | None
-    """Called before each further attempt, with what went wrong and how long the wait will be."""
+    """Called before each retry with the error and the length of the wait."""
     proxy: str | None
     """URL of a proxy; by default what HTTPS_PROXY and its kin say."""
     ca_bundle: str | None
@@ -78,7 +78,7 @@ class CompletionOptions(TypedDict, total=False):
     """The parameters of the API reference, and what goes beyond them. None is as good as not given."""
 
     max_tokens: int | None
-    """Most tokens to generate (256)."""
+    """Maximum tokens to generate (256)."""
     temperature: float | None
     """Randomness, 0 to 2."""
     top_p: float | None
@@ -86,19 +86,19 @@ class CompletionOptions(TypedDict, total=False):
     stop: str | Sequence[str] | None
     """Text, or texts, to stop before."""
     seed: int | None
-    """Sample the same way each time."""
+    """Seed for repeatable sampling."""
     frequency_penalty: float | None
     """Avoid frequent tokens, -2 to 2."""
     presence_penalty: float | None
     """Avoid tokens already used, -2 to 2."""
     model: str | None
-    """Model to name in the body."""
+    """Model to request; sent in the body."""
     suffix: str | None
-    """Text that comes after what is to be written."""
+    """Infill: the text that follows the gap."""
     extra: Mapping[str, Json] | None
-    """Parameters of the model's own, sent beside the documented ones."""
+    """Additional parameters that are not in the API reference."""
     samples: int
-    """Completions of each prompt; those of one prompt stand together."""
+    """Completions per prompt; those of one prompt are next to each other."""
     unset: Collection[str]
     """Parameters not to send though the profile or a default sets them."""
 

@@ -41,7 +41,7 @@ class Attempts:
     def last(self, error: ServiceError | NetworkError) -> CompletionsError:
         """Add a hint to an error that came after text was shown, so that no attempt may follow."""
         if error.retryable:
-            error.hint = "It came amid the answer, which is not asked for again once text has come: run it again."
+            error.hint = "The failure came after text was printed, so it was not retried. Run the command again."
         return self._service.advised(error)
 
     def wait_after(self, error: ServiceError | NetworkError, left: float | None, *, is_free: bool = False) -> Wait:

@@ -167,7 +167,7 @@ def _destination(path: str | None, streams: Streams) -> Iterator[Destination]:
     except BaseException:
         partial = file.keep_partial()
         if partial is not None:
-            streams.stderr.note(f"note: what came is in {partial}")
+            streams.stderr.note(f"note: the partial answer is in {partial}")
         raise
     file.commit()
 

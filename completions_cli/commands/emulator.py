@@ -65,9 +65,7 @@ class ListenOptions:
     ] = 0
     key: Annotated[
         str | None,
-        typer.Option(
-            "--key", metavar="K", help="The only key accepted; without it any is.", rich_help_panel=_LISTENING
-        ),
+        typer.Option("--key", metavar="K", help="Accept only this key. (default: any)", rich_help_panel=_LISTENING),
     ] = None
     log: Annotated[
         Path | None,
@@ -91,7 +89,7 @@ class PlayOptions:
             metavar="NAME",
             parser=values.choice("--behaviour", BehaviourName),
             autocompletion=lambda: [name.value for name in BehaviourName],
-            help="Back end of the service to play: reference, managed or foundry.",
+            help="Back end to imitate: reference, managed or foundry.",
             rich_help_panel=_PLAYED,
         ),
     ] = BehaviourName.REFERENCE
@@ -111,7 +109,7 @@ class PlayOptions:
             metavar="NAME",
             parser=values.choice("--engine", EngineName),
             autocompletion=lambda: [name.value for name in EngineName],
-            help="echo: instant prose; local: the embedded model.",
+            help="echo: random words at once; local: the embedded model.",
             rich_help_panel=_PLAYED,
         ),
     ] = EngineName.ECHO
@@ -121,7 +119,7 @@ class PlayOptions:
             "--seed",
             metavar="N",
             parser=values.number("--seed", INTEGER),
-            help="What prose and faults are drawn from.",
+            help="Seed for texts and faults.",
             rich_help_panel=_PLAYED,
         ),
     ] = 0
@@ -141,7 +139,7 @@ class PlayOptions:
             "--tokens-per-second",
             metavar="N",
             parser=values.number("--tokens-per-second"),
-            help="Pace of each completion.",
+            help="Speed of each completion.",
             rich_help_panel=_PLAYED,
         ),
     ] = None
@@ -157,7 +155,7 @@ class TroubleOptions:
             "--rpm",
             metavar="N",
             parser=values.number("--rpm", WHOLE_RATE),
-            help="Requests a minute, then 429.",
+            help="Requests per minute; more are answered 429.",
             rich_help_panel=_TROUBLE,
         ),
     ] = None
@@ -167,7 +165,7 @@ class TroubleOptions:
             "--tpm",
             metavar="N",
             parser=values.number("--tpm", WHOLE_RATE),
-            help="Tokens a minute, then 429.",
+            help="Tokens per minute; more are answered 429.",
             rich_help_panel=_TROUBLE,
         ),
     ] = None
@@ -186,7 +184,7 @@ class TroubleOptions:
         typer.Option(
             "--limit-headers",
             metavar="NAMES",
-            help="Which headers tell of limits: none, or some of x-ratelimit, retry-after, retry-after-ms and "
+            help="Rate-limit headers to send: none, or some of x-ratelimit, retry-after, retry-after-ms and "
             "x-ms-retry-after-ms, with commas between.",
             rich_help_panel=_TROUBLE,
         ),
@@ -197,7 +195,8 @@ class TroubleOptions:
             "--fault",
             metavar="KIND[:RATE]",
             autocompletion=_complete_fault,
-            help="Strike this share of requests, 0..1 (KIND:xN: the first N); KIND=VALUE where it takes one; repeat.",
+            help="Apply a fault to a share of requests, 0 to 1 (KIND:xN: the first N; "
+            "KIND=VALUE where it takes one); repeat.",
             rich_help_panel=_TROUBLE,
         ),
     ] = field(default_factory=list)
@@ -222,9 +221,9 @@ class EmulatorCommonOptions(CommonOptions):
 def emulator(
     streams: Streams, listen: ListenOptions, play: PlayOptions, trouble: TroubleOptions, common: EmulatorCommonOptions
 ) -> None:
-    """Play the completions service on a local socket.
+    """Run a local server that behaves like the service.
 
-    The first line on stdout is the endpoint. Ctrl-C ends it.
+    The first line on stdout is the endpoint. Ctrl-C stops it.
     """
     if trouble.list_faults:
         _print_faults(streams)
@@ -247,7 +246,7 @@ def emulator(
     )
     _warn_of_exposure(config, streams)
     if streams.stderr.is_terminal:
-        streams.stderr.note(f"playing {config.behaviour} with the engine {play.engine}; Ctrl-C ends it")
+        streams.stderr.note(f"emulating {config.behaviour} with the engine {play.engine}; Ctrl-C stops it")
     _serve(config, play.engine, streams)
 
 

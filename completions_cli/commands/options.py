@@ -54,7 +54,7 @@ class CommonOptions:
         ),
     ] = field(default_factory=list)
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
-    quiet: Annotated[bool, _common("--quiet", "-q", help="Say nothing but errors on stderr.")] = False
+    quiet: Annotated[bool, _common("--quiet", "-q", help="Print only errors on stderr.")] = False
     verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
     color: Annotated[
         str,
@@ -98,7 +98,7 @@ class PromptOptions:
 
     prompt: Annotated[
         str | None,
-        typer.Argument(metavar="[PROMPT]", help="The prompt, taken as it is; - is stdin."),
+        typer.Argument(metavar="[PROMPT]", help="The prompt, used literally; - reads stdin."),
     ] = None
     file: Annotated[
         list[str],
@@ -110,7 +110,7 @@ class PromptOptions:
         ),
     ] = field(default_factory=list)
     lines: Annotated[bool, _prompt("--lines", help="Each line of stdin is a prompt.")] = False
-    null: Annotated[bool, _prompt("--null", "-0", help="Each NUL-ended piece of stdin is a prompt.")] = False
+    null: Annotated[bool, _prompt("--null", "-0", help="Each NUL-terminated piece of stdin is a prompt.")] = False
     tokens: Annotated[
         str | None, _prompt("--tokens", metavar="JSON|@FILE", help="Token ids: [1,2] or [[1,2],[3]].")
     ] = None
@@ -125,10 +125,10 @@ class PromptOptions:
     prepend: Annotated[str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Text before the prompt.")] = None
     append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Text after the prompt.")] = None
     suffix: Annotated[
-        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text after what is to be written.")
+        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text that follows the gap.")
     ] = None
     cursor: Annotated[
-        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this place of the file given with -f.")
+        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this position of the file given with -f.")
     ] = None
     keep_newline: Annotated[bool, _prompt("--keep-newline", help="Keep the final newline of stdin or a file.")] = False
     escapes: Annotated[
@@ -150,7 +150,7 @@ class ParameterOptions:
             "-M",
             metavar="N",
             parser=values.number("--max-tokens", INTEGER),
-            help="Most tokens to generate. (default 256)",
+            help="Maximum tokens to generate. (default 256)",
         ),
     ] = None
     temperature: Annotated[
@@ -172,7 +172,7 @@ class ParameterOptions:
     seed: Annotated[
         int | None,
         _parameter(
-            "--seed", metavar="N", parser=values.number("--seed", INTEGER), help="Sample the same way each time."
+            "--seed", metavar="N", parser=values.number("--seed", INTEGER), help="Seed for repeatable sampling."
         ),
     ] = None
     frequency_penalty: Annotated[
@@ -199,7 +199,7 @@ class ParameterOptions:
             "--extra",
             "-x",
             metavar="K=V",
-            help="A parameter of the model's own: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
+            help="Additional parameter: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
         ),
     ] = field(default_factory=list)
     extra_parameters: Annotated[
@@ -226,7 +226,7 @@ class ParameterOptions:
 class ConnectionOptions:
     """Where requests go, and how. Each but `header` is a setting, typed; it is checked as one."""
 
-    endpoint: Annotated[str | None, setting("endpoint", metavar="URL", help="The service.")] = None
+    endpoint: Annotated[str | None, setting("endpoint", metavar="URL", help="URL of the service.")] = None
     api_version: Annotated[
         str | None,
         setting("api_version", metavar="V", help="Version of the API; none sends none. (default 2024-04-01-preview)"),
@@ -236,7 +236,13 @@ class ConnectionOptions:
     )
     model: Annotated[
         str | None,
-        setting("model", "-m", metavar="NAME", autocompletion=values.complete_model, help="Model to name in the body."),
+        setting(
+            "model",
+            "-m",
+            metavar="NAME",
+            autocompletion=values.complete_model,
+            help="Model to request; sent in the body.",
+        ),
     ] = None
     model_path: Annotated[
         str | None, setting("model_path", metavar="FILE", help="GGUF model for the profile local.")
@@ -253,29 +259,29 @@ class ConnectionOptions:
     header: Annotated[
         list[str],
         typer.Option(
-            "--header", "-H", metavar="'K: V'", help="Send a header of your own.", rich_help_panel="Connection"
+            "--header", "-H", metavar="'K: V'", help="Additional header to send.", rich_help_panel="Connection"
         ),
     ] = field(default_factory=list)
-    timeout: Annotated[str | None, setting("timeout", metavar="S", help="Longest silence of the server.")] = None
-    deadline: Annotated[str | None, setting("deadline", metavar="S", help="Longest time for the whole call.")] = None
-    connect_timeout: Annotated[str | None, setting("connect_timeout", metavar="S", help="Longest time to connect.")] = (
+    timeout: Annotated[
+        str | None, setting("timeout", metavar="S", help="Maximum time without data from the server.")
+    ] = None
+    deadline: Annotated[str | None, setting("deadline", metavar="S", help="Maximum time for the whole call.")] = None
+    connect_timeout: Annotated[str | None, setting("connect_timeout", metavar="S", help="Maximum time to connect.")] = (
         None
     )
-    retries: Annotated[str | None, setting("retries", metavar="N", help="Further attempts.")] = None
+    retries: Annotated[str | None, setting("retries", metavar="N", help="Retries after the first attempt.")] = None
     max_wait: Annotated[
         str | None,
-        setting("max_wait", metavar="S", help="Longest wait to accept before an attempt; 0: none."),
+        setting("max_wait", metavar="S", help="Maximum wait before a retry; 0: do not wait."),
     ] = None
-    proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to go through.")] = None
+    proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to use.")] = None
     ca_bundle: Annotated[str | None, setting("ca_bundle", metavar="FILE", help="Certificates to trust.")] = None
-    client_cert: Annotated[
-        str | None, setting("client_cert", metavar="FILE", help="Certificate to show to the server (PEM).")
-    ] = None
+    client_cert: Annotated[str | None, setting("client_cert", metavar="FILE", help="Client certificate (PEM).")] = None
     client_key: Annotated[
-        str | None, setting("client_key", metavar="FILE", help="Key of that certificate, if it is in another file.")
+        str | None, setting("client_key", metavar="FILE", help="Its private key, if it is in another file.")
     ] = None
     unix_socket: Annotated[
-        str | None, setting("unix_socket", metavar="PATH", help="Connect to this socket, not to the host.")
+        str | None, setting("unix_socket", metavar="PATH", help="Unix socket to connect to instead of the host.")
     ] = None
 
 
@@ -285,7 +291,7 @@ class OutputOptions:
 
     samples: Annotated[
         int,
-        _output("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions of each prompt."),
+        _output("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions per prompt."),
     ] = 1
     format: Annotated[
         str | None,
@@ -302,7 +308,7 @@ class OutputOptions:
     no_newline: Annotated[bool, _output("--no-newline", "-N", help="Add no newline at the end.")] = False
     separator: Annotated[
         str,
-        _output("--separator", metavar="TEXT", help="Between several choices in a pipe."),
+        _output("--separator", metavar="TEXT", help="Text between several choices in a pipe."),
     ] = "\\n"
     echo: Annotated[bool, _output("--echo", help="Print the prompt before its completion.")] = False
     usage: Annotated[bool, _output("--usage", "-u", help="Print tokens, finish reason and times on stderr.")] = False
@@ -322,7 +328,7 @@ class OutputOptions:
             help="Exit 15 on these finish reasons, as in length,content_filter, or `ignored` (a parameter).",
         ),
     ] = None
-    dry_run: Annotated[bool, _output("--dry-run", help="Show the request, send nothing.")] = False
+    dry_run: Annotated[bool, _output("--dry-run", help="Show the request without sending it.")] = False
     curl: Annotated[bool, _output("--curl", help="Show the request as a curl command.")] = False
 
 

@@ -80,7 +80,7 @@ def parse_json(text: str, where: str) -> Json:
 
         raise UsageError(
             f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {json_errors.explained(error.msg)}",
-            hint="Mind the shell's quotes: put the JSON in single quotes.",
+            hint="Put the JSON in single quotes, so that the shell leaves it alone.",
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: JSON too large or nested too deeply", hint="Is it the right file?") from error

@@ -19,7 +19,8 @@ _BAR_SECONDS = 0.2
 # Snapshots that rates are worked out over: ten seconds of the bar, a minute of lines.
 _BAR_RECENT, _LINE_RECENT = 50, 7
 _WIDEST = 100
-_SIGNALS = ("interrupt", "terminate", "hangup")
+# What a signal is in the closing line; other reasons stand there as they are in the summary.
+_SIGNALS = {"interrupt": "interrupted", "terminate": "stopped by SIGTERM", "hangup": "stopped by SIGHUP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
     failed = sum(totals.failed.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.failed.items(), key=lambda item: -item[1]))
     resumed = f", {totals.resumed} of them from earlier runs" if totals.resumed else ""
-    how = f"stopped ({stopped_by})" if stopped_by else "done"
+    how = _SIGNALS.get(stopped_by, f"stopped ({stopped_by})") if stopped_by else "done"
     rows = f"{totals.ok} ok, {failed} failed{f' ({kinds})' if kinds else ''}"
     lines = [
         f"{how}: {_counted(totals.rows, 'row')}{resumed}; {rows}",
@@ -156,7 +157,9 @@ def _figures(totals: Totals) -> list[str]:
     cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
     rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
     used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
-    requests = f"{_counted(totals.requests, 'request')}, {totals.retries} of them repeated"
+    requests = (
+        f"{_counted(totals.requests, 'request')}, {totals.retries} {'retry' if totals.retries == 1 else 'retries'}"
+    )
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
     figures = [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
     if len(totals.profiles) > 1:

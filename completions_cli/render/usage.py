@@ -19,7 +19,7 @@ KNOWN_REASONS = (
 )
 _NOTES = {
     "length": "the completion was cut off at max_tokens; allow more with -M",
-    "content_filter": "text was left out by the service's content filter",
+    "content_filter": "the service's content filter removed text",
 }
 
 

@@ -82,7 +82,7 @@ def scope_for(endpoint: Endpoint, chosen: str | None) -> str:
     scope = chosen or of(endpoint).scope
     if scope is None:
         raise ConfigError(
-            f"what a token for {endpoint.host} is to be asked for is not known: it is no host of Azure's",
-            hint="Give the scope of its tokens: completions config set scope api://ID/.default",
+            f"the scope of a token for {endpoint.host} is not known: it is not an Azure host",
+            hint="Set it with: completions config set scope api://ID/.default",
         )
     return scope

@@ -100,7 +100,7 @@ def locked(path: Path, lock_folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise ConfigError(f"{path} is being written by another process", hint="Try again when it is done.") from error
     except (OSError, NotImplementedError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its file system knows no locks"
+        reason = error.strerror if isinstance(error, OSError) else "its file system does not support locks"
         raise OutputError(
             f"{path} cannot be locked: {reason}", hint="Check the folder, its permissions and the disk."
         ) from error

@@ -73,7 +73,7 @@ def expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise ConfigError(f"{path}: there is no such home folder", hint="Give the whole path.") from error
+        raise ConfigError(f"{path}: there is no such home folder", hint="Give the full path.") from error
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:

@@ -3,8 +3,8 @@
 import ast
 import re
 
-_TEXT = 'Text stands in quotes, as in endpoint = "https://NAME.example".'
-_LINE = "Write one key and its value a line, as in timeout = 300."
+_TEXT = 'Put text in quotes, as in endpoint = "https://NAME.example".'
+_LINE = "Write one key and its value per line, as in timeout = 300."
 _QUOTES = 'Close it with a quote, or put text with quotes in it between """ and """.'
 _BACKSLASH = "Write \\\\ for a backslash, or use single quotes."
 
@@ -14,21 +14,21 @@ _REASONS = (
     ("Expected '=' after", "a key without = and a value", _LINE),
     ("Invalid statement", "neither a table nor a key with a value", _LINE),
     ("Expected newline or end", "something follows the value", _LINE),
-    ("Invalid initial character", "a key is missing, or begins with a character that no key has", _LINE),
+    ("Invalid initial character", "a key is missing, or begins with a character that is not allowed", _LINE),
     ("Expected ']]' at", "Expected ']]' to close the brackets of a table", "Write [profiles.NAME]."),
     ("Expected ']' at", "Expected ']' to close the bracket of a table", "Write [profiles.NAME]."),
     ("Unterminated string", "text without its closing quote", _QUOTES),
-    ("Unescaped '\\'", "a backslash in text that means nothing", _BACKSLASH),
-    ("Escaped character", "an escape that is no character", _BACKSLASH),
+    ("Unescaped '\\'", "an unknown escape in text", _BACKSLASH),
+    ("Escaped character", "an escape that is not a character", _BACKSLASH),
     ("Invalid hex value", "an escape without its hexadecimal digits", _BACKSLASH),
     ("Illegal character '\\n'", "text without its closing quote", _QUOTES),
     ("Illegal character", "a line end or control character within text", _QUOTES),
     ("Found invalid character", "a control character", "Delete it."),
     ("Unclosed array", "an array without its closing ]", 'For example: key_command = ["pass", "show", "team"].'),
     ("Unclosed inline table", "a table in braces without its closing }", "Write it as [profiles.NAME.params] instead."),
-    ("Invalid date or datetime", "a date that there is not", _TEXT),
-    ("Cannot overwrite a value", "a key that is there twice", "Delete one of them."),
-    ("Duplicate inline table key", "a key that is there twice", "Delete one of them."),
+    ("Invalid date or datetime", "a date that does not exist", _TEXT),
+    ("Cannot overwrite a value", "a key that appears twice", "Delete one of them."),
+    ("Duplicate inline table key", "a key that appears twice", "Delete one of them."),
 )
 _TWICE = re.compile(r"Cannot (?:declare|redefine namespace|mutate immutable namespace) (?P<key>\(.*\))(?: twice)?")
 
@@ -38,7 +38,7 @@ def explained(reason: str) -> tuple[str, str]:
     twice = _TWICE.fullmatch(reason)
     if twice:
         name = ".".join(map(str, ast.literal_eval(twice["key"])))
-        return f"[{name}] is there twice", "Put the keys of both under one of them."
+        return f"[{name}] appears twice", "Put the keys of both under one of them."
     if quote := re.fullmatch(r"""Expected (["']+)""", reason):
         return f"Expected {quote[1]} to close the text", _QUOTES
     for beginning, message, hint in _REASONS:

@@ -23,7 +23,7 @@ class Seen:
 
 
 MODEL, KEY, WAIT, LATER, BILLING = "-m MODEL", "key set", "--max-wait", "try again later", "billing"
-GATEWAY, SHORTEN, RETIRED, ROUTE = "gateway is up", "Shorten the prompt", "is retired", "completions route"
+GATEWAY, SHORTEN, RETIRED, ROUTE = "gateway works", "Shorten the prompt", "is retired", "completions route"
 NO_TEXT, PARAMETERS, ROLE, NETWORK, REWORD = "no text completions", "--dry-run", "role", "network", "Reword"
 
 SEEN = [

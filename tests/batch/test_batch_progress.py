@@ -51,7 +51,7 @@ def test_the_end_in_words() -> None:
     assert summary(totals(), Path("out.jsonl"), None) == [
         "done: 100 rows, 10 of them from earlier runs; 95 ok, 5 failed (3 rejected, 2 server)",
         "90 rows in 10.0 s, 9.0 rows/s; 500 + 1000 tokens, 150 tokens/s",
-        "99 requests, 4 of them repeated; 1 answered 429",
+        "99 requests, 4 retries; 1 answered 429",
         "output: out.jsonl",
     ]
     stopped = summary(totals(resumed=0, prices=Prices(0.0, 1000.0)), Path("o"), "max_cost")

@@ -145,7 +145,7 @@ def test_a_grown_input_goes_on_with_its_new_rows(
     first = output.read_bytes()
     write(8)
     plan = batch(cli, path, "-o", output, "--plan")
-    assert "rows: 3 to ask, 0 bad, 5 more are done" in plan.text
+    assert "rows: 3 to send, 0 bad, 5 already done" in plan.text
     result = batch(cli, path, "-o", output)
     assert (result.code, "grew from 5 to 8 rows" in result.stderr) == (0, True)
     assert output.read_bytes().startswith(first)

@@ -65,7 +65,7 @@ def test_a_plan_sends_nothing(cli: Cli, tmp_path: Path, output: Path) -> None:
     result = batch(cli, path, "-o", output, *args)
     assert result.code == 0, result.stderr
     lines = result.text.splitlines()
-    assert lines[0] == "rows: 10 to ask, 7 bad"
+    assert lines[0] == "rows: 10 to send, 7 bad"
     assert lines[1].startswith("bad row 10: not valid JSON")
     assert lines[6] == "and 2 more bad rows"
     assert lines[7] == "requests: 3"
@@ -78,7 +78,7 @@ def test_a_plan_knows_what_is_done(cli: Cli, emulator: Start, rows: Rows, output
     batch(cli.service(emulator().url), rows(8), "-o", output, "--limit", "3")
     before = output.read_bytes()
     result = batch(cli, rows(8), "-o", output, "--plan")
-    assert result.text.splitlines()[0] == "rows: 5 to ask, 0 bad, 3 more are done"
+    assert result.text.splitlines()[0] == "rows: 5 to send, 0 bad, 3 already done"
     assert output.read_bytes() == before
     refused = batch(cli, rows(8), "-o", output, "--plan", "-t", "1")
     assert (refused.code, "another temperature" in refused.stderr, output.read_bytes()) == (2, True, before)

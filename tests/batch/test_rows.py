@@ -235,7 +235,7 @@ def test_the_name_tells_the_format(name: str, kind: str, tmp_path: Path) -> None
 
 def test_a_name_that_tells_nothing_needs_a_word(tmp_path: Path) -> None:
     (tmp_path / "rows").write_bytes(b"x\n")
-    with pytest.raises(UsageError, match="what kind"):
+    with pytest.raises(UsageError, match="unknown kind"):
         _open(tmp_path / "rows")
     source = _open(tmp_path / "rows", "txt")
     assert [row.prompt for row in source.rows()] == ["x"]

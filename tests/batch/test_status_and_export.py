@@ -181,7 +181,7 @@ def test_the_state_during_a_run_and_after_a_kill(
     pause.go.set()
     output.write_bytes(before + b'{"id":"r2","ro')
     text = verb(cli, "status", output)
-    assert (text.code, "missing: 3 rows" in text.text, "not whole" in text.text) == (0, True, True)
+    assert (text.code, "missing: 3 rows" in text.text, "incomplete" in text.text) == (0, True, True)
     assert output.read_bytes() == before + b'{"id":"r2","ro'
 
 

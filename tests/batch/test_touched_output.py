@@ -247,7 +247,7 @@ def test_where_there_are_no_locks_a_lock_file_stands_in(
     server.play([ANSWER])
     third = batch(without_locks, rows(3), "-o", output, "--ordered")
     assert (third.code, row_numbers(output)) == (0, [0, 1, 2]), third.stderr
-    assert "has no locks" in third.stderr
+    assert "does not support locks" in third.stderr
     assert "Warning" not in third.stderr
     assert not lock.exists()
 

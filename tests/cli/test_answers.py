@@ -80,7 +80,7 @@ def test_a_choice_that_is_missing_is_an_error_and_the_others_are_kept(
     scripted_server.play([response(several("one"))])
     result = cli.service(scripted_server.url).run(command, "--prompt-json", '["a","b"]')
     assert (result.code, result.stdout) == (12, b"one")
-    assert "only 1 of 2 choices came" in result.stderr
+    assert "only 1 of 2 choices arrived" in result.stderr
 
 
 def test_json_keeps_what_the_reference_does_not_know(cli: Cli, scripted_server: ScriptedServer) -> None:

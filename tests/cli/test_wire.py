@@ -175,7 +175,11 @@ def test_the_prompt_is_utf8_whatever_the_locale(cli: Cli, scripted_server: Scrip
 
 
 def test_a_mistyped_option_is_no_prompt(cli: Cli) -> None:
-    for typed, advice in (["--stp=a b"], "mean --stop?"), (["-5"], "goes behind --"), (["P", "-Zx"], "goes behind --"):
+    for typed, advice in (
+        (["--stp=a b"], "mean --stop?"),
+        (["-5"], "Put -- before a prompt"),
+        (["P", "-Zx"], "Put -- before a prompt"),
+    ):
         result = cli.run("complete", *typed)
         assert (result.code, advice in result.stderr) == (2, True)
 

@@ -206,7 +206,7 @@ def test_an_error_amid_a_stream_says_why_it_is_not_asked_again(
     _, completion, error = kind(scripted_server.url, api_key=KEY).stream("P")
     assert completion.text == "a"
     assert error
-    assert "amid the answer" in str(error.hint)
+    assert "after text was printed" in str(error.hint)
     assert len(scripted_server.requests) == 1
 
 

@@ -14,14 +14,14 @@ from tests.scripted_server import ScriptedServer, response
 OPTION = re.compile(r"(?<![\w-])-(-[a-z]+|[a-zA-Z]\b)")
 ROOMS = ("api", "auth", "client", "transport")
 SAID = {
-    "Wait and try again; --max-wait and --retries allow more patience.": "Wait and try again; max_wait and retries allow more patience.",
+    "Wait and try again, or allow more with --max-wait and --retries.": "Wait and try again, or allow more with max_wait and retries.",
     "This server says `drop`: use --extra-parameters drop.": 'This server says `drop`: use extra_parameters="drop".',
     "Use https, or --auth none if that server needs no key.": 'Use https, or auth="none" if that server needs no key.',
     "Name a model that is deployed there with -m MODEL.": "Name a model that is deployed there with model=MODEL.",
     "Shorten the prompt, or lower -M/--max-tokens: both share it.": "Shorten the prompt, or lower max_tokens: both share it.",
     "It waits 9 s, over --max-wait 5: try again then.": "It waits 9 s, over max_wait=5: try again then.",
     "Change or leave out top_k; --dry-run shows what is sent.": "Change or leave out top_k.",
-    "It was cut off; try again. Add -vv to see what came.": "It was cut off; try again.",
+    "It was cut off; try again. Add -vv to see the response.": "It was cut off; try again.",
     "Raise --timeout, or use `stream`: its text comes at once.": "Raise timeout, or use stream(): its text comes at once.",
     "The command with --help says what it takes.": None,
     "Set one up, or try the embedded model: `-p local`.": 'Set one up, or try the embedded model: `from_profile("local")`.',

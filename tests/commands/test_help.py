@@ -70,7 +70,7 @@ def test_help_is_plain_lines_that_fit_and_have_one_style(every_page: list[tuple[
 
 def test_every_option_stands_in_the_help_with_its_value(cli: Cli) -> None:
     shown = cli.run("complete", "--help", env={"COLUMNS": "80"}).text
-    assert "  -M, --max-tokens N              Most tokens to generate. (default 256)\n" in shown
+    assert "  -M, --max-tokens N              Maximum tokens to generate. (default 256)\n" in shown
     assert "\n      --seed N " in shown
     assert "\nConnection:\n      --endpoint URL " in shown
 

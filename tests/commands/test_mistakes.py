@@ -73,15 +73,13 @@ NO_COMMAND = [
     Mistake(_KEY, "no command", "No option takes a key"),
 ]
 BEFORE = [
-    Mistake("-p x complete hi", "options stand behind the command", "completions complete -p x hi"),
-    Mistake("--profile x stream hi", "options stand behind the command", "completions stream --profile x hi"),
+    Mistake("-p x complete hi", "options go after the command", "completions complete -p x hi"),
+    Mistake("--profile x stream hi", "options go after the command", "completions stream --profile x hi"),
     Mistake("-v complete hi", "has no option -v", "completions --version"),
-    Mistake("-t 0.5 complete hi", "options stand behind the command", "completions complete -t 0.5 hi"),
-    Mistake("-q batch rows.jsonl -o out.jsonl", "options stand behind", "completions batch -q rows.jsonl -o out.jsonl"),
-    Mistake("-p x Hello", "options stand behind the command", "completions complete -p x Hello"),
-    Mistake(
-        "--config f.toml config list", "options stand behind the command", "completions config --config f.toml list"
-    ),
+    Mistake("-t 0.5 complete hi", "options go after the command", "completions complete -t 0.5 hi"),
+    Mistake("-q batch rows.jsonl -o out.jsonl", "options go after", "completions batch -q rows.jsonl -o out.jsonl"),
+    Mistake("-p x Hello", "options go after the command", "completions complete -p x Hello"),
+    Mistake("--config f.toml config list", "options go after the command", "completions config --config f.toml list"),
     Mistake(f"--api-key {_KEY} complete hi", "has no option --api-key", "No option takes a key"),
     Mistake("-V", "has no option -V", "completions --version"),
     Mistake("--verison", "has no option --verison", "--version"),
@@ -179,7 +177,7 @@ NEIGHBOURS = [
     Mistake("batch merge", "completions batch merge needs PART", "completions batch merge"),
     Mistake("batch a.jsonl b.jsonl -o out", "one INPUT at a time", "cat a.jsonl"),
     Mistake("batch -o out merge a.jsonl", "merge comes before the options", "completions batch merge"),
-    Mistake("batch rows.jsonl", "where should the answers go?", "-o OUTPUT"),
+    Mistake("batch rows.jsonl", "no output was given", "-o answers.jsonl"),
     Mistake("config get", "completions config get needs KEY", "completions config get"),
     Mistake("config set timeout", "completions config set needs VALUE", "completions config set"),
     Mistake("config set timeout=60", "two words", "completions config set timeout 60"),
@@ -288,9 +286,9 @@ PROMPTS = [
 ]
 _PLAIN = '[profiles.a]\nendpoint = "https://a.example"\n'
 FILES = [
-    Mistake("complete hi", "[profiles.a] is there twice", "", code=3, profile=_PLAIN + _PLAIN),
+    Mistake("complete hi", "[profiles.a] appears twice", "", code=3, profile=_PLAIN + _PLAIN),
     Mistake(
-        "complete hi", "a key that is there twice", "Delete one", code=3, profile=_PLAIN + 'endpoint = "https://b"\n'
+        "complete hi", "a key that appears twice", "Delete one", code=3, profile=_PLAIN + 'endpoint = "https://b"\n'
     ),
     Mistake("complete hi", "it is no text in quotes", "quotes", code=3, profile="[profiles.a]\nendpoint = https://a\n"),
     Mistake(

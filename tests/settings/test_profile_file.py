@@ -29,7 +29,7 @@ POOL = "[profiles.a]\n[profiles.p]\n"
     [
         ("a = ", "f.toml:1:5: Invalid value"),
         ("[profiles.a]\nendpoint = 'x", 'f.toml:2:14: Expected "\'"'),
-        ("[profiles.a]\n[profiles.a]\n", "f.toml:2:12: [profiles.a] is there twice"),
+        ("[profiles.a]\n[profiles.a]\n", "f.toml:2:12: [profiles.a] appears twice"),
         ("profile = 1", "f.toml:1:1: unknown key 'profile'"),
         ("profiles = 1", "f.toml:1:1: profiles must be a table"),
         ("[profiles]\na = 1", "f.toml:2:1: profile 'a' must be a table in [profiles]"),

@@ -27,7 +27,7 @@ _LONGEST_TICK = 10.0  # of which a longer pause tells nothing: this process itse
 _MUSTER_SECONDS = 10.0  # that the first worker waits for the others to say whether they can write
 _END_SECONDS = 25.0  # from an ending to the moment when everybody is sent home
 _LOSSES = 20  # of workers, with nothing done in between
-_AGAIN = "The same command asks for them."
+_AGAIN = "Run the same command again to complete them."
 
 
 @dataclass(eq=False, slots=True)

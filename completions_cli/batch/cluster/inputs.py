@@ -178,8 +178,8 @@ def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
     found = kind or _kind(url)
     if found is None:
         raise UsageError(
-            f"{url}: what kind of input is it?",
-            hint="Known by their names: .jsonl, .json, .txt, .csv, .tsv, .parquet; else say --input-format.",
+            f"{url}: unknown kind of input: its name does not tell",
+            hint="Known names end in .jsonl, .json, .txt, .csv, .tsv or .parquet; for others add --input-format.",
         )
     return InputFile(url, found, found != "parquet" and url.lower().endswith(kinds.COMPRESSED), delimiter)
 

@@ -114,11 +114,11 @@ class Output:
         if not held:
             return UsageError(
                 f"{self} holds files and is not the output of a batch on a cluster",
-                hint="Choose another OUTPUT, or --overwrite to lose its parts.",
+                hint="Choose another OUTPUT, or --overwrite to discard its parts.",
             )
         return UsageError(
-            f"{self} holds parts, and there is no {RUN} that says which batch they are of",
-            hint="Choose another OUTPUT. If they are of this batch, --adopt resumes it; --overwrite loses them.",
+            f"{self} holds parts, and there is no {RUN} that says which batch they belong to",
+            hint="Choose another OUTPUT. If they belong to this batch, --adopt resumes it; --overwrite discards them.",
         )
 
     def verify(self, plan: Partition) -> None:

@@ -77,8 +77,8 @@ def read(line: bytes, output_format: OutputFormat, file_name: str) -> entries.En
     found = entries.read(line, output_format)
     if found is None:
         raise UsageError(
-            f"{file_name} holds a line that is none of a batch: {line[:_MOST_SHOWN].decode(errors='replace')}",
-            hint="Put it right, or move the file away to have its rows asked again.",
+            f"{file_name} holds a line that is not from a batch: {line[:_MOST_SHOWN].decode(errors='replace')}",
+            hint="Correct it, or move the file away so that its rows are completed again.",
         )
     return found
 
@@ -99,7 +99,7 @@ def entry(
         if rows is not None and found.row not in rows:
             raise UsageError(
                 f"{file_name} holds row {found.row}, which belongs elsewhere or is not in this input",
-                hint="Move the file away to have its rows asked again.",
+                hint="Move the file away so that its rows are completed again.",
             )
         if found.failure is None:
             ok += 1

@@ -61,9 +61,7 @@ def block(stretch: Stretch) -> Block:
     """Read a stretch of one part. Raises UsageError when its rows are gone."""
     found = next(blocks(stretch), None)
     if found is None:
-        raise UsageError(
-            f"{stretch.file.url} has changed since it was counted", hint="Leave it alone while a run lasts."
-        )
+        raise UsageError(f"{stretch.file.url} has changed since it was counted", hint="Do not change it during a run.")
     return found
 
 

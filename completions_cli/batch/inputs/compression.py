@@ -54,7 +54,7 @@ def _damaged(name: str, error: Exception) -> UsageError:
         reason = "it ends too early"
     else:
         reason = f"it cannot be decompressed ({str(error).strip().rstrip('.') or type(error).__name__})"
-    return UsageError(f"{name} is damaged: {reason}", hint="Is it whole? Fetch or write it again.")
+    return UsageError(f"{name} is damaged: {reason}", hint="It may be incomplete. Download or write it again.")
 
 
 def _zstd(raw: BinaryIO, name: str) -> BinaryIO:

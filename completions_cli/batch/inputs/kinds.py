@@ -84,7 +84,7 @@ def refuse_false_name(path: str, head: bytes) -> None:
     name = path.lower()
     if name.endswith(COMPRESSED) and (not head or _BINARY.search(head[:4096]) or head.startswith(_MAGIC_STARTS)):
         reason = "it is empty" if not head else "it does not begin as such a file does"
-        raise UsageError(f"{path} is damaged: {reason}", hint="Is it whole? Fetch or write it again.")
+        raise UsageError(f"{path} is damaged: {reason}", hint="It may be incomplete. Download or write it again.")
 
 
 def _refuse_others(path: str, head: bytes) -> None:
@@ -133,9 +133,10 @@ def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, 
 
 
 def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_named: bool = False) -> UsageError:
-    question = "its name says JSON" if is_named else "what kind of input is it?"
     return UsageError(
-        f"{path}: {question}, but {why}" if is_named else f"{path}: {question} Its name does not tell, and {why}",
+        f"{path}: its name says JSON, but {why}"
+        if is_named
+        else f"{path}: unknown kind of input: its name does not tell, and {why}",
         hint=f"--input-format {fitting} {what_it_does}; the formats are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}.",
     )
 

@@ -79,7 +79,9 @@ def damage_named(name: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UsageError(f"{name} is a damaged Parquet file: {reason}", hint="Is it whole? Write it again.") from error
+        raise UsageError(
+            f"{name} is a damaged Parquet file: {reason}", hint="It may be incomplete. Write it again."
+        ) from error
 
 
 def check_columns(file: "ParquetFile", recipe: Recipe) -> None:

@@ -180,10 +180,11 @@ def retry_policy(settings: Settings) -> RetryPolicy:
 def output(text: str | None) -> Path:
     """Read --output: a file, for a batch keeps its place there."""
     if text is None:
-        raise UsageError("where should the answers go?", hint="Name a file with -o OUTPUT.")
+        raise UsageError("no output was given", hint="Name one with -o, for example: -o answers.jsonl")
     if text == "-":
         raise UsageError(
-            "the answers of a batch go to a file, not to stdout", hint="A batch keeps its place there: -o out.jsonl."
+            "the answers of a batch go to a file, not to stdout",
+            hint="A batch records its progress there. For example: -o out.jsonl",
         )
     path = Path(text).expanduser()
     if path.suffix.lower() in _OTHER_KINDS:

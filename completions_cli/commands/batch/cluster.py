@@ -105,7 +105,7 @@ def _check(chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
 
 def _place(text: str | None) -> str:
     if text is None or text == "-":
-        raise UsageError("where should the answers go?", hint="Name a folder with -o OUTPUT: parts go into it.")
+        raise UsageError("no output was given", hint="Name a folder with -o OUTPUT; the parts are written there.")
     return text
 
 
@@ -185,4 +185,4 @@ class _Run:
 
 
 _ROUNDS = 3
-_AGAIN = "The same command asks for them."
+_AGAIN = "Run the same command again to complete them."

@@ -51,7 +51,9 @@ def _target(text: str | None) -> "tuple[Path, Table]":
     from completions_cli.errors import OutputError, UsageError
 
     if text is None:
-        raise UsageError("where should the table go?", hint="Name a file with -o: .csv, .tsv, .parquet or .jsonl.")
+        raise UsageError(
+            "no file for the table was given", hint="Name one with -o: a .csv, .tsv, .parquet or .jsonl file."
+        )
     target = Path(text).expanduser()
     table = _TABLES.get(target.suffix.lower())
     if table is None:

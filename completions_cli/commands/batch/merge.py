@@ -48,7 +48,7 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     if done.absent:
         raise RowsFailedError(
             f"{done.absent} rows are in none of the parts",
-            hint="Is a shard missing or unfinished? The parts are merged; a batch with this OUTPUT asks the rest.",
+            hint="Is a shard missing or unfinished? The parts are merged; a batch with this OUTPUT completes the rest.",
         )
     if done.failed:
         raise RowsFailedError(

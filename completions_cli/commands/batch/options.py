@@ -35,7 +35,7 @@ class RowOptions:
         _rows(
             "--template",
             metavar="TEXT|@FILE",
-            help="Make each prompt of fields, as in 'Translate: {text}'; {a.b} is nested, {{ a brace.",
+            help="Build each prompt from fields, as in 'Translate: {text}'; {a.b} is nested, {{ is a brace.",
         ),
     ] = None
     escapes: Annotated[
@@ -55,7 +55,7 @@ class RowOptions:
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
     delimiter: Annotated[
         str | None,
-        _rows("--delimiter", metavar="C", help="What separates the cells of a table. (default from its header)"),
+        _rows("--delimiter", metavar="C", help="Separator of a table's columns. (default: detected)"),
     ] = None
     output_format: Annotated[
         str | None,
@@ -65,7 +65,7 @@ class RowOptions:
     ] = None
     samples: Annotated[
         int,
-        _rows("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions of each prompt."),
+        _rows("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions per prompt."),
     ] = 1
     pack: Annotated[
         int, _rows("--pack", metavar="K", parser=values.number("--pack"), help="Rows to send in one request.")
@@ -76,19 +76,19 @@ class RowOptions:
     shard: Annotated[
         str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
     ] = None
-    ordered: Annotated[bool, _rows("--ordered", help="Put the output into the order of the rows at the end.")] = False
+    ordered: Annotated[bool, _rows("--ordered", help="Sort the output into input order at the end.")] = False
     retry_failed: Annotated[
         str | None,
         _rows(
             "--retry-failed",
             metavar="[=retryable]",
-            help="Ask again for rows that failed before; =retryable for those that may pass.",
+            help="Retry rows that failed; =retryable: only those that may succeed now.",
         ),
     ] = None
-    adopt: Annotated[bool, _rows("--adopt", help="Resume an output whose .run file was lost, as it is.")] = False
-    mixed_models: Annotated[bool, _rows("--mixed-models", help="Resume though another model answers.")] = False
-    overwrite: Annotated[bool, _rows("--overwrite", help="Start over, whatever is in the output.")] = False
-    plan: Annotated[bool, _rows("--plan", help="Read and check all rows, count and estimate; send nothing.")] = False
+    adopt: Annotated[bool, _rows("--adopt", help="Resume an output whose .run file is missing.")] = False
+    mixed_models: Annotated[bool, _rows("--mixed-models", help="Resume even if another model answers.")] = False
+    overwrite: Annotated[bool, _rows("--overwrite", help="Start over and replace the output.")] = False
+    plan: Annotated[bool, _rows("--plan", help="Check all rows and estimate tokens and cost; send nothing.")] = False
     summary: Annotated[str | None, _rows("--summary", metavar="FILE|-", help="Write the run's totals as JSON.")] = None
 
 
@@ -98,13 +98,18 @@ class PaceOptions:
 
     concurrency: Annotated[
         str | None,
-        _pace("--concurrency", "-j", metavar="auto|N", help="Most requests in flight; auto adapts. (default auto)"),
+        _pace(
+            "--concurrency",
+            "-j",
+            metavar="auto|N",
+            help="Maximum number of requests in flight. (default auto, which adapts)",
+        ),
     ] = None
     rpm: Annotated[
-        float | None, _pace("--rpm", metavar="N", parser=values.number("--rpm"), help="Requests a minute, at most.")
+        float | None, _pace("--rpm", metavar="N", parser=values.number("--rpm"), help="Maximum requests per minute.")
     ] = None
     tpm: Annotated[
-        float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Tokens a minute, at most.")
+        float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Maximum tokens per minute.")
     ] = None
     share: Annotated[
         str | None, _pace("--share", metavar="NAME", help="One pace for all runs of this machine with that name.")
@@ -145,7 +150,7 @@ class StopOptions:
     ] = None
     price_in: Annotated[
         float | None,
-        _stop("--price-in", metavar="X", parser=values.number("--price-in"), help="Price of a million prompt tokens."),
+        _stop("--price-in", metavar="X", parser=values.number("--price-in"), help="Price per million prompt tokens."),
     ] = None
     price_out: Annotated[
         float | None,
@@ -153,7 +158,7 @@ class StopOptions:
             "--price-out",
             metavar="X",
             parser=values.number("--price-out"),
-            help="Price of a million completion tokens.",
+            help="Price per million completion tokens.",
         ),
     ] = None
     max_errors: Annotated[
@@ -178,7 +183,7 @@ class ClusterOptions:
     ] = None
     workers: Annotated[
         str | None,
-        _cluster("--workers", metavar="MIN:MAX", help="Machines that work, one worker each. (default all there are)"),
+        _cluster("--workers", metavar="MIN:MAX", help="Number of workers, one per machine. (default all)"),
     ] = None
     parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (default jsonl)")] = None
 

@@ -57,8 +57,8 @@ def _done(chosen: Choices, source: Source, describe: Callable[[], RunFile]) -> R
 
 
 def _lines(found: Plan, budget: Budget) -> list[str]:
-    before = f", {found.done} more are done" if found.done else ""
-    lines = [f"rows: {found.rows - found.bad_rows} to ask, {found.bad_rows} bad{before}"]
+    before = f", {found.done} already done" if found.done else ""
+    lines = [f"rows: {found.rows - found.bad_rows} to send, {found.bad_rows} bad{before}"]
     lines += [f"bad row {number}: {reason}" for number, reason in found.bad]
     if found.bad_rows > len(found.bad):
         lines.append(f"and {found.bad_rows - len(found.bad)} more bad rows")

@@ -33,9 +33,9 @@ def sockets(in_flight: int | None) -> int:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
-        raise UsageError(f"the system lets this process open {soft} files only", hint="ulimit -n")
+        raise UsageError(f"the system allows this process only {soft} open files", hint="ulimit -n")
     if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
-        raise UsageError(f"-j {in_flight}: the system lets this process open {soft} files only", hint="ulimit -n")
+        raise UsageError(f"-j {in_flight}: the system allows this process only {soft} open files", hint="ulimit -n")
     return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
 
 

@@ -81,7 +81,7 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
     if wanted is not None and wanted > rows:
         lines.append(f"missing: {wanted - rows} rows; to complete them, run the same batch command again")
     if state.torn:
-        lines.append("the last line is not whole: a run is writing it, or was killed; the next run mends it")
+        lines.append("the last line is incomplete: a run is writing it, or was killed; the next run repairs it")
     if len(state.profiles) > 1:
         lines.append("answered: " + ", ".join(f"{count} by {name}" for name, count in state.profiles.most_common()))
     return lines + _took(found.took())
@@ -91,7 +91,7 @@ def _took(took: Mapping[str, Json]) -> list[str]:
     if not took:
         return []
     cost = f", cost {took['cost']:.4f}" if isinstance(took.get("cost"), int | float) else ""
-    asked = took.get("requests", 0)
-    requests = f"{asked} request{'' if asked == 1 else 's'}, {took.get('retries', 0)} of them repeated"
+    asked, retries = took.get("requests", 0), took.get("retries", 0)
+    requests = f"{asked} request{'' if asked == 1 else 's'}, {retries} {'retry' if retries == 1 else 'retries'}"
     tokens = f"{took.get('prompt_tokens', 0)} + {took.get('completion_tokens', 0)} tokens{cost}"
     return [f"all runs: {requests}; {took.get('throttled', 0)} answered 429; {tokens}"]

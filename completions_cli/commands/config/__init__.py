@@ -8,7 +8,7 @@ from completions_cli.commands.help_pages import Command, Group
 app = typer.Typer(
     add_completion=False,
     cls=Group,
-    help="Profiles and keys: set up, look at, change, check.",
+    help="Set up, show, change and check profiles and keys.",
 )
 for verb in (
     init.init,

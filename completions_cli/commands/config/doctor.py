@@ -46,7 +46,7 @@ def doctor(
     ] = False,
     as_json: JsonOptions,
 ) -> None:
-    """Check the configuration, the way to the endpoint and the key; exits with the code of what is wrong."""
+    """Check the configuration, the connection to the endpoint and the key. The exit code says what is wrong."""
     wanted = _Probes(probe=probe or probe_parameters, parameters=probe_parameters)
     findings = list(_findings(connection, common, streams, wanted))
     _show(findings, streams, as_json=as_json.json)
@@ -93,7 +93,7 @@ def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes") -> Ite
         yield from checks
         broken = any(finding.state == "failed" for finding in checks)
     if broken and probes.probe:
-        yield Finding("probe", "skipped", "not with what is broken above")
+        yield Finding("probe", "skipped", "skipped because of the problem above")
     elif probes.probe:
         from completions_cli.commands.config import probing
 
@@ -107,7 +107,7 @@ def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[F
 
     values = settings.values
     if settings.is_signed_by_headers:
-        yield Finding("key", "ok", "a header of your own takes its place")
+        yield Finding("key", "ok", "a header of yours replaces it")
         return
     if values["auth"] == "none":
         yield Finding("key", "ok", "none is needed (auth none)")
@@ -158,7 +158,7 @@ def _identity(settings: Settings, endpoint: Endpoint) -> Finding:
     if values["tenant_id"] and values["client_id"]:
         who = f"client {values['client_id']} of tenant {values['tenant_id']}"
     elif importlib.util.find_spec("azure") and importlib.util.find_spec("azure.identity"):
-        who = "whoever azure-identity finds"
+        who = "the identity that azure-identity finds"
     else:
         raise ConfigError(
             "without tenant_id and client_id, the extra `entra` is needed",

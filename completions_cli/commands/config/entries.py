@@ -39,7 +39,7 @@ Key = Annotated[
 
 @with_options
 def get(streams: Streams, common: CommonOptions, key: Key) -> None:
-    """Print the value that the file has for a key: text as it is, lists and tables as JSON."""
+    """Print the value of a key in the file: text as it is, lists and tables as JSON."""
     file = resolution.read_profile_file(common, streams)
     path = _path(key, common, streams, file)
     if path[0] == "profiles" and len(path) > 1:

@@ -60,7 +60,7 @@ class InitOptions:
 
 @with_options
 def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
-    """Make a profile: asks on a terminal, takes options in a script. The first one becomes the default."""
+    """Create a profile. Asks on a terminal, takes options in a script. The first one becomes the default."""
     typed = Answers(common.profile or _FIRST, **vars(options))
     questions = Questions(streams)
     asks = typed.endpoint is None and questions.can_ask
@@ -84,7 +84,7 @@ def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
 def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Streams, *, names: bool) -> Answers:
     """Ask for what was not typed."""
     ask = _Wizard(questions, streams)
-    streams.stderr.note("A profile: an endpoint, and how to sign in. Enter takes what is in brackets.")
+    streams.stderr.note("A profile is an endpoint and a way to sign in. Press Enter to accept the value in brackets.")
     if names:
         default = typed.name if typed.name not in file.profiles else ""
         typed = replace(typed, name=ask("Name of the profile", lambda name: _must_be_new(name, file), default))
@@ -141,7 +141,7 @@ def _must_be_new(name: str, file: ProfileFile) -> None:
 def _check_auth(kind: str | None, target: Endpoint) -> None:
     if kind not in (*AUTH_KINDS, None):
         # What was typed is not repeated: it may be the key.
-        raise UsageError("that is no way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
+        raise UsageError("unknown way to sign in", hint=f"It is one of {', '.join(AUTH_KINDS)}.")
     if kind != "none":
         refuse_plain_http(target)
 
@@ -190,7 +190,7 @@ def _finish(answers: Answers, questions: Questions | None, common: CommonOptions
         keyring = _keyring_or_say(streams)
         what = "client secret" if answers.auth == "entra" else "key"
         where = "keyring" if keyring else f"file {_key_file(answers, common, streams)}"
-        entered = questions.hidden(f"Its {what}, for the {where} (Enter: later)") if questions else ""
+        entered = questions.hidden(f"The {what}, to be stored in the {where} (Enter: later)") if questions else ""
         if not entered.strip():
             to_file = "" if keyring else " --to-file"
             streams.stderr.note(f"next: completions config key set -p {profile}{to_file}, or set COMPLETIONS_API_KEY:")
@@ -209,7 +209,7 @@ def _keyring_or_say(streams: Streams) -> bool:
         KeyringStore(streams.environ).backend()
     except NoKeyringError as error:
         streams.stderr.note(
-            f"note: no usable keyring: {error.reason}. A key can stand in a file or a variable instead."
+            f"note: no usable keyring: {error.reason}. You can keep the key in a file or a variable instead."
         )
         return False
     return True

@@ -37,7 +37,8 @@ def set_(
     *,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
     to_file: Annotated[
-        bool, typer.Option("--to-file", help="Store it in a file for you alone (key_file), not in the keyring.")
+        bool,
+        typer.Option("--to-file", help="Store it in a file that only you can read (key_file), not in the keyring."),
     ] = False,
 ) -> None:
     """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
@@ -79,7 +80,7 @@ def status(
     common: CommonOptions,
     as_json: JsonOptions,
 ) -> None:
-    """Show where a key for the endpoint is looked for, and what is there. Exit code 3 when there is none."""
+    """Show where the key for the endpoint is looked up, and what was found. Exits with 3 if there is none."""
     settings, _ = _settings(common, streams)
     keyring = KeyringStore(streams.environ)
     found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]

@@ -92,14 +92,14 @@ def remove(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
 
 @with_options
 def path(streams: Streams, common: CommonOptions) -> None:
-    """Print the name of the profile file, whether it exists or not."""
+    """Print the path of the profile file, whether or not it exists."""
     name, _ = resolution.profile_path(common, streams)
     streams.stdout.line(str(name))
 
 
 @with_options
 def edit(streams: Streams, common: CommonOptions) -> None:
-    """Open the profile file in $VISUAL or $EDITOR; it is only replaced by one that is valid."""
+    """Edit the profile file in $VISUAL or $EDITOR. Only a valid file is saved."""
     place, _ = resolution.profile_path(common, streams)
     before = profile_file.read_text(place)
     text = _edited(before or _EMPTY, place, streams)

@@ -46,7 +46,7 @@ def show(
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
     as_json: JsonOptions,
 ) -> None:
-    """Show the settings that a call would use. Keys are present or absent, nothing more."""
+    """Show the settings that a call would use. Keys are only shown as present or absent."""
     if name is not None and common.profiles and common.profiles != [name]:
         raise UsageError(
             f"several profiles are named: {', '.join([name, *common.profiles])}", hint="Leave out NAME, or -p."
