@@ -105,7 +105,7 @@ def line(case: Case, requests: list[dict[str, float]], seconds: float) -> str:
     taken = [request for request in requests if request["status"] == HTTPStatus.OK]
     counts_tokens = "--tpm" in case.emulator
     amount: Callable[[dict[str, float]], float] = (
-        (lambda request: request["usage"]["total_tokens"]) if counts_tokens else lambda _: 1.0  # type: ignore[index]
+        (lambda request: request["usage"]["total_tokens"]) if counts_tokens else lambda _: 1.0  # type: ignore[index] # an object
     )
 
     def total(start: float, end: float) -> float:

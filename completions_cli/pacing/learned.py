@@ -48,7 +48,8 @@ _LONGEST_RETURN = 4.0  # seconds
 _NOISY = 0.05
 _NO_NOISE = 0.002
 _CURED = 0.5  # of the refused share is left: the lower rate made for fewer
-_TRIED = 0.9  # of the rate, to see whether that makes for fewer refusals
+_INSTANT = 0.05  # seconds
+_TRIED = 0.9  # of what was taken, to see whether that makes for fewer refusals
 _WINDOW = 100  # requests after which noise is looked at again
 
 
@@ -188,7 +189,8 @@ class LearnedRate:
 
     def _look_at_noise(self, now: float) -> None:
         """Learn which share is refused whatever the rate: the one that a lower rate does not cure."""
-        sent, refused = self.history.counts(max(self._fair_from, self._looked_at), now)
+        since = max(self._fair_from, self._looked_at)
+        sent, refused = self.history.counts(since, now)
         self._looked_at, self._sent_since = now, 0
         share, measured = refused / max(1, sent), self._measured or 0.0
         trial, self._trial = self._trial, None
@@ -200,7 +202,7 @@ class LearnedRate:
             self.noise = 0.0 if self.noise < _NO_NOISE else self.noise
         elif trial is None and refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
             self._trial = share, measured
-            self._set(now, _TRIED * measured)
+            self._set(now, _TRIED * min(measured, (sent - refused) / max(now - since, _INSTANT)))
 
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""

@@ -17,6 +17,7 @@ RATE_HEADERS = (_REQUESTS_LEFT, _REQUESTS_LIMIT, _TOKENS_LEFT, _TOKENS_LIMIT)
 _MINUTE = 60.0
 _AT_LEAST = 1.0  # requests a second to begin with
 _INSTANT = 0.05  # seconds; what was taken in less tells no rate
+_STEP = 0.5  # requests in flight, with each answer after an outage
 _FADES = 0.9  # what is left of a wait asked for, after another refusal
 
 HeaderOf = Callable[[str], str | None]
@@ -63,6 +64,7 @@ class Pace:
         self._refusing_since = now
         self._retry_after = RetryAfter()
         self._narrowed = FULL
+        self._is_recovering = False  # an outage is over, and `_narrowed` grows with each answer
 
     def wait(self, now: float, tokens: float, most: float) -> float:
         """Return the seconds until a request may go out; FULL while too many are in flight.
@@ -107,6 +109,8 @@ class Pace:
         """Record an answer; `used` is how many tokens the service counted, where it said so."""
         self.concurrency.answered(now - ticket.sent_at, self.in_flight)
         self.in_flight -= 1
+        if self._is_recovering:
+            self._recover()
         self._cap.answered()
         if self._tokens is not None and used is not None:
             self._tokens.take(now, used - ticket.tokens)
@@ -153,12 +157,20 @@ class Pace:
         self._retry_after.pause(until)
 
     def narrow(self, most: int | None) -> None:
-        """Limit the requests in flight to `most`, whatever else holds; None ends it."""
-        if most is None and self._narrowed != FULL:
+        """Limit the requests in flight to `most`, whatever else holds; None ends it, step by step."""
+        if most is not None:
+            self._narrowed, self._is_recovering = most, False
+        elif self._narrowed != FULL and not self._is_recovering:
             # An outage ends: it said nothing of limits, and what waits must not come all at once.
             self.concurrency.restart()
             self._cap.forget()
-        self._narrowed = FULL if most is None else most
+            self._is_recovering = True
+
+    def _recover(self) -> None:
+        """Allow half a request more with each answer, so half as many more in the time that an answer takes."""
+        self._narrowed += _STEP
+        if self._narrowed >= self.concurrency.limit:
+            self._narrowed, self._is_recovering = FULL, False
 
     def memory(self, now: float) -> Memory:
         """Return what another pace should know to take over."""

@@ -195,7 +195,15 @@ def test_no_more_are_in_flight_than_allowed() -> None:
     pace.narrow(2)
     assert pace.wait(0.1, 0, 0) == FULL
     pace.narrow(None)
-    assert pace.wait(0.1, 0, 0) == 0.0
+    assert pace.wait(0.1, 0, 0) == FULL  # what waits does not come all at once
+    pace.answered(0.2, tickets[1], None)
+    assert pace.wait(0.2, 0, 0) == 0.0
+    tickets.append(pace.leave(0.2, 0, 0))
+    pace.answered(0.3, tickets[2], None)
+    tickets.append(pace.leave(0.3, 0, 0))
+    assert pace.wait(0.3, 0, 0) == 0.0
+    pace.leave(0.3, 0, 0)
+    assert pace.wait(0.3, 0, 0) == FULL
 
 
 def test_after_an_outage_it_starts_as_at_the_beginning() -> None:

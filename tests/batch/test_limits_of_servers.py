@@ -1,0 +1,96 @@
+"""A run at servers whose refusals mean something else than "one minute's budget is used up"."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.answering_server import Answered, answering
+from tests.command import Cli
+
+Rows = Callable[[int], Path]
+OK = {"choices": [{"index": 0, "text": "ok", "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
+
+
+class Refusing:
+    """A server that notes when each request came, and whether it was taken."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, bool]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, body: dict[str, Any]) -> Answered:
+        with self._lock:
+            now = time.monotonic()
+            refusal = self.refusal(now, body)
+            self.seen.append((now, refusal is None))
+        return refusal or Answered(OK)
+
+    def refusal(self, now: float, body: dict[str, Any]) -> Answered | None:
+        """Return what a request is refused with, None to take it."""
+        raise NotImplementedError
+
+    @property
+    def taken(self) -> list[float]:
+        """When requests were taken."""
+        return [at for at, is_taken in self.seen if is_taken]
+
+
+class SmallBucket(Refusing):
+    """Fills at 20 a second and holds 4; asks for a whole second where 50 ms would do."""
+
+    rate, burst = 20.0, 4.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._level, self._at = self.burst, time.monotonic()
+
+    def refusal(self, now: float, body: dict[str, Any]) -> Answered | None:
+        """Refuse while there is no whole unit."""
+        self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+        self._at = now
+        if self._level < 1:
+            return Answered({"error": "slow down"}, 429, {"retry-after": "1"})
+        self._level -= 1
+        return None
+
+
+def test_a_small_bucket_that_asks_for_a_whole_second_is_used(cli: Cli, rows: Rows, output: Path) -> None:
+    server = SmallBucket()
+    with answering(server) as running:
+        cli.service(running.url)
+        assert cli.run("batch", str(rows(240)), "-o", str(output), "-q").code == 0
+    late = server.taken[120:]
+    assert (len(late) - 1) / (late[-1] - late[0]) > 0.55 * server.rate
+    assert sum(not taken for _, taken in server.seen[140:]) < 15
+
+
+def test_what_failed_together_does_not_come_back_together(cli: Cli, rows: Rows, output: Path) -> None:
+    """Not even where the first request that goes and looks finds the server well."""
+    together = threading.Barrier(48, timeout=20)
+    lock = threading.Lock()
+    seen = in_flight = most_after = answered = 0
+
+    def answer(_: dict[str, Any]) -> Answered:
+        nonlocal seen, in_flight, most_after, answered
+        with lock:
+            seen += 1
+            number = seen
+            in_flight += number > 48
+            if answered < 12:
+                most_after = max(most_after, in_flight)
+        if number <= 48:
+            together.wait()
+            return Answered({"error": "overloaded"}, 503)
+        time.sleep(0.05)  # the work of an answer
+        with lock:
+            in_flight -= 1
+            answered += 1
+        return Answered(OK)
+
+    with answering(answer) as running:
+        cli.service(running.url)
+        assert cli.run("batch", str(rows(48)), "-o", str(output), "-q", "-j", "48").code == 0
+    assert (seen, answered) == (96, 48)
+    assert most_after <= 12
