@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 WARM_UP = 60
 WINDOW = 5
@@ -99,14 +99,14 @@ def run(case: Case, folder: Path, rows: Path, seconds: float, commands: Path) ->
     return line(case, [json.loads(text) for text in log.read_text(encoding="utf-8").splitlines()], seconds)
 
 
-def line(case: Case, requests: list[dict[str, float]], seconds: float) -> str:
+def line(case: Case, requests: list[dict[str, Any]], seconds: float) -> str:
     """Work out the figures of a case from the emulator's log."""
     began = min(request["time"] for request in requests)
     taken = [request for request in requests if request["status"] == HTTPStatus.OK]
     counts_tokens = "--tpm" in case.emulator
-    amount: Callable[[dict[str, float]], float] = (
-        (lambda request: request["usage"]["total_tokens"]) if counts_tokens else lambda _: 1.0  # type: ignore[index] # an object
-    )
+
+    def amount(request: dict[str, Any]) -> float:
+        return float(request["usage"]["total_tokens"]) if counts_tokens else 1.0
 
     def total(start: float, end: float) -> float:
         return sum(amount(request) for request in taken if start <= request["time"] - began < end)
