@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         CompletionsError,
         ConfigError,
         ContentFilterError,
+        LogprobsError,
         MalformedResponseError,
         NetworkError,
         NotFoundError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from completions_cli.models import Delta, Prompt, Usage
+    from completions_cli.scoring.scores import Score, Scores, TextScore
 
 __all__ = [
     "AsyncClient",
@@ -49,6 +51,7 @@ __all__ = [
     "ConfigError",
     "ContentFilterError",
     "Delta",
+    "LogprobsError",
     "MalformedResponseError",
     "NetworkError",
     "NotFoundError",
@@ -56,9 +59,12 @@ __all__ = [
     "RateLimitError",
     "RejectedError",
     "RequestTimeoutError",
+    "Score",
+    "Scores",
     "ServerError",
     "ServiceError",
     "ServiceTimeoutError",
+    "TextScore",
     "TokenCredential",
     "Usage",
     "UsageError",
@@ -78,6 +84,9 @@ _HOMES = {
     "CompletionStream": "client.sync",
     "Delta": "models",
     "Prompt": "models",
+    "Score": "scoring.scores",
+    "Scores": "scoring.scores",
+    "TextScore": "scoring.scores",
     "TokenCredential": "auth.given_credential",
     "Usage": "models",
     "Wait": "client.attempts",

@@ -141,6 +141,19 @@ class MisfitError(MalformedResponseError):
         self.retryable = retryable
 
 
+class LogprobsError(MisfitError):
+    """The answer lacks log-probabilities of the text that was asked about."""
+
+    next_step = "docs/score.md says which servers give them; -vv shows what came."
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, retryable=False)
+
+
+class UnscorableError(LogprobsError):
+    """The server gives no log-probabilities of text that it did not generate, in any way that is known."""
+
+
 class OutputError(CompletionsError):
     """The answer cannot be written where it should go."""
 

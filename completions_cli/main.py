@@ -20,6 +20,7 @@ COMMANDS = {
     "complete": "Complete a prompt: one request, one answer.",
     "stream": "Complete a prompt and print the text as it is generated.",
     "batch": "Complete every row of INPUT and write the answers to a file, one line per row.",
+    "score": "Print how likely the model finds continuations of a prompt.",
     "models": "List the models that the endpoint serves, one id per line.",
     "config": "Set up, show, change and check profiles and keys.",
     "local": "Download, check or remove the embedded model of the profile local.",

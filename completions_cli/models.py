@@ -27,7 +27,8 @@ class CompletionRequest:
 
     `prompt` is one of the reference's four forms; None leaves it to the service, which starts a
     new document. `parameters` holds the documented parameters that were set, `extra` all
-    other body fields; what is in neither is absent on the wire.
+    other body fields; what is in neither is absent on the wire. `route` is a path of the server's own API
+    that takes the request in place of the completions route, and answers with another document.
     """
 
     prompt: Prompt | None
@@ -35,6 +36,7 @@ class CompletionRequest:
     extra: Mapping[str, Json] = field(default_factory=dict)
     model: str | None = None
     stream: bool = False
+    route: str | None = None
 
     @property
     def prompt_count(self) -> int:

@@ -9,7 +9,7 @@ from completions_cli.errors import MalformedResponseError
 from completions_cli.models import Chunk, Json
 
 # The model's own words, and figures about them.
-_WORDS = frozenset({"text", "logprobs", "prompt_logprobs"})
+_WORDS = frozenset({"text", "logprobs", "prompt_logprobs", "completion_probabilities", "tokens"})
 
 _MOST_KNOWN = 1000  # words that answers repeat
 _LONGEST_KNOWN = 100  # characters

@@ -12,6 +12,7 @@ from completions_cli.errors import (
     RateLimitError,
     RejectedError,
     ServiceError,
+    UnscorableError,
 )
 
 Blamed = Literal["run", "model", "row"]
@@ -52,6 +53,8 @@ def blamed(error: Exception) -> Blamed:
 
     `run`: all requests alike. `model`: all requests to the same model. `row`: this request alone.
     """
+    if isinstance(error, UnscorableError):
+        return "run"
     if isinstance(error, ContentFilterError | MisfitError):
         return "row"
     if not isinstance(error, ServiceError):

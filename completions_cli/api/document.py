@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from completions_cli.api import wire
+from completions_cli.api import error_map, wire
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.ending import is_broken_off
 from completions_cli.api.reader import ResponseReader
-from completions_cli.errors import CompletionsError
+from completions_cli.errors import CompletionsError, MalformedResponseError
 from completions_cli.models import Chunk, Json, Usage
 
 _ESCAPE = b"\\u"  # may be half of a surrogate pair
 _SANE = 2**53  # tokens
+_QUOTED = 200  # characters
 
 
 Decode: TypeAlias = Callable[[bytes], Json]
@@ -38,6 +39,20 @@ def read(body: bytes, choices: int = 1, broken: CompletionsError | None = None, 
     `broken` is what the connection broke off with. Raises the errors of `ResponseReader`.
     """
     return _usual(body, decode) or _any(body, choices, broken)
+
+
+def read_object(body: bytes, broken: CompletionsError | None = None) -> Mapping[str, Json]:
+    """Read a whole answer that may be any JSON object. Raises the error in it, `broken`, or MalformedResponseError."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = wire.read(text)
+    except ValueError:
+        raise broken or MalformedResponseError(f"the response is not whole JSON: {text[:_QUOTED]!r}") from None
+    if not isinstance(value, dict):
+        raise MalformedResponseError(f"the response is no JSON object: {text[:_QUOTED]!r}")
+    if value.get("error"):
+        raise error_map.from_event(value, "")
+    return value
 
 
 def _usual(body: bytes, decode: Decode = decoded) -> Whole | None:

@@ -44,6 +44,11 @@ class Endpoint:
         path, mark, query = self.url.partition("?")
         return replace(self, url=path.removesuffix("/completions") + MODELS_PATH + mark + query)
 
+    def beside(self, route: str) -> "Endpoint":
+        """Return where the server's own API has a route: at its root, where the completions are below /v1."""
+        path, mark, query = self.url.partition("?")
+        return replace(self, url=path.removesuffix("/completions").removesuffix("/v1") + route + mark + query)
+
 
 def resolve(text: str, api_version: str | None = None) -> Endpoint:
     """Make the completions URL of an endpoint, forgiving the usual pastes.

@@ -74,6 +74,13 @@ def figure(value: Json) -> float | None:
     return float(value) if math.isfinite(value) and value <= _ROUNDING else None
 
 
+def bytes_of(value: Json) -> bytes | None:
+    """Return the bytes in a list of numbers; None where it is none."""
+    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte <= 255 for byte in value):  # noqa: PLR2004
+        return None
+    return bytes(value)
+
+
 def _legacy(logprobs: Mapping[str, Json]) -> list[Token] | None:
     tokens, figures = logprobs.get("tokens"), logprobs.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(figures, list) or len(tokens) != len(figures):
@@ -96,9 +103,7 @@ def _beside(listed: Json, length: int) -> Sequence[Json]:
 
 def _token(text: str, logprob: Json, *, number: Json, offset: Json, top: tuple[tuple[str, float], ...]) -> Token:
     named = _ID.fullmatch(text)
-    spelled = _BYTES.fullmatch(text)
-    raw = bytes.fromhex(spelled[1].replace("\\x", "")) if spelled else None
-    shown = text if raw is None else raw.decode("utf-8", "replace")
+    shown, raw = _spelled(text)
     return Token(
         text=shown,
         logprob=figure(logprob),
@@ -107,6 +112,13 @@ def _token(text: str, logprob: Json, *, number: Json, offset: Json, top: tuple[t
         offset=_count(offset),
         top=top,
     )
+
+
+def _spelled(text: str) -> tuple[str, bytes | None]:
+    """Return a token's text, and its bytes if they are spelled out."""
+    found = _BYTES.fullmatch(text)
+    raw = bytes.fromhex(found[1].replace("\\x", "")) if found else None
+    return (text, None) if raw is None else (raw.decode("utf-8", "replace"), raw)
 
 
 def _entry(entry: Json) -> Token | None:
@@ -118,7 +130,7 @@ def _entry(entry: Json) -> Token | None:
         logprob=figure(entry.get("logprob")),
         id=_count(entry.get("id")),
         rank=_count(entry.get("rank")),
-        raw=_bytes(entry.get("bytes")),
+        raw=bytes_of(entry.get("bytes")),
         top=_top(entry.get("top_logprobs")),
     )
 
@@ -129,12 +141,14 @@ def _position(position: Json) -> Token | None:
     number, first = next(iter(position.items()))
     if not isinstance(first, dict) or not isinstance(first.get("decoded_token"), str):
         return None
+    text, raw = _spelled(first["decoded_token"])
     alternatives = [(entry.get("decoded_token"), entry.get("logprob")) for entry in position.values()]
     return Token(
-        text=first["decoded_token"],
+        text=text,
         logprob=figure(first.get("logprob")),
         id=int(number) if number.isascii() and number.isdigit() else None,
         rank=_count(first.get("rank")),
+        raw=raw,
         top=_pairs(alternatives[1:]),
     )
 
@@ -151,12 +165,6 @@ def _top(listed: Json) -> tuple[tuple[str, float], ...]:
 def _pairs(pairs: Sequence[tuple[Json, Json]]) -> tuple[tuple[str, float], ...]:
     known = [(text, figure(value)) for text, value in pairs if isinstance(text, str)]
     return tuple((text, value) for text, value in known if value is not None)
-
-
-def _bytes(value: Json) -> bytes | None:
-    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte <= 255 for byte in value):  # noqa: PLR2004
-        return None
-    return bytes(value)
 
 
 def _count(value: Json) -> int | None:

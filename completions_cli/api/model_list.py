@@ -45,9 +45,7 @@ def read(body: bytes) -> ModelList:
 def within_bounds(part: bytes, size: int) -> bytes:
     """Return a further part of a body of so many bytes. Raises MalformedResponseError if that makes it too large."""
     if size + len(part) > limits.MODEL_LIST_BYTES:
-        raise MalformedResponseError(
-            f"the list of models is larger than {limits.MODEL_LIST_BYTES >> 20} MiB", hint=_HINT
-        )
+        raise MalformedResponseError(f"the response is larger than {limits.MODEL_LIST_BYTES >> 20} MiB", hint=_HINT)
     return part
 
 

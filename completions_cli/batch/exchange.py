@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from completions_cli.api.document import Whole
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
@@ -81,7 +82,10 @@ class Exchange:
             signed = self._outgoing.request(request, signing)
             answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
-            whole = head.read(answer.body, choices, answer.broken, decode=encoding.read)
+            if request.route is None:
+                whole = head.read(answer.body, choices, answer.broken, decode=encoding.read)
+            else:
+                whole = Whole(head.read_object(answer.body, answer.broken), None)
             response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None

@@ -135,6 +135,28 @@ def requests(
     return sampling.expand(request, samples, streams_arrays=settings.is_local)
 
 
+def scored(
+    settings: Settings, prompt: Json, continuations: Json, options: CompletionOptions
+) -> tuple[CompletionRequest, str, list[str]]:
+    """Make what a score is made from: a request to take the model from, the prompt, its continuations.
+
+    Raises UsageError.
+    """
+    if not isinstance(prompt, str):
+        raise UsageError("score() needs a prompt of text", hint="Of tokens nobody knows where the prompt ends.")
+    if isinstance(continuations, str) or not all(isinstance(text, str) and text for text in continuations or ()):
+        raise UsageError("continuations must be a list of texts, none of them empty")
+    texts = list(continuations or ())
+    if continuations is not None and not texts:
+        raise UsageError("the list of continuations is empty")
+    if not prompt and not texts:
+        raise UsageError("the text is empty", hint="Give the text that is to be scored.")
+    unset = _unset(settings, options.get("unset") or ())
+    extra = _extra(settings, unset, options.get("extra") or {})
+    model = options.get("model") or settings.values["model"]
+    return CompletionRequest(prompt, {}, extra, model), prompt, texts
+
+
 def _prompt(given: Json) -> Prompt:
     """Check a prompt. An empty one is a variable that was never filled, and not worth 256 tokens."""
     if given is None:

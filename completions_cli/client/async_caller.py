@@ -3,11 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from completions_cli.api import model_list, sampling
+from completions_cli.api.assemble import Assembler
 from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
@@ -19,10 +21,12 @@ from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.client.pacer import Pacer, Unpaced
 from completions_cli.errors import CompletionsError, DamagedResponseError, NetworkError, ServiceError
-from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest
+from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest, Json
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
+
+_Document = TypeVar("_Document")
 
 
 class AsyncCaller:
@@ -80,26 +84,65 @@ class AsyncCaller:
                 raise self._outgoing.mask.error(error) from None
         yield sampling.merge(ends)
 
+    async def answer(
+        self, request: CompletionRequest, *, is_patient: bool = True, spent: float = 0.0
+    ) -> Mapping[str, Json]:
+        """Return what `Caller.answer` returns."""
+        if request.route is not None:
+            return await self._document(request, is_patient=is_patient, spent=spent)
+        assembler, usage = Assembler(), None
+        async with aclosing(self.events(request, is_patient=is_patient, spent=spent)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    usage = event.usage
+                else:
+                    assembler.add(event)
+        return assembler.response(usage)
+
+    async def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
+        if self._process != os.getpid():
+            self._begin()
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        policy = self._policy if is_patient else replace(self._policy, retries=0)
+
+        async def send(signing: Mapping[str, str]) -> Mapping[str, Json]:
+            head, body, broken = await self._whole(self._outgoing.request(request, signing), patience)
+            found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
+            return found
+
+        return await self._repeated(send, Attempts(self._service, policy), patience)
+
     async def models(self) -> ModelList:
         """Return what the service says it serves, as `Caller.models` does."""
         if self._process != os.getpid():
             self._begin()
         patience = Patience(self._connection.timeout, self._connection.deadline)
-        attempts = Attempts(self._service.listing, self._policy)
+
+        async def send(signing: Mapping[str, str]) -> ModelList:
+            head, body, broken = await self._whole(self._outgoing.listing(signing), patience)
+            return head.read_models(body, broken, self._outgoing.answers)
+
+        return await self._repeated(send, Attempts(self._service.listing, self._policy), patience)
+
+    async def _repeated(
+        self, send: Callable[[Mapping[str, str]], Awaitable[_Document]], attempts: Attempts, patience: Patience
+    ) -> _Document:
+        """Send a request until it is answered, or no further attempt is worth it."""
         try:
             while True:
                 attempts.number += 1
                 signing: Mapping[str, str] = {}
                 try:
                     signing = await self._credentials.headers()
-                    return await self._list(self._outgoing.listing(signing), patience)
+                    return await send(signing)
                 except (ServiceError, NetworkError) as error:
                     if not (attempts.wants_renewal(error) and await self._credentials.renew(signing)):
                         await self._wait(attempts.wait_after(error, patience.remaining_in_all()))
         except CompletionsError as error:
             raise self._outgoing.mask.error(error) from None
 
-    async def _list(self, signed: HttpRequest, patience: Patience) -> ModelList:
+    async def _whole(self, signed: HttpRequest, patience: Patience) -> tuple[Head, bytes, CompletionsError | None]:
+        """Send a request and return its answer when all of it is there, and what it broke off with."""
         async with self._transport.open(signed, patience) as response:
             head = Head(response.status, response.headers)
             if not head.is_success:
@@ -113,7 +156,7 @@ class AsyncCaller:
                 raise
             except CompletionsError as error:
                 broken = error
-            return head.read_models(bytes(body), broken, self._outgoing.answers)
+            return head, bytes(body), broken
 
     async def _answer(
         self, request: CompletionRequest, patience: Patience, policy: RetryPolicy

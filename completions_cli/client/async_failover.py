@@ -1,13 +1,18 @@
 """Calls to the first member of a pool that answers, many at a time: what `failover` does, awaited."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
+from completions_cli.client import dialogue
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.turns import Order, Passed, shows
 from completions_cli.errors import CompletionsError
-from completions_cli.models import Chunk, CompletionRequest, Finished
+from completions_cli.models import Chunk, CompletionRequest, Finished, Json
+from completions_cli.scoring.steps import Steps
+
+_Scored = TypeVar("_Scored")
 
 
 class AsyncFailover:
@@ -41,3 +46,23 @@ class AsyncFailover:
                 self._on_pass(Passed(member, error, turns.member))
             else:
                 return
+
+    async def conclude(self, dialogues: Sequence[Callable[[], Steps[_Scored]]]) -> _Scored:
+        """Return the result of the first member that answers; `dialogues` begin what each is asked."""
+        turns, began = self._order.turns(), time.monotonic()
+        while True:
+            member = turns.member
+            answer = _answering(self._callers[member], is_patient=turns.is_patient, began=began)
+            try:
+                return await dialogue.concluded(dialogues[member](), answer)
+            except CompletionsError as error:
+                self._order.failed(member)
+                turns.after(error, has_text=False)
+                self._on_pass(Passed(member, error, turns.member))
+
+
+def _answering(
+    caller: AsyncCaller, *, is_patient: bool, began: float
+) -> Callable[[CompletionRequest], Awaitable[Mapping[str, Json]]]:
+    """Return what answers the requests of one call, which began at a time: they share its deadline."""
+    return lambda request: caller.answer(request, is_patient=is_patient, spent=time.monotonic() - began)

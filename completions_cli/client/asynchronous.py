@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Never, Self
+from typing import Never, Self, overload
 
 from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.async_caller import AsyncCaller
@@ -13,6 +13,7 @@ from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
+from completions_cli.scoring.scores import Scores, TextScore
 
 
 class AsyncClient(ServiceClient):
@@ -113,6 +114,44 @@ class AsyncClient(ServiceClient):
         """
         requests = self._requests(locals(), stream=True)
         return AsyncCompletionStream(self._events(requests))
+
+    @overload
+    async def score(
+        self,
+        prompt: str,
+        continuations: Sequence[str],
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+    ) -> Scores: ...
+
+    @overload
+    async def score(
+        self,
+        prompt: str,
+        continuations: None = None,
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+    ) -> TextScore: ...
+
+    @explicit
+    async def score(
+        self,
+        prompt: str,
+        continuations: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> Scores | TextScore:
+        """Return what `Client.score` returns."""
+        dialogues = self._dialogues(locals())
+        with self._wording():
+            return await self._pool.conclude(dialogues)
 
     async def models(self) -> list[str]:
         """Return the ids of the models that the service lists, as `Client.models` does."""

@@ -5,6 +5,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Literal, Never, Self, cast
 
 from completions_cli.auth.given_credential import Proof, TokenCredential
@@ -17,6 +18,10 @@ from completions_cli.client.keywords import explicit, given, refuse_of_a_call, r
 from completions_cli.client.turns import Passed
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest
+from completions_cli.scoring.scores import Scores, TextScore
+from completions_cli.scoring.steps import Scorer, Steps
+
+_OF_SCORE = ("model", "extra", "unset")
 
 # Python imports a codec when it is first used. A process that is forked meanwhile would wait for that import for ever.
 for _codec in ("idna", "rot13", "utf-16-le"):
@@ -133,6 +138,7 @@ class ServiceClient(ABC):
         self._origin = ", ".join(member.service.endpoint.origin for member in configured)
         self._engines = [member.engine for member in configured]
         self._process = os.getpid()
+        self._scorers = [Scorer(is_llama_cpp=settings.is_local) for settings in self._settings]
         self._call_with(configured, options)
 
     def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[list[CompletionRequest]]:
@@ -143,6 +149,17 @@ class ServiceClient(ABC):
             return [
                 arguments.requests(settings, called["prompt"], options, stream=stream) for settings in self._settings
             ]
+
+    def _dialogues(self, called: Mapping[str, Any]) -> list[Callable[[], Steps[Scores | TextScore]]]:
+        """Make what begins a score by each member of a pool, from the local names of its method."""
+        options = cast("CompletionOptions", given(called, _OF_SCORE))
+        with self._wording():
+            refuse_of_a_call(called["unknown"], _OF_SCORE, ClientOptions.__annotations__)
+            asked = [
+                arguments.scored(settings, called["prompt"], called["continuations"], options)
+                for settings in self._settings
+            ]
+        return [partial(scorer.score, *member) for scorer, member in zip(self._scorers, asked, strict=True)]
 
     def _close_engine(self) -> None:
         if self._process == os.getpid():  # in a fork it is another's child

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from completions_cli.api import model_list, sampling
+from completions_cli.api.assemble import Assembler
 from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
@@ -24,10 +25,12 @@ from completions_cli.errors import (
     ServiceError,
     UsageError,
 )
-from completions_cli.models import Chunk, CompletionRequest, Finished
+from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest, Json
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import Response, SyncTransport
+
+_Document = TypeVar("_Document")
 
 
 class Caller:
@@ -94,6 +97,34 @@ class Caller:
                     yield sampling.reindex(event, sample, len(requests))
         yield sampling.merge(ends)
 
+    def answer(self, request: CompletionRequest, *, is_patient: bool = True, spent: float = 0.0) -> Mapping[str, Json]:
+        """Return the whole answer to a request: a response object, or the document of a route of the server's own.
+
+        `is_patient` and `spent` are those of `events`.
+        """
+        if request.route is not None:
+            return self._document(request, is_patient=is_patient, spent=spent)
+        assembler, usage = Assembler(), None
+        for event in self.events(request, is_patient=is_patient, spent=spent):
+            if isinstance(event, Finished):
+                usage = event.usage
+            else:
+                assembler.add(event)
+        return assembler.response(usage)
+
+    def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
+        if self._process != os.getpid():
+            self._begin()
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        policy = self._policy if is_patient else replace(self._policy, retries=0)
+
+        def send() -> Mapping[str, Json]:
+            head, body, broken = self._whole(self._outgoing.request(request, self._credentials.headers()), patience)
+            found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
+            return found
+
+        return self._repeated(send, Attempts(self._service, policy), patience)
+
     def models(self, *, within: float | None = None) -> ModelList:
         """Return what the service says it serves. Raises the errors of `completions_cli.errors`.
 
@@ -103,18 +134,27 @@ class Caller:
             self._begin()
         patience = Patience(self._connection.timeout, self._connection.deadline if within is None else within)
         attempts = Attempts(self._service.listing, self._policy if within is None else RetryPolicy(retries=0))
+
+        def send() -> ModelList:
+            head, body, broken = self._whole(self._outgoing.listing(self._credentials.headers()), patience)
+            return head.read_models(body, broken, self._outgoing.answers)
+
+        return self._repeated(send, attempts, patience)
+
+    def _repeated(self, send: Callable[[], _Document], attempts: Attempts, patience: Patience) -> _Document:
+        """Send a request until it is answered, or no further attempt is worth it."""
         try:
             while True:
                 attempts.number += 1
                 try:
-                    return self._list(patience)
+                    return send()
                 except (ServiceError, NetworkError) as error:
                     self._prepare_next(attempts, error, patience)
         except CompletionsError as error:
             raise self.mask.error(error) from None
 
-    def _list(self, patience: Patience) -> ModelList:
-        signed = self._outgoing.listing(self._credentials.headers())
+    def _whole(self, signed: HttpRequest, patience: Patience) -> tuple[Head, bytes, CompletionsError | None]:
+        """Send a request and return its answer when all of it is there, and what it broke off with."""
         with self._transport.send(signed, patience) as response:
             head = Head(response.status, response.headers)
             if not head.is_success:
@@ -128,7 +168,7 @@ class Caller:
                 raise
             except CompletionsError as error:
                 broken = error
-            return head.read_models(bytes(body), broken, self._outgoing.answers)
+            return head, bytes(body), broken
 
     def _masked(
         self, request: CompletionRequest, patience: Patience, policy: RetryPolicy

@@ -1,12 +1,17 @@
 """Calls to the first member of a pool that answers. One profile is a pool of one."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TypeVar
 
+from completions_cli.client import dialogue
 from completions_cli.client.caller import Caller
 from completions_cli.client.turns import Order, Passed, shows
 from completions_cli.errors import CompletionsError
-from completions_cli.models import Chunk, CompletionRequest, Finished
+from completions_cli.models import Chunk, CompletionRequest, Finished, Json
+from completions_cli.scoring.steps import Steps
+
+_Scored = TypeVar("_Scored")
 
 
 class Failover:
@@ -33,3 +38,21 @@ class Failover:
                 self._on_pass(Passed(member, error, turns.member))
             else:
                 return
+
+    def conclude(self, dialogues: Sequence[Callable[[], Steps[_Scored]]]) -> _Scored:
+        """Return the result of the first member that answers; `dialogues` begin what each is asked."""
+        turns, began = self._order.turns(), time.monotonic()
+        while True:
+            member = turns.member
+            answer = _answering(self.caller_of(member), is_patient=turns.is_patient, began=began)
+            try:
+                return dialogue.conclude(dialogues[member](), answer)
+            except CompletionsError as error:
+                self._order.failed(member)
+                turns.after(error, has_text=False)
+                self._on_pass(Passed(member, error, turns.member))
+
+
+def _answering(caller: Caller, *, is_patient: bool, began: float) -> Callable[[CompletionRequest], Mapping[str, Json]]:
+    """Return what answers the requests of one call, which began at a time: they share its deadline."""
+    return lambda request: caller.answer(request, is_patient=is_patient, spent=time.monotonic() - began)

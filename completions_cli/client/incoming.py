@@ -13,7 +13,7 @@ from completions_cli.api.masking import Mask
 from completions_cli.api.model_list import ModelList
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import CompletionsError, MalformedResponseError, ServiceError
-from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished
+from completions_cli.models import SUCCESS, Chunk, CompletionRequest, Finished, Json
 from completions_cli.wall_clock import unix_time
 
 # What a part of a body is worth: nothing more is needed, more is to come, or it was a comment and the like.
@@ -53,6 +53,16 @@ class Head:
             raise self.refusal(body)
         try:
             return document.read(body, choices, broken, decode)
+        except ServiceError as error:
+            self.complete(error)
+            raise
+
+    def read_object(self, body: bytes, broken: CompletionsError | None = None) -> Mapping[str, Json]:
+        """Read the document of a route of the server's own likewise. Raises the errors of `document.read_object`."""
+        if not self.is_success:
+            raise self.refusal(body)
+        try:
+            return document.read_object(body, broken)
         except ServiceError as error:
             self.complete(error)
             raise

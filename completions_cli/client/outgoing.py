@@ -44,8 +44,9 @@ class Outgoing:
         if signing is not self._signing:
             self._learn(signing)
         number = f"{self._id_prefix}{next(self._numbers):012x}"
+        endpoint = self._service.endpoint
         return HttpRequest(
-            self._service.endpoint.url,
+            endpoint.url if request.route is None else endpoint.beside(request.route).url,
             {**self._labels_of(request), _ID_HEADER: number, **signing},
             self._encode(wire.body(request)),
             self._secret_headers,

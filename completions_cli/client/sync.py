@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Never, Self
+from typing import Never, Self, overload
 
 from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.base import ServiceClient, told
@@ -13,6 +13,7 @@ from completions_cli.client.failover import Failover
 from completions_cli.client.keywords import explicit
 from completions_cli.errors import UsageError
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
+from completions_cli.scoring.scores import Scores, TextScore
 
 
 class Client(ServiceClient):
@@ -110,6 +111,54 @@ class Client(ServiceClient):
         """
         requests = self._requests(locals(), stream=True)
         return CompletionStream(self._events(requests))
+
+    @overload
+    def score(
+        self,
+        prompt: str,
+        continuations: Sequence[str],
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+    ) -> Scores: ...
+
+    @overload
+    def score(
+        self,
+        prompt: str,
+        continuations: None = None,
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+    ) -> TextScore: ...
+
+    @explicit
+    def score(
+        self,
+        prompt: str,
+        continuations: Sequence[str] | None = None,
+        *,
+        model: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+        unset: Collection[str] = (),
+        **unknown: Never,
+    ) -> Scores | TextScore:
+        """Return how likely the model finds continuations of a prompt, or without any the text itself.
+
+        Nothing is stripped or put between prompt and continuation. Raises LogprobsError where the server does not give
+        the figures.
+
+        >>> scores = client.score("Red and", [" green", " blue"])
+        >>> [score.token_count for score in scores.continuations]
+        [1, 1]
+        >>> client.score("Once upon a time").perplexity > 1
+        True
+        """
+        dialogues = self._dialogues(locals())
+        with self._wording():
+            return self._pool.conclude(dialogues)
 
     def models(self) -> list[str]:
         """Return the ids of the models that the service lists, of a pool the first member.

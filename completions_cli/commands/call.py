@@ -31,7 +31,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     prompts, output = options.prompts, options.output
     fail_on = _fail_on(output.fail_on, streams)
     separator = typed_text.argument(output.separator, "--separator", escapes=True)
-    source = _source(prompts, streams)
+    source = source_of(prompts, streams)
     try:
         text, body = source.read(wire.prompt_from_json)
     except EmptyInputError:
@@ -50,7 +50,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         for request, member in zip(asked, pool.members, strict=True)
     ]
     if output.dry_run or output.curl:
-        _show_request(streams, settings, requests[0], as_curl=output.curl)
+        show_request(streams, settings, requests[0], as_curl=output.curl)
         return
     samples = output.samples * asked[0].choices_each
     shape = AnswerOptions(
@@ -67,7 +67,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         spinner.start()
         stack.callback(spinner.stop)
         callers = stack.enter_context(resolution.failover(pool, streams, spinner))
-        destination = stack.enter_context(_destination(output.output, streams))
+        destination = stack.enter_context(destination_of(output.output, streams))
         try:
             finished = _render(callers, requests, shape, destination, spinner)
         except ServiceError as error:
@@ -109,7 +109,8 @@ def _tokens(output: OutputOptions, streams: Streams) -> Literal["colored", "line
     return "colored" if on_stdout and streams.stdout.can_draw and streams.color(streams.stdout) else "lines"
 
 
-def _source(prompts: PromptOptions, streams: Streams) -> PromptSource:
+def source_of(prompts: PromptOptions, streams: Streams) -> PromptSource:
+    """Return what reads the prompt that the options name."""
     from completions_cli.commands import editor
 
     return PromptSource(
@@ -141,7 +142,10 @@ def _request(prompt: Prompt | None, settings: Settings, output: OutputOptions, *
     )
 
 
-def _show_request(streams: Streams, settings: Settings, requests: list[CompletionRequest], *, as_curl: bool) -> None:
+def show_request(
+    streams: Streams, settings: Settings, requests: list[CompletionRequest], *, as_curl: bool = False
+) -> None:
+    """Show requests as they would be sent."""
     from completions_cli.render import request as shown
 
     if as_curl and settings.is_local:
@@ -157,7 +161,8 @@ def _show_request(streams: Streams, settings: Settings, requests: list[Completio
 
 
 @contextmanager
-def _destination(path: str | None, streams: Streams) -> Iterator[Destination]:
+def destination_of(path: str | None, streams: Streams) -> Iterator[Destination]:
+    """Open what the answer is written to: stdout, or a file that is replaced as a whole."""
     if path is None or path == "-":
         yield streams.stdout
         return

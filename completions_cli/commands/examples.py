@@ -37,6 +37,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("For pandas or DuckDB", "completions batch export answers.jsonl -o answers.parquet"),
     ),
     "batch merge": (("Join four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
+    "score": (
+        ("Which answer is likelier", 'completions score -p local "2 + 2 =" -c " 4" -c " 5" --sort'),
+        ("The likeliest of a file, per token", "completions score -f q.txt --choices a.txt --metric mean --best"),
+        ("Perplexity of a text", "completions score -f essay.txt"),
+    ),
     "models": (
         ("The models that -m accepts", "completions models"),
         ("Everything that the server says about them", "completions models -p team -F json | jq ."),

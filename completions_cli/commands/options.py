@@ -140,6 +140,39 @@ class PromptOptions:
 
 
 @option_group
+class ExtraOptions:
+    """Parameters that the API reference does not have, and what is left out."""
+
+    extra: Annotated[
+        list[str],
+        _parameter(
+            "--extra",
+            "-x",
+            metavar="K=V",
+            help="Additional parameter: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
+        ),
+    ] = field(default_factory=list)
+    extra_parameters: Annotated[
+        str | None,
+        setting(
+            "extra_parameters",
+            panel="Parameters of the completion",
+            metavar="WORD",
+            autocompletion=lambda: list(EXTRA_PARAMETERS),
+            help="What the server does with them: pass-through, ignore, drop or error.",
+        ),
+    ] = None
+    unset: Annotated[
+        list[str],
+        _parameter(
+            "--unset",
+            metavar="NAME",
+            help="Do not send a parameter that the profile or a default sets.",
+        ),
+    ] = field(default_factory=list)
+
+
+@option_group
 class ParameterOptions:
     """The parameters of the API reference, and what goes beyond them."""
 
@@ -193,33 +226,7 @@ class ParameterOptions:
             help="Avoid tokens already used, -2 to 2.",
         ),
     ] = None
-    extra: Annotated[
-        list[str],
-        _parameter(
-            "--extra",
-            "-x",
-            metavar="K=V",
-            help="Additional parameter: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
-        ),
-    ] = field(default_factory=list)
-    extra_parameters: Annotated[
-        str | None,
-        setting(
-            "extra_parameters",
-            panel="Parameters of the completion",
-            metavar="WORD",
-            autocompletion=lambda: list(EXTRA_PARAMETERS),
-            help="What the server does with them: pass-through, ignore, drop or error.",
-        ),
-    ] = None
-    unset: Annotated[
-        list[str],
-        _parameter(
-            "--unset",
-            metavar="NAME",
-            help="Do not send a parameter that the profile or a default sets.",
-        ),
-    ] = field(default_factory=list)
+    extras: ExtraOptions
 
 
 @option_group

@@ -15,7 +15,7 @@ from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
 from completions_cli.commands import prompt_source, typed_text, values
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+from completions_cli.commands.options import CommonOptions, ConnectionOptions, ExtraOptions, ParameterOptions
 from completions_cli.errors import CompletionsError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
@@ -38,9 +38,17 @@ if TYPE_CHECKING:
 class RequestOptions(Protocol):
     """What the options of every command that sends requests have in common."""
 
-    params: ParameterOptions
-    connection: ConnectionOptions
-    common: CommonOptions
+    @property
+    def params(self) -> ParameterOptions | ExtraOptions:
+        """Those of requests that generate text, or the extra ones alone."""
+
+    @property
+    def connection(self) -> ConnectionOptions:
+        """Where requests go."""
+
+    @property
+    def common(self) -> CommonOptions:
+        """What every command accepts."""
 
 
 def warn(streams: Streams, settings: Settings) -> None:
@@ -95,9 +103,10 @@ def _flags(
     escapes: bool,
 ) -> Flags:
     params, connection = options.params, options.connection
+    extras = params if isinstance(params, ExtraOptions) else params.extras
     profile, members = named(options.common.profiles)
     typed = {name: value for name, value in vars(connection).items() if name in SETTINGS}
-    typed |= {"extra_parameters": params.extra_parameters, "format": format}
+    typed |= {"extra_parameters": extras.extra_parameters, "format": format}
     fields = _split_body(body)
     if fields.model is not None and typed["model"] is None:
         typed["model"] = fields.model
@@ -105,10 +114,10 @@ def _flags(
         profile=profile,
         members=members,
         settings={name: value for name, value in typed.items() if value is not None},
-        parameters=_parameters(params, escapes=escapes),
-        extra=values.extras(params.extra, parameters.DOCUMENTED, prompt_source.read_text),
+        parameters={} if isinstance(params, ExtraOptions) else _parameters(params, escapes=escapes),
+        extra=values.extras(extras.extra, parameters.DOCUMENTED, prompt_source.read_text),
         headers=dict(headers.parse(line) for line in connection.header),
-        unset=frozenset(params.unset),
+        unset=frozenset(extras.unset),
         body=fields.parameters,
         body_extra=fields.extra,
     )

@@ -63,7 +63,7 @@ def test_help_loads_no_command(cli: Cli) -> None:
     assert not ours(modules, "commands.", "client", "render", "settings", "api") - _PAGES
 
 
-@pytest.mark.parametrize("command", ["complete", "models"])
+@pytest.mark.parametrize("command", ["complete", "score", "models"])
 def test_the_help_of_a_command_loads_that_command_alone(command: str, cli: Cli) -> None:
     modules = loaded(cli, command, "--help")
     assert not modules & (_HEAVY | {"httpx"})
@@ -104,6 +104,19 @@ def test_a_list_of_models_loads_neither_rich_nor_keyring_nor_the_batch(
     assert "httpx" in modules
     assert not modules & (_HEAVY - {"ssl", "asyncio"} | {"tomllib"})
     assert not ours(modules, "batch", "local", "emulator", "commands.batch", "commands.config")
+
+
+def test_a_score_loads_hardly_more_than_a_completion(cli: Cli, scripted_server: ScriptedServer) -> None:
+    figures = b'{"tokens":["a"," b"],"token_logprobs":[null,-0.5],"top_logprobs":null,"text_offset":[0,1]}'
+    usage = b'"usage":{"prompt_tokens":2,"completion_tokens":0,"total_tokens":2}'
+    body = b'{"choices":[{"index":0,"text":"a b","finish_reason":"length","logprobs":' + figures + b"}]," + usage + b"}"
+    scripted_server.play([response(body)])
+    completed = loaded(cli.service(scripted_server.url), "complete", "P")
+    scored = loaded(cli, "score", "a", "-c", " b")
+    assert not scored & (_HEAVY - {"ssl", "asyncio"} | {"tomllib"})
+    own = {name for name in scored - completed if not name.startswith("completions_cli.")}
+    assert not own
+    assert len(ours(scored - completed, "")) < 15
 
 
 def test_a_dry_run_loads_no_http(cli: Cli) -> None:

@@ -8,6 +8,7 @@ from completions_cli.emulator.faults.answers import answers
 from completions_cli.emulator.faults.bodies import bodies
 from completions_cli.emulator.faults.documents import documents
 from completions_cli.emulator.faults.kinds import Fault
+from completions_cli.emulator.faults.logprobs import logprobs
 from completions_cli.emulator.faults.packs import packs
 from completions_cli.emulator.faults.spec import FaultSpec
 from completions_cli.emulator.faults.streams import streams
@@ -18,7 +19,11 @@ from completions_cli.errors import UsageError
 @functools.cache
 def catalogue() -> Mapping[str, Fault]:
     """Return every fault by its kind, those that replace the answer first."""
-    return {fault.kind: fault for faults in (answers, wires, bodies, packs, documents, streams) for fault in faults()}
+    return {
+        fault.kind: fault
+        for faults in (answers, wires, bodies, packs, logprobs, documents, streams)
+        for fault in faults()
+    }
 
 
 def found(spec: FaultSpec) -> Fault:

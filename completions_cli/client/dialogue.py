@@ -1,0 +1,44 @@
+"""Scoring over a caller: the requests of its steps sent, one after another, and the answers handed back."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from completions_cli.errors import MisfitError, ServiceError
+from completions_cli.models import CompletionRequest, Json
+from completions_cli.scoring.steps import Steps
+
+_Scored = TypeVar("_Scored")
+
+
+def conclude(steps: Steps[_Scored], answer: Callable[[CompletionRequest], Mapping[str, Json]]) -> _Scored:
+    """Go through steps to their result. Raises what they and `answer` raise."""
+    try:
+        request = next(steps)
+        while True:
+            try:
+                found = answer(request)
+            except (ServiceError, MisfitError) as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(found)
+    except StopIteration as end:
+        result: _Scored = end.value
+        return result
+
+
+async def concluded(
+    steps: Steps[_Scored], answer: Callable[[CompletionRequest], Awaitable[Mapping[str, Json]]]
+) -> _Scored:
+    """Do the same, awaited."""
+    try:
+        request = next(steps)
+        while True:
+            try:
+                found = await answer(request)
+            except (ServiceError, MisfitError) as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(found)
+    except StopIteration as end:
+        result: _Scored = end.value
+        return result

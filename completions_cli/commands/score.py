@@ -1,0 +1,104 @@
+"""`completions score`: how likely the model finds given text."""
+
+from dataclasses import field
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands.option_groups import option_group, with_options
+from completions_cli.commands.options import (
+    CommonOptions,
+    ConnectionOptions,
+    ExtraOptions,
+    PromptOptions,
+    setting,
+)
+from completions_cli.commands.prompt_command import PromptCommand
+from completions_cli.settings.table import FORMATS
+from completions_cli.streams import Streams
+
+app = typer.Typer(add_completion=False)
+
+_SCORES = "Scores"
+
+
+@option_group
+class ContinuationOptions:
+    """What is scored, and how it is shown."""
+
+    continuation: Annotated[
+        list[str],
+        typer.Option(
+            "--continuation",
+            "-c",
+            metavar="TEXT",
+            rich_help_panel=_SCORES,
+            help="Score this text after the prompt; repeat for several. Nothing is put between them.",
+        ),
+    ] = field(default_factory=list)
+    choices: Annotated[
+        str | None,
+        typer.Option(
+            "--choices",
+            metavar="FILE",
+            rich_help_panel=_SCORES,
+            help="Continuations from a file: one per line, or a JSON array in a .json file.",
+        ),
+    ] = None
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            metavar="METRIC",
+            rich_help_panel=_SCORES,
+            autocompletion=lambda: ["sum", "mean", "per-byte"],
+            help="The figure: sum, mean (per token) or per-byte, in nats. (default sum)",
+        ),
+    ] = None
+    sort: Annotated[bool, typer.Option("--sort", rich_help_panel=_SCORES, help="The likeliest first.")] = False
+    best: Annotated[
+        bool, typer.Option("--best", rich_help_panel=_SCORES, help="Print only the text of the likeliest.")
+    ] = False
+    format: Annotated[
+        str | None,
+        setting(
+            "format",
+            "-F",
+            panel="Output",
+            metavar="FORMAT",
+            autocompletion=lambda: list(FORMATS),
+            help="text, json or jsonl (one continuation per line).",
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", rich_help_panel="Output", help="Write the scores to a file."),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", rich_help_panel="Output", help="Show the first request, send nothing."),
+    ] = False
+
+
+@option_group
+class ScoreOptions:
+    """Everything that `score` takes."""
+
+    prompts: PromptOptions
+    scored: ContinuationOptions
+    params: ExtraOptions
+    connection: ConnectionOptions
+    common: CommonOptions
+
+
+@app.command(cls=PromptCommand)
+@with_options
+def score(streams: Streams, options: ScoreOptions) -> None:
+    """Print how likely the model finds continuations of a prompt.
+
+    Each line is FIGURE, TOKENS, GREEDY (yes, no or -) and CONTINUATION, separated by tabs. Without continuations it is
+    the text itself that is scored: its tokens, log-probability, perplexity and bits per byte.
+    """
+    from completions_cli.commands import scoring_call  # help and tab completion go without it
+
+    scoring_call.run(streams, options)

@@ -1,0 +1,151 @@
+"""Scoring as a dialogue: requests are yielded, answers are sent in, and what the server refused is thrown in.
+
+So callers that wait, callers that are awaited and batches drive the same steps.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from completions_cli.errors import LogprobsError, MisfitError, RejectedError, UnscorableError
+from completions_cli.models import CompletionRequest, Json
+from completions_cli.scoring import alignment, forced
+from completions_cli.scoring.alignment import Laid
+from completions_cli.scoring.forced import Forced
+from completions_cli.scoring.methods import METHODS, Method, is_llama_cpp
+from completions_cli.scoring.scores import Score, Scores, TextScore, require_figures
+
+_Result = TypeVar("_Result")
+Steps: TypeAlias = Generator[CompletionRequest, Mapping[str, Json], _Result]
+
+_Figures: TypeAlias = tuple[str | None, Laid]  # and the model that gave them
+
+# Nothing goes on with it, and nobody generates it: a server that shows its tokens shows a prompt.
+_PROBE = "Zq7 wyvern 40961, plinth: oboe 8 (kumquat) fjord 53."
+_LACKS = "the server gives no log-probabilities of text that it did not generate"
+_FIRST = "the server gives no log-probability for the first token, because nothing precedes it"
+_HINT = "vLLM, SGLang and llama.cpp's server give them: docs/score.md. -v shows the requests."
+
+
+@dataclass(slots=True)
+class Scorer:
+    """What is known about how one endpoint scores. One for all calls to it: the method is found out once.
+
+    `on_method` is called with words for the method when it is found. Of a server that is known to be llama.cpp's it is
+    known from the start.
+    """
+
+    on_method: Callable[[str], None] = lambda _: None
+    method: Method | Forced | None = None
+    is_llama_cpp: bool = False
+    is_echo_sure: bool = False
+
+    def score(self, base: CompletionRequest, prompt: str, texts: Sequence[str]) -> Steps[Scores | TextScore]:
+        """Score continuations of a prompt, or without any the prompt itself."""
+        if texts:
+            return (yield from self.continuations(base, prompt, texts))
+        return (yield from self.text(base, prompt))
+
+    def text(self, base: CompletionRequest, text: str) -> Steps[TextScore]:
+        """Score a text by itself. Raises LogprobsError, or UnscorableError where the server cannot do it at all."""
+        model, laid = yield from self._laid(base, text, "")
+        tokens = laid.tokens
+        if not tokens[0].text and tokens[0].logprob is None:  # it stands for the beginning of the text
+            tokens = tokens[1:]
+        if [token.logprob for token in tokens] in ([], [None]):
+            raise LogprobsError(_FIRST, hint="Score a longer text, or the text as a continuation of a prompt.")
+        require_figures(tokens[1:] if tokens[0].logprob is None else tokens)
+        return TextScore(text, tuple(tokens), self._name, model)
+
+    def continuations(self, base: CompletionRequest, prompt: str, texts: Sequence[str]) -> Steps[Scores]:
+        """Score continuations of a prompt likewise."""
+        scores: list[Score] = []
+        model = None
+        for text in texts:
+            whole = prompt + text
+            model, laid = yield from self._laid(base, whole, prompt)
+            found = alignment.cut(laid, prompt)
+            if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
+                raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
+            require_figures(found.tokens)
+            scores.append(Score(text, tuple(found.tokens), found.is_merged))
+        return Scores(tuple(scores), self._name, model)
+
+    @property
+    def _name(self) -> str:
+        return self.method.name if self.method is not None else ""
+
+    def _laid(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
+        """Ask for the tokens of a text; where the method is not known yet, find one by asking in all ways."""
+        method = self.method
+        if isinstance(method, Forced):
+            return (yield from forced.figures(method, base, text, prompt))
+        if method is not None:
+            answer = yield method.request(base, text)
+            laid = yield from self._read(method, base, answer, text)
+            if laid is None:
+                raise LogprobsError("the answer does not hold the tokens of the text", hint=_HINT)
+            return _model(answer), laid
+        return (yield from self._search(base, text, prompt))
+
+    def _search(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
+        if self.is_llama_cpp:
+            return (yield from self._force(base, text, prompt))
+        findings: list[str] = []
+        refusals: list[RejectedError] = []
+        for method in METHODS:
+            try:
+                answer = yield method.request(base, text)
+            except RejectedError as error:
+                refusals.append(error)
+                findings.append(f"{method.words}: {error.message}")
+                continue
+            except MisfitError as error:
+                findings.append(f"{method.words}: {error.message}")
+                continue
+            laid = yield from self._read(method, base, answer, text)
+            if laid is not None:
+                self._found(method)
+                return _model(answer), laid
+            if is_llama_cpp(answer):
+                return (yield from self._force(base, text, prompt))
+            findings.append(f"{method.words}: the answer does not hold the tokens of the text")
+        if len(refusals) == len(METHODS):
+            yield from _blame(base, text, refusals[0])
+        raise UnscorableError(f"{_LACKS}. {'; '.join(findings)}", hint=_HINT)
+
+    def _force(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
+        method = yield from forced.prepared(base)
+        self._found(method)
+        return (yield from forced.figures(method, base, text, prompt))
+
+    def _read(
+        self, method: Method, base: CompletionRequest, answer: Mapping[str, Json], text: str
+    ) -> Steps[Laid | None]:
+        """Read an answer; unless it is certain that the tokens are the prompt's, see what becomes of another text."""
+        reading = method.read(answer, text)
+        if reading is None or reading.is_proven or self.is_echo_sure:
+            return reading.laid if reading else None
+        probe = yield method.request(base, _PROBE)
+        self.is_echo_sure = method.read(probe, _PROBE) is not None
+        return reading.laid if self.is_echo_sure else None
+
+    def _found(self, method: Method | Forced) -> None:
+        self.method = method
+        self.on_method(method.words)
+
+
+def _blame(base: CompletionRequest, text: str, refusal: RejectedError) -> Steps[None]:
+    """Raise the refusal if it is not about log-probabilities: the same text is refused without them, too."""
+    plain = METHODS[-1].request(base, text)
+    try:
+        yield CompletionRequest(text, plain.parameters, base.extra, base.model)
+    except RejectedError:
+        raise refusal from None
+    except MisfitError:
+        return
+
+
+def _model(answer: Mapping[str, Json]) -> str | None:
+    model = answer.get("model")
+    return model if isinstance(model, str) else None
