@@ -8,6 +8,7 @@ from completions_cli.batch import encoding
 from completions_cli.batch.rows import Row
 from completions_cli.errors import CompletionsError, MisfitError, NetworkError, ServiceError
 from completions_cli.models import Json
+from completions_cli.scoring.scores import Scores
 
 OutputFormat = Literal["native", "openai"]
 
@@ -34,6 +35,7 @@ class Outcome:
     latency: float = 0.0
     ignored: tuple[str, ...] = ()
     profile: str | None = None
+    scores: Scores | None = None
 
     @property
     def finish_reason(self) -> Json:
@@ -71,8 +73,16 @@ def _native(outcome: Outcome) -> dict[str, Json]:
         "metadata": row.metadata,
         **({"prompt": row.prompt} if row.keeps_prompt else {}),
         **({"ignored": list(outcome.ignored)} if outcome.ignored else {}),
+        **_scores(outcome),
         "error": _error(outcome.error) if outcome.error else None,
     }
+
+
+def _scores(outcome: Outcome) -> dict[str, Json]:
+    if outcome.scores is None:
+        return {}
+    listed = [score.document(with_tokens=False) for score in outcome.scores.continuations]
+    return {"scores": listed, "method": outcome.scores.method}
 
 
 def _error(error: CompletionsError) -> dict[str, Json]:
@@ -90,7 +100,7 @@ def _openai(outcome: Outcome) -> dict[str, Json]:
     error = outcome.error
     response: Json = None
     if outcome.response is not None:
-        body = {**outcome.response, "choices": outcome.choices, "usage": outcome.usage}
+        body = {**outcome.response, "choices": outcome.choices, "usage": outcome.usage, **_scores(outcome)}
         response = {"status_code": 200, "request_id": outcome.request_id, "body": body}
     elif isinstance(error, ServiceError):
         said = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}

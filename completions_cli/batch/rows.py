@@ -32,7 +32,7 @@ class Row:
     """A record by its number from 0. `error` says why it cannot be asked; else `prompt` is set.
 
     `parameters`, `extra` and `model` are the row's own and win over the run's. With `keeps_prompt` the prompt stands in
-    its line of the output.
+    its line of the output. `continuations` are scored; without any the prompt is completed.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Row:
     metadata: Json = None
     error: RowError | None = None
     keeps_prompt: bool = False
+    continuations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +159,24 @@ def _object_row(number: int, value: Mapping[str, Json], recipe: Recipe) -> Row:
     if not (recipe.is_plain and value.keys() <= _COMMON):
         _set_fields(row, _sent(value, recipe))
         row.metadata = _metadata(value, recipe)
+        if not _is_used("continuations", recipe):
+            row.continuations = _continuations(value.get("continuations"), row.prompt)
     return row
+
+
+def _continuations(given: Json, prompt: Prompt | None) -> tuple[str, ...]:
+    """Read what is to be scored after a prompt, if anything is."""
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not given or not all(isinstance(text, str) and text for text in given):
+        raise UsageError("continuations must be an array of texts, none of them empty")
+    if not isinstance(prompt, str):
+        raise UsageError("continuations need a prompt of text")
+    return tuple(given)
 
 
 def _sent(value: Mapping[str, Json], recipe: Recipe) -> dict[str, Json]:
     """Collect what a JSON row wants to be sent beside its prompt. Null says nothing, but within `extra`."""
-    if value.get("continuations") is not None and not _is_used("continuations", recipe):
-        raise UsageError("continuations are scored, which a batch cannot do")
     extra = None if _is_used("extra", recipe) else value.get("extra")
     if not isinstance(extra, dict | None):
         raise UsageError("extra must be an object")

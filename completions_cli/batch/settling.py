@@ -18,7 +18,14 @@ from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending, Triage, Verdict
 from completions_cli.batch.units import Packer, Unit
-from completions_cli.errors import BatchStoppedError, CompletionsError, MisfitError, ServiceError
+from completions_cli.errors import (
+    BatchStoppedError,
+    CompletionsError,
+    MisfitError,
+    NotFoundError,
+    RejectedError,
+    ServiceError,
+)
 
 _PROBES = 2  # requests under way while an outage is suspected
 _RESUME_HINT = "Run the same command again to resume."
@@ -90,6 +97,13 @@ class Settler:
         if isinstance(error, MisfitError) and len(unit.rows) > 1:
             self.backlog.first(*self.packer.misfit(unit))
             return
+        if unit.dialogue is not None and isinstance(error, RejectedError | NotFoundError | MisfitError):
+            left = unit.dialogue.refused(error)
+            if left is None:  # there are other ways to ask
+                self._is_alive(sent_at)
+                self.backlog.first(unit)
+                return
+            error = left
         unit.is_repeat = True
         unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries, model=unit.rows[0].model)

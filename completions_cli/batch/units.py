@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from completions_cli.api import choices as api_choices
 from completions_cli.api import kept, sampling
@@ -10,8 +11,11 @@ from completions_cli.api.kept import Asked
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.rows import Defaults, Row
-from completions_cli.errors import MisfitError, RowError, UsageError
+from completions_cli.batch.scored import Dialogue
+from completions_cli.errors import CompletionsError, MisfitError, RowError, UsageError
 from completions_cli.models import CompletionRequest, Json
+from completions_cli.scoring import methods
+from completions_cli.scoring.steps import Scorer
 
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
 _MISFIT_PACKS = 3  # after so many answers that fit no request, no more packs are made
@@ -32,7 +36,8 @@ class Unit:
     """Rows asked together, by one request or, with samples and a seed, by several in turn.
 
     `tries` counts what used up retries, `sent` every request; `is_repeat` marks one that was sent before.
-    In a `race` another member is asked the same.
+    In a `race` another member is asked the same. Where a row is scored, its `dialogue` makes the requests, and
+    `requests` only says about how many.
     """
 
     rows: list[Row]
@@ -44,15 +49,18 @@ class Unit:
     is_repeat: bool = False
     latency: float = 0.0
     race: Race | None = None
+    dialogue: Dialogue | None = None
 
     @property
     def request(self) -> CompletionRequest:
         """The request that is next."""
-        return self.requests[len(self.replies)]
+        return self.requests[len(self.replies)] if self.dialogue is None else self.dialogue.request
 
     @property
     def is_answered(self) -> bool:
         """True once every request has its reply."""
+        if self.dialogue is not None:
+            return self.dialogue.scores is not None
         return len(self.replies) == len(self.requests)
 
 
@@ -64,6 +72,7 @@ class Packer:
 
     def __init__(self, defaults: Defaults, samples: int = 1, size: int = 1, *, streams_arrays: bool = False) -> None:
         self._streams_arrays = streams_arrays
+        self._scorer = Scorer(is_llama_cpp=streams_arrays)
         self._defaults = defaults
         self._samples = samples
         self.size = size
@@ -87,7 +96,7 @@ class Packer:
             if self.size == 1 and not pack:
                 yield self._single(row, request)
                 continue
-            if not _is_packable(request):
+            if row.continuations or not _is_packable(request):
                 yield self._single(row, request)
             else:
                 if pack and (len(pack) >= self.size or not _are_alike(pack[0][1], request)):
@@ -135,6 +144,10 @@ class Packer:
         return made
 
     def _single(self, row: Row, request: CompletionRequest) -> Unit:
+        if row.continuations and isinstance(row.prompt, str):
+            whole = [methods.ECHO.request(request, row.prompt + text) for text in row.continuations]
+            begin = partial(self._scorer.continuations, request, row.prompt, row.continuations)
+            return Unit([row], whole, dialogue=Dialogue(begin))
         return Unit([row], self._requests(request), self._samples)
 
     def _pack(self, pack: list[tuple[Row, CompletionRequest]]) -> Unit:
@@ -150,11 +163,13 @@ class Packer:
         return sampling.expand(request, self._samples, streams_arrays=self._streams_arrays)
 
 
-def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
+def misfit(unit: Unit, reply: Reply) -> CompletionsError | None:
     """Return what is wrong with the choices of a reply to a unit; None when they are as asked for.
 
     Where all choices answer one and the same prompt, their number is enough.
     """
+    if unit.dialogue is not None:
+        return unit.dialogue.answered(reply.response)
     request, choices = reply.request, reply.response["choices"]
     expected = request.choice_count
     if len(choices) == expected == 1:
@@ -172,6 +187,10 @@ def misfit(unit: Unit, reply: Reply) -> MisfitError | None:
 
 def outcomes(unit: Unit) -> list[Outcome]:
     """Share out the replies of an answered unit, none of them a misfit: the outcome of each row."""
+    if unit.dialogue is not None:
+        return [
+            replace(_outcome(unit, unit.rows[0], [], _usage(unit.replies)), scores=unit.dialogue.scores, ignored=())
+        ]
     choices = _numbered(unit)
     if len(unit.rows) == 1:
         return [_outcome(unit, unit.rows[0], choices, _usage(unit.replies))]

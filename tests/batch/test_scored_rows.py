@@ -1,0 +1,118 @@
+"""Rows with continuations are scored: by any method, resumably, and with no figure that the server did not give."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.batch.conftest import batch, records, summary
+from tests.command import Cli
+from tests.emulator_process import EmulatorProcess
+from tests.local_weights import DATA_HOME, weights_path
+
+Start = Callable[..., EmulatorProcess]
+
+
+def _rows(folder: Path, count: int) -> Path:
+    path = folder / "pairs.jsonl"
+    rows = [
+        {"id": f"q{row}", "prompt": f"Row {row} says", "continuations": [" yes", f" nö {row} 🙂"], "answer": row}
+        for row in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _scores(record: dict[str, Any]) -> list[tuple[str, float, int]]:
+    return [(score["text"], score["logprob"], score["token_count"]) for score in record["scores"]]
+
+
+def test_a_row_has_the_scores_that_the_command_prints(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    service = cli.service(emulator().url)
+    result = batch(service, _rows(tmp_path, 40), "-o", output, "--summary", "-", "--pack", "4")
+    assert (result.code, summary(result)["ok"]) == (0, 40)
+    for record in records(output):
+        assert (record["choices"], record["method"], record["error"]) == ([], "echo", None)
+        assert record["metadata"] == {"answer": record["row"]}
+        assert set(record["scores"][0]) == {"text", "logprob", "token_count", "greedy", "boundary_merged"}
+    third = next(record for record in records(output) if record["id"] == "q3")
+    args = ("score", "Row 3 says", "-c", " yes", "-c", " nö 3 🙂", "-F", "json")
+    assert _scores(third) == _scores({"scores": service.run(*args).json()["continuations"]})
+
+
+@pytest.mark.parametrize("fault", ["max-tokens-0", "429:0.2", "503:0.1", "no-usage", "figures-bytes", "reset:0.1"])
+def test_faults_change_no_score(fault: str, cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    rows, honest = _rows(tmp_path, 30), tmp_path / "honest.jsonl"
+    assert batch(cli.service(emulator().url), rows, "-o", honest).code == 0
+    assert batch(cli.service(emulator("--fault", fault).url), rows, "-o", output, "--retries", "9").code == 0
+    expected = {record["id"]: _scores(record) for record in records(honest)}
+    assert {record["id"]: _scores(record) for record in records(output)} == expected
+
+
+def test_an_endpoint_that_does_not_score_stops_the_run(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    result = batch(cli.service(emulator("--fault", "echo-ignored").url), _rows(tmp_path, 30), "-o", output)
+    assert result.code == 12
+    assert "gives no log-probabilities of text that it did not generate" in result.stderr
+    assert not records(output)
+
+
+def test_answers_that_lack_figures_now_and_then_are_errors_of_their_rows(
+    cli: Cli, emulator: Start, tmp_path: Path, output: Path
+) -> None:
+    rows, honest = _rows(tmp_path, 60), tmp_path / "honest.jsonl"
+    assert batch(cli.service(emulator().url), rows, "-o", honest).code == 0
+    faults = [word for kind in ("null", "nan", "other", "uneven") for word in ("--fault", f"figures-{kind}:0.05")]
+    result = batch(cli.service(emulator(*faults).url), rows, "-o", output, "-j", "1")
+    found = records(output)
+    assert result.code == 13
+    assert {record["error"]["retryable"] for record in found if record["error"]} == {False}
+    expected = {record["id"]: _scores(record) for record in records(honest)}
+    assert all(_scores(record) == expected[record["id"]] for record in found if not record["error"])
+    again = batch(cli.service(emulator().url), rows, "-o", output, "--retry-failed")
+    assert again.code == 0
+    assert {record["id"]: _scores(record) for record in records(output)} == expected
+
+
+def test_a_run_that_was_stopped_resumes(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    service, rows = cli.service(emulator().url), _rows(tmp_path, 20)
+    assert batch(service, rows, "-o", output, "--limit", "7").code == 0
+    assert len(records(output)) == 7
+    assert batch(service, rows, "-o", output).code == 0
+    assert sorted(record["row"] for record in records(output)) == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"prompt": "a", "continuations": "two"}, "must be an array of texts"),
+        ({"prompt": "a", "continuations": []}, "must be an array of texts"),
+        ({"prompt": "a", "continuations": ["", "b"]}, "none of them empty"),
+        ({"prompt": [1, 2], "continuations": ["b"]}, "need a prompt of text"),
+    ],
+    ids=str,
+)
+def test_a_row_that_cannot_be_scored_is_an_error_line(
+    row: dict[str, Any], words: str, cli: Cli, emulator: Start, tmp_path: Path, output: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps({"prompt": "a", "continuations": [" b"]}) + "\n")
+    assert batch(cli.service(emulator().url), path, "-o", output).code == 13
+    errors = [record["error"]["message"] for record in records(output) if record["error"]]
+    assert len(errors) == 1
+    assert words in errors[0]
+
+
+def test_the_embedded_model_scores_rows(cli: Cli, tmp_path: Path, output: Path) -> None:
+    weights_path()
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "The capital of France is", "continuations": [" Paris", " 🦄"]}) + "\n")
+    cli.env["XDG_DATA_HOME"] = str(DATA_HOME)
+    result = batch(cli, path, "-o", output, "-p", "local")
+    assert result.code == 0
+    (record,) = records(output)
+    paris, unicorn = record["scores"]
+    assert record["method"] == "forced_decoding"
+    assert (paris["greedy"], unicorn["token_count"]) == (True, 3)
+    assert paris["logprob"] > unicorn["logprob"]
