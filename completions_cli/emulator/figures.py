@@ -1,5 +1,6 @@
 """Log-probabilities for text that no model wrote: plausible, and the same for the same text wherever it stands."""
 
+import heapq
 import math
 import zlib
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ the a of and to in is that it was for on are with as they at be this from have o
 were when we there can an your which their said if do will each about how up out them then she many some so
 """
 _VOCABULARY = tuple(f" {word}" for word in _WORDS.split())
+_ENCODED = tuple(word.encode() for word in _VOCABULARY)
+_PLACES = {word: place for place, word in enumerate(_VOCABULARY)}
 _SPREAD = 6.0  # nats between the likeliest and the least likely
 _UNKNOWN = 2.0  # nats that a token outside of the vocabulary is less likely by
 _STEPS = 1 << 32
@@ -62,14 +65,18 @@ def document(figured: Sequence[Figured], offset: int, top: int) -> Document:
 
 
 def _figured(context: int, token: str, top: int) -> Figured:
-    weights = {word: _weight(context, word) for word in _VOCABULARY}
-    whole = math.log(sum(math.exp(weight) for weight in weights.values()))
-    own = weights.get(token, _weight(context, token) - _UNKNOWN) - whole
+    weights = [_weight(context, word) for word in _ENCODED]
+    whole = math.log(sum(map(math.exp, weights)))
+    place = _PLACES.get(token)
+    if place is None:
+        own = _weight(context, token.encode("utf-8", "surrogatepass")) - _UNKNOWN - whole
+    else:
+        own = weights[place] - whole
     if not top:
         return Figured(token, own, None)
-    best = sorted(weights, key=lambda word: -weights[word])[:top]
-    return Figured(token, own, {**{word: weights[word] - whole for word in best}, token: own})
+    best = heapq.nlargest(top, range(len(weights)), key=weights.__getitem__)
+    return Figured(token, own, {**{_VOCABULARY[place]: weights[place] - whole for place in best}, token: own})
 
 
-def _weight(context: int, word: str) -> float:
-    return _SPREAD * zlib.crc32(word.encode("utf-8", "surrogatepass"), context) / _STEPS
+def _weight(context: int, word: bytes) -> float:
+    return _SPREAD * zlib.crc32(word, context) / _STEPS

@@ -81,6 +81,9 @@ def _over(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
 
     None also where it is unclear how many of them it takes.
     """
+    usual = _as_shown(tokens, text)
+    if usual is not None:
+        return usual
     reached = [frozenset([0])]
     for token in tokens:
         reached.append(frozenset(end for start in reached[-1] for end in _ends(token, text, start)))
@@ -96,6 +99,18 @@ def _over(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
         return None
     (count,) = counts
     return Laid(list(tokens[:count]), _leading_to_the_end(tokens[:count], text, reached[: count + 1])[1:])
+
+
+def _as_shown(tokens: Sequence[Token], text: bytes) -> Laid | None:
+    """Lay tokens over a text that is just what they show, as nearly always: in one way. None where it is not."""
+    shown = [token.text for token in tokens]
+    joined = "".join(shown)
+    if not all(shown) or _UNKNOWN in joined or joined.encode("utf-8", "surrogatepass") != text:
+        return None
+    if any(token.raw is not None for token in tokens):
+        return None
+    sizes = map(len, shown) if joined.isascii() else (len(each.encode("utf-8", "surrogatepass")) for each in shown)
+    return Laid(list(tokens), [frozenset((end,)) for end in itertools.accumulate(sizes)])
 
 
 def _shows_nothing(token: Token) -> bool:
