@@ -32,7 +32,7 @@ class Hedging:
     def second(self, now: float) -> tuple[Unit, Ticket] | None:
         """Return the unit to ask again, and the ticket for another member; None when there is none."""
         for unit, ticket, task in sorted(self._asked.values(), key=lambda asked: asked[1].sent_at):
-            if unit.race is not None or len(unit.requests) > 1:
+            if unit.race is not None or unit.dialogue is not None or len(unit.requests) > 1:
                 continue
             at_most = (now - ticket.sent_at) / _TIMES_AS_LONG
             found = self.pace.leave_to_other(now, ticket.tokens, ticket.member, at_most)
