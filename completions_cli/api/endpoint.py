@@ -15,6 +15,7 @@ MODELS_PATH = "/models"
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HOST = re.compile(r"\[(?P<address>[^\]]*)\]|(?P<name>[^:/?#]*)")
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 _HINT = "Give the endpoint as the portal shows it, as in https://NAME.REGION.models.ai.azure.com."
 
 
@@ -74,6 +75,8 @@ def parse(text: str) -> Url:
     """Read an endpoint's URL, whose scheme may be left out. Raises ConfigError, which repeats no password."""
     text = text.strip()
     refuse_user(text)
+    if _WORD.fullmatch(text) and text.lower() != "localhost":
+        raise ConfigError("endpoint is not a URL: it is a single word", hint=f"{_HINT} A profile is named with -p.")
     try:
         return urls.parse(text if _SCHEME.match(text) else _scheme_of(text) + text)
     except UrlError as error:

@@ -42,7 +42,7 @@ def _worth_retrying(failed: int, retryable: int) -> list[str]:
     if not failed:
         return []
     if not retryable:
-        return ["worth retrying: none, unless the rows or parameters change; --retry-failed sends them all again"]
+        return ["worth retrying: none; these rows would fail again as they are"]
     rest = f"; the other {failed - retryable} are likely to fail again" if retryable < failed else ""
     return [f"worth retrying: {_rows(retryable)}, with --retry-failed=retryable{rest}"]
 

@@ -38,6 +38,11 @@ class Source:
         self.lines: int | None = None  # how many rows there are, once `identity` has counted
 
     @property
+    def name(self) -> str:
+        """Return what to call it."""
+        return self._reading.name
+
+    @property
     def kind(self) -> Format:
         """Return its format."""
         return self._reading.kind

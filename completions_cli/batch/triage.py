@@ -118,10 +118,11 @@ class Triage:
         if not is_retryable(error) and not isinstance(error, ServerError):
             return _concerning_all(error)
         status = f"{error.status} " if isinstance(error, ServiceError) else ""
+        what = "requests no longer succeed" if self.has_answered else "no request has succeeded"
         return Ending(
             "outage",
             BatchStoppedError(
-                f"requests no longer succeed: {status}{error.message}",
+                f"{what}: {status}{error.message}",
                 hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )

@@ -130,6 +130,8 @@ def test_the_api_version_is_the_options_then_the_urls_then_the_references(
         "https://?a=1",
         "//example.com",
         "/completions",
+        "foundry",
+        "sk_0123-abc",
         "https:/example.com",
         "http:example.com",
         "ftp://example.com",

@@ -162,7 +162,20 @@ def test_an_outage_of_a_wide_run_costs_no_more(cli: Cli, emulator: Start, rows: 
 def test_an_outage_with_few_rows(cli: Cli, rows: Rows, output: Path) -> None:
     result = batch(cli.service("http://127.0.0.1:1"), rows(2), "-o", output, "--retries", "1")
     assert (result.code, records(output)) == (14, [])
+    assert "no request has succeeded: " in result.stderr
     assert "refused" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.txt", "-"])
+def test_an_empty_input_is_done_at_once_and_said_to_be_empty(
+    name: str, cli: Cli, scripted_server: ScriptedServer, output: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.touch()
+    given = ["-", "--input-format", "txt"] if name == "-" else [str(path)]
+    result = batch(cli.service(scripted_server.url), *given, "-o", output)
+    assert (result.code, scripted_server.requests, output.read_bytes()) == (0, [], b"")
+    assert f"note: {'standard input' if name == '-' else path} has no rows: there is nothing to send" in result.stderr
 
 
 def test_a_row_that_always_fails_does_so_alone(

@@ -132,6 +132,8 @@ def test_the_closing_lines_say_what_to_look_at(cli: Cli, server: ScriptedServer,
     server.play([answer()])
     again = batch(cli, rows(5), "-o", output, "--retry-failed=retryable")
     assert (again.code, len(server.requests) - before) == (13, 1)
+    assert "worth retrying: none; these rows would fail again as they are" in again.stderr.splitlines()
+    assert "--retry-failed" not in again.stderr
     assert sum(bool(line["error"]) for line in records(output)) == 2
     assert batch(cli, rows(5), "-o", output, "--retry-failed=some").code == 2
 

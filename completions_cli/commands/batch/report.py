@@ -26,10 +26,15 @@ def raise_ending(totals: Totals, ending: Ending | None) -> None:
     failed = totals.failed.total()
     if failed:
         last = f"; the last: {totals.last_error}" if totals.last_error else ""
-        raise RowsFailedError(
-            f"{failed} of {totals.rows} rows failed{last}",
-            hint="They are in the output with their errors; --retry-failed sends them again.",
-        )
+        raise RowsFailedError(f"{failed} of {totals.rows} rows failed{last}", hint=_what_helps(totals))
+
+
+def _what_helps(totals: Totals) -> str:
+    """Say how to go on after rows failed: no request is suggested that would fail again."""
+    standing = totals.standing
+    if standing is not None and not standing.worth_retrying:
+        return "They are in the output with their errors, and would fail again as they are."
+    return "They are in the output with their errors; --retry-failed sends them again."
 
 
 def check_summary(path: str | None) -> None:

@@ -112,6 +112,8 @@ def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, poo
         streams.stderr.note(f"note: {note}")
     for line in source.survey().notes:
         streams.stderr.note(line)
+    if source.lines == 0:
+        streams.stderr.note(f"note: {source.name} has no rows: there is nothing to send")
     return space, source
 
 
