@@ -61,10 +61,10 @@ class AnswerMask:
         if not clean.issuperset(value) and not all(map(self._is_clean, value)):
             return False
         for name, item in value.items():
-            if type(item) is str:
-                if item not in clean and name not in _WORDS and self._word(item) != item:
-                    return False
-            elif type(item) is not int and name not in _WORDS and not self._is_clean(item):
+            kind = type(item)
+            if kind is int or name in _WORDS or (kind is str and item in clean):
+                continue
+            if not self._is_clean(item):
                 return False
         return True
 
