@@ -51,7 +51,8 @@ class Journal:
         self.is_dirty = False
         self._has_identity = True  # some network file systems number a file anew each time it is looked at
         self._fd, self.lock = self._open()
-        self._size = os.fstat(self._fd).st_size
+        self._opened = os.fstat(self._fd)  # by which the file is known again
+        self._size = self._opened.st_size
 
     @property
     def size(self) -> int:
@@ -88,7 +89,7 @@ class Journal:
             raise _touched(f"{self.path} was removed or moved during the run") from None
         except OSError as error:
             raise _failure(self.path, error) from error
-        if self._has_identity and not os.path.samestat(found, os.fstat(self._fd)):
+        if self._has_identity and not os.path.samestat(found, self._opened):
             raise _touched(f"{self.path} was replaced by another file during the run")
         if found.st_size != self._size:
             how = "cut" if found.st_size < self._size else "written to by somebody else"
@@ -125,7 +126,8 @@ class Journal:
         with suppress(OSError):
             os.close(self._fd)
         self._fd = fd
-        self._size = os.fstat(fd).st_size
+        self._opened = os.fstat(fd)
+        self._size = self._opened.st_size
         self.is_dirty = False
 
     def _open(self) -> tuple[int, locking.Lock]:
