@@ -59,6 +59,11 @@ class Exchange:
         self._credentials = AsyncCredentials(credentials, policy)
         self._transport = transport
 
+    @property
+    def profile(self) -> str | None:
+        """The name of the profile that is asked."""
+        return self._service.profile
+
     async def send(self, request: CompletionRequest) -> Reply:
         """Send a request and read its answer. Raises Failure."""
         signing = self._credentials.at_hand()

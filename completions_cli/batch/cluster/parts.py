@@ -28,7 +28,7 @@ RUN = "_run.json"  # beside the parts: what they are of
 
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
 _TEXTS: dict[OutputFormat, tuple[str, ...]] = {
-    "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id"),
+    "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id", "profile"),
     "openai": ("id", "custom_id"),
 }
 _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
@@ -148,7 +148,7 @@ def _columns(record: dict[str, Json], output_format: OutputFormat) -> dict[str, 
     plain = {*_NUMBERS, *_TEXTS[output_format]}
     cells = {key: value if key in plain or value is None else wire.dumps(value) for key, value in record.items()}
     for key in _TEXTS[output_format]:
-        if cells[key] is not None and not isinstance(cells[key], str):
+        if cells.get(key) is not None and not isinstance(cells[key], str):
             cells[key] = wire.dumps(cells[key])
     if output_format == "native":
         first = record["choices"][0] if record["choices"] else {}
@@ -179,6 +179,7 @@ def _schema(output_format: OutputFormat) -> "pa.Schema":
             *((key, pa.string()) for key in texts),
             ("attempts", pa.int64()),
             ("latency_ms", pa.float64()),
+            ("profile", pa.string()),
             ("metadata", pa.string()),
             ("error", pa.string()),
         ]

@@ -177,7 +177,7 @@ class Worker:
         runner = Runner(
             self._packer.units(iter(rows)),
             Tools(
-                [Member(None, exchange, self._gate.pace, self._triage)],
+                [Member(exchange.profile, exchange, self._gate.pace, self._triage)],
                 self._gate,
                 log,
                 self._packer,
