@@ -72,7 +72,9 @@ def test_what_happens_to_it_shows(touch: str, cli: Cli, server: ScriptedServer, 
     ordered = ("--ordered",) if len(touch) % 2 else ()
     process = _start(cli, rows, output, *ordered)
     server.wait_for_requests(3)
+    process.send_signal(signal.SIGSTOP)  # or it looks between two steps of a change
     _shell(touch, output.parent)
+    process.send_signal(signal.SIGCONT)
     _, stderr = process.communicate(timeout=60)  # the third answer never comes
     assert process.returncode == 16, stderr
     assert f"error: {output} was {TOUCHES[touch]}" in stderr.decode()
