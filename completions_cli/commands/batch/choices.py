@@ -1,11 +1,9 @@
 """What was typed for a batch, checked and put into the words of the batch itself."""
 
-import csv
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
@@ -22,18 +20,14 @@ from completions_cli.batch.selection import Selection
 from completions_cli.batch.sharing.limits import checked_name
 from completions_cli.batch.source import Source
 from completions_cli.batch.template import Template
+from completions_cli.commands.batch import words
 from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
-from completions_cli.commands.prompt_source import read_text
-from completions_cli.commands.typed_text import argument
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
-from completions_cli.quoting import quoted
-from completions_cli.settings.numbers import OPTIONS
 from completions_cli.settings.pool import Limits, Pool
 from completions_cli.settings.resolve import Settings
 
 _BACKOFF_CAP = 30.0  # seconds, between two attempts
-_Word = TypeVar("_Word", bound=str)
 
 _ENGINES: tuple[Literal["local", "ray"], ...] = ("local", "ray")
 _PART_KINDS: tuple[PartKind, ...] = ("jsonl", "parquet")
@@ -95,21 +89,21 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
     return Choices(
         input=_input(options.source, verbs),
         output=rows.output,
-        input_format=None if is_on_ray else _word("--input-format", rows.input_format, FORMATS),
-        output_format=_word("--output-format", rows.output_format, _OUTPUT_FORMATS),
+        input_format=None if is_on_ray else words.word("--input-format", rows.input_format, FORMATS),
+        output_format=words.word("--output-format", rows.output_format, _OUTPUT_FORMATS),
         recipe=_recipe(rows),
-        delimiter=_delimiter(rows.delimiter),
+        delimiter=words.delimiter(rows.delimiter),
         samples=rows.samples,
         pack=rows.pack,
-        selection=Selection(*_shard(rows.shard), rows.limit),
+        selection=Selection(*words.shard(rows.shard), rows.limit),
         ordered=rows.ordered,
-        retry_failed=_word("--retry-failed", rows.retry_failed, _RETRIES),
+        retry_failed=words.word("--retry-failed", rows.retry_failed, _RETRIES),
         adopt=rows.adopt,
         mixed_models=rows.mixed_models,
         overwrite=rows.overwrite,
         plan=rows.plan,
         summary=rows.summary,
-        in_flight=_in_flight(pace.concurrency or "auto"),
+        in_flight=words.in_flight(pace.concurrency or "auto"),
         is_in_flight_typed=pace.concurrency is not None,
         rpm=pace.rpm,
         tpm=pace.tpm,
@@ -245,49 +239,24 @@ def _run_parameters(chosen: Choices, pool: Pool, kind: str) -> dict[str, Json]:
 
 def _recipe(rows: RowOptions) -> Recipe:
     """Read what becomes of the fields of a row."""
-    template = None if rows.template is None else Template(_template(rows.template, escapes=rows.escapes))
+    template = None if rows.template is None else Template(words.template(rows.template, escapes=rows.escapes))
     keep = rows.keep_columns or "all"
-    words = {"all": None, "none": frozenset[str]()}
+    known = {"all": None, "none": frozenset[str]()}
     return Recipe(
         template,
-        _names(rows.send_fields, "--send-fields") if rows.send_fields is not None else frozenset(),
-        words[keep] if keep in words else _names(keep, "--keep-columns"),
+        words.names(rows.send_fields, "--send-fields") if rows.send_fields is not None else frozenset(),
+        known[keep] if keep in known else words.names(keep, "--keep-columns"),
         keep_prompt=rows.keep_prompt,
     )
 
 
-def _template(text: str, *, escapes: bool) -> str:
-    """Read --template: the text itself, or @FILE without the newline at its end."""
-    if not text.startswith("@"):
-        return argument(text, "--template", escapes=escapes)
-    return read_text(text[1:]).removesuffix("\n").removesuffix("\r")
-
-
-def _names(text: str, option: str) -> frozenset[str]:
-    """Read names with commas between: a record of CSV, for names that have commas in them."""
-    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-    if not names or not all(names):
-        raise UsageError(f"{option} is a list of names, not {quoted(text)}", hint=f"For example: {option} seed,stop.")
-    return frozenset(names)
-
-
-def _delimiter(text: str | None) -> str | None:
-    """Read --delimiter: one character, or a word for what is hard to type."""
-    sign = {"\\t": "\t", "tab": "\t"}.get(text or "", text)
-    if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
-        raise UsageError(
-            f"--delimiter must be one character, not {quoted(sign)}", hint="For example: --delimiter ';' or tab."
-        )
-    return sign
-
-
-def _input(words: list[str], verbs: Iterable[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    if words[0] in verbs:
-        raise UsageError(f"{words[0]} comes before the options", hint=f"completions batch {words[0]} --help")
+def _input(typed: list[str], verbs: Iterable[str]) -> str:
+    if len(typed) == 1:
+        return typed[0]
+    if typed[0] in verbs:
+        raise UsageError(f"{typed[0]} comes before the options", hint=f"completions batch {typed[0]} --help")
     raise UsageError(
-        f"one INPUT at a time, not {len(words)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
+        f"one INPUT at a time, not {len(typed)}", hint="Pipe several in: cat a.jsonl b.jsonl | completions batch -"
     )
 
 
@@ -299,7 +268,7 @@ def _share(name: str | None, *, is_on_ray: bool) -> str | None:
 
 def _is_on_ray(cluster: ClusterOptions) -> bool:
     """Read --engine; options for a cluster go with it."""
-    is_on_ray = _word("--engine", cluster.engine, _ENGINES) == "ray"
+    is_on_ray = words.word("--engine", cluster.engine, _ENGINES) == "ray"
     if not is_on_ray and (cluster.address, cluster.workers, cluster.parts) != (None, None, None):
         raise UsageError("--address, --workers and --parts are for clusters", hint="Add --engine ray.")
     return is_on_ray
@@ -308,43 +277,10 @@ def _is_on_ray(cluster: ClusterOptions) -> bool:
 def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
     return ClusterChoices(
         address=cluster.address,
-        parts=_word("--parts", cluster.parts, _PART_KINDS) or "jsonl",
-        workers=_workers(cluster.workers),
-        input_format=_word("--input-format", rows.input_format, FORMATS),
+        parts=words.word("--parts", cluster.parts, _PART_KINDS) or "jsonl",
+        workers=words.workers(cluster.workers),
+        input_format=words.word("--input-format", rows.input_format, FORMATS),
     )
-
-
-def _workers(text: str | None) -> bounds.Bounds:
-    try:
-        return bounds.parse(text) if text is not None else bounds.Bounds()
-    except ValueError:
-        raise UsageError(
-            f"--workers {text!r} is no number of workers", hint="MIN:MAX, as 2:8 or :8, or one number."
-        ) from None
-
-
-def _in_flight(text: str) -> int | None:
-    """Read -j; None is auto."""
-    if text == "auto":
-        return None
-    try:
-        return int(OPTIONS["--concurrency"].parse(text))
-    except ValueError as error:
-        raise UsageError(
-            f"-j must be auto or {error}, not {quoted(text)}", hint="auto finds the best number."
-        ) from error
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    """Read --shard as (index, count); unsaid, everything is one shard."""
-    if text is None:
-        return 0, 1
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise UsageError(
-            f"--shard {quoted(text)} is not I/N with I from 0 to N-1", hint="The first of four shards is --shard 0/4."
-        )
-    return int(found[1]), int(found[2])
 
 
 def _budget(stop: StopOptions) -> Budget:
@@ -352,7 +288,7 @@ def _budget(stop: StopOptions) -> Budget:
     if stop.fail_fast and stop.max_errors is not None:
         raise UsageError("--fail-fast and --max-errors exclude each other", hint="--fail-fast is --max-errors 1.")
     prices = _prices(stop.price_in, stop.price_out, "--price-in", "--price-out")
-    errors = ErrorLimit(count=1) if stop.fail_fast else _error_limit(stop.max_errors)
+    errors = ErrorLimit(count=1) if stop.fail_fast else words.error_limit(stop.max_errors)
     return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
 
 
@@ -363,31 +299,3 @@ def _prices(prompt: float | None, completion: float | None, *names: str) -> Pric
     if prompt is None and completion is None:
         return None
     raise UsageError(f"prices come in pairs: {' and '.join(names)}", hint="Per million tokens; 0 is a price.")
-
-
-def _error_limit(text: str | None) -> ErrorLimit | None:
-    """Read --max-errors: a number of rows, or a share of them."""
-    if text is None:
-        return None
-    share = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)%", text, re.ASCII)
-    if share and float(share[1]) <= 100:  # noqa: PLR2004 - per cent
-        return ErrorLimit(share=float(share[1]) / 100)
-    limit = OPTIONS["--max-errors"]
-    try:
-        return ErrorLimit(count=int(limit.parse(text)))
-    except ValueError as error:
-        raise UsageError(
-            f"--max-errors must be {limit.words}, or a percentage up to 100%; not {quoted(text)}",
-            hint="For example: 10 or 5%.",
-        ) from error
-
-
-def _word(name: str, text: str | None, words: tuple[_Word, ...]) -> _Word | None:
-    """Read an option that is one of some words, or was not given."""
-    if text is None:
-        return None
-    for word in words:
-        if word == text:
-            return word
-    known = ", ".join(words[:-1]) + f" or {words[-1]}"
-    raise UsageError(f"{name} must be {known}, not {quoted(text)}", hint=f"Correct {name}, or leave it out.")
