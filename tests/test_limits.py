@@ -34,7 +34,7 @@ from completions_cli.main import app
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import usage
 from completions_cli.settings import profile_file
-from completions_cli.settings.resolve import KeySource
+from completions_cli.settings.key_sources import KeySource
 from completions_cli.settings.table import SETTINGS
 from completions_cli.transport import tls
 from completions_cli.transport.decompression import Decompressor
@@ -176,7 +176,7 @@ def field() -> None:
 
 
 def url() -> None:
-    for text in ("https://x/" + "a" * limits.URL_CHARACTERS, "x" * 10**6, "https://" + "a" * 10**6):
+    for text in ("https://x/" + "a" * limits.URL_CHARACTERS, "x." * 10**6, "https://" + "a" * 10**6):
         with pytest.raises(ConfigError, match="longer than 8192 characters"):
             endpoint.parse(text)
     with pytest.raises(UrlError, match="longer than 8192 characters"):

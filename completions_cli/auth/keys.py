@@ -12,7 +12,7 @@ from completions_cli import limits
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError, no_keyring_hint
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
-from completions_cli.settings.resolve import KeySource
+from completions_cli.settings.key_sources import KeySource
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,34 +3,26 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, cast
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.headers import is_sensitive
 from completions_cli.api.parameters import DEFAULT_MAX_TOKENS, PARAMETERS
-from completions_cli.errors import CompletionsError, ConfigError, UsageError
+from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.quoting import quoted
-from completions_cli.settings import proxies
+from completions_cli.settings import key_sources, proxies
+from completions_cli.settings.key_sources import KeySource
 from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"
 _LONGEST_NAME = 1000
 _EMBEDDED = "built in"
-_KEY_VARIABLES: tuple[tuple[Literal["variable", "file"], str], ...] = (
-    ("variable", "COMPLETIONS_API_KEY"),
-    ("file", "COMPLETIONS_API_KEY_FILE"),
-)
 # What a profile says for its own server, beside its headers and keys.
-_ITS_OWN: tuple[Literal["scope", "client_cert", "client_key", "unix_socket"], ...] = (
-    "scope",
-    "client_cert",
-    "client_key",
-    "unix_socket",
-)
+_ITS_OWN: tuple[Literal["scope", "client_cert", "client_key", "unix_socket"], ...]
+_ITS_OWN = ("scope", "client_cert", "client_key", "unix_socket")
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -52,23 +44,6 @@ class Flags:
     unset: frozenset[str] = frozenset()
     body: Mapping[str, Json] = field(default_factory=dict)
     body_extra: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """A place to look for a key, allowed for the endpoint in use.
-
-    `value` is the variable's name, the file's path, the command's words, or the keyring's user name. `is_own` is
-    false when the endpoint in use is not the profile's. `is_private` is true for a file that nobody else may read,
-    `is_of_member` where the profile is one of several: no variable has a key for it.
-    """
-
-    kind: Literal["variable", "file", "command", "keyring"]
-    value: str | tuple[str, ...]
-    name: str
-    is_own: bool = True
-    is_private: bool = False
-    is_of_member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +97,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
         values["proxy"] = None
     _add_ca_bundle(values, environ, sources)
     # What the profile says for its own server goes to no other.
-    is_own = target is None or _has_origin(profile.get("endpoint"), target)
+    is_own = target is None or key_sources.has_origin(profile.get("endpoint"), target)
     for name_of_own in _ITS_OWN if not is_own else ():
         if sources[name_of_own] == layers.profile_source:
             values[name_of_own], sources[name_of_own] = None, "default"
@@ -139,8 +114,8 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
         secret_headers=frozenset(
             header for header in all_headers if header not in flags.headers or is_sensitive(header)
         ),
-        key_sources=_key_sources(name, profile, target, environ, file.path.parent) if target else (),
-        withheld=withheld(environ, target) if target else None,
+        key_sources=key_sources.listed(name, profile, target, environ, file.path.parent) if target else (),
+        withheld=key_sources.withheld(environ, target) if target else None,
         sources=sources,
     )
 
@@ -274,15 +249,6 @@ def no_endpoint(name: str | None) -> ConfigError:
     )
 
 
-def _has_origin(text: Json, target: Endpoint) -> bool:
-    if not isinstance(text, str):
-        return False
-    try:
-        return endpoints.origin(text) == target.origin
-    except CompletionsError:
-        return False
-
-
 def _add_proxy(target: Endpoint | None, values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:
     if sources["endpoint"] == _EMBEDDED or (target and target.is_loopback):
         values["proxy"] = None
@@ -331,40 +297,3 @@ def _extra(flags: Flags, profile: Mapping[str, Json]) -> dict[str, Json]:
         if name not in known:
             raise UsageError(f"--unset {name}: no such parameter", hint=nearest(name, known))
     return {name: value for name, value in layered.items() if name not in flags.unset} | {**flags.extra}
-
-
-def _key_sources(
-    name: str | None,
-    profile: Mapping[str, Json],
-    target: Endpoint,
-    environ: Mapping[str, str],
-    folder: Path,
-) -> tuple[KeySource, ...]:
-    """List where a key for this endpoint may come from, first choice first. A `key_file` is relative to `folder`."""
-    found, is_own = [], _has_origin(profile.get("endpoint"), target)
-    if not withheld(environ, target):
-        for kind, variable in _KEY_VARIABLES:
-            if environ.get(variable):
-                found.append(KeySource(kind, variable if kind == "variable" else environ[variable], variable))
-    if is_own and "key_command" in profile:
-        found.append(KeySource("command", tuple(profile["key_command"]), "key_command"))
-    if is_own and "key_file" in profile:
-        found.append(KeySource("file", key_file(profile["key_file"], folder), "key_file", is_private=True))
-    if name is not None:
-        found.append(KeySource("keyring", f"{name}@{target.origin}", "the keyring", is_own))
-    if environ.get("AZURE_INFERENCE_CREDENTIAL") and _has_origin(environ.get("AZURE_INFERENCE_ENDPOINT"), target):
-        found.append(KeySource("variable", "AZURE_INFERENCE_CREDENTIAL", "AZURE_INFERENCE_CREDENTIAL"))
-    return tuple(found)
-
-
-def key_file(named: str, folder: Path) -> str:
-    """Return the path of a profile's key file, which is relative to the folder of the profile file."""
-    return named if named.startswith("~") else str(folder / named)
-
-
-def withheld(environ: Mapping[str, str], target: Endpoint) -> str | None:
-    """Name the variable whose key is not for this endpoint, as COMPLETIONS_ENDPOINT says of another; None: none is."""
-    own = environ.get("COMPLETIONS_ENDPOINT")
-    if not own or _has_origin(own, target):
-        return None
-    return next((variable for _, variable in _KEY_VARIABLES if environ.get(variable)), None)

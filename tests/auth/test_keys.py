@@ -11,7 +11,7 @@ from keyring.backend import KeyringBackend
 from completions_cli.auth import keys
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.errors import ConfigError
-from completions_cli.settings.resolve import KeySource
+from completions_cli.settings.key_sources import KeySource
 from tests.auth.keyring_backends import FileKeyring, RaisingKeyring
 
 VARIABLE = KeySource("variable", "COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY")

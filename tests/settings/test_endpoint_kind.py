@@ -48,5 +48,5 @@ def test_a_token_is_asked_for_what_was_chosen_or_what_the_kind_wants() -> None:
     )
     assert endpoint_kind.scope_for(known, None) == ML
     assert endpoint_kind.scope_for(known, "mine") == endpoint_kind.scope_for(unknown, "mine") == "mine"
-    with pytest.raises(ConfigError, match=r"a token for a\.example is to be asked for is not known"):
+    with pytest.raises(ConfigError, match=r"scope of a token for a\.example is not known"):
         endpoint_kind.scope_for(unknown, None)

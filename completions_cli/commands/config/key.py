@@ -23,7 +23,8 @@ from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
-from completions_cli.settings.resolve import Flags, KeySource, Settings, resolve
+from completions_cli.settings.key_sources import KeySource
+from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of the operating system.")

@@ -10,7 +10,7 @@ from completions_cli.commands import resolution
 from completions_cli.commands.config import file as files
 from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import OutputError
-from completions_cli.settings import profile_edit, resolve
+from completions_cli.settings import key_sources, profile_edit
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
 
@@ -18,7 +18,7 @@ from completions_cli.streams import Streams
 def place(profile: str, file: ProfileFile) -> tuple[str, Path]:
     """Return what `key_file` of a profile says, or would say, and the path that this is."""
     named = file.profiles.get(profile, {}).get("key_file") or f"{quote(profile, safe='')}.key"
-    return named, Path(resolve.key_file(named, file.path.parent)).expanduser()
+    return named, Path(key_sources.key_file(named, file.path.parent)).expanduser()
 
 
 def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) -> None:

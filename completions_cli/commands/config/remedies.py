@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
 from completions_cli.errors import AuthError, NotFoundError, ServiceError
 from completions_cli.settings import endpoint_kind
-from completions_cli.settings.resolve import KeySource, Settings
+from completions_cli.settings.key_sources import KeySource
+from completions_cli.settings.resolve import Settings
 from completions_cli.settings.table import SETTINGS
 
 _ROLE_MISSING = (
