@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from completions_cli import limits
-from completions_cli.batch.formats import RETRYABLE_KINDS, OutputFormat, is_retryable
+from completions_cli.batch.formats import RETRYABLE_KINDS, SCORED, OutputFormat, is_retryable
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
 
@@ -112,6 +112,8 @@ def _row_number(value: Json) -> int | None:
 
 
 def _finish_reason(record: dict[str, Json]) -> str | None:
+    if "scores" in record:
+        return SCORED
     choices = record.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     reason = first.get("finish_reason") if isinstance(first, dict) else None

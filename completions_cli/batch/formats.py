@@ -15,6 +15,8 @@ OutputFormat = Literal["native", "openai"]
 # Failures that another try may mend; of a network error its own `retryable` tells.
 RETRYABLE_KINDS = ("timeout", "malformed", "rate_limit", "server")
 
+SCORED = "scored"  # counted in place of a finish reason: nothing was generated
+
 
 @dataclass(slots=True)
 class Outcome:

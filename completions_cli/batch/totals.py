@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from completions_cli.batch import entry
 from completions_cli.batch.budget import Prices
-from completions_cli.batch.formats import Outcome
+from completions_cli.batch.formats import SCORED, Outcome
 from completions_cli.batch.recovery import Recovered, tally
 from completions_cli.batch.standing import Standing
 from completions_cli.errors import CompletionsError
@@ -115,7 +115,7 @@ class Totals:
             return
         self.ok += 1
         self.new_ok += 1
-        tally(self.finish_reasons, outcome.finish_reason)
+        tally(self.finish_reasons, outcome.finish_reason if outcome.scores is None else SCORED)
         tally(self.models, outcome.model)
         if outcome.profile is not None:
             self.profiles[outcome.profile] += 1

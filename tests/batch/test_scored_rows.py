@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from completions_cli.batch.cluster import parts
 from tests.batch.conftest import batch, records, summary
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -81,6 +82,52 @@ def test_a_run_that_was_stopped_resumes(cli: Cli, emulator: Start, tmp_path: Pat
     assert len(records(output)) == 7
     assert batch(service, rows, "-o", output).code == 0
     assert sorted(record["row"] for record in records(output)) == list(range(20))
+
+
+@pytest.mark.parametrize("output_format", ["native", "openai"])
+def test_an_export_has_a_line_for_each_continuation(
+    output_format: str, cli: Cli, emulator: Start, tmp_path: Path, output: Path
+) -> None:
+    rows = [{"prompt": "a", "continuations": [" b", "=c"], "greedy": "of the input"}, {"prompt": "d"}, {"prompt": 1}]
+    source, target = tmp_path / "rows.jsonl", tmp_path / "flat.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    args = (source, "-o", output, "--output-format", output_format)
+    assert batch(cli.service(emulator().url), *args).code == 13
+    assert batch(cli, "export", output, "-o", target).code == 0
+    (b, c, completed, failed), wrote = records(target), records(output)
+    (line,) = [line for line in wrote if "scores" in json.dumps(line)]
+    scores = (line if output_format == "native" else line["response"]["body"])["scores"]
+    names = ("logprob", "token_count", "greedy", "boundary_merged")
+    for record, text, score in ((b, " b", scores[0]), (c, "=c", scores[1])):
+        assert (record["row"], record["text"], record["continuation"], record["model"]) == (0, None, text, "echo")
+        assert [record[name] for name in names] == [score[name] for name in names]
+    assert [record["sample"] for record in (b, c, completed, failed)] == [0, 1, 0, None]
+    assert (b["prompt_tokens"] > 0, c["prompt_tokens"]) == (True, None)
+    assert all(record[name] is None for record in (completed, failed) for name in ("continuation", *names))
+    assert completed["text"]
+    assert failed["error_kind"]
+    if output_format == "native":
+        assert b["greedy_input"] == "of the input"
+
+
+def test_the_status_counts_scored_rows(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    result = batch(cli.service(emulator().url), _rows(tmp_path, 4), "-o", output, "--summary", "-")
+    assert summary(result)["finish_reasons"] == {"scored": 4}
+    assert json.loads(batch(cli, "status", output, "-F", "json").stdout)["finish_reasons"] == {"scored": 4}
+
+
+def test_tables_of_a_cluster_keep_the_scores() -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    score = {"text": " b", "logprob": -1.5, "token_count": 1, "greedy": False, "boundary_merged": False}
+    common = {"id": "a", "row": 0, "choices": [], "usage": None, "model": "m", "metadata": None, "error": None}
+    scored = {**common, "scores": [score], "method": "echo"}
+    plain = {**common, "row": 1, "prompt": [1, 2], "ignored": ["seed"]}
+    lines = [json.dumps(record).encode() for record in (scored, plain)]
+    read = [json.loads(line) for line in parts.decode(parts.encode(lines, "parquet", "native"), "parquet", "native")]
+    assert [record.get("scores") for record in read] == [[score], None]
+    assert read[0]["method"] == "echo"
+    assert (read[1]["prompt"], read[1]["ignored"]) == ([1, 2], ["seed"])
+    assert not {"scores", "method"} & read[1].keys()
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,11 @@ def _pair(torch: Any, tokenizer: Any, model: Any, prompt: str, continuation: str
         covered += size
         start += 1
     first = max(start, 1)
-    logits = model(torch.tensor([ids])).logits[0].double()
+    # Of a long prompt only the last places are wanted: the whole vocabulary in each of them is what costs.
+    logits = model(torch.tensor([ids[:-1]]), logits_to_keep=len(ids) - first).logits[0].double()
     known = torch.log_softmax(logits, dim=-1)
-    figures = [float(known[at - 1, ids[at]]) for at in range(first, len(ids))]
-    greedy = all(int(known[at - 1].argmax()) == ids[at] for at in range(first, len(ids)))
+    figures = [float(known[at - first, ids[at]]) for at in range(first, len(ids))]
+    greedy = all(int(known[at - first].argmax()) == ids[at] for at in range(first, len(ids)))
     return {"ids": ids[start:], "figures": figures, "greedy": greedy, "merged": covered < boundary}
 
 

@@ -28,9 +28,10 @@ RUN = "_run.json"  # beside the parts: what they are of
 
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
 _TEXTS: dict[OutputFormat, tuple[str, ...]] = {
-    "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id", "profile"),
+    "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id", "profile", "method"),
     "openai": ("id", "custom_id"),
 }
+_SOMETIMES = ("prompt", "ignored", "scores", "method")  # in lines of some rows only
 _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 
@@ -161,7 +162,7 @@ def _record(cells: dict[str, Json], output_format: OutputFormat) -> dict[str, Js
     return {
         key: value if key in plain or value is None else wire.loads(value)
         for key, value in cells.items()
-        if key != "text"
+        if key != "text" and not (value is None and key in _SOMETIMES)
     }
 
 
@@ -181,6 +182,7 @@ def _schema(output_format: OutputFormat) -> "pa.Schema":
             ("latency_ms", pa.float64()),
             ("profile", pa.string()),
             ("metadata", pa.string()),
+            *((key, pa.string()) for key in _SOMETIMES),
             ("error", pa.string()),
         ]
     )

@@ -16,13 +16,22 @@ _FIXED: Mapping[str, Kind] = {
     "prompt_tokens": "integer",
     "completion_tokens": "integer",
     **dict.fromkeys(("text", "finish_reason", "model", "error_kind", "error_message"), "text"),
+    "continuation": "text",
+    "logprob": "number",
+    "token_count": "integer",
+    "greedy": "boolean",
+    "boundary_merged": "boolean",
 }
 
 
 @dataclass(slots=True)
 class Columns:
-    """What is known of the columns once every row was added: their names in order, and the kind of each."""
+    """What is known of the columns once every row was added: their names in order, and the kind of each.
 
+    Those of scores are there if a row was scored.
+    """
+
+    is_scored: bool = False
     _id: set[Kind] = field(default_factory=set)
     _fields: dict[str, set[Kind]] = field(default_factory=dict)
 
@@ -35,9 +44,10 @@ class Columns:
     def names(self) -> dict[str, str]:
         """Return the column of each field of the input."""
         found: dict[str, str] = {}
-        taken: dict[str, None] = dict.fromkeys(name for name in self._fields if name not in records.OWN)
+        own = {*records.OWN, *self._scored}
+        taken: dict[str, None] = dict.fromkeys(name for name in self._fields if name not in own)
         for name in self._fields:
-            column = name if name in taken else records.own_name(name, taken)
+            column = name if name in taken else records.own_name(name, taken, own)
             taken[column] = None
             found[name] = column
         return found
@@ -50,8 +60,12 @@ class Columns:
             "id": _kind(self._id),
             "row": "integer",
             **fields,
-            **{name: _FIXED[name] for name in records.AFTER},
+            **{name: _FIXED[name] for name in (*records.AFTER, *self._scored)},
         }
+
+    @property
+    def _scored(self) -> tuple[str, ...]:
+        return records.SCORED if self.is_scored else ()
 
 
 def cell(value: Json, kind: Kind) -> str | int | float | bool | None:

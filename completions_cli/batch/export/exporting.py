@@ -34,6 +34,7 @@ def _places(held: Held, number: int, found: Columns) -> Iterator[Place]:
     for line in output_lines.read(held.files[number], held.reader):
         if line.entry is not None:
             fields = entry.parsed(line.content)
+            found.is_scored = found.is_scored or records.is_scored(fields, held.output_format)
             found.add(records.row_id(fields, held.output_format), records.metadata(fields, held.output_format))
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
 

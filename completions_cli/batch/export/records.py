@@ -1,6 +1,6 @@
 """The line of a row as flat records, one a sample."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from completions_cli.batch.entry import Entry
 from completions_cli.batch.formats import OutputFormat
@@ -18,12 +18,13 @@ AFTER = (
     "error_message",
 )
 OWN = frozenset((*BEFORE, *AFTER))
+SCORED = ("continuation", "logprob", "token_count", "greedy", "boundary_merged")  # where rows were scored
 _METADATA = "metadata"  # of a row whose metadata is no object
 
 
-def own_name(name: str, taken: Mapping[str, object]) -> str:
+def own_name(name: str, taken: Mapping[str, object], own: Collection[str] = OWN) -> str:
     """Return the name of the column for a field of the input: NAME_input where the table has NAME for itself."""
-    while name in OWN or name in taken:
+    while name in own or name in taken:
         name += "_input"
     return name
 
@@ -44,13 +45,17 @@ def metadata(fields: Json, output_format: OutputFormat) -> dict[str, Json]:
     return kept | (found if isinstance(found, dict) else {_METADATA: found})
 
 
+def is_scored(fields: Json, output_format: OutputFormat) -> bool:
+    """Return whether a line is of a row that was scored."""
+    return "scores" in _said(fields, output_format)
+
+
 def records(value: Json, output_format: OutputFormat, found: Entry | None) -> Iterator[dict[str, Json]]:
     """Yield the records of a line, without what came from the input. A row that failed is one, without a text.
 
     The tokens of a row stand with its first sample, so that sums come out right.
     """
-    fields = _object(value)
-    body = _body(fields) if output_format == "openai" else fields
+    fields, body = _object(value), _said(value, output_format)
     shared: dict[str, Json] = {
         "id": row_id(fields, output_format),
         "row": found.row if found else None,
@@ -58,19 +63,30 @@ def records(value: Json, output_format: OutputFormat, found: Entry | None) -> It
         "error_kind": found.failure if found else None,
         "error_message": found.message if found else None,
     }
-    said = body.get("choices")
-    choices = [choice for choice in said if isinstance(choice, dict)] if isinstance(said, list) else []
-    if not choices or (found and found.failure):
-        yield {**shared, **_tokens(body)}
-        return
-    for position, choice in enumerate(choices):
+    samples = [] if found and found.failure else [*_completions(body), *_scores(body)]
+    for position, sample in enumerate(samples or [{}]):
+        yield {**shared, **sample, **(_tokens(body) if position == 0 else {})}
+
+
+def _completions(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    for position, choice in enumerate(_objects(body.get("choices"))):
         index = choice.get("index")
         yield {
-            **shared,
             "sample": index if type(index) is int else position,
             "text": _text(choice.get("text")),
             "finish_reason": _text(choice.get("finish_reason")) or _text(body.get("finish_reason")),
-            **(_tokens(body) if position == 0 else {}),
+        }
+
+
+def _scores(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    for position, score in enumerate(_objects(body.get("scores"))):
+        logprob, count = score.get("logprob"), score.get("token_count")
+        yield {
+            "sample": position,
+            "continuation": _text(score.get("text")),
+            "logprob": logprob if type(logprob) in {int, float} else None,
+            "token_count": count if type(count) is int else None,
+            **{name: score[name] for name in ("greedy", "boundary_merged") if isinstance(score.get(name), bool)},
         }
 
 
@@ -80,14 +96,18 @@ def _tokens(body: Mapping[str, Json]) -> dict[str, Json]:
     return {name: counts[name] for name in ("prompt_tokens", "completion_tokens") if type(counts.get(name)) is int}
 
 
-def _body(fields: Mapping[str, Json]) -> Mapping[str, Json]:
-    response = fields.get("response")
-    body = response.get("body") if isinstance(response, dict) else None
-    return body if isinstance(body, dict) else {}
+def _said(value: Json, output_format: OutputFormat) -> Mapping[str, Json]:
+    """Return what holds the answer to a row: the line, or in the OpenAI format the body of the response in it."""
+    fields = _object(value)
+    return _object(_object(fields.get("response")).get("body")) if output_format == "openai" else fields
 
 
 def _text(value: Json) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _objects(value: Json) -> list[dict[str, Json]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _object(value: Json) -> dict[str, Json]:
