@@ -2,7 +2,7 @@
 
 from completions_cli.pacing.bucket import ROUNDING
 
-_RESERVE = 0.002  # of the limit; guesses of tokens are a little wrong
+TOKEN_RESERVE = 0.002  # of the limit: guesses of tokens are a little wrong
 
 
 class Mirror:
@@ -10,9 +10,12 @@ class Mirror:
 
     An answer tells what was left when its request came in: only what was sent after that request
     is taken off, and an answer to an older request than the last one read says nothing new.
+
+    `reserve` is a share of the limit that is left unused, for what is charged by a guess.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: float = 0.0) -> None:
+        self._reserve = reserve
         self.is_known = False  # whether the server has told its limit
         self._limit: float | None = None
         self._level = 0.0
@@ -37,7 +40,7 @@ class Mirror:
             return 0.0
         rate = self._limit / 60
         level = min(self._limit, self._level + (now - self._at) * rate)
-        missing = min(cost + self._limit * _RESERVE, self._limit) - level
+        missing = min(cost + self._limit * self._reserve, self._limit) - level
         return missing / rate if missing > ROUNDING else 0.0
 
     def take(self, now: float, cost: float) -> None:

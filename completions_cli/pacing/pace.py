@@ -7,7 +7,7 @@ from completions_cli.pacing.bucket import Bucket
 from completions_cli.pacing.cap import Cap
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.learned import LearnedRate
-from completions_cli.pacing.mirror import Mirror
+from completions_cli.pacing.mirror import TOKEN_RESERVE, Mirror
 from completions_cli.pacing.retry_after import RetryAfter
 
 FULL = float("inf")
@@ -57,7 +57,7 @@ class Pace:
         self._requests = Bucket(rpm, now, start=1.0) if rpm else None
         self._tokens = Bucket(tpm, now) if tpm else None
         self._seen_requests = Mirror()
-        self._seen_tokens = Mirror()
+        self._seen_tokens = Mirror(TOKEN_RESERVE)
         self._cap = Cap()
         self._learned = LearnedRate()
         self._began_at = now
