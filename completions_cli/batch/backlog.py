@@ -30,13 +30,25 @@ class Backlog:
             return None
         if self._ready:
             return self._ready.popleft()
-        if self._delayed and self._delayed[0][0] <= self._clock():
+        if self._is_due():
             return heapq.heappop(self._delayed)[2]
         if not self.is_drained and len(self._delayed) < _MOST_DELAYED + self.workers:
             unit = next(self._new, None)
             self.is_drained = unit is None
             return unit
         return None
+
+    def swap(self, unit: Unit) -> Unit | None:
+        """Return a unit whose wait is over and take one back for it; None when no wait is over."""
+        if self.is_closed or not self._is_due():
+            return None
+        other = heapq.heappop(self._delayed)[2]
+        self.first(unit)
+        self.wake()
+        return other
+
+    def _is_due(self) -> bool:
+        return bool(self._delayed) and self._delayed[0][0] <= self._clock()
 
     @property
     def is_empty(self) -> bool:

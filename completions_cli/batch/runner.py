@@ -154,16 +154,7 @@ class Runner:
     async def _work(self) -> None:
         while (unit := self._take() or await self._wait_for_unit()) is not None:
             if unit.requests:
-                request = unit.request
-                texts = request.generation_count if self._is_limited else 0
-                self._under_way += 1
-                self._texts_under_way += texts
-                try:
-                    await self._ask(unit, request)
-                finally:
-                    self._under_way -= 1
-                    self._texts_under_way -= texts
-                    self._backlog.wake()
+                await self._ask(unit)
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._start_workers()
             else:
@@ -204,13 +195,27 @@ class Runner:
 
     # One request
 
-    async def _ask(self, unit: Unit, request: CompletionRequest) -> None:
-        tokens, most = self._estimate.of(request) if self._gate.pace.counts_tokens else (0.0, 0.0)
+    async def _ask(self, unit: Unit) -> None:
+        """Send a unit in its turn, or a refused one in its place whose wait is over by then."""
+        request, texts = unit.request, self._texts(unit)
+        self._under_way += 1
+        self._texts_under_way += texts
         try:
+            tokens, most = self._estimate.of(request) if self._gate.pace.counts_tokens else (0.0, 0.0)
             ticket = await self._gate.enter(tokens, most)
+            if not unit.is_repeat and (other := self._settlers[0].due(self._backlog.swap(unit))) is not None:
+                self._texts_under_way += self._texts(other) - texts
+                unit, texts = other, self._texts(other)
+            await self._send(unit, unit.request, ticket)
         except ClosedError:
             return
-        await self._send(unit, request, ticket)
+        finally:
+            self._under_way -= 1
+            self._texts_under_way -= texts
+            self._backlog.wake()
+
+    def _texts(self, unit: Unit) -> int:
+        return unit.request.generation_count if self._is_limited else 0
 
     async def _send(self, unit: Unit, request: CompletionRequest, ticket: Ticket) -> None:
         if self._hedging is not None:

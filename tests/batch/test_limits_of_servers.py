@@ -56,6 +56,21 @@ class SmallBucket(Refusing):
         return None
 
 
+class FirstRequests(Refusing):
+    """Refuses the first request of each row, whatever the pace, and asks for 150 ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: set[str] = set()
+
+    def refusal(self, now: float, body: dict[str, Any]) -> Answered | None:
+        """Refuse a prompt that was not seen yet."""
+        if body["prompt"] in self._known:
+            return None
+        self._known.add(body["prompt"])
+        return Answered({"error": "slow down"}, 429, {"retry-after-ms": "150"})
+
+
 def test_a_small_bucket_that_asks_for_a_whole_second_is_used(cli: Cli, rows: Rows, output: Path) -> None:
     server = SmallBucket()
     with answering(server) as running:
@@ -64,6 +79,16 @@ def test_a_small_bucket_that_asks_for_a_whole_second_is_used(cli: Cli, rows: Row
     late = server.taken[120:]
     assert (len(late) - 1) / (late[-1] - late[0]) > 0.55 * server.rate
     assert sum(not taken for _, taken in server.seen[140:]) < 15
+
+
+def test_refused_rows_go_before_new_ones(cli: Cli, rows: Rows, output: Path) -> None:
+    server = FirstRequests()
+    with answering(server) as running:
+        cli.service(running.url)
+        assert cli.run("batch", str(rows(160)), "-o", str(output), "-q").code == 0
+    assert len(server.taken) == 160
+    assert len(server.seen) < 400
+    assert server.taken[-1] - server.taken[0] < 30
 
 
 def test_what_failed_together_does_not_come_back_together(cli: Cli, rows: Rows, output: Path) -> None:
