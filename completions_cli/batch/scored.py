@@ -1,4 +1,4 @@
-"""A row with continuations: its requests, one after another, and the scores that come of their answers."""
+"""Rows with continuations: their requests, one after another, and the scores that come of their answers."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,15 +9,15 @@ from completions_cli.scoring.steps import Steps
 
 
 class Dialogue:
-    """Goes through the steps of a row's scores. After a failure they begin anew, should the row be asked again."""
+    """Goes through the steps of the scores of rows. After a failure they begin again if the rows are asked again."""
 
     __slots__ = ("_begin", "_request", "_steps", "scores")
 
-    def __init__(self, begin: Callable[[], Steps[Scores]]) -> None:
+    def __init__(self, begin: Callable[[], Steps[list[Scores]]]) -> None:
         self._begin = begin
-        self._steps: Steps[Scores] | None = None
+        self._steps: Steps[list[Scores]] | None = None
         self._request: CompletionRequest | None = None
-        self.scores: Scores | None = None
+        self.scores: list[Scores] | None = None  # of each row
 
     @property
     def request(self) -> CompletionRequest:
@@ -32,10 +32,10 @@ class Dialogue:
         return self._go(lambda steps: steps.send(response))
 
     def refused(self, error: CompletionsError) -> CompletionsError | None:
-        """Take a refusal of the request; return the error of the row unless another request may do."""
+        """Take a refusal of the request; return the error of the rows unless another request may do."""
         return self._go(lambda steps: steps.throw(error)) if self._steps is not None else error
 
-    def _go(self, move: Callable[[Steps[Scores]], CompletionRequest]) -> CompletionsError | None:
+    def _go(self, move: Callable[[Steps[list[Scores]]], CompletionRequest]) -> CompletionsError | None:
         if self._steps is None:
             raise AssertionError("nothing was asked")
         try:

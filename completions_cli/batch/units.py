@@ -36,7 +36,7 @@ class Unit:
     """Rows asked together, by one request or, with samples and a seed, by several in turn.
 
     `tries` counts what used up retries, `sent` every request; `is_repeat` marks one that was sent before.
-    In a `race` another member is asked the same. Where a row is scored, its `dialogue` makes the requests, and
+    In a `race` another member is asked the same. Where rows are scored, their `dialogue` makes the requests, and
     `requests` only says about how many.
     """
 
@@ -96,10 +96,10 @@ class Packer:
             if self.size == 1 and not pack:
                 yield self._single(row, request)
                 continue
-            if row.continuations or not _is_packable(request):
+            if not _is_packable(request):
                 yield self._single(row, request)
             else:
-                if pack and (len(pack) >= self.size or not _are_alike(pack[0][1], request)):
+                if pack and (len(pack) >= self.size or not _are_alike(pack[0], (row, request))):
                     yield self._pack(pack)
                     pack = []
                 pack.append((row, request))
@@ -144,18 +144,28 @@ class Packer:
         return made
 
     def _single(self, row: Row, request: CompletionRequest) -> Unit:
-        if row.continuations and isinstance(row.prompt, str):
-            whole = [methods.ECHO.request(request, row.prompt + text) for text in row.continuations]
-            begin = partial(self._scorer.continuations, request, row.prompt, row.continuations)
-            return Unit([row], whole, dialogue=Dialogue(begin))
+        if row.continuations:
+            return self._scored([row], request)
         return Unit([row], self._requests(request), self._samples)
 
     def _pack(self, pack: list[tuple[Row, CompletionRequest]]) -> Unit:
         if len(pack) == 1:
             return self._single(*pack[0])
         first = pack[0][1]
+        if pack[0][0].continuations:
+            return self._scored([row for row, _ in pack], first)
         together = replace(first, prompt=[request.prompt for _, request in pack])  # type: ignore[arg-type] # all alike
         return Unit([row for row, _ in pack], self._requests(together), self._samples)
+
+    def _scored(self, rows: list[Row], base: CompletionRequest) -> Unit:
+        asked = [(str(row.prompt), row.continuations) for row in rows]
+        wholes = [prompt + text for prompt, texts in asked for text in texts]
+        if len(rows) > 1:
+            requests, steps = [methods.ECHO.request(base, wholes)], partial(self._scorer.together, base, asked)
+        else:
+            requests = [methods.ECHO.request(base, [whole]) for whole in wholes]
+            steps = partial(self._scorer.singly, base, asked)
+        return Unit(rows, requests, dialogue=Dialogue(steps))
 
     def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
         if self._samples == 1 and not self._streams_arrays:
@@ -188,9 +198,9 @@ def misfit(unit: Unit, reply: Reply) -> CompletionsError | None:
 def outcomes(unit: Unit) -> list[Outcome]:
     """Share out the replies of an answered unit, none of them a misfit: the outcome of each row."""
     if unit.dialogue is not None:
-        return [
-            replace(_outcome(unit, unit.rows[0], [], _usage(unit.replies)), scores=unit.dialogue.scores, ignored=())
-        ]
+        usage = _usage(unit.replies) if len(unit.rows) == 1 else None
+        found = zip(unit.rows, unit.dialogue.scores or (), strict=True)
+        return [replace(_outcome(unit, row, [], usage), scores=scores) for row, scores in found]
     choices = _numbered(unit)
     if len(unit.rows) == 1:
         return [_outcome(unit, unit.rows[0], choices, _usage(unit.replies))]
@@ -252,6 +262,8 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
 
 def _ignored(unit: Unit, row: Row, choices: list[Json]) -> tuple[str, ...]:
     """Name what the server ignored of what a row asked for."""
+    if unit.dialogue is not None:
+        return ()
     if len(unit.rows) > 1:
         return kept.ignored(Asked(unit.requests[0], row.prompt, choices))
     usage = unit.replies[0].usage if len(unit.replies) == 1 else None
@@ -276,9 +288,11 @@ def _is_packable(request: CompletionRequest) -> bool:
     return isinstance(prompt, str) or (isinstance(prompt, list) and bool(prompt) and isinstance(prompt[0], int))
 
 
-def _are_alike(one: CompletionRequest, other: CompletionRequest) -> bool:
+def _are_alike(first: tuple[Row, CompletionRequest], second: tuple[Row, CompletionRequest]) -> bool:
+    (row, one), (other_row, other) = first, second
     return (
-        type(one.prompt) is type(other.prompt)
+        bool(row.continuations) == bool(other_row.continuations)
+        and type(one.prompt) is type(other.prompt)
         and one.model == other.model
         and one.parameters == other.parameters
         and one.extra == other.extra

@@ -1,11 +1,11 @@
 """The ways to ask a server for the log-probabilities of a text, one request a text, and what an answer then tells."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from completions_cli.api import choices as api_choices
 from completions_cli.api import logprobs
-from completions_cli.api.logprobs import Token
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.scoring import alignment
 from completions_cli.scoring.alignment import Laid
@@ -30,33 +30,40 @@ class Method:
         fields = ", ".join(f"{name} {_shown(value)}" for name, value in self.extra.items())
         return f"{self.name} ({fields}, max_tokens {self.max_tokens})"
 
-    def request(self, base: CompletionRequest, text: str) -> CompletionRequest:
-        """Build the request for the figures of a text; of `base` it takes the model and its own parameters."""
+    def request(self, base: CompletionRequest, texts: Sequence[str]) -> CompletionRequest:
+        """Build the request for the figures of texts; of `base` it takes the model and its own parameters."""
+        prompt = texts[0] if len(texts) == 1 else list(texts)
         own = {name: value for name, value in base.extra.items() if name not in _OF_GENERATION}
         return replace(
-            base, prompt=text, parameters={"max_tokens": self.max_tokens}, extra={**own, **self.extra}, stream=False
+            base, prompt=prompt, parameters={"max_tokens": self.max_tokens}, extra={**own, **self.extra}, stream=False
         )
 
-    def read(self, answer: Mapping[str, Json], text: str) -> "Reading | None":
-        """Return the tokens of a text in an answer; None where it does not give them."""
-        choices = answer.get("choices")
-        choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None
-        if not isinstance(choice, dict):
+    def read(self, answer: Mapping[str, Json], texts: Sequence[str]) -> "Reading | None":
+        """Return the tokens of each text in an answer; None where it does not give those of all."""
+        laid: list[Laid] = []
+        shown = 0
+        for choice, text in zip(_choices(answer, len(texts)), texts, strict=False):
+            tokens = logprobs.of_prompt(choice) if self.is_of_prompt else logprobs.read(choice)
+            found = alignment.lay(tokens, text, 0 if self.is_of_prompt else self.max_tokens) if tokens else None
+            if tokens is None or found is None:
+                return None
+            laid.append(found)
+            shown += len(tokens)
+        if not laid:
             return None
-        if self.name == "prompt_logprobs":
-            tokens = logprobs.of_prompt(choice)
-            laid = alignment.lay(tokens, text) if tokens else None
-            return Reading(laid, is_proven=True) if laid else None
-        tokens = logprobs.read(choice)
-        laid = alignment.lay(tokens, text, self.max_tokens) if tokens else None
-        return Reading(laid, is_proven=_is_echo(tokens or [], answer)) if laid else None
+        return Reading(laid, is_proven=self.is_of_prompt or _is_echo(shown, len(texts), answer))
+
+    @property
+    def is_of_prompt(self) -> bool:
+        """Whether the figures are in a field of their own, which has none of generated tokens."""
+        return self.name == "prompt_logprobs"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The tokens of a text. Unless `is_proven`, they may be generated ones that happen to be the same."""
+    """The tokens of each text. Unless `is_proven`, they may be generated ones that happen to be the same."""
 
-    laid: Laid
+    laid: list[Laid]
     is_proven: bool
 
 
@@ -71,14 +78,25 @@ def is_llama_cpp(answer: Mapping[str, Json]) -> bool:
     return isinstance(answer.get("timings"), dict)
 
 
-def _is_echo(tokens: list[Token], answer: Mapping[str, Json]) -> bool:
+def _choices(answer: Mapping[str, Json], expected: int) -> list[dict[str, Json]]:
+    """Return the choices of an answer in the order of their prompts; none where that is not clear."""
+    listed = answer.get("choices")
+    choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
+    if len(choices) == expected == 1:
+        return choices
+    if api_choices.misfit(choices, expected) is not None:
+        return []
+    return sorted(choices, key=lambda choice: int(choice["index"]))
+
+
+def _is_echo(shown: int, texts: int, answer: Mapping[str, Json]) -> bool:
     """Return whether more tokens are shown than the server says it generated: those are the prompt's."""
     usage = answer.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     prompt, generated = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(prompt) is not int or type(generated) is not int:
         return False
-    return 0 <= generated < len(tokens) <= prompt + generated + 1  # BOS may be shown but not counted
+    return 0 <= generated < shown <= prompt + generated + texts  # BOS may be shown but not counted
 
 
 def _shown(value: Json) -> str:

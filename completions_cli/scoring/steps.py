@@ -3,6 +3,7 @@
 So callers that wait, callers that are awaited and batches drive the same steps.
 """
 
+import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -62,14 +63,34 @@ class Scorer:
         scores: list[Score] = []
         model = None
         for text in texts:
-            whole = prompt + text
-            model, laid = yield from self._laid(base, whole, prompt)
-            found = alignment.cut(laid, prompt)
-            if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
-                raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
-            require_figures(found.tokens)
-            scores.append(Score(text, tuple(found.tokens), found.is_merged))
+            model, laid = yield from self._laid(base, prompt + text, prompt)
+            scores.append(_score(prompt, text, laid))
         return Scores(tuple(scores), self._name, model)
+
+    def singly(self, base: CompletionRequest, asked: Sequence[tuple[str, Sequence[str]]]) -> Steps[list[Scores]]:
+        """Score continuations of each of several prompts likewise, one request a text."""
+        found: list[Scores] = []
+        for prompt, texts in asked:
+            found.append((yield from self.continuations(base, prompt, texts)))
+        return found
+
+    def together(self, base: CompletionRequest, asked: Sequence[tuple[str, Sequence[str]]]) -> Steps[list[Scores]]:
+        """Score continuations of each of several prompts, in one request where the method takes an array.
+
+        Raises likewise, also where only one of them cannot be scored.
+        """
+        pairs = [(prompt, text) for prompt, texts in asked for text in texts]
+        figures: list[_Figures] = []
+        while len(figures) < len(pairs):
+            rest = pairs[len(figures) :]
+            if isinstance(self.method, Method) and len(rest) > 1:
+                figures += yield from self._laid_together(self.method, base, [prompt + text for prompt, text in rest])
+            else:
+                prompt, text = rest[0]
+                figures.append((yield from self._laid(base, prompt + text, prompt)))
+        made = iter([(_score(*pair, laid), model) for pair, (model, laid) in zip(pairs, figures, strict=True)])
+        found = [list(itertools.islice(made, len(texts))) for _, texts in asked]
+        return [Scores(tuple(score for score, _ in row), self._name, row[-1][1]) for row in found]
 
     @property
     def _name(self) -> str:
@@ -81,12 +102,15 @@ class Scorer:
         if isinstance(method, Forced):
             return (yield from forced.figures(method, base, text, prompt))
         if method is not None:
-            answer = yield method.request(base, text)
-            laid = yield from self._read(method, base, answer, text)
-            if laid is None:
-                raise LogprobsError("the answer does not hold the tokens of the text", hint=_HINT)
-            return _model(answer), laid
+            return (yield from self._laid_together(method, base, [text]))[0]
         return (yield from self._search(base, text, prompt))
+
+    def _laid_together(self, method: Method, base: CompletionRequest, texts: Sequence[str]) -> Steps[list[_Figures]]:
+        answer = yield method.request(base, texts)
+        laid = yield from self._read(method, base, answer, texts)
+        if laid is None:
+            raise LogprobsError("the answer does not hold the tokens of the text", hint=_HINT)
+        return [(_model(answer), each) for each in laid]
 
     def _search(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
         if self.is_llama_cpp:
@@ -95,7 +119,7 @@ class Scorer:
         refusals: list[RejectedError] = []
         for method in METHODS:
             try:
-                answer = yield method.request(base, text)
+                answer = yield method.request(base, [text])
             except RejectedError as error:
                 refusals.append(error)
                 findings.append(f"{method.words}: {error.message}")
@@ -103,10 +127,10 @@ class Scorer:
             except MisfitError as error:
                 findings.append(f"{method.words}: {error.message}")
                 continue
-            laid = yield from self._read(method, base, answer, text)
+            laid = yield from self._read(method, base, answer, [text])
             if laid is not None:
                 self._found(method)
-                return _model(answer), laid
+                return _model(answer), laid[0]
             if is_llama_cpp(answer):
                 return (yield from self._force(base, text, prompt))
             findings.append(f"{method.words}: the answer does not hold the tokens of the text")
@@ -120,14 +144,14 @@ class Scorer:
         return (yield from forced.figures(method, base, text, prompt))
 
     def _read(
-        self, method: Method, base: CompletionRequest, answer: Mapping[str, Json], text: str
-    ) -> Steps[Laid | None]:
+        self, method: Method, base: CompletionRequest, answer: Mapping[str, Json], texts: Sequence[str]
+    ) -> Steps[list[Laid] | None]:
         """Read an answer; unless it is certain that the tokens are the prompt's, see what becomes of another text."""
-        reading = method.read(answer, text)
+        reading = method.read(answer, texts)
         if reading is None or reading.is_proven or self.is_echo_sure:
             return reading.laid if reading else None
-        probe = yield method.request(base, _PROBE)
-        self.is_echo_sure = method.read(probe, _PROBE) is not None
+        probe = yield method.request(base, [_PROBE])
+        self.is_echo_sure = method.read(probe, [_PROBE]) is not None
         return reading.laid if self.is_echo_sure else None
 
     def _found(self, method: Method | Forced) -> None:
@@ -135,9 +159,18 @@ class Scorer:
         self.on_method(method.words)
 
 
+def _score(prompt: str, text: str, laid: Laid) -> Score:
+    """Return the score of a continuation from the tokens of the whole text. Raises LogprobsError."""
+    found = alignment.cut(laid, prompt)
+    if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
+        raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
+    require_figures(found.tokens)
+    return Score(text, tuple(found.tokens), found.is_merged)
+
+
 def _blame(base: CompletionRequest, text: str, refusal: RejectedError) -> Steps[None]:
     """Raise the refusal if it is not about log-probabilities: the same text is refused without them, too."""
-    plain = METHODS[-1].request(base, text)
+    plain = METHODS[-1].request(base, [text])
     try:
         yield CompletionRequest(text, plain.parameters, base.extra, base.model)
     except RejectedError:

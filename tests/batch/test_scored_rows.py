@@ -84,6 +84,40 @@ def test_a_run_that_was_stopped_resumes(cli: Cli, emulator: Start, tmp_path: Pat
     assert sorted(record["row"] for record in records(output)) == list(range(20))
 
 
+@pytest.mark.parametrize(
+    "fault",
+    ["none", "max-tokens-0", "no-usage", "missing-choice:0.5", "shuffled-choices", "503:0.1"],
+)
+def test_packs_change_no_score(fault: str, cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    rows, honest = _rows(tmp_path, 30), tmp_path / "honest.jsonl"
+    assert batch(cli.service(emulator().url), rows, "-o", honest).code == 0
+    server = emulator(*(() if fault == "none" else ("--fault", fault)))
+    args = (rows, "-o", output, "--pack", "5", "-j", "1", "--retries", "9")
+    assert batch(cli.service(server.url), *args).code == 0
+    expected = {record["id"]: _scores(record) for record in records(honest)}
+    assert {record["id"]: _scores(record) for record in records(output)} == expected
+    if fault == "none":  # the first text finds the method
+        assert [_prompts(entry) for entry in server.log()] == [1, 9, 10, 10, 10, 10, 10]
+
+
+def _prompts(entry: dict[str, Any]) -> int:
+    prompt = json.loads(entry["body"])["prompt"]
+    return len(prompt) if isinstance(prompt, list) else 1
+
+
+def test_one_bad_prompt_of_a_pack_is_one_error(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    prompts = [f"Row {row}" if row != 5 else "TRIGGER_CONTENT_FILTER" for row in range(12)]
+    lines = [{"prompt": prompt, "continuations": [" yes", " no"]} for prompt in prompts]
+    lines[7:7] = [{"prompt": "completed, not scored"}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert batch(cli.service(emulator().url), path, "-o", output, "--pack", "4", "-j", "1").code == 13
+    found = {record["row"]: record for record in records(output)}
+    assert [row for row, record in found.items() if record["error"]] == [5]
+    assert found[7]["choices"][0]["text"]
+    assert all(len(record["scores"]) == 2 for row, record in found.items() if row not in (5, 7))
+
+
 @pytest.mark.parametrize("output_format", ["native", "openai"])
 def test_an_export_has_a_line_for_each_continuation(
     output_format: str, cli: Cli, emulator: Start, tmp_path: Path, output: Path

@@ -36,6 +36,7 @@ def score(model_path: str) -> None:
     import transformers
 
     torch.set_grad_enabled(False)
+    torch.set_num_threads(1)  # on a busy machine several spend their time waiting for each other
     path = Path(model_path)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
     model: Any = transformers.AutoModelForCausalLM.from_pretrained(
