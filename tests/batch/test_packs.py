@@ -32,7 +32,7 @@ def test_a_pack_answers_what_single_requests_do(cli: Cli, emulator: Start, rows:
     cli.service(server.url)
     assert batch(cli, rows(10), "-o", tmp_path / "single").code == 0
     result = batch(cli, rows(10), "-o", tmp_path / "packed", "--pack", "4", "--summary", "-")
-    assert (result.code, [len(prompt) for prompt in prompts(server)[10:]]) == (0, [4, 4, 2])
+    assert (result.code, sorted(len(prompt) for prompt in prompts(server)[10:])) == (0, [2, 4, 4])
     assert texts(tmp_path / "packed") == texts(tmp_path / "single")
     assert all(choice["index"] == 0 for record in records(tmp_path / "packed") for choice in record["choices"])
     assert summary(result)["total_tokens"] == sum(
