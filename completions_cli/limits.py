@@ -1,7 +1,7 @@
 """How much is taken of what others decide: servers, files, programs. What is beyond is refused, and never held.
 
 Each limit lies far above what is of use, and below what a machine can hold. Numbers that users type have their bounds
-in `settings.numbers`. `tests/test_limits.py` tries one above each limit.
+in `settings.numbers`. `tests/test_bounds.py` tries one above each limit.
 """
 
 KIB = 1024

@@ -158,7 +158,7 @@ def _first_line(text: str) -> str:
         text = html.unescape(markup.without_tags(text))
     first, *more = [words for line in text.splitlines()[:_MOST_LINES] if (words := _words(line))] or [""]
     # "4 validation errors for Request" says nothing without the lines below.
-    return ": ".join([first.rstrip(": "), *more[:2]]) if _IS_HEADING.search(first) else first
+    return ": ".join([first.rstrip(": "), *more[:2]]) if more and _IS_HEADING.search(first) else first
 
 
 def _words(line: str) -> str:

@@ -83,6 +83,6 @@ def scope_for(endpoint: Endpoint, chosen: str | None) -> str:
     if scope is None:
         raise ConfigError(
             f"the scope of a token for {endpoint.host} is not known: it is not an Azure host",
-            hint="Set it with: completions config set scope api://ID/.default",
+            hint="Give the scope of its tokens: completions config set scope api://ID/.default",
         )
     return scope

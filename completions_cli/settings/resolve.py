@@ -241,7 +241,7 @@ def no_endpoint(name: str | None) -> ConfigError:
     if name is not None:
         return ConfigError(
             f"the profile {name} has no endpoint",
-            hint=f"Set it with: completions config set -p {shlex.quote(name)} endpoint URL",
+            hint=f"Set its endpoint: completions config set -p {shlex.quote(name)} endpoint URL",
         )
     return ConfigError(
         "no endpoint is configured",

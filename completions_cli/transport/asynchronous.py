@@ -18,7 +18,7 @@ from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.answer import Answer, Headers
 from completions_cli.transport.connection import Connection, Trace
 from completions_cli.transport.decompression import Decompressor
-from completions_cli.transport.link import Link, begin
+from completions_cli.transport.link import Link, at_once, begin
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.received import Listen, Received
 from completions_cli.transport.route import WANTS_PROXY_CREDENTIALS, Peer
@@ -223,6 +223,9 @@ class AsyncTransport:
 
     async def _start(self, request: HttpRequest) -> Link:
         """Begin a link. All who wait for it get the same one, or the same failure: each in turn would take for ever."""
+        self._link = at_once(self._connection, request.url)
+        if self._link is not None:
+            return self._link
         if self._starting is None:
             self._starting = asyncio.create_task(self._begin(request.url))
         return await asyncio.shield(self._starting)

@@ -8,6 +8,7 @@ from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from completions_cli.api import urls
+from completions_cli.api.urls import Origin
 from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import breakage, quickest, reports, reqwest, tunnel
@@ -15,20 +16,32 @@ from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
 
 
+def at_once(connection: Connection, url: str) -> "Link | None":
+    """Return a link to a host with one address; None for others, where `begin` has to find out which is quick.
+
+    Nothing is awaited, so the first requests of many go out in their order.
+    """
+    return None if quickest.has_several(_contacted(connection, url)) else Link(connection, url)
+
+
 async def begin(connection: Connection, url: str) -> "Link":
     """Return a link whose connections go to the address that is quickest now.
 
     Raises NetworkError if none answers in time.
     """
-    parsed, proxy = urls.parse(url), connection.proxy_url
     seconds = min(
         (each for each in (connection.connect_timeout, connection.deadline) if each is not None), default=None
     )
     try:
-        address = await quickest.address(parsed.origin if proxy is None else proxy.origin, seconds)
+        address = await quickest.address(_contacted(connection, url), seconds)
     except TimeoutError:
-        raise reports.connect_timeout(route(connection, parsed), seconds) from None
+        raise reports.connect_timeout(route(connection, urls.parse(url)), seconds) from None
     return Link(connection, url, address)
+
+
+def _contacted(connection: Connection, url: str) -> Origin:
+    proxy = connection.proxy_url
+    return urls.parse(url).origin if proxy is None else proxy.origin
 
 
 class Link:

@@ -11,14 +11,17 @@ from completions_cli.api.endpoint import is_loopback
 from completions_cli.api.urls import Origin
 
 
+def has_several(origin: Origin) -> bool:
+    """Return whether a host may have several addresses, which only a resolver knows."""
+    return not is_loopback(origin.host) and not _is_address(origin.host)
+
+
 async def address(origin: Origin, seconds: float | None) -> str | None:
     """Return the address that accepts a connection first, or None where the library's own choice is as good.
 
     That is so for a host with one address, for one whose first address is quick, and where all refuse: whoever
     connects then finds out why. Raises TimeoutError after `seconds`. A cancelled call leaves nothing to wait for.
     """
-    if is_loopback(origin.host) or _is_address(origin.host):
-        return None
     loop = asyncio.get_running_loop()
     found: asyncio.Future[str | None] = loop.create_future()
 

@@ -240,7 +240,7 @@ def test_a_library_that_is_missing_is_named(missing: str, cli: Cli, tmp_path: Pa
     cli.service("http://127.0.0.1:1").env["PYTHONPATH"] = str(tmp_path / "without")
     packed, table = (batch(cli, tmp_path / name, "--plan") for name in ("in.jsonl.zst", "in.parquet"))
     if missing == "backports":
-        assert ("rows: 2 to ask" in packed.text, "rows: 5 to ask" in table.text) == (True, True)
+        assert ("rows: 2 to send" in packed.text, "rows: 5 to send" in table.text) == (True, True)
     else:
         assert (packed.code, "completions-cli[zstd]" in packed.stderr) == (2, True)
         assert (table.code, "completions-cli[parquet]" in table.stderr) == (2, True)

@@ -154,7 +154,7 @@ def test_the_summary_says_all(cli: Cli, emulator: Start, rows: Rows, output: Pat
     assert totals["throttled"] == totals["retries"] > 0
     assert "done: 50 rows" in result.stderr
     assert f"output: {output}" in result.stderr
-    assert "--retry-failed" in result.stderr
+    assert "would fail again as they are" in result.stderr
     quiet = batch(cli, rows(50), "-o", output, "-q")
     assert (quiet.code, len(quiet.stderr.splitlines())) == (13, 2)
 

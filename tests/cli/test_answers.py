@@ -372,7 +372,7 @@ def test_what_breaks_off_amid_text_is_not_asked_again(cli: Cli, scripted_server:
     scripted_server.play([stream_head(), event("kept"), overloaded])
     result = cli.service(scripted_server.url).run("stream", "P")
     assert (result.code, result.stdout, len(scripted_server.requests)) == (9, b"kept", 1)
-    assert "hint: It came amid the answer" in result.stderr
+    assert "hint: The failure came after text was printed" in result.stderr
 
 
 def test_the_note_on_a_retry_reads_well(cli: Cli, scripted_server: ScriptedServer) -> None:
