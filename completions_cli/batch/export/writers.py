@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 Table: TypeAlias = Literal["csv", "tsv", "parquet", "jsonl"]
 Cell: TypeAlias = str | int | float | bool | None
 
-# What spreadsheets take for a formula, and the marks that some turn into these.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - fullwidth on purpose
+# Where some reader begins a new line, or stops.
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+# What spreadsheets take for a formula, and the marks that some turn into these; what they skip before it.
+_SIGNS = "=+@\t＝＋－＠-"  # noqa: RUF001 - fullwidth on purpose
+_BLANKS = "\0-\x08\x0e-\x1b\x1f \xa0\xad\u1680\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff"
+_FORMULA = re.compile(rf"(?:\A|(?<=[{_BREAKS}]))(?=[{_BLANKS}]*[{_SIGNS}])|\A(?=[\r\n])")
 _GROUP = 10_000  # records of a Parquet file written together
 
 
@@ -56,12 +61,18 @@ class JsonLines:
 
 
 class Delimited:
-    """CSV or TSV, UTF-8, quoted as RFC 4180 says. Texts that a spreadsheet would run get an apostrophe in front."""
+    """CSV or TSV, UTF-8, quoted as RFC 4180 says.
+
+    Lines of a text that a spreadsheet would run get an apostrophe in front, for readers that split cells at lines, too.
+    """
+
+    # The csv module quotes a text that holds a character of this; it is cut off each record.
+    _QUOTED = f"{_BREAKS}\0"
 
     def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind], delimiter: str) -> None:
         self._file = file
         self._buffer = io.StringIO(newline="")
-        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\n")
+        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator=self._QUOTED)
         self._write(_defused(name) for name in kinds)
 
     def add(self, cells: Iterable[Cell]) -> None:
@@ -73,7 +84,8 @@ class Delimited:
 
     def _write(self, cells: Iterable[Cell]) -> None:
         self._writer.writerow(cells)
-        self._file.write(self._buffer.getvalue().encode("utf-8", "replace"))
+        record = self._buffer.getvalue().removesuffix(self._QUOTED)
+        self._file.write(f"{record}\n".encode("utf-8", "replace"))
         self._buffer.seek(0)
         self._buffer.truncate()
 
@@ -142,7 +154,7 @@ def _plain(cell: Cell) -> Cell:
 
 
 def _defused(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub("'", text)
 
 
 def _encodable(cell: Cell) -> Cell:

@@ -1,0 +1,80 @@
+"""Texts in CSV and TSV: whatever they hold, readers find the same rows, and no line that a spreadsheet would run."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch.export.writers import Table, open_writer
+
+BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+SIGNS = "=+-@\t\uff1d\uff0b\uff0d\uff20"
+PIECES = [*BREAKS, *SIGNS, *" \0\xa0\ufeff\u200b,\"';|x1", "\r\n", "=1+cmd|calc!A0", "\r=1"]
+DELIMITERS: dict[Table, str] = {"csv": ",", "tsv": "\t"}
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+
+
+def written(directory: Path, table: Table, rows: list[str]) -> bytes:
+    """Return a table of these texts, each with a number beside it."""
+    target = directory / "table"
+    file = AtomicFile(target)
+    writer = open_writer(table, file, {"n": "integer", "text": "text", "x": "number"})
+    for text in rows:
+        writer.add([-1, text, -0.5])
+    writer.close()
+    file.commit()
+    return target.read_bytes()
+
+
+@given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))
+def test_readers_find_the_rows_and_no_formula(
+    rows: list[str], table: Table, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = written(tmp_path_factory.mktemp("table"), table, rows).decode()
+    header, *found = csv.reader(io.StringIO(content, newline=""), delimiter=DELIMITERS[table], strict=True)
+    assert header == ["n", "text", "x"]
+    assert [(line[0], line[2]) for line in found] == [("-1", "-0.5")] * len(rows)
+    for text, (_, cell, _) in zip(rows, found, strict=True):
+        assert re.sub(r"'", "", cell) == re.sub(r"'", "", text)
+        for line in re.split(f"[{BREAKS}]", cell):
+            assert not line.lstrip(" \0\xa0\ufeff\u200b").startswith(tuple(SIGNS)), (text, cell)
+
+
+@given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))
+def test_a_break_is_always_within_quotes(
+    rows: list[str], table: Table, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = written(tmp_path_factory.mktemp("table"), table, rows).decode()
+    bare = re.sub(r'"(?:[^"]|"")*"', "", content)
+    assert bare.count("\n") == len(rows) + 1
+    assert not set(BREAKS.replace("\n", "") + "\0") & set(bare)
+
+
+@given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))
+def test_pandas_finds_the_rows(rows: list[str], table: Table, tmp_path_factory: pytest.TempPathFactory) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    content = written(tmp_path_factory.mktemp("table"), table, rows)
+    found = pandas.read_csv(io.BytesIO(content), sep=DELIMITERS[table], keep_default_na=False)
+    assert found["n"].tolist() == [-1] * len(rows)
+    assert found["x"].tolist() == [-0.5] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("fine\r=1+cmd|calc!A0\r", "fine\r'=1+cmd|calc!A0\r"),
+        ("\ufeff =1", "'\ufeff =1"),
+        ("a\r\n@x", "a\r\n'@x"),
+        ("-x", "'-x"),
+        ("\rx", "'\rx"),
+        ("1-2 = x\ny - z", "1-2 = x\ny - z"),
+    ],
+)
+def test_only_what_would_run_is_changed(text: str, cell: str, tmp_path: Path) -> None:
+    content = written(tmp_path, "csv", [text]).decode()
+    assert list(csv.reader(io.StringIO(content, newline="")))[1] == ["-1", cell, "-0.5"]
