@@ -28,7 +28,6 @@ from completions_cli.errors import (
     RequestTimeoutError,
     ServiceError,
 )
-from completions_cli.models import CompletionRequest
 from completions_cli.pacing.gate import ClosedError, Turns
 from completions_cli.pacing.pace import Ticket
 from completions_cli.pacing.usage_estimate import UsageEstimate
@@ -206,7 +205,7 @@ class Runner:
             if not unit.is_repeat and (other := self._settlers[0].due(self._backlog.swap(unit))) is not None:
                 self._texts_under_way += self._texts(other) - texts
                 unit, texts = other, self._texts(other)
-            await self._send(unit, unit.request, ticket)
+            await self._send(unit, ticket)
         except ClosedError:
             return
         finally:
@@ -217,14 +216,14 @@ class Runner:
     def _texts(self, unit: Unit) -> int:
         return unit.request.generation_count if self._is_limited else 0
 
-    async def _send(self, unit: Unit, request: CompletionRequest, ticket: Ticket) -> None:
+    async def _send(self, unit: Unit, ticket: Ticket) -> None:
         if self._hedging is not None:
             self._hedging.sent(unit, ticket)
         self.totals.requests += 1
         self.totals.retries += unit.is_repeat
         unit.sent += 1
         try:
-            reply = await self._members[ticket.member].exchange.send(request)
+            reply = await self._members[ticket.member].exchange.send(unit.request_by(ticket.member))
         except Failure as failure:
             self._failed(unit, failure, ticket)
         except BaseException:
@@ -252,7 +251,7 @@ class Runner:
     async def _ask_twice(self, unit: Unit, ticket: Ticket) -> None:
         self._under_way += 1
         try:
-            await self._send(unit, unit.request, ticket)
+            await self._send(unit, ticket)
         finally:
             self._under_way -= 1
             self._backlog.wake()

@@ -1,31 +1,51 @@
 """Rows with continuations: their requests, one after another, and the scores that come of their answers."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
 from completions_cli.errors import CompletionsError
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.scoring.scores import Scores
-from completions_cli.scoring.steps import Steps
+from completions_cli.scoring.steps import Part, Scorer, Steps
 
 
 class Dialogue:
-    """Goes through the steps of the scores of rows. After a failure they begin again if the rows are asked again."""
+    """Goes through the steps of the scores of rows, whoever of a pool is asked next.
 
-    __slots__ = ("_begin", "_request", "_steps", "scores")
+    What one member's answers complete stays done; of what is not, each member has steps of its own, because members
+    may score in different ways. After a failure those of its member begin again if the rows are asked again.
+    """
 
-    def __init__(self, begin: Callable[[], Steps[list[Scores]]]) -> None:
-        self._begin = begin
-        self._steps: Steps[list[Scores]] | None = None
-        self._request: CompletionRequest | None = None
+    __slots__ = ("_asked", "_base", "_done", "_member", "_pairs", "_scorer_of", "_under_way", "scores")
+
+    def __init__(
+        self,
+        scorer_of: Callable[[int], Scorer],
+        base: CompletionRequest,
+        asked: Sequence[tuple[str, Sequence[str]]],
+    ) -> None:
+        self._scorer_of = scorer_of
+        self._base = base
+        self._asked = asked  # a prompt and its continuations for each row
+        self._pairs = [(prompt, text) for prompt, texts in asked for text in texts]
+        self._done: list[Part] = []
+        self._under_way: dict[int, tuple[Steps[list[Part]], CompletionRequest]] = {}
+        self._member = 0
         self.scores: list[Scores] | None = None  # of each row
 
     @property
     def request(self) -> CompletionRequest:
-        """The request that is next."""
-        if self._steps is None or self._request is None:
-            self._steps = self._begin()
-            self._request = next(self._steps)
-        return self._request
+        """The request that is next if the same member is asked."""
+        return self.request_by(self._member)
+
+    def request_by(self, member: int) -> CompletionRequest:
+        """Return the request that is next for a member, whose answer or refusal is then expected."""
+        self._member = member
+        if member not in self._under_way:
+            rest = self._pairs[len(self._done) :]
+            steps = self._scorer_of(member).some(self._base, rest, together=len(self._asked) > 1)
+            self._under_way[member] = steps, next(steps)
+        return self._under_way[member][1]
 
     def answered(self, response: Mapping[str, Json]) -> CompletionsError | None:
         """Take the answer to the request; return what is wrong with it."""
@@ -33,16 +53,25 @@ class Dialogue:
 
     def refused(self, error: CompletionsError) -> CompletionsError | None:
         """Take a refusal of the request; return the error of the rows unless another request may do."""
-        return self._go(lambda steps: steps.throw(error)) if self._steps is not None else error
+        if self._member not in self._under_way:  # the answer was taken, and found wanting
+            return error
+        return self._go(lambda steps: steps.throw(error))
 
-    def _go(self, move: Callable[[Steps[list[Scores]]], CompletionRequest]) -> CompletionsError | None:
-        if self._steps is None:
-            raise AssertionError("nothing was asked")
+    def _go(self, move: Callable[[Steps[list[Part]]], CompletionRequest]) -> CompletionsError | None:
+        steps, _ = self._under_way[self._member]
         try:
-            self._request = move(self._steps)
+            self._under_way[self._member] = steps, move(steps)
         except StopIteration as end:
-            self.scores = end.value
+            self._under_way.clear()
+            self._done += end.value
+            if len(self._done) == len(self._pairs):
+                self.scores = self._shared_out()
         except CompletionsError as error:
-            self._steps = None
+            del self._under_way[self._member]
             return error
         return None
+
+    def _shared_out(self) -> list[Scores]:
+        parts = iter(self._done)
+        rows = [list(itertools.islice(parts, len(texts))) for _, texts in self._asked]
+        return [Scores(tuple(part.score for part in row), row[-1].method, row[-1].model) for row in rows]

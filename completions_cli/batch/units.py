@@ -1,9 +1,8 @@
 """What is asked at a time: a row, or a pack of rows in one request, and whose each choice then is."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from completions_cli.api import choices as api_choices
 from completions_cli.api import kept, sampling
@@ -56,6 +55,10 @@ class Unit:
         """The request that is next."""
         return self.requests[len(self.replies)] if self.dialogue is None else self.dialogue.request
 
+    def request_by(self, member: int) -> CompletionRequest:
+        """Return the request that is next, for a member of a pool."""
+        return self.request if self.dialogue is None else self.dialogue.request_by(member)
+
     @property
     def is_answered(self) -> bool:
         """True once every request has its reply."""
@@ -67,12 +70,22 @@ class Unit:
 class Packer:
     """Makes units of rows: up to `size` consecutive ones whose parameters are equal.
 
-    `streams_arrays` is for llama.cpp, which counts only the first prompt of an array unless it streams.
+    `streams_arrays` is for llama.cpp, which counts only the first prompt of an array unless it streams. `local_members`
+    are the members of the pool that are known to be its servers.
     """
 
-    def __init__(self, defaults: Defaults, samples: int = 1, size: int = 1, *, streams_arrays: bool = False) -> None:
+    def __init__(
+        self,
+        defaults: Defaults,
+        samples: int = 1,
+        size: int = 1,
+        *,
+        streams_arrays: bool = False,
+        local_members: Collection[int] = (),
+    ) -> None:
         self._streams_arrays = streams_arrays
-        self._scorer = Scorer(is_llama_cpp=streams_arrays)
+        self._local_members = local_members
+        self._scorers: dict[int, Scorer] = {}
         self._defaults = defaults
         self._samples = samples
         self.size = size
@@ -160,12 +173,13 @@ class Packer:
     def _scored(self, rows: list[Row], base: CompletionRequest) -> Unit:
         asked = [(str(row.prompt), row.continuations) for row in rows]
         wholes = [prompt + text for prompt, texts in asked for text in texts]
-        if len(rows) > 1:
-            requests, steps = [methods.ECHO.request(base, wholes)], partial(self._scorer.together, base, asked)
-        else:
-            requests = [methods.ECHO.request(base, [whole]) for whole in wholes]
-            steps = partial(self._scorer.singly, base, asked)
-        return Unit(rows, requests, dialogue=Dialogue(steps))
+        shares = [wholes] if len(rows) > 1 else [[whole] for whole in wholes]
+        requests = [methods.ECHO.request(base, share) for share in shares]
+        return Unit(rows, requests, dialogue=Dialogue(self._scorer_of, base, asked))
+
+    def _scorer_of(self, member: int) -> Scorer:
+        """Return what is known about how a member of a pool scores."""
+        return self._scorers.setdefault(member, Scorer(is_llama_cpp=member in self._local_members))
 
     def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
         if self._samples == 1 and not self._streams_arrays:

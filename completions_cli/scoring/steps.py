@@ -3,10 +3,9 @@
 So callers that wait, callers that are awaited and batches drive the same steps.
 """
 
-import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from completions_cli.errors import LogprobsError, MisfitError, RejectedError, UnscorableError
 from completions_cli.models import CompletionRequest, Json
@@ -26,6 +25,14 @@ _PROBE = "Zq7 wyvern 40961, plinth: oboe 8 (kumquat) fjord 53."
 _LACKS = "the server gives no log-probabilities of text that it did not generate"
 _FIRST = "the server gives no log-probability for the first token, because nothing precedes it"
 _HINT = "vLLM, SGLang and llama.cpp's server give them: docs/score.md. -v shows the requests."
+
+
+class Part(NamedTuple):
+    """The score of one continuation, the method, and the model that the answer names."""
+
+    score: Score
+    method: str
+    model: str | None
 
 
 @dataclass(slots=True)
@@ -67,30 +74,19 @@ class Scorer:
             scores.append(_score(prompt, text, laid))
         return Scores(tuple(scores), self._name, model)
 
-    def singly(self, base: CompletionRequest, asked: Sequence[tuple[str, Sequence[str]]]) -> Steps[list[Scores]]:
-        """Score continuations of each of several prompts likewise, one request a text."""
-        found: list[Scores] = []
-        for prompt, texts in asked:
-            found.append((yield from self.continuations(base, prompt, texts)))
-        return found
-
-    def together(self, base: CompletionRequest, asked: Sequence[tuple[str, Sequence[str]]]) -> Steps[list[Scores]]:
-        """Score continuations of each of several prompts, in one request where the method takes an array.
+    def some(self, base: CompletionRequest, pairs: Sequence[tuple[str, str]], *, together: bool) -> Steps[list[Part]]:
+        """Score the first of pairs of a prompt and a continuation; all `together` where the method takes an array.
 
         Raises likewise, also where only one of them cannot be scored.
         """
-        pairs = [(prompt, text) for prompt, texts in asked for text in texts]
-        figures: list[_Figures] = []
-        while len(figures) < len(pairs):
-            rest = pairs[len(figures) :]
-            if isinstance(self.method, Method) and len(rest) > 1:
-                figures += yield from self._laid_together(self.method, base, [prompt + text for prompt, text in rest])
-            else:
-                prompt, text = rest[0]
-                figures.append((yield from self._laid(base, prompt + text, prompt)))
-        made = iter([(_score(*pair, laid), model) for pair, (model, laid) in zip(pairs, figures, strict=True)])
-        found = [list(itertools.islice(made, len(texts))) for _, texts in asked]
-        return [Scores(tuple(score for score, _ in row), self._name, row[-1][1]) for row in found]
+        if together and len(pairs) > 1 and isinstance(self.method, Method):
+            figures = yield from self._laid_together(self.method, base, [prompt + text for prompt, text in pairs])
+        else:
+            prompt, text = pairs[0]
+            figures = [(yield from self._laid(base, prompt + text, prompt))]
+        return [
+            Part(_score(*pair, laid), self._name, model) for pair, (model, laid) in zip(pairs, figures, strict=False)
+        ]
 
     @property
     def _name(self) -> str:

@@ -100,6 +100,26 @@ def test_packs_change_no_score(fault: str, cli: Cli, emulator: Start, tmp_path: 
         assert [_prompts(entry) for entry in server.log()] == [1, 9, 10, 10, 10, 10, 10]
 
 
+def test_members_of_a_pool_score_in_their_own_ways(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    rows, honest = _rows(tmp_path, 60), tmp_path / "honest.jsonl"
+    plain, stubborn = emulator(), emulator("--fault", "max-tokens-0")
+    assert batch(cli.service(plain.url), rows, "-o", honest).code == 0
+    del cli.env["COMPLETIONS_ENDPOINT"], cli.env["COMPLETIONS_API_KEY"]
+    for name in ("east", "west"):
+        key = cli.profile("").with_name(f"{name}.key")
+        key.write_text("any")
+        key.chmod(0o600)
+    cli.profile(
+        f'[profiles.east]\nendpoint = "{plain.url}"\nkey_file = "east.key"\nconcurrency = 2\n'
+        f'[profiles.west]\nendpoint = "{stubborn.url}"\nkey_file = "west.key"\nconcurrency = 2\n'
+    )
+    result = batch(cli, rows, "-o", output, "-p", "east", "-p", "west", "-j", "4")
+    assert result.code == 0, result.stderr
+    assert {record["profile"] for record in records(output)} == {"east", "west"}
+    expected = {record["id"]: _scores(record) for record in records(honest)}
+    assert {record["id"]: _scores(record) for record in records(output)} == expected
+
+
 def _prompts(entry: dict[str, Any]) -> int:
     prompt = json.loads(entry["body"])["prompt"]
     return len(prompt) if isinstance(prompt, list) else 1

@@ -161,8 +161,9 @@ class _Job:
         return await stack.enter_async_context(SharedGate(Rendezvous(name), limits, most).joined())
 
     async def _work(self, crew: members.Crew, gate: "Gate | SharedGate") -> Ending | None:
-        is_local = any(settings.is_local for settings in self.pool.members)
-        packer = Packer(choices.defaults(self.pool), self.chosen.samples, self.chosen.pack, streams_arrays=is_local)
+        local = [number for number, settings in enumerate(self.pool.members) if settings.is_local]
+        defaults, samples, pack = choices.defaults(self.pool), self.chosen.samples, self.chosen.pack
+        packer = Packer(defaults, samples, pack, streams_arrays=bool(local), local_members=local)
         recovered, selection = self.space.recovered, self.chosen.selection
         settled = recovered.settled(self.chosen.retry_failed)
         models = ModelWatch(
