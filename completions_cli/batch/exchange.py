@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from completions_cli.api.document import Whole
+from completions_cli.api.masking import Mask
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
@@ -43,7 +44,7 @@ class Failure(Exception):  # noqa: N818 - an outcome that travels with the answe
 class Exchange:
     """Signs, sends and reads; a token that was refused is renewed once for all requests under way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators; the last three have defaults
         self,
         service: Service,
         credentials: Credentials,
@@ -51,10 +52,11 @@ class Exchange:
         policy: RetryPolicy | None = None,
         *,
         model: str | None = None,
+        mask: Mask | None = None,
     ) -> None:
         self._service = service
         self._model = model  # named where a request names none
-        self._outgoing = Outgoing(service, transport.secrets, encoding.dumps)
+        self._outgoing = Outgoing(service, transport.secrets, encoding.dumps, mask=mask)
         self.mask = self._outgoing.mask  # hides from people what went out in secret
         self._credentials = AsyncCredentials(credentials, policy)
         self._transport = transport

@@ -11,6 +11,7 @@ from typing import TypeVar
 from completions_cli.api import model_list, sampling
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.ending import LINGER_SECONDS
+from completions_cli.api.masking import Mask
 from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
@@ -41,18 +42,20 @@ class AsyncCaller:
         on_wait: Callable[[Wait], None],
         *,
         is_paced: bool = False,
+        mask: Mask | None = None,
     ) -> None:
         self._service = service
         self._given_credentials = credentials
         self._connection = connection
         self._policy = policy
         self._on_wait = on_wait
+        self._shared_mask = mask
         self._is_paced = is_paced
         self._begin()
 
     def _begin(self) -> None:
         """Open what a process has for itself: connections, and the ids of its requests."""
-        self._outgoing = Outgoing(self._service, self._connection.secrets)
+        self._outgoing = Outgoing(self._service, self._connection.secrets, mask=self._shared_mask)
         self._credentials = AsyncCredentials(self._given_credentials)
         self._transport = AsyncTransport(self._connection)
         self._pacer = Pacer(self._policy.max_wait) if self._is_paced else None

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Never, Self, overload
 
+from completions_cli.client import pool_mask
 from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.async_failover import AsyncFailover
@@ -35,9 +36,16 @@ class AsyncClient(ServiceClient):
 
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         on_wait, is_paced = told(options), bool(options.get("pace"))
+        mask = pool_mask.of(member.credentials for member in configured)
         self._callers = [
             AsyncCaller(
-                member.service, member.credentials, member.connection, member.policy, on_wait, is_paced=is_paced
+                member.service,
+                member.credentials,
+                member.connection,
+                member.policy,
+                on_wait,
+                is_paced=is_paced,
+                mask=mask,
             )
             for member in configured
         ]

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from completions_cli.api import model_list, sampling
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.ending import LINGER_SECONDS
+from completions_cli.api.masking import Mask
 from completions_cli.api.model_list import ModelList
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
@@ -46,12 +47,14 @@ class Caller:
         trace: Trace | None = None,
         on_wait: Callable[[Wait], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
+        mask: Mask | None = None,
     ) -> None:
         self._service = service
         self._credentials = credentials
         self._connection = connection or Connection()
         self._policy = policy or RetryPolicy()
         self._on_wait = on_wait
+        self._shared_mask = mask
         self._sleep = sleep
         self._trace = trace
         self._begin()
@@ -59,7 +62,7 @@ class Caller:
     def _begin(self) -> None:
         """Open what a process has for itself: connections, and the ids of its requests."""
         self._transport = SyncTransport(self._connection, self._trace)
-        self._outgoing = Outgoing(self._service, self._connection.secrets)
+        self._outgoing = Outgoing(self._service, self._connection.secrets, mask=self._shared_mask)
         self.mask = self._outgoing.mask  # hides from people what went out in secret
         self._process = os.getpid()
 

@@ -16,8 +16,8 @@ _ID_HEADER = "x-ms-client-request-id"
 class Outgoing:
     """Makes the requests to a service, for every kind of caller, and knows what must not be quoted back.
 
-    `mask` hides what went out in secret, and `secrets` beside it. `encode` writes the bodies: whoever sends many has a
-    faster way than the standard library's.
+    `mask` hides what went out in secret, and `secrets` beside it; members of a pool share one. `encode` writes the
+    bodies: whoever sends many has a faster way than the standard library's.
     """
 
     def __init__(
@@ -25,6 +25,8 @@ class Outgoing:
         service: Service,
         secrets: Iterable[str] = (),
         encode: Callable[[Mapping[str, Json]], bytes] = wire.encode,
+        *,
+        mask: Mask | None = None,
     ) -> None:
         self._service = service
         self._encode = encode
@@ -34,7 +36,9 @@ class Outgoing:
         self._labels: dict[tuple[bool, bool], Mapping[str, str]] = {}
         self._signing: Mapping[str, str] = {}
         self._secret_headers = service.secret_headers
-        self.mask = Mask([*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))])
+        self.mask = Mask() if mask is None else mask
+        for secret in (*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))):
+            self.mask.add(secret)
         for name in service.secret_headers & service.headers.keys():
             self.mask.add_header(name, service.headers[name])
         self.answers = AnswerMask(self.mask)

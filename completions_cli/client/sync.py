@@ -4,6 +4,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Never, Self, overload
 
+from completions_cli.client import pool_mask
 from completions_cli.client.arguments import ClientOptions
 from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.caller import Caller
@@ -33,9 +34,9 @@ class Client(ServiceClient):
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         if options.get("pace"):
             raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
-        on_wait = told(options)
+        on_wait, mask = told(options), pool_mask.of(member.credentials for member in configured)
         self._callers = [
-            Caller(member.service, member.credentials, member.connection, member.policy, on_wait=on_wait)
+            Caller(member.service, member.credentials, member.connection, member.policy, on_wait=on_wait, mask=mask)
             for member in configured
         ]
         self._pool = Failover(len(configured), self._callers.__getitem__, lambda passed: self._passed(passed, on_wait))

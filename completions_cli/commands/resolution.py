@@ -27,6 +27,7 @@ from completions_cli.streams import Streams
 from completions_cli.transport.connection import Trace
 
 if TYPE_CHECKING:
+    from completions_cli.api.masking import Mask
     from completions_cli.auth.credentials import Credentials
     from completions_cli.client.attempts import Wait
     from completions_cli.client.caller import Caller
@@ -197,15 +198,16 @@ def target(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator[t
 
 
 @contextmanager
-def caller(settings: Settings, streams: Streams, spinner: Spinner) -> Iterator["Caller"]:
-    """Open what makes the calls that the settings ask for."""
-    with target(settings, streams, spinner) as found, _caller(settings, found, streams, spinner) as opened:
+def caller(settings: Settings, streams: Streams, spinner: Spinner, mask: "Mask | None" = None) -> Iterator["Caller"]:
+    """Open what makes the calls that the settings ask for. Several may share a mask."""
+    with target(settings, streams, spinner) as found, _caller(settings, found, streams, spinner, mask) as opened:
         yield opened
 
 
 @contextmanager
 def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failover"]:
     """Open what calls the first member that answers. All keys are found first, and connections made when needed."""
+    from completions_cli.client import pool_mask
     from completions_cli.client.failover import Failover
 
     with ExitStack() as stack:
@@ -214,6 +216,7 @@ def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failov
             for settings in pool.members
             if not (settings.is_local and pool.is_pool)
         }
+        mask = pool_mask.of(credentials for _, credentials in targets.values())
         opened: dict[int, Caller] = {}
 
         def caller_of(member: int) -> "Caller":
@@ -221,14 +224,20 @@ def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failov
                 settings = pool.members[member]
                 if settings.profile not in targets:  # the embedded model, which takes its time to start
                     targets[settings.profile] = stack.enter_context(target(settings, streams, spinner))
-                made = _caller(settings, targets[settings.profile], streams, spinner)
+                made = _caller(settings, targets[settings.profile], streams, spinner, mask)
                 opened[member] = stack.enter_context(made)
             return opened[member]
 
         yield Failover(len(pool.members), caller_of, lambda passed: _show_pass(passed, pool, streams, spinner))
 
 
-def _caller(settings: Settings, found: tuple[Endpoint, "Credentials"], streams: Streams, spinner: Spinner) -> "Caller":
+def _caller(
+    settings: Settings,
+    found: tuple[Endpoint, "Credentials"],
+    streams: Streams,
+    spinner: Spinner,
+    mask: "Mask | None" = None,
+) -> "Caller":
     from completions_cli.client.caller import Caller
 
     endpoint, credentials = found
@@ -239,6 +248,7 @@ def _caller(settings: Settings, found: tuple[Endpoint, "Credentials"], streams: 
         configuration.policy(settings),
         trace=trace(streams),
         on_wait=lambda wait: _show_wait(wait, streams, spinner),
+        mask=mask,
     )
     hide = streams.stderr.mask
     streams.stderr.mask = lambda text: made.mask.text(hide(text))

@@ -5,11 +5,12 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.masking import Mask
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.pool.member import Member
 from completions_cli.batch.pool.pace import PoolPace
 from completions_cli.batch.triage import Triage
-from completions_cli.client import configuration
+from completions_cli.client import configuration, pool_mask
 from completions_cli.commands import resolution
 from completions_cli.commands.batch import choices, process
 from completions_cli.commands.batch.choices import Choices
@@ -59,7 +60,11 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
     """Open the connections of all members, and pace each by itself."""
     most = process.sockets(chosen.in_flight)
     paces = [_pace(target.settings, _limits(target.settings, pool, chosen), most) for target in found]
-    members = [_member(stack, target, pace, pool, chosen, streams) for target, pace in zip(found, paces, strict=True)]
+    mask = pool_mask.of(target.credentials for target in found)
+    hide = streams.stderr.mask
+    streams.stderr.mask = lambda text: mask.text(hide(text))
+    exchanges = [_exchange(stack, target, pool, mask, streams) for target in found]
+    members = [_member(*one, pool, chosen) for one in zip(found, paces, exchanges, strict=True)]
     if len(members) == 1:
         return Crew(members, Gate(paces[0], time.monotonic))
     total = Pace(Concurrency(chosen.in_flight or most, most), chosen.rpm, chosen.tpm, time.monotonic())
@@ -80,21 +85,24 @@ def _pace(settings: Settings, limits: Limits, most: int) -> Pace:
     return Pace(Concurrency(limits.concurrency, at_most), limits.rpm, limits.tpm, time.monotonic())
 
 
-def _member(stack: AsyncExitStack, target: Target, pace: Pace, pool: Pool, chosen: Choices, streams: Streams) -> Member:
+def _exchange(stack: AsyncExitStack, target: Target, pool: Pool, mask: Mask, streams: Streams) -> Exchange:
     from completions_cli.transport.asynchronous import AsyncTransport
 
     settings = target.settings
     transport = AsyncTransport(configuration.connection(settings), resolution.trace(streams))
     stack.push_async_callback(_close, transport)
-    exchange = Exchange(
+    return Exchange(
         configuration.service(settings, target.endpoint),
         target.credentials,
         transport,
         configuration.policy(settings),
         model=settings.values["model"] if pool.is_pool else None,
+        mask=mask,
     )
-    hide = streams.stderr.mask
-    streams.stderr.mask = lambda text: exchange.mask.text(hide(text))
+
+
+def _member(target: Target, pace: Pace, exchange: Exchange, pool: Pool, chosen: Choices) -> Member:
+    settings = target.settings
     return Member(
         settings.profile,
         exchange,

@@ -8,6 +8,7 @@ import typer
 
 from completions_cli.api import wire
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.masking import Mask
 from completions_cli.client import configuration
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
@@ -48,15 +49,24 @@ def doctor(
 ) -> None:
     """Check the configuration, the connection to the endpoint and the key. The exit code says what is wrong."""
     wanted = _Probes(probe=probe or probe_parameters, parameters=probe_parameters)
-    findings = list(_findings(connection, common, streams, wanted))
+    mask = Mask()
+    findings = [_masked(finding, mask) for finding in list(_findings(connection, common, streams, wanted, mask))]
     _show(findings, streams, as_json=as_json.json)
     wrong = next((finding.error for finding in findings if finding.error is not None), None)
     if wrong is not None:
         raise wrong
 
 
+def _masked(finding: Finding, mask: Mask) -> Finding:
+    """Return a finding without the secrets sent to any endpoint: one may give back what another was sent."""
+    if not finding.quotes_server:
+        return finding
+    error = finding.error and mask.error(finding.error)
+    return replace(finding, message=mask.text(finding.message), error=error)
+
+
 def _findings(
-    connection: ConnectionOptions, common: CommonOptions, streams: Streams, probes: "_Probes"
+    connection: ConnectionOptions, common: CommonOptions, streams: Streams, probes: "_Probes", mask: Mask
 ) -> Iterator[Finding]:
     """Check one thing after another; what depends on something broken is not tried."""
     try:
@@ -74,11 +84,11 @@ def _findings(
     for note in resolution.unused(pool):
         yield Finding("variables", "note", note)
     for settings in pool.members:
-        found = _of_endpoint(settings, streams, probes)
+        found = _of_endpoint(settings, streams, probes, mask)
         yield from (replace(one, check=f"{settings.profile}: {one.check}") for one in found) if pool.is_pool else found
 
 
-def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes") -> Iterator[Finding]:
+def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes", mask: Mask) -> Iterator[Finding]:
     """Check an endpoint, the way to it, and what signs in there."""
     if settings.endpoint is None:
         yield Finding("endpoint", "ok", "the embedded model; `completions local status` tells more")
@@ -97,7 +107,8 @@ def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes") -> Ite
     elif probes.probe:
         from completions_cli.commands.config import probing
 
-        yield from probing.probe(settings, streams, parameters=probes.parameters)
+        for finding in probing.probe(settings, streams, mask, parameters=probes.parameters):
+            yield replace(finding, quotes_server=True)
 
 
 def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[Finding]:

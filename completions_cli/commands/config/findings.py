@@ -16,6 +16,7 @@ class Finding:
     state: str
     message: str
     error: CompletionsError | None = None
+    quotes_server: bool = False
 
 
 def failed(check: str, error: CompletionsError) -> Finding:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from completions_cli.api import probes
 from completions_cli.api.assemble import Assembler
 from completions_cli.api.endpoint import Endpoint
+from completions_cli.api.masking import Mask
 from completions_cli.api.probes import Answer, Probe
 from completions_cli.commands import resolution
 from completions_cli.commands.config import key
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 200  # characters
 
 
-def probe(settings: Settings, streams: Streams, *, parameters: bool) -> Iterator[Finding]:
-    """Ask for a token, once; then for one token more for each of the `parameters`, if they are wanted."""
+def probe(settings: Settings, streams: Streams, mask: Mask, *, parameters: bool) -> Iterator[Finding]:
+    """Ask for a token, once; then for one token more for each of the `parameters`, if they are wanted.
+
+    `mask` learns what was sent in secret.
+    """
     once = replace(settings, values=cast("Values", {**settings.values, "retries": 0}))
     spinner = Spinner("asking for a token", streams.stderr, color=streams.color(streams.stderr))
     name = "probe"
     try:
-        with spinner.turning(), resolution.caller(once, streams, spinner) as caller:
+        with spinner.turning(), resolution.caller(once, streams, spinner, mask) as caller:
             plain, latency = _ask(caller, probes.plain(settings.values["model"]))
             yield Finding(name, "ok", f"answered in {latency:.2f} s")
             if parameters:
