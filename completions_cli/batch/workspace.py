@@ -61,7 +61,7 @@ class Workspace:
 
 def opened(output: Path) -> Journal:
     """Open and lock OUTPUT, made if need be. Raises UsageError when another run has it, OutputError when it cannot."""
-    _check_place(output)
+    check_place(output)
     return Journal(output)
 
 
@@ -114,7 +114,8 @@ def _sweep(output: Path) -> None:
         atomic.sweep(path)
 
 
-def _check_place(output: Path) -> None:
+def check_place(output: Path) -> None:
+    """Refuse an OUTPUT that cannot hold lines: OutputError without its folder, UsageError for a pipe or device."""
     try:
         mode = output.stat().st_mode
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from completions_cli.api import infill, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
-from completions_cli.commands import model_names, prompt_source, resolution, typed_text
+from completions_cli.commands import model_names, overwriting, prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, OutputOptions, PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, ServiceError, UsageError
@@ -166,6 +166,7 @@ def destination_of(path: str | None, streams: Streams) -> Iterator[Destination]:
     if path is None or path == "-":
         yield streams.stdout
         return
+    overwriting.check(path, "-o")
     file = AtomicFile(Path(path).expanduser())
     try:
         yield file

@@ -35,7 +35,7 @@ def batch(streams: Streams, options: BatchOptions) -> None:
     from completions_cli.commands.batch import choices, report
 
     chosen = choices.parse(options, verbs=_Command.verbs)
-    report.check_summary(chosen.summary)
+    report.check_summary(chosen.summary, choices.files(options, chosen))
     pool = resolution.pool(streams, options, escapes=options.rows.escapes)
     resolution.warn(streams, pool.first)
     choices.check_alike(pool)

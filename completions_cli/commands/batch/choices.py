@@ -114,6 +114,20 @@ def parse(options: BatchOptions, verbs: Iterable[str] = ()) -> Choices:
     )
 
 
+def files(options: BatchOptions, chosen: Choices) -> dict[str, str]:
+    """Return the paths of the files that a batch uses, by what they are called."""
+    found = {"INPUT": chosen.input, "OUTPUT": chosen.output, "--config": options.common.config}
+    if chosen.output is not None:
+        found["OUTPUT.run"] = f"{output_path(chosen.output)}.run"
+    if options.rows.template is not None and options.rows.template.startswith("@"):
+        found["--template"] = options.rows.template[1:]
+    for item in options.params.extras.extra:
+        name, _, text = item.partition("=")
+        if text.startswith("@"):
+            found[f"-x {name}"] = text[1:]
+    return {name: path for name, path in found.items() if path not in (None, "-")}
+
+
 def completed(chosen: Choices, pool: Pool) -> Choices:
     """Fill in what was not typed from the profile, or from the pool: its limits and its prices. Raises UsageError."""
     if chosen.hedge and not pool.is_pool:
@@ -186,7 +200,13 @@ def output(text: str | None) -> Path:
             f"the output of a batch is lines of JSON, and {path.name} promises something else",
             hint=f"Name it .jsonl; `completions batch export OUTPUT -o {path.stem}.csv` then makes a table of it.",
         )
-    return path.resolve() if path.is_symlink() else path
+    return output_path(text)
+
+
+def output_path(text: str) -> Path:
+    """Return the path of an OUTPUT; a link to a file stands for that file, one to a pipe or device for itself."""
+    path = Path(text).expanduser()
+    return path.resolve() if path.is_symlink() and (path.is_file() or not path.exists()) else path
 
 
 def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:

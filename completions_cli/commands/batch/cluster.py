@@ -49,6 +49,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
     survey = inputs.survey(files[0], chosen.recipe)
     output = Output(_place(chosen.output), where.parts)
     apart.check(chosen.input, files, output.place)
+    for file in files:
+        report.check_summary(chosen.summary, {"INPUT": file.url})
     progress = Progress(streams)
     with ExitStack() as stack:
         # A missing key is found before anything is touched.

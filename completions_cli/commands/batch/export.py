@@ -67,8 +67,9 @@ def _target(text: str | None) -> "tuple[Path, Table]":
 
 def _keep(target: Path, files: list[Path]) -> None:
     """Refuse to write over what a batch has written. Raises UsageError."""
-    from completions_cli.batch import run_file
+    from completions_cli.commands import overwriting
     from completions_cli.errors import UsageError
 
-    if target.exists() and (run_file.path_beside(target).exists() or any(target.samefile(file) for file in files)):
-        raise UsageError(f"{target} is the output of a batch", hint="Choose another FILE for the table.")
+    overwriting.check_batches(target, "-o")
+    if target.exists() and any(target.samefile(file) for file in files):
+        raise UsageError(f"{target} is the output of a batch", hint="Choose another FILE for -o.")

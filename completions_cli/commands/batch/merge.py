@@ -31,12 +31,15 @@ def merge(streams: Streams, options: MergeOptions) -> None:
 
     Rows are in input order, each once. An INPUT of that name is ./merge.
     """
-    from completions_cli.batch import merging  # the help goes without them
+    from completions_cli.batch import merging, workspace  # the help goes without them
     from completions_cli.batch.cluster import staging
+    from completions_cli.commands import overwriting
     from completions_cli.commands.batch import choices
     from completions_cli.errors import RowsFailedError, UsageError
 
     output = choices.output(options.output)
+    workspace.check_place(output)
+    overwriting.check_records(output, "-o")
     if output.exists() and output.stat().st_size and not options.overwrite:
         raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or add --overwrite.")
     with staging.local(options.parts, output.parent) as paths:

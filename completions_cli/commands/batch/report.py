@@ -8,6 +8,7 @@ from completions_cli import atomic
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.commands import overwriting
 from completions_cli.errors import ExitCode, OutputError, RowsFailedError
 from completions_cli.models import Json
 from completions_cli.streams import Streams
@@ -37,11 +38,17 @@ def _what_helps(totals: Totals) -> str:
     return "They are in the output with their errors; --retry-failed sends them again."
 
 
-def check_summary(path: str | None) -> None:
-    """Find out before a long run that its summary will have no place. Raises OutputError."""
-    folder = Path(path or "-").expanduser().parent
+def check_summary(path: str | None, used: Mapping[str, str]) -> None:
+    """Find out before a long run that its summary will have no place, or take that of a file in `used`.
+
+    Raises OutputError, UsageError.
+    """
+    if path is None or path == "-":
+        return
+    folder = Path(path).expanduser().parent
     if not folder.is_dir():
         raise OutputError(f"--summary: there is no folder {folder}", hint="Make it first.")
+    overwriting.check(path, "--summary", used)
 
 
 def write_summary(

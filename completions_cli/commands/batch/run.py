@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from completions_cli.batch import run_file, workspace
 from completions_cli.batch import source as sources
-from completions_cli.batch import workspace
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pool.hedging import Hedging
 from completions_cli.batch.runner import Runner, Tools
@@ -19,6 +19,7 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
+from completions_cli.commands import overwriting
 from completions_cli.commands.batch import choices, members, process, report
 from completions_cli.commands.batch.choices import Choices
 from completions_cli.errors import OutputError, UsageError
@@ -93,6 +94,9 @@ def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, poo
     early = None if path == "-" else opened()
     if early is not None and early.is_same_file(output):
         raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
+    if early is not None and early.is_same_file(run_file.path_beside(output)):
+        raise UsageError("INPUT has the name of the file that belongs to OUTPUT", hint="Choose another OUTPUT.")
+    overwriting.check_records(output, "-o")
     journal = workspace.opened(output)
     stack.callback(journal.close)
     try:
