@@ -138,10 +138,9 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         from completions_cli.commands import mistakes
 
         return mistakes.explained(error)
-    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
-        return UsageError(
-            f"the system gives this process no more: {error.strerror}", hint="Raise its limits; see ulimit -a."
-        )
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _EXHAUSTED):
+        reason = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else error.strerror
+        return UsageError(f"the system gives this process no more: {reason}", hint="Raise its limits; see ulimit -a.")
     if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
         return OutputError(
             f"the script for tab completion cannot be written: {error.strerror}",

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_too_few_files(name: str, files: int, run: Run) -> None:
     code, said = run(name, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
     assert code in ((2,) if name == "batch" else (0, 2, 3, 10))
     assert name != "batch" or "files" in said
+
+
+@pytest.mark.usefixtures("run")
+def test_too_little_memory(cli: Cli) -> None:
+    line = "import sys, tomllib; tomllib.loads = lambda _: 'x' * sys.maxsize; from completions_cli.main import main; main()"
+    words = [sys.executable, "-c", line, "config", "list"]
+    done = subprocess.run(words, env=cli.env, capture_output=True, text=True, timeout=60, check=False)
+    said = "error: the system gives this process no more: Cannot allocate memory"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, said)
 
 
 @pytest.mark.usefixtures("run")
