@@ -14,6 +14,7 @@ from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.models import Json
+from completions_cli.opening import without_waiting
 from completions_cli.version import __version__
 
 # Tells of an earlier input whether the one at hand is it with more at its end.
@@ -98,18 +99,13 @@ def path_beside(output: Path) -> Path:
 def read(path: Path) -> RunFile | None:
     """Read what an earlier run wrote; None when there is nothing that can be read as such."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None
             text = file.read(limits.RUN_FILE_BYTES + 1)
     except OSError:
         return None
     return parse(text) if len(text) <= limits.RUN_FILE_BYTES else None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open a file, and do not wait for a writer where somebody has put a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def remove(path: Path) -> None:

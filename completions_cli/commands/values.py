@@ -123,8 +123,8 @@ def complete_profile(incomplete: str) -> list[str]:
     from completions_cli.settings import profile_file
 
     try:
-        path, must_exist = profile_file.default_path(os.environ)
-        names = [*profile_file.read(path, must_exist=must_exist).profiles, profile_file.BUILT_IN]
+        path, _ = profile_file.default_path(os.environ)
+        names = [*profile_file.read(path, must_exist=False).profiles, profile_file.BUILT_IN]
     except CompletionsError:
         names = [profile_file.BUILT_IN]
     return sorted({name for name in names if name.startswith(incomplete) and _PLAIN(name)})
@@ -139,7 +139,7 @@ def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
     typed = ctx.params
     given = {name: typed[name] for name in ("endpoint", "api_version") if typed.get(name)}
     try:
-        file = profile_file.find(typed.get("config"), ctx.obj.environ)
+        file = profile_file.find(typed.get("config"), ctx.obj.environ, may_wait=False)
         endpoint = resolve(
             Flags(profile=next(iter(typed.get("profiles") or ()), None), settings=given), ctx.obj.environ, file
         ).endpoint

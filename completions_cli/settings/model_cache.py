@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from completions_cli.errors import OutputError
+from completions_cli.opening import without_waiting
 from completions_cli.wall_clock import unix_time
 
 _LONGEST_LIFE = 24 * 60 * 60  # seconds
@@ -25,7 +26,7 @@ def read(url: str) -> tuple[str, ...]:
     if folder is None:
         return ()
     try:
-        with _file(folder, url).open("rb") as file:
+        with open(_file(folder, url), "rb", opener=without_waiting) as file:
             found = json.loads(file.read(_MOST_BYTES))
         listed, ids = found["listed"], found["ids"]
         if 0 <= unix_time() - listed < _LONGEST_LIFE:

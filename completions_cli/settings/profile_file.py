@@ -12,6 +12,7 @@ from completions_cli.api import headers
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
 from completions_cli.errors import ConfigError
 from completions_cli.models import Json
+from completions_cli.opening import without_waiting
 from completions_cli.settings.table import POOL_SETTINGS, POOL_TABLES, PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 BUILT_IN = "local"
@@ -57,15 +58,18 @@ def default_path(environ: Mapping[str, str]) -> tuple[Path, bool]:
     return (expanded(named), True) if named else (config_folder(environ) / "completions.toml", False)
 
 
-def find(named: str | None, environ: Mapping[str, str]) -> ProfileFile:
-    """Read the file that is `named`, or else the one in use; without a home there is none. Raises ConfigError."""
+def find(named: str | None, environ: Mapping[str, str], *, may_wait: bool = True) -> ProfileFile:
+    """Read the file that is `named`, or else the one in use; without a home there is none. Raises ConfigError.
+
+    One that is named may be a pipe, unless this must not wait.
+    """
     if named is not None:
-        return read(expanded(named), must_exist=True)
+        return read(expanded(named), must_exist=may_wait)
     try:
         path, must_exist = default_path(environ)
     except NoHomeError:
         return ProfileFile(Path("completions.toml"))  # variables and flags may do
-    return read(path, must_exist=must_exist)
+    return read(path, must_exist=must_exist and may_wait)
 
 
 def expanded(path: str) -> Path:
@@ -93,8 +97,11 @@ def config_folder(environ: Mapping[str, str]) -> Path:
 
 
 def read(path: Path, *, must_exist: bool) -> ProfileFile:
-    """Read and check the file. Raises ConfigError with file, line and column where something is wrong."""
-    text = read_text(path)
+    """Read and check the file. Raises ConfigError with file, line and column where something is wrong.
+
+    One that `must_exist` has been named, and may be a pipe whose writer is waited for.
+    """
+    text = read_text(path, may_wait=must_exist)
     if text is not None:
         return parse(text, path)
     if must_exist:
@@ -102,10 +109,15 @@ def read(path: Path, *, must_exist: bool) -> ProfileFile:
     return ProfileFile(path)
 
 
-def read_text(path: Path) -> str | None:
-    """Read the file's text, None when there is no file. Raises ConfigError."""
+def read_text(path: Path, *, may_wait: bool = False) -> str | None:
+    """Read the file's text, None when there is no file. Raises ConfigError.
+
+    Unless it `may_wait` for a writer, all but a regular file is refused.
+    """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=None if may_wait else without_waiting) as file:
+            if not may_wait and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigError(f"{path} is not a regular file", hint="A profile file must be one.")
             content = file.read(limits.PROFILE_FILE_BYTES + 1)
         if len(content) > limits.PROFILE_FILE_BYTES:
             raise ConfigError(f"{path} is too large to be a profile file", hint="Is it the right file?")
