@@ -22,6 +22,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "JSON": json.dumps,
     "JSON in JSON": lambda key: json.dumps(json.dumps(key)),
     "JSON escapes": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "braced escapes": lambda key: "".join(f"\\u{{{ord(c):x}}}" for c in key),
+    "braced escapes with zeros": lambda key: "".join(f"\\u{{{ord(c):06X}}}" for c in key),
     "repr": repr,
     "repr of bytes": lambda key: repr(key.encode()),
     "repr of JSON": lambda key: repr(json.dumps({"key": key})),

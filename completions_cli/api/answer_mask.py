@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from completions_cli import limits
+from completions_cli.api import number_mask
 from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
 from completions_cli.errors import MalformedResponseError
-from completions_cli.models import Chunk, Json
+from completions_cli.models import Chunk, Json, Usage
 
 # The model's own words, and figures about them.
 _WORDS = frozenset({"text", "logprobs", "prompt_logprobs", "completion_probabilities", "tokens"})
@@ -21,11 +22,18 @@ class AnswerMask:
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self._strong = mask.strong
+        self._numbers = number_mask.of(self._strong.secrets)
         self._clean: set[str] = set()
 
     def request_id(self, value: str | None) -> str | None:
         """Return the id of an exchange without secrets, weak ones too: it is a header, which no answer depends on."""
         return self._mask.word(value)
+
+    def usage(self, usage: Usage | None) -> Usage | None:
+        """Return counts without a key made of digits."""
+        if usage is None or self._numbers is None:
+            return usage
+        return Usage(*(self._numbers.fields(count, ()) for count in usage))
 
     def chunk(self, chunk: Chunk) -> Chunk:
         """Return a chunk without secrets: the same one where there are none."""
@@ -42,8 +50,11 @@ class AnswerMask:
         """Return any JSON without secrets: the same object where there are none. Raises MalformedResponseError."""
         if self._strong is not self._mask.strong:
             self._strong = self._mask.strong
+            self._numbers = number_mask.of(self._strong.secrets)
             self._clean.clear()
         try:
+            if self._numbers is not None:
+                value = self._numbers.fields(value, _WORDS)
             return value if self._is_clean(value) else self._masked(value)
         except RecursionError:
             raise MalformedResponseError("the response is nested too deeply", hint="-vv shows the response.") from None

@@ -73,6 +73,11 @@ class Mask:
         return "".join([*parts, text[end:]])
 
     @property
+    def secrets(self) -> frozenset[str]:
+        """All secrets that it was told of."""
+        return frozenset(secret for secret, _ in self._known)
+
+    @property
     def strong(self) -> "Mask":
         """The mask of those secrets that no innocent word looks like: the same one until another secret is added."""
         if self._strong is None:
@@ -109,8 +114,13 @@ class Mask:
                 setattr(error, name, self.text(text))
         error.args = (error.message,)  # which `repr` shows
         if isinstance(error, ServiceError):
-            error.loc = tuple(map(self.text, error.loc))
+            error.loc = self._place(error.loc)
         return error
+
+    def _place(self, loc: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a place without the secrets, in one part where they lie across its parts."""
+        shown, joined = tuple(map(self.text, loc)), ".".join(loc)
+        return shown if len(loc) < _SHORTEST or self.text(joined) == joined else (self.text(joined),)
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         for short in self._short:
@@ -242,7 +252,7 @@ _EVERY_GRAM = re.compile("." * _GRAM, re.DOTALL)
 _PLAIN = re.compile(r"[0-9a-z _./:@+,-]*+")  # in small letters; nothing in it is an escape but 0x
 _SIGNS = re.compile(r"[^0-9a-z]+")
 _ESCAPE = re.compile(
-    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u\{?(?P<u>[0-9a-f]{4,6})\}?|[\\0]x(?P<x>[0-9a-f]{2})"
+    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4,6})|\\[ux]\{0*(?P<braced>[0-9a-f]{1,6})\}|[\\0]x(?P<x>[0-9a-f]{2})"
     r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"
     r"|\\(?P<sign>.)",
     re.IGNORECASE | re.DOTALL,

@@ -96,5 +96,5 @@ class Exchange:
             response = self._outgoing.answers.fields(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
-        request_id = self.mask.word(head.request_id)
-        return Reply(request, response, whole.usage, head, request_id, self._service.profile)
+        usage, request_id = self._outgoing.answers.usage(whole.usage), self.mask.word(head.request_id)
+        return Reply(request, response, usage, head, request_id, self._service.profile)

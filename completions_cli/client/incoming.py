@@ -148,7 +148,7 @@ class Incoming:
             finish_reasons={
                 index: reason and self._mask.fields(reason) for index, reason in self._reader.finish_reasons.items()
             },
-            usage=self._reader.usage,
+            usage=self._mask.usage(self._reader.usage),
             request_id=self._mask.request_id(self._head.request_id),
             latency=self._clock() - self._started,
             first_token=None if all_at_once else self._first_token,

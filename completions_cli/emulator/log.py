@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
@@ -18,6 +18,7 @@ from completions_cli.wall_clock import unix_time
 _SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "pass", "pwd", "credential", "signature", "session", "jwt")
 _SECRET_ITEMS = ("code", "sig", "sas")  # of a query
 _MASK = "****"
+_SHORTEST = 4  # a key shorter than this would black out innocent words
 _NAMED = re.compile("([^&=]+)=([^&]*)")
 
 
@@ -59,7 +60,10 @@ class RequestLog:
     When a line cannot be written it keeps the `failure`, calls `when_failed` and stays silent from then on.
     """
 
-    def __init__(self, stream: TextIO | None, show: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | None, show: Callable[[str], None] | None = None, key: str | None = None
+    ) -> None:
+        self._key = _spelled(key) if key and len(key) >= _SHORTEST else None
         self._stream = stream
         self._show = show
         self._requests = 0
@@ -86,6 +90,8 @@ class RequestLog:
 
     def write(self, record: Mapping[str, object]) -> None:
         """Write one line, so that a reader never sees half of it."""
+        if self._key and (self._stream or self._show):
+            record = {name: _without(self._key, value) for name, value in record.items()}
         if self._show:
             self._show(_short(record))
         if not self._stream or self.failure:
@@ -105,20 +111,35 @@ class RequestLog:
 
 
 @contextmanager
-def open_log(path: Path | None, show: Callable[[str], None] | None) -> Iterator[RequestLog]:
-    """Open the log for appending; without a path nothing is kept. Raises OutputError."""
+def open_log(path: Path | None, show: Callable[[str], None] | None, key: str | None = None) -> Iterator[RequestLog]:
+    """Open the log for appending; without a path nothing is kept. The `key` is masked. Raises OutputError."""
     if path is None:
-        yield RequestLog(None, show)
+        yield RequestLog(None, show, key)
         return
     try:
         stream = path.open("a", encoding="utf-8")
     except OSError as error:
         raise _cannot_write(str(path), error) from error
     try:
-        yield RequestLog(stream, show)
+        yield RequestLog(stream, show, key)
     finally:
         with contextlib.suppress(OSError):  # told when it was written
             stream.close()
+
+
+def _spelled(key: str) -> re.Pattern[str]:
+    """Return what finds a key in any text: as it is, in a URL and in JSON."""
+    forms = {key, quote(key, safe=""), quote(key), quote_plus(key), json.dumps(key)[1:-1]}
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
+
+
+def _without(key: re.Pattern[str], value: object) -> object:
+    """Return a value of a line without the key."""
+    if isinstance(value, str):
+        return key.sub(_MASK, value)
+    if isinstance(value, Mapping):
+        return {key.sub(_MASK, name): _without(key, item) for name, item in value.items()}
+    return value
 
 
 def _short(record: Mapping[str, Any]) -> str:

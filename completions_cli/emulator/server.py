@@ -51,7 +51,7 @@ def serve(
     all is closed.
     """
     plan = FaultPlan(config.faults, config.seed)
-    with open_log(config.log, show) as log, _listen(config.host, config.port) as listener:
+    with open_log(config.log, show, config.key) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
         answering = Answering(config, behaviour, engine, plan)
         service = Service(config.behaviour, behaviour, answering, log, watches=not engine.is_instant)

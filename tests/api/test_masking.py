@@ -1,6 +1,8 @@
 """A text that quotes a secret back is shown without it, however the secret is spelled, and wherever it was cut."""
 
 import string
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
 from completions_cli.errors import MalformedResponseError, NetworkError, ServiceError
-from completions_cli.models import Chunk, Delta, Json
+from completions_cli.models import Chunk, Delta, Json, Usage
 from tests.spellings import SPELLINGS
 
 SECRET = "sk-12345678"
@@ -133,6 +135,37 @@ def test_a_services_words_are_masked_in_every_part() -> None:
     assert {getattr(error, name) for name in ("message", *parts)} == {str(error)} == {SHOWN}
     assert (error.loc, error.status, error.retry_after) == (("body", SHOWN), 401, 1.5)
     assert SECRET not in repr(error)
+
+
+@pytest.mark.parametrize("parts", [list, lambda key: [str(ord(c)) for c in key], lambda key: [key[:7], key[7:14]]])
+def test_a_secret_in_pieces_of_a_place_is_masked(parts: Callable[[str], list[str]]) -> None:
+    key = KEYS["letters and digits"]
+    loc = ("body", "x", "y", *parts(key))
+    error = Mask([key]).error(ServiceError("m", status=422, loc=loc))
+    assert not set(loc[3:]) & set(error.loc)
+    assert MASK in ".".join(error.loc)
+    innocent = ("body", "prompt", "0", "text")
+    assert Mask([key]).error(ServiceError("m", status=422, loc=innocent)).loc == innocent
+
+
+@pytest.mark.parametrize(
+    "number", [int, float, lambda key: -int(key), lambda key: int(f"1{key}0"), lambda key: int(key) / 1e9]
+)
+def test_a_key_of_digits_is_no_number_of_an_answer(number: Callable[[str], float]) -> None:
+    key = "8391746250193847562018"
+    found = number(key)
+    usage: dict[str, Any] = {"prompt_tokens": 1_000_000, "x": [found, 1.5, 0.1234567890123456, 1_700_000_000, True]}
+    answer = {"created": found, "usage": usage, "choices": [{"text": "t", "logprobs": {"token_logprobs": [found]}}]}
+    masked = {**answer, "created": None, "usage": {**usage, "x": [None, *usage["x"][1:]]}}
+    mask = Mask()
+    answers = AnswerMask(mask)
+    assert answers.fields(answer) is answer
+    mask.add(key)
+    assert answers.fields(answer) == masked
+    assert answers.usage(Usage(int(key), 1, None)) == Usage(None, 1, None)
+    assert answers.fields({"created": 10**5000}) == {"created": None}
+    clean = {"created": 1_700_000_000_123, "n": [0.3]}
+    assert answers.fields(clean) is clean
 
 
 def test_what_is_absent_stays_so() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -138,6 +139,18 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     assert second["body"] == '{"prompt": "\\xff"'
     assert (third["method"], third["path"], third["query"]) == ("GET", "/elsewhere", "a=b&API-Key=****&c&sig=****")
     assert secret not in json.dumps([first, second, third])
+
+
+def test_the_emulators_key_is_masked_wherever_it_stands_in_the_log(emulator: Start) -> None:
+    key = 'K/9 "z"+0123456789'
+    server = emulator("--key", key)
+    escaped = quote(key, safe="")
+    ask(server, {"prompt": f"say {key}", key: 1}, headers={"X-Note": f"it is {key}"})
+    ask(server, path=f"/{escaped}/x?a={escaped}&b={quote_plus(key)}", method="GET")
+    first, second = server.log()
+    assert json.loads(first["body"]) == {"prompt": "say ****", "****": 1}
+    assert first["headers"]["x-note"] == "it is ****"
+    assert (second["path"], second["query"]) == ("/****/x", "a=****&b=****")
 
 
 def test_a_request_is_in_the_log_before_its_answer(emulator: Start) -> None:

@@ -1,0 +1,44 @@
+"""Keys that are all digits, hidden where a server sends one back as a JSON number."""
+
+from collections.abc import Collection, Iterable
+
+from completions_cli.models import Json
+
+_RUN = 12  # digits in a row that no number shares with a key by chance
+_LEAST = 10 ** (_RUN - 1)  # a whole number below is too short
+
+
+class NumberMask:
+    """Finds numbers that hold a piece of a key made of digits."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._runs = frozenset(key[at : at + _RUN] for key in keys for at in range(len(key) - _RUN + 1))
+
+    def fields(self, value: Json, passed: Collection[str]) -> Json:
+        """Return JSON with null for each such number, but for fields that are `passed`; the same object without any."""
+        if type(value) is dict:
+            made = {name: item if name in passed else self.fields(item, passed) for name, item in value.items()}
+            return made if any(made[name] is not item for name, item in value.items()) else value
+        if type(value) is list:
+            items = [self.fields(item, passed) for item in value]
+            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        return None if self._holds(value) else value
+
+    def _holds(self, value: Json) -> bool:
+        if type(value) is int:
+            if -_LEAST < value < _LEAST:
+                return False
+        elif type(value) is not float:
+            return False
+        try:
+            written = repr(value)
+        except ValueError:  # more digits than Python writes
+            return True
+        digits = "".join(filter(str.isdigit, written.partition("e")[0]))
+        return any(digits[at : at + _RUN] in self._runs for at in range(len(digits) - _RUN + 1))
+
+
+def of(secrets: Iterable[str]) -> NumberMask | None:
+    """Return the mask of those secrets that are all digits; None without any."""
+    keys = [secret for secret in secrets if secret.isascii() and secret.isdigit()]
+    return NumberMask(keys) if keys else None
