@@ -150,7 +150,8 @@ def test_a_folder_that_others_may_read_is_refused(
     [
         b"",
         b"[" * 500_000 + b"\n",
-        b'["hello", "wrong", [null, null, null], [], null]\n',
+        b'["hello", "00", [null, null, null], [], null]\n',
+        b'["greet", 1]\n',
         b'["hello"',
         b"x" * (1 << 21) + b"\n",
         b'["ask", 1, 1, 1]\n',
@@ -162,7 +163,7 @@ def test_a_folder_that_others_may_read_is_refused(
 def test_others_of_this_machine_are_not_heard(
     said: bytes, cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
 ) -> None:
-    """Anybody may connect to a port of the loopback interface; only this user's runs know the word."""
+    """Anybody may connect to a port of the loopback interface; only this user's runs know the secret."""
     run = shards(cli, rows(60), tmp_path, 1)[0]
     server.wait_for_log(1)
     address = json.loads((tmp_path / "completions" / "share" / "night.json").read_text(encoding="utf-8"))

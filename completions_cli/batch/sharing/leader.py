@@ -1,38 +1,31 @@
-"""The run that leads: it has the one pace, and hands turns to all members over loopback connections.
-
-A message is a line of JSON, a list whose first item names it.
-
-- A member sends `hello` (token, limits, the numbers of its requests in flight, what it knows of an earlier leader's
-  pace), `ask` (number, tokens, most), `drop` (numbers), `end` (number, kind, tokens used, wait asked for, rate
-  headers), `pause` (seconds), `narrow` (requests, or null) and `alive`.
-- It receives `welcome` or `differs` (the limits there are), `turn` (number, limit, whether tokens count) and `state`
-  (limit, whether tokens count, seconds of pause, learned rate).
-"""
+"""The run that leads: it has the one pace, and hands turns to all members over loopback connections."""
 
 import asyncio
 import hmac
-import json
 import secrets
 import time
 from collections.abc import Callable
 from typing import Any
 
+from completions_cli.batch.sharing import messages
 from completions_cli.batch.sharing.limits import Limits
-from completions_cli.batch.sharing.rendezvous import Address
+from completions_cli.batch.sharing.rendezvous import Address, Rendezvous
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.gate import ClosedError, Gate
 from completions_cli.pacing.pace import Memory, Pace, Ticket
 
 HEARTBEAT = 1.0  # seconds
 SILENT = 3 * HEARTBEAT  # whoever says nothing for so long is frozen or gone
-LONGEST_LINE = 1 << 20
+_FROM_MEMBERS = ("ask", "drop", "end", "pause", "narrow", "alive")
 
 
 class Leader:
     """Serves members until it is closed. For one event loop."""
 
-    def __init__(self, limits: Limits, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits = limits
+    def __init__(
+        self, rendezvous: Rendezvous, limits: Limits, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rendezvous, self._limits = rendezvous, limits
         self._pace = Pace(Concurrency(limits.in_flight, most), limits.rpm, limits.tpm, clock())
         self._gate = Gate(self._pace, clock)
         self._clock = clock
@@ -40,21 +33,24 @@ class Leader:
         self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._beating: asyncio.Task[None] | None = None
-        self._token = secrets.token_hex(16)
+        self._address = Address(0, secrets.token_hex(16))
 
     async def start(self) -> Address:
         """Begin to serve; return where."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LONGEST_LINE)
-        return Address(self._server.sockets[0].getsockname()[1], self._token)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=messages.LONGEST_LINE)
+        self._address = self._address._replace(port=self._server.sockets[0].getsockname()[1])
+        return self._address
 
-    def lead(self, is_leading: Callable[[], bool]) -> None:
-        """Send heartbeats until `is_leading` says that another run leads, as it may after this one was frozen."""
-        self._beating = asyncio.create_task(self._beat(is_leading))
+    def lead(self) -> None:
+        """Be found by other runs; send heartbeats until another run leads, as it may after this one was frozen."""
+        self._rendezvous.write(self._address)
+        self._beating = asyncio.create_task(self._beat())
 
     async def close(self) -> None:
         """Let the members find another leader."""
         if self._beating is not None and self._beating is not asyncio.current_task():
             self._beating.cancel()
+        self._rendezvous.forget(self._address)  # while the port is still ours
         if self._server is not None:
             self._server.close()
         for member in self._members:
@@ -63,8 +59,8 @@ class Leader:
         if self._serving:
             await asyncio.wait(self._serving, timeout=HEARTBEAT)
 
-    async def _beat(self, is_leading: Callable[[], bool]) -> None:
-        while is_leading():
+    async def _beat(self) -> None:
+        while self._rendezvous.read() in (self._address, None):
             memory = self._pace.memory(self._clock())
             for member in self._members.copy():
                 member.send("state", *self._told(), memory.paused, memory.rate)
@@ -85,13 +81,13 @@ class Leader:
         member = _Connection(self._pace, self._gate, self._clock, writer, self._told)
         try:
             async with asyncio.timeout(SILENT):  # anybody on this machine may connect
-                hello = json.loads(await reader.readline())
-            if self._welcomes(member, hello):
+                hello = await self._proven(reader, member)
+            if hello is not None and self._welcomes(member, *hello):
                 self._members.add(member)
-                while line := await reader.readline():
-                    if member.receive(json.loads(line)) == "narrow":
+                while True:
+                    if member.receive(*await messages.receive(reader, *_FROM_MEMBERS)) == "narrow":
                         self._narrow()
-        except (OSError, ValueError, TypeError, IndexError, KeyError, RecursionError, OverflowError):
+        except (OSError, EOFError, messages.MessageError):
             pass  # gone, or none of ours
         finally:
             self._members.discard(member)
@@ -99,10 +95,16 @@ class Leader:
             self._narrow()
             self._gate.pump()
 
-    def _welcomes(self, member: "_Connection", hello: list[Any]) -> bool:
-        name, token, limits, held, memory = hello
-        if name != "hello" or not hmac.compare_digest(str(token), self._token):
-            return False
+    async def _proven(self, reader: asyncio.StreamReader, member: "_Connection") -> list[Any] | None:
+        """Exchange proofs; return what a member of this user says of itself, None for a stranger."""
+        _, (theirs,) = await messages.receive(reader, "greet")
+        mine = messages.nonce()
+        member.send("proof", mine, messages.proof(self._address.token, "leader", theirs, mine))
+        _, (proof, *hello) = await messages.receive(reader, "hello")
+        expected = messages.proof(self._address.token, "member", theirs, mine)
+        return hello if hmac.compare_digest(proof, expected) else None
+
+    def _welcomes(self, member: "_Connection", limits: list[Any], held: list[int], memory: list[Any] | None) -> bool:
         if Limits(*limits) != self._limits:
             member.send("differs", str(self._limits))
             return False
@@ -139,7 +141,7 @@ class _Connection:
     def send(self, *message: object) -> None:
         """Send a message, if the member is still there."""
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            self._writer.write(messages.line(*message))
 
     def hold(self, numbers: list[int]) -> None:
         """Count what a member has in flight that an earlier leader let go."""
@@ -147,9 +149,8 @@ class _Connection:
             self._tickets[number] = Ticket(self._clock(), 0.0)
             self._pace.in_flight += 1
 
-    def receive(self, message: list[Any]) -> str:
-        """Act on a message and return its name. Raises ValueError or TypeError for one that is none."""
-        name, *rest = message
+    def receive(self, name: str, rest: list[Any]) -> str:
+        """Act on a message and return its name."""
         self.heard_at = self._clock()
         if name == "ask":
             number, tokens, most = rest
@@ -164,7 +165,7 @@ class _Connection:
             self._pace.pause(self._clock() + float(rest[0]))
         elif name == "narrow":
             self.most = rest[0]
-        return str(name)
+        return name
 
     def leave(self) -> None:
         """Give back whatever the member had."""

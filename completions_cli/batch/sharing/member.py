@@ -1,16 +1,16 @@
 """Where the requests of one of several runs wait for their turn: the turns are the leader's to give."""
 
 import asyncio
-import contextlib
+import hmac
 import itertools
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from completions_cli.batch.sharing.leader import LONGEST_LINE, SILENT, Leader
+from completions_cli.batch.sharing import messages
+from completions_cli.batch.sharing.leader import SILENT, Leader
 from completions_cli.batch.sharing.limits import Limits
 from completions_cli.batch.sharing.rendezvous import Address, Rendezvous
 from completions_cli.errors import CompletionsError, NetworkError, UsageError
@@ -18,7 +18,7 @@ from completions_cli.pacing.gate import ClosedError
 from completions_cli.pacing.pace import RATE_HEADERS, HeaderOf, Ticket
 
 _FIRST_LIMIT = 16
-_ANSWERS_WITHIN = 2.0  # seconds; a leader that does not is frozen or gone
+_ANSWERS_WITHIN = 2.0  # seconds; a leader that does not is frozen, gone, or not one of ours
 
 
 @dataclass(slots=True)
@@ -90,6 +90,8 @@ class SharedGate:
         self._memory: tuple[float, float | None] | None = None
         self._leader: Leader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._address: Address | None = None
+        self._left: Address | None = None  # of a leader that talked nonsense
         self._is_closed = False
         self.on_failure: Callable[[CompletionsError], None] = lambda _: None  # there is no leader, nor can there be one
 
@@ -137,7 +139,7 @@ class SharedGate:
         """Connect to the leader, or become it. One run at a time does this."""
         async with self._rendezvous.alone():
             address = self._rendezvous.read()
-            reader = None if address is None else await self._greet(address)
+            reader = None if address in (None, self._left) else await self._greet(address)
             if reader is None:
                 reader = await self._lead()
             return reader
@@ -145,38 +147,45 @@ class SharedGate:
     async def _lead(self) -> asyncio.StreamReader:
         if self._leader is not None:
             await self._leader.close()
-        leader = self._leader = Leader(self._limits, self._most)
-        address = await leader.start()
-        reader = await self._greet(address)
+        leader = self._leader = Leader(self._rendezvous, self._limits, self._most)
+        reader = await self._greet(await leader.start())
         if reader is None:
             raise NetworkError("--share needs connections to 127.0.0.1, and this machine allows none")
-        self._rendezvous.write(address)
-        leader.lead(lambda: self._rendezvous.read() in (address, None))
+        leader.lead()
         return reader
 
     async def _greet(self, address: Address) -> asyncio.StreamReader | None:
-        """Return a connection that was welcomed; None where nobody leads any more."""
+        """Return a connection that was welcomed; None where no run of this user leads any more."""
         writer = None
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN):
-                reader, writer = await asyncio.open_connection("127.0.0.1", address.port, limit=LONGEST_LINE)
-                hello = ("hello", address.token, self._limits, sorted(self.pace.held), self._memory)
-                writer.write(json.dumps(hello).encode() + b"\n")
-                answer = json.loads(await reader.readline())
-        except (OSError, ValueError, TimeoutError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", address.port, limit=messages.LONGEST_LINE)
+                writer.write(await self._hello(reader, writer, address.token))
+                answer, limits = await messages.receive(reader, "welcome", "differs")
+        except (OSError, EOFError, messages.MessageError):
             if writer is not None:
                 writer.close()
             return None
-        if answer[0] == "differs":
+        if answer == "differs":
             writer.close()
             raise UsageError(
-                f"the runs that share this pace have other limits: {answer[1]}",
+                f"the runs that share this pace have other limits: {limits[0]}",
                 hint="Give every run of a name the same -j, --rpm and --tpm.",
             )
-        self._writer = writer
+        self._address, self._writer = address, writer
         for number, (_, tokens, most) in self._asks.items():
             self._send("ask", number, tokens, most)
         return reader
+
+    async def _hello(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> bytes:
+        """Return what to say to a leader of this user. Raises MessageError for one that proves not to be."""
+        mine = messages.nonce()
+        writer.write(messages.line("greet", mine))
+        _, (theirs, proof) = await messages.receive(reader, "proof")
+        if not hmac.compare_digest(proof, messages.proof(token, "leader", mine, theirs)):
+            raise messages.MessageError
+        proof = messages.proof(token, "member", mine, theirs)
+        return messages.line("hello", proof, self._limits, sorted(self.pace.held), self._memory)
 
     async def _follow(self, reader: asyncio.StreamReader) -> None:
         """Receive turns, from one leader after another."""
@@ -187,18 +196,19 @@ class SharedGate:
 
     async def _follow_all(self, reader: asyncio.StreamReader) -> None:
         while True:
-            with contextlib.suppress(OSError, ValueError, TimeoutError):
+            try:
                 while True:
                     async with asyncio.timeout(SILENT):
-                        line = await reader.readline()
-                    if not line:
-                        break
-                    self._receive(json.loads(line))
+                        name, rest = await messages.receive(reader, "turn", "state")
+                    self._receive(name, rest)
+            except messages.MessageError:
+                self._left = self._address
+            except (OSError, EOFError):
+                pass
             self._part()
             reader = await self._join()
 
-    def _receive(self, message: list[Any]) -> None:
-        name, *rest = message
+    def _receive(self, name: str, rest: list[Any]) -> None:
         if name == "turn":
             number, *told = rest
             self._heed(*told)
@@ -228,4 +238,4 @@ class SharedGate:
     def _send(self, *message: object) -> None:
         """Send a message; without a leader the next one is told in its hello."""
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            self._writer.write(messages.line(*message))

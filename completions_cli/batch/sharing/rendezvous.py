@@ -1,9 +1,8 @@
 """Where the runs of a name find their leader: a file with its address, in a folder of this machine and this user."""
 
 import asyncio
+import contextlib
 import json
-import os
-import sys
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,14 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from completions_cli.atomic import AtomicFile
+from completions_cli.batch.sharing import private_folder
 from completions_cli.errors import OutputError
 
 _POLL_SECONDS = 0.02
-_OTHERS = 0o077
+_LARGEST_PORT = 65535
 
 
 class Address(NamedTuple):
-    """A port on the loopback interface, and the word that shows a member to be this user's."""
+    """A port on the loopback interface, and the secret by which members and leader know each other."""
 
     port: int
     token: str
@@ -36,9 +36,10 @@ class Rendezvous:
         """Return the address of the leader there is or was."""
         try:
             known = json.loads(self._address.read_bytes())
-            return Address(int(known["port"]), str(known["token"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            address = Address(int(known["port"]), str(known["token"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
+        return address if 0 < address.port <= _LARGEST_PORT else None
 
     def write(self, address: Address) -> None:
         """Say who leads from now on."""
@@ -48,6 +49,12 @@ class Rendezvous:
             file.commit()
         finally:
             file.discard()
+
+    def forget(self, address: Address) -> None:
+        """Remove the address of a leader that ends, unless another run leads by now."""
+        if self.read() == address:
+            with contextlib.suppress(OSError):  # members take nobody's word without a proof
+                self._address.unlink()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -73,15 +80,11 @@ def _own_folder() -> Path:
     """Return a folder that is on this machine, not on a shared disk, and that nobody else may read."""
     import platformdirs
 
-    with warnings.catch_warnings():  # without XDG_RUNTIME_DIR it warns that it takes the folder for temporary files
-        warnings.simplefilter("ignore")
-        folder = platformdirs.user_runtime_path("completions", appauthor=False) / "share"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sys.platform != "win32":
-            found = folder.stat()
-            if found.st_uid != os.getuid() or found.st_mode & _OTHERS:
-                raise OutputError(f"{folder} is open to others", hint=f"chmod 700 {folder}")
+        with warnings.catch_warnings():  # without XDG_RUNTIME_DIR it warns that it takes the folder for temporary files
+            warnings.simplefilter("ignore")
+            folder = platformdirs.user_runtime_path("completions", appauthor=False) / "share"
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror}", hint="Set XDG_RUNTIME_DIR.") from error
+        raise OutputError(f"--share has no folder of yours: {error}", hint=private_folder.HINT) from error
+    private_folder.make(folder)
     return folder
