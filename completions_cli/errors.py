@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 5, "404, 405, 410, 424: no such route, model or deployment (410: the model is retired)"
     REJECTED = 6, "400, 413, 422: request rejected"
     CONTENT_FILTER = 7, "content filter refused the prompt"
-    RATE_LIMITED = 8, "429 after the retries, or the wait asked for is over --max-wait"
+    RATE_LIMITED = 8, "429 after the retries, or the server asks for a longer wait than --max-wait"
     SERVER = 9, "5xx after the retries"
     NETWORK = 10, "network, DNS, TLS, proxy"
     TIMEOUT = 11, "timeout"

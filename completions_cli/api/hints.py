@@ -109,7 +109,7 @@ def _auth(error: ServiceError, context: HintContext) -> str:
     if context.auth == "entra":
         return "Check the identity's role on the endpoint and the scope; `completions config doctor` tells you more."
     if context.auth == "none":
-        return "The endpoint wants a key: leave out --auth none; `completions config key set` stores one."
+        return "The endpoint wants a key, and auth is none: set auth to key; `completions config key set` stores one."
     source, *others = context.key_sources or (KEYRING,)
     profile = f" -p {context.profile}" if context.profile else ""
     store = f"`completions config key set{profile}`"

@@ -107,7 +107,7 @@ def _suffix(without: Answer, answers: Sequence[Answer]) -> Verdict:
         return Verdict("unclear", "the server counts no tokens")
     if after >= before + _FEWEST_TOKENS:
         return Verdict("kept", f"{after - before} more prompt tokens")
-    return Verdict("ignored", "the prompt counts no more tokens with it")
+    return Verdict("ignored", "the prompt has no more tokens with it")
 
 
 def _stop_at(answer: Answer) -> Mapping[str, Json]:
@@ -135,7 +135,7 @@ def _schema(_: Answer, answers: Sequence[Answer]) -> Verdict:
     if text and str(_NUMBER).startswith(text):
         return Verdict("kept", "the text begins as the schema says")
     if text:
-        return Verdict("ignored", "the text is none that the schema allows")
+        return Verdict("ignored", "the schema does not allow the text")
     return Verdict("unclear", "the first token is white space")
 
 

@@ -176,7 +176,7 @@ def silent(server: str, timeout: float | None) -> RequestTimeoutError:
     """Return the error for a silence longer than the timeout."""
     return RequestTimeoutError(
         f"the {server} was silent for {timeout or 0:g} s (--timeout)",
-        hint="Raise --timeout. The text of `stream` comes as it is made, so it is seldom silent for long.",
+        hint="Raise --timeout. `stream` prints text as it is generated, so it is rarely silent for long.",
     )
 
 

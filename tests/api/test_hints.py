@@ -25,7 +25,7 @@ def test_every_status_has_advice() -> None:
         (HintContext(), "config key set`"),
         (HintContext(profile="blue"), "config key set -p blue`"),
         (HintContext(auth="entra"), "scope"),
-        (HintContext(auth="none"), "--auth none"),
+        (HintContext(auth="none"), "set auth to key"),
     ],
 )
 def test_a_refused_key_depends_on_how_one_signs_in(context: HintContext, part: str) -> None:

@@ -197,7 +197,7 @@ def output(text: str | None) -> Path:
     path = Path(text).expanduser()
     if path.suffix.lower() in _OTHER_KINDS:
         raise UsageError(
-            f"the output of a batch is lines of JSON, and {path.name} promises something else",
+            f"{path.name}: the output of a batch is JSON lines, whatever its name says",
             hint=f"Name it .jsonl; `completions batch export OUTPUT -o {path.stem}.csv` then makes a table of it.",
         )
     return output_path(text)

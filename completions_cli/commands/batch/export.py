@@ -31,9 +31,9 @@ class ExportOptions:
 @app.command(cls=Command)
 @with_options
 def export(streams: Streams, options: ExportOptions) -> None:
-    """Write the rows of an output as a flat table in input order, a line a sample.
+    """Write the rows of an output as a flat table in input order, one line per sample.
 
-    Columns are id, row, those of the input, and what came of them.
+    The columns are id, row, those of the input, and those of the answer.
     """
     from completions_cli.batch import held  # the help goes without them
     from completions_cli.batch.cluster import staging

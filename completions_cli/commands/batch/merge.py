@@ -29,7 +29,7 @@ class MergeOptions:
 def merge(streams: Streams, options: MergeOptions) -> None:
     """Join the outputs of shards or of a cluster into one file.
 
-    Rows are in input order, each once. An INPUT of that name is ./merge.
+    The merged rows are in input order, each once. (To run an input file called merge, write ./merge.)
     """
     from completions_cli.batch import merging, workspace  # the help goes without them
     from completions_cli.batch.cluster import staging

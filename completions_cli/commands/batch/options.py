@@ -27,7 +27,7 @@ class RowOptions:
         _rows(
             "--input-format",
             metavar="KIND",
-            help="jsonl, json, txt, csv, tsv or parquet, where name and content do not tell.",
+            help="jsonl, json, txt, csv, tsv or parquet, if name and content do not show it.",
         ),
     ] = None
     template: Annotated[
