@@ -52,7 +52,8 @@ class EmulatorProcess:
 
     def log(self) -> list[dict[str, Any]]:
         """Give the requests seen so far, a record each; one is here before its answer's first byte."""
-        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        whole, _, _ = self._log.read_text(encoding="utf-8").rpartition("\n")  # a line may be half written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def wait_for_log(self, count: int) -> list[dict[str, Any]]:
         """Give the log once it has so many requests: for those whose answer says nothing of when."""

@@ -47,7 +47,7 @@ def run(streams: Streams, options: "ScoreOptions") -> None:
     look = ScoreLook(settings.values["format"], scored.metric or METRICS[0], is_sorted=scored.sort, best=scored.best)
     if scored.dry_run:
         whole = text + (texts[0] if texts else "")
-        call.show_request(streams, settings, [methods.ECHO.request(_base(settings), whole)])
+        call.show_request(streams, settings, [methods.ECHO.request(_base(settings), [whole])])
         return
     with ExitStack() as stack:
         spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))

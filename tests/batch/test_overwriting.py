@@ -131,3 +131,15 @@ def test_an_output_that_is_a_pipe_is_called_so(command: list[str], cli: Cli, emu
     done = batch(cli, *typed, "-o", "/dev/stdout")
     assert (done.code, done.stdout) == (2, b"")
     assert "/dev/stdout is not a regular file" in done.stderr
+
+
+def test_a_table_replaces_no_input(cli: Cli, emulator: Start, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,prompt\n1,Once\n")
+    cli.service(emulator().url)
+    assert batch(cli, rows, "-o", tmp_path / "out.jsonl").code == 0
+    refused = cli.run("batch", "export", str(tmp_path / "out.jsonl"), "-o", str(rows))
+    assert (refused.code, "may be the input" in refused.stderr) == (2, True)
+    assert rows.read_text() == "id,prompt\n1,Once\n"
+    table = str(tmp_path / "table.csv")
+    assert [cli.run("batch", "export", str(tmp_path / "out.jsonl"), "-o", table).code for _ in range(2)] == [0, 0]

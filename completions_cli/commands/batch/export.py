@@ -12,6 +12,7 @@ from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
     from completions_cli.batch.export.writers import Table
+    from completions_cli.batch.held import Held
 
 _TABLES: "dict[str, Table]" = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl"}
 app = typer.Typer(add_completion=False)
@@ -42,7 +43,7 @@ def export(streams: Streams, options: ExportOptions) -> None:
     target, table = _target(options.output)
     with staging.local([options.source], target.parent) as places:
         found = held.find(places)
-        _keep(target, found.files)
+        _keep(target, found)
         lines = exporting.export(found, target, table)
     streams.stderr.note(f"exported: {lines} lines; output: {target}")
 
@@ -65,11 +66,14 @@ def _target(text: str | None) -> "tuple[Path, Table]":
     return target, table
 
 
-def _keep(target: Path, files: list[Path]) -> None:
-    """Refuse to write over what a batch has written. Raises UsageError."""
+def _keep(target: Path, found: "Held") -> None:
+    """Refuse to write over what a batch has read or written. Raises UsageError."""
     from completions_cli.commands import overwriting
     from completions_cli.errors import UsageError
 
     overwriting.check_batches(target, "-o")
-    if target.exists() and any(target.samefile(file) for file in files):
+    if target.exists() and any(target.samefile(file) for file in found.files):
         raise UsageError(f"{target} is the output of a batch", hint="Choose another FILE for -o.")
+    # The folder may have been that of another working folder; an old table is worth less than an input.
+    if target.exists() and any(run is not None and Path(run.input.name).name == target.name for run in found.runs):
+        raise UsageError(f"{target} may be the input of the batch", hint="Choose another FILE for -o.")

@@ -25,27 +25,42 @@ def sockets(in_flight: int | None) -> int:
     wanted = in_flight or _MOST_CONCURRENT
     if sys.platform == "win32":
         return wanted
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + _OTHER_FILES:
-        soft = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, wanted + _OTHER_FILES)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft != resource.RLIM_INFINITY and soft < _LEAST_FILES:
-        raise UsageError(f"the system allows this process only {soft} open files", hint="ulimit -n")
-    if soft != resource.RLIM_INFINITY and in_flight is not None and soft < in_flight + _OTHER_FILES:
+    soft = _files(wanted + _OTHER_FILES)
+    if in_flight is not None and soft < in_flight + _OTHER_FILES:
         raise UsageError(f"-j {in_flight}: the system allows this process only {soft} open files", hint="ulimit -n")
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
+    return max(1, min(wanted, soft - _OTHER_FILES))
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """Make the loop to run in; uvloop's, where there is one, takes a third less time for each row."""
+    """Make the loop to run in; uvloop's, where there is one, takes a third less time for each row.
+
+    Raises UsageError where too few files may be open for one: uvloop would abort the process.
+    """
+    _require_files()
     try:
         import uvloop
     except ImportError:  # on Windows
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _require_files() -> None:
+    if sys.platform != "win32" and (allowed := _files(_LEAST_FILES)) < _LEAST_FILES:
+        raise UsageError(f"the system allows this process only {allowed} open files", hint="ulimit -n")
+
+
+def _files(wanted: int) -> int:
+    """Have the system allow so many open files if it may be asked to, and return how many it allows."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 class Stoppable(Protocol):
