@@ -179,7 +179,7 @@ class AsyncCompletionStream:
     def __init__(self, events: AsyncGenerator[Chunk | Finished]) -> None:
         self._events = events
         self._gathering = Gathering()
-        self._deltas = self._read()
+        self._deltas = _read(events, self._gathering)
 
     def __aiter__(self) -> AsyncIterator[Delta]:
         return self._deltas
@@ -202,7 +202,10 @@ class AsyncCompletionStream:
         await self._deltas.aclose()
         await self._events.aclose()
 
-    async def _read(self) -> AsyncGenerator[Delta]:
-        async for event in self._events:
-            for delta in self._gathering.take(event):
-                yield delta
+
+async def _read(events: AsyncGenerator[Chunk | Finished], gathering: Gathering) -> AsyncGenerator[Delta]:
+    # Without the stream itself, which would make a circle: the collector ends all generators of one at the same time,
+    # and those that are being closed by another then fail.
+    async for event in events:
+        for delta in gathering.take(event):
+            yield delta
