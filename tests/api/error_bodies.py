@@ -281,7 +281,7 @@ DIALECTS = {
         'Make sure to provide a valid key"}}',
         AuthError,
         "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key",
-        "--auth none",
+        "set auth to key",
         code="401",
         context=HintContext(auth="none"),
     ),
