@@ -26,7 +26,7 @@ class Method:
 
     @property
     def words(self) -> str:
-        """What people are told of it."""
+        """The method in words, for notes and -v."""
         fields = ", ".join(f"{name} {_shown(value)}" for name, value in self.extra.items())
         return f"{self.name} ({fields}, max_tokens {self.max_tokens})"
 
