@@ -138,7 +138,7 @@ def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_non
         ("Tenant id: ", b"common\n"),
         ("'common' is not a tenant", b""),
         ("Tenant id: ", b"contoso.com\n"),
-        ("Its client secret, for the file", b"\n"),
+        ("The client secret, to be stored in the file", b"\n"),
     )
     assert result.code == 0
     assert cli.run("config", "get", "profiles.new").json()["tenant_id"] == "contoso.com"

@@ -68,7 +68,7 @@ def test_it_passes_answers_streams_and_batches(cli: Cli, emulator: Start, tmp_pa
 @pytest.mark.parametrize(
     ("action", "code", "words", "hint"),
     [
-        ({"route": {"cluster": "behind"}}, 9, "503: upstream connect error", "gateway is up"),
+        ({"route": {"cluster": "behind"}}, 9, "503: upstream connect error", "gateway works"),
         (
             {"direct_response": {"status": 429, "body": {"inline_string": "local_rate_limited"}}},
             8,
