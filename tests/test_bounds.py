@@ -60,10 +60,24 @@ def numeric() -> Iterator[tuple[str, Callable[[str], Any]]]:
     """Yield what reads a number among the options of all commands."""
     for path, command in commands(typer.main.get_command(app)):
         for parameter in command.params:
-            read = getattr(parameter.type, "func", None)
-            assert read or type(parameter.type).__name__ not in ("IntParamType", "FloatParamType") or parameter.count
+            read = parser_of(parameter)
             if read is not None and reads_numbers(read):
                 yield f"{path} {parameter.opts[0]}", read
+
+
+def parser_of(parameter: Any) -> Callable[[str], Any] | None:
+    """Return what reads a parameter's text, None where typer does; a number must have a parser of ours."""
+    if hasattr(parameter, "type_descriptor"):  # typer from 0.29 on
+        described = parameter.type_descriptor
+        parser, kind = described.parameter_info.parser, described.annotation
+    else:
+        parser, kind = (
+            getattr(parameter.type, "func", None),
+            {"IntParamType": int, "FloatParamType": float}.get(type(parameter.type).__name__),
+        )
+    assert parser or kind not in (int, float) or parameter.count
+    found: Callable[[str], Any] | None = parser
+    return found
 
 
 def reads_numbers(read: Callable[[str], Any]) -> bool:
