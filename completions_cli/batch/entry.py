@@ -101,7 +101,8 @@ def _openai(record: dict[str, Json]) -> Entry | None:
         return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
     body = response.get("body") if isinstance(response, dict) else None
     body = body if isinstance(body, dict) else {}
-    return Entry(row, model=_text(body.get("model")), finish_reason=_finish_reason(body))
+    profile = _text(record.get("profile"))
+    return Entry(row, model=_text(body.get("model")), finish_reason=_finish_reason(body), profile=profile)
 
 
 def _row_number(value: Json) -> int | None:

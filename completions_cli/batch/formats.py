@@ -110,6 +110,7 @@ def _openai(outcome: Outcome) -> dict[str, Json]:
     return {
         "id": f"batch_req_{outcome.row.number:012}",
         "custom_id": outcome.row.id,
+        **({"profile": outcome.profile} if outcome.profile is not None else {}),
         "response": response,
         "error": {"code": error.kind, "message": error.message} if error else None,
     }

@@ -335,9 +335,10 @@ def test_the_sums_of_parts_follow_what_is_written() -> None:
     assert (table.rows, table.ok, table.failed, table.worth_retrying) == (5, 3, {"timeout": 2}, 2)
     assert (table.known_models, table.finish_reasons) == (["a", "b"], {"stop": 1, "length": 2})
     assert closing.lines(table)[-1].startswith("worth retrying: 2 rows")
-    table.put(0, parts.PartEntry(9, 3, 3, models={"b": 3}, finish_reasons={"stop": 3}))
+    table.put(0, parts.PartEntry(9, 3, 3, models={"b": 3}, finish_reasons={"stop": 3}, profiles={"east": 2, "west": 1}))
     assert (table.rows, table.ok, table.failed, table.models) == (5, 5, {}, {"b": 4, "unknown": 1})
     assert (table.examples, table.ignored, table.again("all")) == ({}, {}, 0)
+    assert table.profiles == {"east": 2, "west": 1}
     table.drop(500)
     assert (table.rows, dict(table)) == (3, {0: table[0]})
 
@@ -422,3 +423,13 @@ def test_a_compressed_file_of_a_cluster_is_named_so(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(gzip.compress(b'"a"\n'))
     with pytest.raises(UsageError, match="gzip"):
         inputs.count(inputs.find(str(tmp_path / "a.jsonl"), None)[0])
+
+
+def test_tables_of_openai_lines_say_who_answered() -> None:
+    lines = [
+        b'{"id":"batch_req_000000000000","custom_id":"a","profile":"east","response":{"status_code":200},"error":null}',
+        b'{"id":"batch_req_000000000001","custom_id":"b","response":{"status_code":200},"error":null}',
+    ]
+    content = parts.encode(lines, "parquet", "openai")
+    assert parts.decode(content, "parquet", "openai") == lines
+    assert parts.entry(content, lines, "openai").profiles == {"east": 1}

@@ -85,6 +85,15 @@ def test_all_members_answer_and_every_line_says_who(cli: Cli, serve: Serve, rows
     assert status["profiles"] == by_name
 
 
+def test_lines_in_the_openai_format_say_who_answered(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:
+    pool(cli, serve(), serve())
+    result = batch(cli, rows(80), "-o", output, "-p", "all", "--summary", "-", "--output-format", "openai")
+    by_name = summary(result)["profiles"]
+    found = [record["profile"] for record in records(output)]
+    assert by_name == {name: found.count(name) for name in ("east", "west")}
+    assert cli.run("batch", "status", str(output), "-F", "json").json()["profiles"] == by_name
+
+
 def test_a_member_that_refuses_the_key_in_mid_run_is_left_out(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:
     east, west = serve(after(20, REFUSED)), serve()
     pool(cli, east, west)

@@ -19,7 +19,7 @@ class PartTable(Mapping[int, PartEntry]):
     def __init__(self) -> None:
         self._entries: dict[int, PartEntry] = {}
         self.rows = self.ok = self.worth_retrying = 0
-        self._failed, self._models, self._reasons, self._ignored = (Counter[str]() for _ in range(4))
+        self._failed, self._models, self._reasons, self._ignored, self._profiles = (Counter[str]() for _ in range(5))
         self._examples: dict[str, tuple[int, tuple[int, str]]] = {}  # and the part that each is in
 
     def __getitem__(self, part: int) -> PartEntry:
@@ -66,8 +66,8 @@ class PartTable(Mapping[int, PartEntry]):
 
     @property
     def profiles(self) -> Counter[str]:
-        """Nothing: a cluster asks one profile, and its parts do not count whose rows they hold."""
-        return Counter()
+        """How many rows each profile answered."""
+        return +self._profiles
 
     @property
     def known_models(self) -> list[str]:
@@ -88,8 +88,9 @@ class PartTable(Mapping[int, PartEntry]):
         self.rows += sign * entry.rows
         self.ok += sign * entry.ok
         self.worth_retrying += sign * entry.retryable
-        sums = (self._failed, self._models, self._reasons, self._ignored)
-        for total, counts in zip(sums, (entry.failed, entry.models, entry.finish_reasons, entry.ignored), strict=True):
+        sums = (self._failed, self._models, self._reasons, self._ignored, self._profiles)
+        added = (entry.failed, entry.models, entry.finish_reasons, entry.ignored, entry.profiles)
+        for total, counts in zip(sums, added, strict=True):
             for name, count in counts.items():
                 total[name] += sign * count
 
@@ -102,6 +103,7 @@ def _compact(entry: PartEntry) -> PartEntry:
         models=_shared(entry.models),
         finish_reasons=_shared(entry.finish_reasons),
         ignored=_shared(entry.ignored),
+        profiles=_shared(entry.profiles),
         examples=_NO_EXAMPLES,
     )
 

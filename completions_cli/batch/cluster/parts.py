@@ -29,9 +29,12 @@ RUN = "_run.json"  # beside the parts: what they are of
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
 _TEXTS: dict[OutputFormat, tuple[str, ...]] = {
     "native": ("id", "model", "system_fingerprint", "finish_reason", "request_id", "profile", "method"),
-    "openai": ("id", "custom_id"),
+    "openai": ("id", "custom_id", "profile"),
 }
-_SOMETIMES = ("prompt", "ignored", "scores", "method")  # in lines of some rows only
+_SOMETIMES: dict[OutputFormat, tuple[str, ...]] = {  # in lines of some rows only
+    "native": ("prompt", "ignored", "scores", "method"),
+    "openai": ("profile",),
+}
 _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 
@@ -51,6 +54,7 @@ class PartEntry:
     finish_reasons: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     examples: dict[str, tuple[int, str]] = field(default_factory=dict)
+    profiles: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: list[Any]) -> "PartEntry | None":
@@ -93,7 +97,7 @@ def entry(
 ) -> PartEntry:
     """Count a part's lines, which are of these `rows`. Raises UsageError."""
     ok = retryable = 0
-    failed, models, reasons, ignored = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    failed, models, reasons, ignored, profiles = (Counter[str]() for _ in range(5))
     examples: dict[str, tuple[int, str]] = {}
     for line in lines:
         found = read(line, output_format, file_name)
@@ -107,11 +111,13 @@ def entry(
             tally(models, found.model)
             tally(reasons, found.finish_reason)
             ignored.update(found.ignored)
+            if found.profile is not None:
+                tally(profiles, found.profile)
         else:
             failed[found.failure] += 1
             retryable += found.is_retryable
             examples.setdefault(found.failure, (found.row, (found.message or "")[:_LONGEST_EXAMPLE]))
-    counts = (dict(models), dict(reasons), dict(ignored), examples)
+    counts = (dict(models), dict(reasons), dict(ignored), examples, dict(profiles))
     return PartEntry(len(content), ok + failed.total(), ok, dict(failed), retryable, *counts)
 
 
@@ -162,7 +168,7 @@ def _record(cells: dict[str, Json], output_format: OutputFormat) -> dict[str, Js
     return {
         key: value if key in plain or value is None else wire.loads(value)
         for key, value in cells.items()
-        if key != "text" and not (value is None and key in _SOMETIMES)
+        if key != "text" and not (value is None and key in _SOMETIMES[output_format])
     }
 
 
@@ -170,7 +176,7 @@ def _schema(output_format: OutputFormat) -> "pa.Schema":
     import pyarrow as pa
 
     if output_format == "openai":
-        return pa.schema([(key, pa.string()) for key in ("id", "custom_id", "response", "error")])
+        return pa.schema([(key, pa.string()) for key in ("id", "custom_id", "profile", "response", "error")])
     texts = ("choices", "usage", "model", "system_fingerprint", "finish_reason", "request_id")
     return pa.schema(
         [
@@ -182,7 +188,7 @@ def _schema(output_format: OutputFormat) -> "pa.Schema":
             ("latency_ms", pa.float64()),
             ("profile", pa.string()),
             ("metadata", pa.string()),
-            *((key, pa.string()) for key in _SOMETIMES),
+            *((key, pa.string()) for key in _SOMETIMES["native"]),
             ("error", pa.string()),
         ]
     )
