@@ -15,20 +15,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 NODES = 3
 
 
 class ClusterProcess:
-    """A running cluster. `address` is what --address takes."""
+    """A running cluster, its machines of so many `cpus`. `address` is what --address takes."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], *, cpus: int = 1) -> None:
         # Sockets are in it: its name must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))
         # Where clusters of this machine are written down: Ray expects the folder, and others may remove what is in it.
         (self.folder / "ray").mkdir()
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(self.folder)],
+            [sys.executable, __file__, str(self.folder), str(cpus)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environ, "RAY_TMPDIR": str(self.folder)},
@@ -155,23 +156,18 @@ def _main() -> None:
     from ray._raylet import GcsClient  # type: ignore[attr-defined] # a compiled module
     from ray.cluster_utils import Cluster
 
+    machine: dict[str, Any] = {"num_cpus": int(sys.argv[2]), "object_store_memory": 100_000_000}
     cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 1,
-            "include_dashboard": False,
-            "object_store_memory": 100_000_000,
-            "temp_dir": sys.argv[1],
-        },
+        initialize_head=True, head_node_args={**machine, "include_dashboard": False, "temp_dir": sys.argv[1]}
     )
-    nodes = [cluster.add_node(num_cpus=1, object_store_memory=100_000_000) for _ in range(NODES - 1)]
+    nodes = [cluster.add_node(**machine) for _ in range(NODES - 1)]
     cluster.wait_for_nodes()
     print(cluster.address, flush=True)  # noqa: T201 - whoever started this reads it
     for line in sys.stdin:
         if line.strip() == "remove":
             cluster.remove_node(nodes.pop(), allow_graceful=False)
         elif line.strip() == "add":
-            nodes.append(cluster.add_node(num_cpus=1, object_store_memory=100_000_000))
+            nodes.append(cluster.add_node(**machine))
         elif line.strip() == "drain":
             ends = time.time_ns() // 10**6 + 60_000  # noqa: TID251 - a date, as Ray wants it
             GcsClient(address=cluster.address).drain_node(nodes.pop().node_id, 2, "spot", ends)  # 2: preemption

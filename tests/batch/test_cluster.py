@@ -205,32 +205,28 @@ def test_nothing_that_ray_prints_is_seen(joined: Joined, emulator: Start, rows: 
     assert b"Ray says" not in stdout + stderr
 
 
-ENDING_TURNS = int(os.environ.get("COMPLETIONS_TEST_ENDINGS", "0"))  # by hand, see docs/testing.md
-ENDINGS = {  # what the emulator is told, what the run is told, and the exit code
-    "auth": (("--fault", "401"), (), 4),
-    "errors": (("--fault", "400-filter:0.5"), (), 14),
-    "budget": (("--latency", "0.05"), ("-M", "8", "--max-tokens-total", "4000"), 14),
-    "outage": (("--fault", "500"), ("--retries", "1"), 14),
-    "signal": (("--latency", "0.3"), (), 143),
-    "gone": (("--latency", "0.3"), (), -signal.SIGKILL),
-}
-
-
-@pytest.mark.parametrize("turn", range(ENDING_TURNS or 1))
-@pytest.mark.parametrize("ending", ENDINGS if ENDING_TURNS else ["auth", "signal", "gone"])
+@pytest.mark.parametrize(
+    ("faults", "number", "code"),
+    [
+        (("--fault", "401"), None, 4),
+        (("--latency", "0.3"), signal.SIGTERM, 143),
+        (("--latency", "0.3"), signal.SIGKILL, -signal.SIGKILL),
+    ],
+    ids=["auth", "signal", "gone"],  # all kinds: benchmarks/cluster_endings.py
+)
 def test_a_run_that_should_end_ends(
-    ending: str, turn: int, joined: Joined, emulator: Start, rows: Rows, tmp_path: Path
+    faults: tuple[str, str], number: signal.Signals | None, code: int, joined: Joined, emulator: Start, rows: Rows
 ) -> None:
-    faults, options, code = ENDINGS[ending]
     server = emulator(*faults)
     joined.cli.service(server.url)
-    driver = joined.start(rows(20_000), "-o", tmp_path / "out", "-j", "40", "--max-errors", "5", *options)
-    if code < 0 or ending == "signal":
-        until(lambda: len(server.log()) > 20 * (turn + 1))
-        driver.send_signal(signal.SIGKILL if code < 0 else signal.SIGTERM)
+    source = rows(20_000)
+    output = source.with_name("out")
+    driver = joined.start(source, "-o", output, "-j", "40")
+    if number is not None:
+        until(lambda: len(server.log()) > 20)
+        driver.send_signal(number)
     _, stderr = driver.communicate(timeout=_TIME_LIMIT)
     assert driver.returncode == code, stderr
     until(lambda: not joined.cluster.count("ray::_Asker"))
-    asked = len(server.log())
-    assert asked < 20 * turn + 2000
-    assert len({record["row"] for record in part_records(tmp_path / "out")}) == len(part_records(tmp_path / "out"))
+    assert len(server.log()) < 2000
+    assert len({record["row"] for record in part_records(output)}) == len(part_records(output))
