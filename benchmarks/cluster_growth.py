@@ -104,7 +104,7 @@ def read_once(folder: Path, rows: int) -> None:
     table = pa.table({"prompt": [f"Row {number} says" for number in range(rows)], "note": ["x" * 50] * rows})
     parquet.write_table(table, path, row_group_size=rows, compression="none", use_dictionary=False)
     files = inputs.find(str(path), None)
-    plan = Partition(files, [inputs.count(file) for file in files], Selection(), part_rows(rows))
+    plan = Partition(files, [inputs.count(file) for file in files], Selection(), part_rows([rows]))
     wanted = {part for part, _ in plan.parts()}
     before, began = read_so_far(), time.process_time()
     found = sum(len(block.rows) for stretch in plan.stretches(wanted, PLAIN) for block in stretches.blocks(stretch))

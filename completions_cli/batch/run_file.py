@@ -23,6 +23,7 @@ HasGrown = Callable[[Identity], bool]
 _VERSION = 1
 # What each profile of a pool has for itself; whether its answers fit is seen when they come.
 _OF_A_MEMBER = ("model", "deployment", "extra_parameters")
+_SEVERAL = 2
 _MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 
@@ -30,6 +31,8 @@ _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """The input and everything that decides what its rows are asked.
+
+    `files` are those of an input on a cluster, in the order of their rows.
 
     `is_pool` says that several profiles were asked. `shard` is (index, count); `rows` is how many rows the input has at
     most, None where nobody counted. `endpoint` (an origin) and `profile` say who was asked last, `all_runs` what all
@@ -45,6 +48,7 @@ class RunFile:
     endpoint: str | None = None
     profile: str | None = None
     all_runs: Mapping[str, Json] = field(default_factory=dict)
+    files: tuple[Identity, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
@@ -59,6 +63,8 @@ class RunFile:
     def as_bytes(self) -> bytes:
         """Lay it out as a file."""
         fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
+        if not self.files:
+            del fields["files"]
         return wire.dumps(fields, indent=2).encode() + b"\n"
 
     def check(self, earlier: "RunFile", output: object, *, has_grown: HasGrown | None = None) -> bool:
@@ -70,7 +76,7 @@ class RunFile:
         is_grown = not is_same and has_grown is not None and has_grown(earlier.input)
         differences = _differences(earlier, self)
         if not is_same and not is_grown:
-            differences.insert(0, _other_input(earlier.input, self.input))
+            differences.insert(0, _other_files(earlier, self) or _other_input(earlier.input, self.input))
         if differences:
             raise UsageError(f"{output} was started with {'; '.join(differences)}", hint=_REFUSED)
         return is_grown
@@ -136,6 +142,7 @@ def parse(text: bytes) -> RunFile | None:
             endpoint=fields.get("endpoint"),
             profile=fields.get("profile"),
             all_runs=fields.get("all_runs") or {},
+            files=tuple(Identity(**known) for known in fields.get("files") or ()),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -152,8 +159,7 @@ def _is_sound(run: RunFile) -> bool:
         and type(index) is type(count) is int
         and 0 <= index < count
         and (run.rows is None or (type(run.rows) is int and run.rows >= 0))
-        and isinstance(run.input.name, str)
-        and type(run.input.size) is int
+        and all(isinstance(known.name, str) and type(known.size) is int for known in (run.input, *run.files))
         and all(text is None or isinstance(text, str) for text in (run.endpoint, run.profile))
     )
 
@@ -163,6 +169,21 @@ def _other_input(earlier: Identity, now: Identity) -> str:
         return f"another input: {earlier.name} of {earlier.size} bytes, now of other content"
     grew = ", and it did not just grow by lines at its end" if now.size > earlier.size else ""
     return f"another input: {earlier.name} of {earlier.size} bytes, now {now.size}{grew}"
+
+
+def _other_files(earlier: RunFile, now: RunFile) -> str | None:
+    """Name the first file that a run before has read and that is another now; None where there was only one."""
+    if len(earlier.files) < _SEVERAL:
+        return None
+    found = {known.name: known for known in now.files}
+    for was in earlier.files:
+        is_ = found.get(was.name)
+        if is_ is None:
+            return f"another input: {was.name} is no longer in it"
+        if not is_.is_same(was):
+            sizes = f"of {was.size} bytes, now {is_.size}" if is_.size != was.size else "now of other content"
+            return f"another input: {was.name} in it {sizes}; it may only gain files, and lines at the end of the last"
+    return None
 
 
 def _differences(earlier: RunFile, now: RunFile) -> list[str]:

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,8 +134,33 @@ def test_a_file_that_grew_at_its_end_is_the_earlier_one_with_more(tmp_path: Path
         assert inputs.count(file, torn).has_grown is has_grown
 
 
+def test_a_folder_that_gained_files_has_grown_and_its_rows_keep_their_numbers(tmp_path: Path) -> None:
+    def plan(earlier: Sequence[Identity] = ()) -> Partition:
+        files = inputs.in_order(inputs.find(str(tmp_path), None), earlier)
+        known = {file.name: file for file in earlier[-1:]}
+        return Partition(files, [inputs.count(file, known.get(file.name)) for file in files], Selection(), 500)
+
+    def write(**texts: str) -> None:
+        for name, text in texts.items():
+            (tmp_path / f"{name}.jsonl").write_text(text)
+
+    write(b='"0"\n', d='"1"\n')
+    before = plan().identities
+    assert [known.name for known in before] == ["b.jsonl", "d.jsonl"]
+    write(a='"3"\n', c='"4"\n', d='"1"\n"2"\n')
+    assert [row.prompt for row in read(plan(before))] == ["0", "1", "2", "3", "4"]
+    assert plan(before).has_grown_since(before)
+    write(d='"1"\n')
+    assert plan(before).has_grown_since(before)
+    write(b='"0"\n"1"\n')  # rows after it would have other numbers
+    assert not plan(before).has_grown_since(before)
+    (tmp_path / "b.jsonl").unlink()
+    assert not plan(before).has_grown_since(before)
+
+
 def test_parts_of_an_input_that_grew_keep_their_size() -> None:
-    assert [part_rows(11_000_000, held) for held in ((), (0,), (0, 500), (0, 5000))] == [5000, 5000, 500, 5000]
+    assert [part_rows([11_000_000], held) for held in ((), (0,), (0, 500), (0, 5000))] == [5000, 5000, 500, 5000]
+    assert [part_rows([700, 11_000_000], held) for held in ((0, 700), (0, 5700), (0, 1200))] == [5000, 5000, 500]
 
 
 def test_files_of_a_folder_follow_one_another(tmp_path: Path) -> None:
@@ -172,7 +198,7 @@ def test_selected_rows_are_counted_right(first: int, more: int, count: int, inde
 
 
 def test_parts_are_of_a_size_that_keeps_them_few() -> None:
-    assert [part_rows(rows) for rows in (0, 10**7, 10**8, 10**9)] == [500, 500, 5000, 50000]
+    assert [part_rows([rows]) for rows in (0, 10**7, 10**8, 10**9)] == [500, 500, 5000, 50000]
 
 
 def outcome(number: int, *, failed: bool = False) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.batch.conftest import records, summary
-from tests.batch.test_cluster import Joined, Rows, cluster, joined
+from tests.batch.test_cluster import Joined, Rows, Start, cluster, joined
 from tests.batch.test_same_run import BUSY, REFUSED, answer
 from tests.command import Result
 from tests.scripted_server import ScriptedServer
@@ -67,6 +67,33 @@ def test_runs_of_one_folder(joined: Joined, scripted_server: ScriptedServer, row
     source.write_text(source.read_text().replace("one more", "one less"))
     changed = run()
     assert (changed.code, "another input" in changed.stderr) == (2, True), changed.stderr
+
+
+def test_a_folder_may_gain_files(joined: Joined, emulator: Start, tmp_path: Path) -> None:
+    joined.cli.service(emulator().url)
+    source, folder = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+
+    def write(**prompts: str) -> None:
+        for name, letters in prompts.items():
+            (source / f"{name}.jsonl").write_text(
+                "".join(f'{{"id": "{letter}", "prompt": "x"}}\n' for letter in letters)
+            )
+
+    def ids() -> list[str]:
+        return [record["id"] for part in sorted(folder.glob("part-*.jsonl")) for record in records(part)]
+
+    write(b="kl", d="m")
+    assert joined.run(source, "-o", folder).code == 0
+    before = {part: part.read_bytes() for part in folder.glob("part-*")}
+    write(a="op", d="mn")
+    grown = joined.run(source, "-o", folder)
+    assert (grown.code, ids()) == (0, list("klmnop")), grown.stderr
+    assert all(part.read_bytes().startswith(content) for part, content in before.items())
+    assert ("grew from 3 to 6 rows" in grown.stderr, summary(grown)["rows"]) == (True, 3)
+    write(b="xl")
+    changed = joined.run(source, "-o", folder)
+    assert (changed.code, "b.jsonl in it now of other content" in changed.stderr) == (2, True), changed.stderr
 
 
 def other_requests(stopped: Result) -> int:

@@ -86,24 +86,26 @@ def _connecting(address: str | None) -> Iterator[None]:
 
 
 def count(
-    files: Sequence[InputFile], recipe: Recipe, earlier: Identity | None, store: Mapping[str, str]
+    files: Sequence[InputFile], recipe: Recipe, earlier: Sequence[Identity], store: Mapping[str, str]
 ) -> list[Contents]:
     """Count the rows of all files, on all machines where there are several files.
 
-    `earlier` is what an input that is one file was before, `store` what opens the store where they are. Raises
-    UsageError, also where a file lacks what the recipe names.
+    `earlier` are the files that an earlier run has read, of which the last may have grown, `store` is what opens the
+    store where they are. Raises UsageError, also where a file lacks what the recipe names.
     """
+    before = {len(earlier) - 1: earlier[-1]} if earlier else {}
     if len(files) == 1:
-        return [inputs.count(files[0], earlier)]
+        return [inputs.count(files[0], before.get(0))]
     task = ray.remote(num_cpus=0, scheduling_strategy="SPREAD")(_count)  # whoever else uses the cluster
     try:
-        found: list[Contents] = ray.get([task.remote(file, recipe, store) for file in files])
+        calls = [task.remote(file, recipe, before.get(place), store) for place, file in enumerate(files)]
+        found: list[Contents] = ray.get(calls)
     except RayTaskError as error:
         raise cause_of(error) from None
     return found
 
 
-def _count(file: InputFile, recipe: Recipe, store: Mapping[str, str]) -> Contents:
+def _count(file: InputFile, recipe: Recipe, earlier: Identity | None, store: Mapping[str, str]) -> Contents:
     environment.use(store)
     try:
         inputs.survey(file, recipe)
@@ -111,7 +113,7 @@ def _count(file: InputFile, recipe: Recipe, store: Mapping[str, str]) -> Content
         if file.url in error.message:
             raise
         raise UsageError(f"{file.url}: {error.message}", hint=error.hint) from None
-    return inputs.count(file)
+    return inputs.count(file, earlier)
 
 
 @dataclass(frozen=True, slots=True)

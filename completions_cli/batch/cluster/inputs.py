@@ -3,8 +3,8 @@
 import hashlib
 import io
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from completions_cli.batch.cluster.parts import Kind
@@ -30,6 +30,7 @@ class InputFile:
     kind: Kind
     compressed: bool = False
     delimiter: str | None = None
+    name: str = ""  # below INPUT, so that it is known again when INPUT has moved
 
     @property
     def has_places(self) -> bool:
@@ -85,6 +86,7 @@ def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[In
             names = sorted(str(name) for name in files.find(path))
             names = [name for name in names if _kind(name) and not _is_hidden(name.removeprefix(root))]
         else:
+            root = path.rpartition("/")[0] + "/"
             names = [path] if files.exists(path) else []
     except Exception as error:  # each driver has errors of its own
         raise UsageError(f"{place} cannot be read: {error}", hint="Check the path, and access to it.") from error
@@ -93,7 +95,14 @@ def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[In
             f"{place}: there is no such input",
             hint="A file, a folder or a glob of .jsonl, .json, .txt, .csv, .tsv, .parquet.",
         )
-    return [_file(str(files.unstrip_protocol(name)), kind, delimiter) for name in names]
+    found = [_file(str(files.unstrip_protocol(name)), kind, delimiter) for name in names]
+    return [replace(file, name=name.removeprefix(root)) for file, name in zip(found, names, strict=True)]
+
+
+def in_order(files: Iterable[InputFile], earlier: Sequence[Identity]) -> list[InputFile]:
+    """Put the files that an earlier run has read first, in its order, so that their rows keep their numbers."""
+    places = {known.name: place for place, known in enumerate(earlier)}
+    return sorted(files, key=lambda file: places.get(file.name, len(places)))
 
 
 def count(file: InputFile, earlier: Identity | None = None) -> Contents:

@@ -85,7 +85,8 @@ class Output:
         if held and not overwrite and (earlier is not None or adopt):
             self._check(held, plan)
             if earlier is not None:
-                has_grown = run.check(earlier, self, has_grown=lambda _: plan.has_grown)
+                known = earlier.files or (earlier.input,)
+                has_grown = run.check(earlier, self, has_grown=lambda _: plan.has_grown_since(known))
                 self.notes += [run.growth(earlier)] if has_grown else []
                 self.notes += run.notes(earlier, self)
                 run = replace(run, all_runs=earlier.all_runs)

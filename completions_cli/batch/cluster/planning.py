@@ -1,13 +1,14 @@
 """From files to parts: which rows go into which, and what is still to be read for them."""
 
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from completions_cli.batch.cluster.inputs import STRIDE, Contents, InputFile
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.selection import Selection
@@ -23,9 +24,19 @@ class Partition:
     part_rows: int
 
     @property
-    def has_grown(self) -> bool:
-        """Whether the input is one file, and an earlier one with more lines at its end."""
-        return len(self.contents) == 1 and self.contents[0].has_grown
+    def identities(self) -> tuple[Identity, ...]:
+        """What tells each file from another."""
+        found = zip(self.files, self.contents, strict=True)
+        return tuple(Identity(file.name, contents.size, contents.sha256) for file, contents in found)
+
+    def has_grown_since(self, earlier: Sequence[Identity]) -> bool:
+        """Return whether the files are earlier ones with more after them, or with more lines at the end of the last."""
+        *whole, last = earlier
+        now = self.identities
+        if len(now) < len(earlier) or not all(was.is_same(is_) for was, is_ in zip(whole, now, strict=False)):
+            return False
+        at = len(whole)
+        return self.contents[at].has_grown or last.is_same(now[at])
 
     def parts(self) -> Iterator[tuple[int, int]]:
         """Yield each part's first row, and how many rows belong into it."""

@@ -67,7 +67,9 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
 
             stack.enter_context(engine.cluster(address))
         begun = None if chosen.overwrite else output.begun()
-        contents = engine.count(files, chosen.recipe, begun.input if begun is not None else None, store)
+        earlier = (begun.files or (begun.input,)) if begun is not None else ()
+        files = inputs.in_order(files, earlier)
+        contents = engine.count(files, chosen.recipe, earlier, store)
         described = choices.describe(
             chosen,
             pool,
@@ -75,9 +77,9 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
             files[0].kind,
             is_openai=survey.is_openai,
         )
-        described = replace(described, rows=inputs.total(contents))
-        held = output.held() if len(files) == 1 and not chosen.overwrite else []
-        plan = Partition(files, contents, chosen.selection, part_rows(inputs.total(contents), held))
+        held = [] if chosen.overwrite else output.held()
+        plan = Partition(files, contents, chosen.selection, part_rows([found.rows for found in contents], held))
+        described = replace(described, rows=inputs.total(contents), files=plan.identities)
         output.prepare(described, plan, overwrite=chosen.overwrite, adopt=chosen.adopt)
         stack.callback(output.save)
         for note in output.notes:
