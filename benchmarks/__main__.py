@@ -18,6 +18,7 @@ BENCHMARKS = {
     "batch_growth": "cost and memory of a batch of 1,000 to 1,000,000 rows, fresh and resumed",
     "batch_in_flight": "cost of a row with 1 to 512 requests in flight",
     "batch_stages": "where the CPU of a batch goes",
+    "batch_scores": "a batch of pairs that are scored, against one of plain rows",
     "batch_shards": "what a second process does for a batch",
     "pools": "batches with several endpoints: the sum of two limits, a member that dies, and a pool of one",
     "pacing": "how much of 447 limits a batch uses, played in simulated time",

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _CHUNK = {
@@ -46,14 +46,14 @@ http {{
 
 
 @contextlib.contextmanager
-def nginx() -> Iterator[str]:
+def nginx(answer: Mapping[str, object] = _ANSWER) -> Iterator[str]:
     """Run nginx, which gives every request the same completion; give the endpoint."""
     program = shutil.which("nginx") or sys.exit("nginx is not installed")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "nginx.conf")
-        config.write_text(_NGINX.format(folder=folder, port=port, answer=json.dumps(_ANSWER)), encoding="utf-8")
+        config.write_text(_NGINX.format(folder=folder, port=port, answer=json.dumps(answer)), encoding="utf-8")
         with subprocess.Popen([program, "-c", str(config), "-e", "stderr"]) as process:
             try:
                 _await(port)

@@ -38,6 +38,7 @@ def same(read: Callable[[], Json]) -> str:
 @example(value=[float("nan"), float("-inf")], is_ascii=True, indent=None)
 @example(value="\ud800", is_ascii=True, indent=None)
 @example(value={"id": 123456789012345678901}, is_ascii=True, indent=None)
+@example(value=-0.00012345678806304932, is_ascii=True, indent=None)
 def test_what_is_written_is_read_alike(what: str, value: Json, indent: int | None, *, is_ascii: bool) -> None:
     fast, slow = READERS[what]
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode("utf-8", "surrogatepass")
@@ -51,8 +52,22 @@ def test_what_is_written_is_read_alike(what: str, value: Json, indent: int | Non
 @example(text='{"a": 1, "a": 2}')
 @example(text="-0")
 @example(text="9" * 400)
+@example(text="0." + "9" * 400)
+@example(text="9" * 19 + ".5")
 @example(text="0.1234567890123456789")
 @example(text="[" * 2000 + "]" * 2000)
 def test_any_text_is_read_alike(what: str, text: str) -> None:
     fast, slow = READERS[what]
+    assert same(lambda: fast(text.encode())) == same(lambda: slow(text))
+
+
+@pytest.mark.parametrize("what", READERS)
+@given(
+    whole=st.integers(-(10**25), 10**25),
+    fraction=st.text("0123456789", min_size=1, max_size=60),
+    exponent=st.none() | st.integers(-330, 330),
+)
+def test_long_numbers_are_read_alike(what: str, whole: int, fraction: str, exponent: int | None) -> None:
+    fast, slow = READERS[what]
+    text = f"[{whole}.{fraction}{'' if exponent is None else f'e{exponent}'}]"
     assert same(lambda: fast(text.encode())) == same(lambda: slow(text))
