@@ -4,15 +4,17 @@ OpenAI's legacy route has lists side by side (`tokens`, `token_logprobs`, `top_l
 and llama.cpp a list of objects (`content`), and vLLM gives those of the prompt by token id (`prompt_logprobs`).
 """
 
-import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, overload
 
 from completions_cli.models import Json
 
 _ROUNDING = 1e-5  # nats that a certain token may be above zero by
+_NONE = -9999.0  # OpenAI and vLLM write it for minus infinity and for what they do not know; others write less
 # OpenAI's legacy route writes a token that is a piece of a character as bytes:\xe2\x80, vLLM on request token_id:42.
+_BYTES_FOLLOW = "bytes:\\x"
 _BYTES = re.compile(r"bytes:((?:\\x[0-9a-fA-F]{2})+)")
 _ID = re.compile(r"token_id:(\d{1,18})")
 
@@ -33,7 +35,43 @@ class Token(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
-def read(choice: Mapping[str, Json]) -> list[Token] | None:
+@dataclass(frozen=True, slots=True)
+class SideBySide(Sequence[Token]):
+    """The tokens of OpenAI's legacy shape. Each is made when it is looked at: of a long prompt only the last count."""
+
+    texts: Sequence[str]  # as the server spells them
+    figures: Sequence[Json]
+    offsets: Sequence[Json]
+    tops: Sequence[Json]
+    ids: Sequence[Json]
+
+    def __len__(self) -> int:
+        """Return how many tokens there are."""
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Token: ...
+    @overload
+    def __getitem__(self, index: slice) -> "SideBySide": ...
+    def __getitem__(self, index: int | slice) -> "Token | SideBySide":
+        """Return a token, or some of them."""
+        if isinstance(index, slice):
+            return SideBySide(*(each[index] for each in (self.texts, self.figures, self.offsets, self.tops, self.ids)))
+        number, (text, raw) = self.ids[index], _spelled(self.texts[index])
+        if raw is None and (named := _ID.fullmatch(text)):
+            number = int(named[1])
+        return Token(
+            text,
+            figure(self.figures[index]),
+            _count(number),
+            None,
+            raw,
+            _count(self.offsets[index]),
+            _top(self.tops[index]),
+        )
+
+
+def read(choice: Mapping[str, Json]) -> Sequence[Token] | None:
     """Return the tokens in the `logprobs` of a choice; None where there are none, or none that can be read."""
     logprobs = choice.get("logprobs")
     if not isinstance(logprobs, dict):
@@ -69,9 +107,16 @@ def entries(listed: Json) -> list[Token] | None:
 
 def figure(value: Json) -> float | None:
     """Return a log-probability as a number; None for what is none: NaN, infinite, positive, no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value <= _ROUNDING else None
+    if type(value) is float or type(value) is int:
+        return float(value) if _NONE < value <= _ROUNDING else None
+    return None
+
+
+def shown(tokens: Sequence[Token]) -> Sequence[str] | None:
+    """Return the texts of tokens as they are shown; None where one of them is shown as its bytes."""
+    if isinstance(tokens, SideBySide):
+        return None if any(text.startswith(_BYTES_FOLLOW) for text in tokens.texts) else tokens.texts
+    return None if any(token.raw is not None for token in tokens) else [token.text for token in tokens]
 
 
 def bytes_of(value: Json) -> bytes | None:
@@ -81,19 +126,15 @@ def bytes_of(value: Json) -> bytes | None:
     return bytes(value)
 
 
-def _legacy(logprobs: Mapping[str, Json]) -> list[Token] | None:
+def _legacy(logprobs: Mapping[str, Json]) -> SideBySide | None:
     tokens, figures = logprobs.get("tokens"), logprobs.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(figures, list) or len(tokens) != len(figures):
         return None
     if not all(isinstance(token, str) for token in tokens):
         return None
-    tops = _beside(logprobs.get("top_logprobs"), len(tokens))
-    offsets = _beside(logprobs.get("text_offset", logprobs.get("text_offsets")), len(tokens))
-    ids = _beside(logprobs.get("token_ids"), len(tokens))
-    return [
-        _token(text, figures[at], number=ids[at], offset=offsets[at], top=_top(tops[at]))
-        for at, text in enumerate(tokens)
-    ]
+    offsets = logprobs.get("text_offset", logprobs.get("text_offsets"))
+    beside = (_beside(each, len(tokens)) for each in (offsets, logprobs.get("top_logprobs"), logprobs.get("token_ids")))
+    return SideBySide(tokens, figures, *beside)
 
 
 def _beside(listed: Json, length: int) -> Sequence[Json]:
@@ -101,22 +142,9 @@ def _beside(listed: Json, length: int) -> Sequence[Json]:
     return listed if isinstance(listed, list) and len(listed) == length else [None] * length
 
 
-def _token(text: str, logprob: Json, *, number: Json, offset: Json, top: tuple[tuple[str, float], ...]) -> Token:
-    named = _ID.fullmatch(text)
-    shown, raw = _spelled(text)
-    return Token(
-        text=shown,
-        logprob=figure(logprob),
-        id=int(named[1]) if named else _count(number),
-        raw=raw,
-        offset=_count(offset),
-        top=top,
-    )
-
-
 def _spelled(text: str) -> tuple[str, bytes | None]:
     """Return a token's text, and its bytes if they are spelled out."""
-    found = _BYTES.fullmatch(text)
+    found = _BYTES.fullmatch(text) if text.startswith(_BYTES_FOLLOW) else None
     raw = bytes.fromhex(found[1].replace("\\x", "")) if found else None
     return (text, None) if raw is None else (raw.decode("utf-8", "replace"), raw)
 
@@ -156,15 +184,15 @@ def _position(position: Json) -> Token | None:
 def _top(listed: Json) -> tuple[tuple[str, float], ...]:
     """Read the likeliest tokens: an object of log-probabilities by token, or a list of objects."""
     if isinstance(listed, dict):
-        return _pairs(list(listed.items()))
+        return _pairs(listed.items())
     if isinstance(listed, list):
         return _pairs([(entry.get("token"), entry.get("logprob")) for entry in listed if isinstance(entry, dict)])
     return ()
 
 
-def _pairs(pairs: Sequence[tuple[Json, Json]]) -> tuple[tuple[str, float], ...]:
-    known = [(text, figure(value)) for text, value in pairs if isinstance(text, str)]
-    return tuple((text, value) for text, value in known if value is not None)
+def _pairs(pairs: Iterable[tuple[Json, Json]]) -> tuple[tuple[str, float], ...]:
+    known = ((text, figure(value)) for text, value in pairs if isinstance(text, str))
+    return tuple([(text, value) for text, value in known if value is not None])
 
 
 def _count(value: Json) -> int | None:

@@ -6,11 +6,13 @@ the tokens over the text's bytes is followed; an answer that can be laid out in 
 that servers give are not used, because they count in different units.
 """
 
+import bisect
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from completions_cli.api import logprobs
 from completions_cli.api.logprobs import Token
 from completions_cli.errors import LogprobsError
 
@@ -22,10 +24,15 @@ _ONE_WORD = re.compile(r"\s?\S{0,24}|\s{1,24}")  # what a token at the start of 
 
 
 class Laid(NamedTuple):
-    """The tokens of a text, and after each the bytes of the text that are covered: more than one number if unclear."""
+    """The tokens of a text, and after each the bytes of the text that are covered: a set of numbers if unclear."""
 
-    tokens: list[Token]
-    covered: list[frozenset[int]]
+    tokens: Sequence[Token]
+    covered: Sequence[frozenset[int]] | Sequence[int]
+
+    @property
+    def sets(self) -> list[frozenset[int]]:
+        """The bytes that may be covered after each token."""
+        return [frozenset((covered,)) if isinstance(covered, int) else covered for covered in self.covered]
 
 
 class Cut(NamedTuple):
@@ -51,7 +58,11 @@ def lay(tokens: Sequence[Token], text: str, generated: int = 0) -> Laid | None:
 def cut(laid: Laid, prompt: str) -> Cut:
     """Return the tokens of what follows the prompt. Raises LogprobsError where that is unclear."""
     boundary = len(prompt.encode("utf-8", "surrogatepass"))
-    starts = [frozenset([0]), *laid.covered]
+    ends = laid.covered
+    if ends and isinstance(ends[0], int):
+        count = bisect.bisect(ends, boundary)
+        return Cut(list(laid.tokens[count:]), is_merged=boundary not in (0, *ends[count - 1 : count]))
+    starts = [frozenset([0]), *laid.sets]
     if any(min(covered) <= boundary < max(covered) for covered in starts):
         raise LogprobsError(_UNCLEAR)
     last = max(max(covered) for covered in starts if max(covered) <= boundary)
@@ -59,7 +70,7 @@ def cut(laid: Laid, prompt: str) -> Cut:
     if len(starts[count]) > 1:
         raise LogprobsError(_UNCLEAR)
     count += _silent_of_prompt(laid.tokens[count:], prompt.encode("utf-8", "surrogatepass")[last:])
-    return Cut(laid.tokens[count:], is_merged=last < boundary)
+    return Cut(list(laid.tokens[count:]), is_merged=last < boundary)
 
 
 def _silent_of_prompt(tokens: Sequence[Token], rest: bytes) -> int:
@@ -81,7 +92,7 @@ def _over(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
 
     None also where it is unclear how many of them it takes.
     """
-    usual = _as_shown(tokens, text)
+    usual = _as_shown(tokens, text, generated)
     if usual is not None:
         return usual
     reached = [frozenset([0])]
@@ -101,16 +112,21 @@ def _over(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
     return Laid(list(tokens[:count]), _leading_to_the_end(tokens[:count], text, reached[: count + 1])[1:])
 
 
-def _as_shown(tokens: Sequence[Token], text: bytes) -> Laid | None:
+def _as_shown(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
     """Lay tokens over a text that is just what they show, as nearly always: in one way. None where it is not."""
-    shown = [token.text for token in tokens]
-    joined = "".join(shown)
-    if not all(shown) or _UNKNOWN in joined or joined.encode("utf-8", "surrogatepass") != text:
+    shown = logprobs.shown(tokens)
+    if not shown or not all(shown):
         return None
-    if any(token.raw is not None for token in tokens):
+    joined = "".join(shown)
+    encoded = joined.encode("utf-8", "surrogatepass")
+    if _UNKNOWN in joined or not encoded.startswith(text):
         return None
     sizes = map(len, shown) if joined.isascii() else (len(each.encode("utf-8", "surrogatepass")) for each in shown)
-    return Laid(list(tokens), [frozenset((end,)) for end in itertools.accumulate(sizes)])
+    ends = list(itertools.accumulate(sizes))
+    count = bisect.bisect(ends, len(text))
+    if not len(tokens) - generated <= count or ends[count - 1 : count] != [len(text)]:
+        return None
+    return Laid(tokens[:count], ends[:count])
 
 
 def _shows_nothing(token: Token) -> bool:
@@ -160,7 +176,7 @@ def _after_unnamed(tokens: Sequence[Token], text: bytes, generated: int) -> Laid
             break
         laid = _over(tokens[1:], text[length:], generated)
         if laid is not None:
-            ways.append([frozenset([length]), *(frozenset(end + length for end in ends) for ends in laid.covered)])
+            ways.append([frozenset([length]), *(frozenset(end + length for end in ends) for ends in laid.sets)])
     if not ways or len({len(way) for way in ways}) > 1:
         return None
     covered = [frozenset[int]().union(*ends) for ends in zip(*ways, strict=True)]

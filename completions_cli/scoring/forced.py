@@ -109,7 +109,7 @@ def _laid(pieces: Sequence[_Piece], text: str) -> Laid:
     laid = alignment.lay(tokens, f" {text}")
     if laid is None:
         raise LogprobsError("the server's tokens do not add up to the text")
-    return Laid(laid.tokens, [frozenset(max(0, end - 1) for end in ends) for ends in laid.covered])
+    return Laid(laid.tokens, [frozenset(max(0, end - 1) for end in ends) for ends in laid.sets])
 
 
 def _run(pieces: Sequence[_Piece], at: int) -> list[_Piece]:

@@ -20,6 +20,8 @@ def main() -> None:
     params.port = 0
     params.n_ctx = 4096
     params.n_parallel = 1
+    # On a busy machine several threads spend their time waiting for each other, at full speed.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.warmup = False
     params.ui = False
     params.offline = True
