@@ -24,10 +24,12 @@ TIMEOUT = 3.0
 _PART = 1200
 _HEAD = "parts"
 
+_NONE_HERE = "there is none on this machine"
+_PLAIN_TEXT = "the one set up keeps keys in plain text"
 _REASONS = {
     "KeyringLocked": "it is locked",
     "InitError": "it cannot be opened",
-    "NoKeyringError": "there is none on this machine",
+    "NoKeyringError": _NONE_HERE,
     "PasswordSetError": "it refused to store",
 }
 
@@ -49,6 +51,11 @@ class NoKeyringError(ConfigError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"no usable keyring: {reason}", hint=no_keyring_hint(None))
         self.reason = reason
+
+    @property
+    def may_hold_keys(self) -> bool:
+        """False where there is none that keys could have been stored in."""
+        return self.reason not in (_NONE_HERE, _PLAIN_TEXT)
 
 
 class KeyringStore:
@@ -114,7 +121,7 @@ def _backend() -> "KeyringBackend":
     if found is None:
         module = type(keyring.get_keyring()).__module__
         is_none = module in ("keyring.backends.fail", "keyring.backends.null", "keyring.backends.chainer")
-        raise NoKeyringError("there is none on this machine" if is_none else "the one set up keeps keys in plain text")
+        raise NoKeyringError(_NONE_HERE if is_none else _PLAIN_TEXT)
     return found
 
 

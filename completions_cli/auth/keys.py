@@ -17,6 +17,7 @@ from completions_cli.opening import without_waiting
 from completions_cli.settings.key_sources import KeySource
 
 STREAM_SECONDS = 30.0  # as long as a key_command may take
+_NEW_PROFILE = "completions config init -p NAME --endpoint URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +63,26 @@ def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withhe
         no_keyring = f", and no usable keyring: {trouble}" if trouble is not None else ""
         return ConfigError(f"{message}{no_keyring}", hint=f"Run: {_store(keyring, to_file=trouble is not None)}.")
     if trouble is not None:
-        hint = no_keyring_hint(str(keyring.value).rpartition("@")[0] if keyring and keyring.is_own else None)
-        return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=hint)
+        return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=_without_keyring(keyring))
     return ConfigError(message, hint=f"Run: {_store(keyring)}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
+
+
+def _without_keyring(keyring: KeySource | None) -> str:
+    """Say where a key can be kept instead; a profile's key file is for the endpoint of that profile alone."""
+    if keyring is None or keyring.is_own:
+        return no_keyring_hint(str(keyring.value).rpartition("@")[0] if keyring else None)
+    return f"Put the key into the variable COMPLETIONS_API_KEY, or make a profile for that endpoint: {_NEW_PROFILE}"
 
 
 def _store(keyring: KeySource | None, *, to_file: bool = False) -> str:
     """Write the command that stores the key that is missing."""
     if keyring is None:
         return "completions config key set -p NAME"
-    if to_file and keyring.is_own:
-        return f"completions config key set -p {shlex.quote(str(keyring.value).rpartition('@')[0])} --to-file"
     profile, _, origin = str(keyring.value).rpartition("@")
-    elsewhere = "" if keyring.is_own else f"COMPLETIONS_ENDPOINT={shlex.quote(origin)} "
-    return f"{elsewhere}completions config key set -p {shlex.quote(profile)}"
+    if to_file and not keyring.is_own:
+        return _NEW_PROFILE
+    how = " --to-file" if to_file else "" if keyring.is_own else f" --endpoint {shlex.quote(origin)}"
+    return f"completions config key set -p {shlex.quote(profile)}{how}"
 
 
 def status(source: KeySource, environ: Mapping[str, str], store: KeyringStore) -> SourceStatus:

@@ -150,7 +150,7 @@ def _changed(text: str, changes: Edit, path: Path) -> str:
         raise ConfigError(
             f"{path} is written in a way that this change cannot be made in", hint="Use: completions config edit"
         )
-    profile_file.parse(changed, path)
+    profile_file.parse(changed, path, is_planned=True)
     return changed
 
 

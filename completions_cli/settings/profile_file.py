@@ -141,10 +141,10 @@ def is_open_to_all(path: Path) -> bool:
         return False
 
 
-def parse(text: str, path: Path) -> ProfileFile:
-    """Check the text of a profile file. Raises ConfigError."""
+def parse(text: str, path: Path, *, is_planned: bool = False) -> ProfileFile:
+    """Check the text of a profile file, or what it would be after a change that is planned. Raises ConfigError."""
     document = load(text, path)
-    checker = _Checker(text, path)
+    checker = _Checker(text, path, is_planned=is_planned)
     checker.names(document, ("default_profile", "profiles"), ())
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict):
@@ -191,11 +191,12 @@ def parameter_hint(name: str) -> str:
 
 
 class _Checker:
-    """Checks names and types, and finds the place to blame."""
+    """Checks names and types, and finds the place to blame; a text that is planned has no places yet."""
 
-    def __init__(self, text: str, path: Path) -> None:
+    def __init__(self, text: str, path: Path, *, is_planned: bool) -> None:
         self._text = text
         self._path = path
+        self._is_planned = is_planned
 
     def names(self, table: Mapping[str, Json], valid: Iterable[str], where: tuple[str, ...]) -> None:
         for name in table:
@@ -247,13 +248,16 @@ class _Checker:
             if reason:
                 raise self.error(reason, (*where, name))
 
-    def error(self, message: str, where: tuple[str, ...], hint: str = _CORRECT) -> ConfigError:
+    def error(self, message: str, where: tuple[str, ...], hint: str | None = None) -> ConfigError:
+        table = ".".join(where[:-1])
+        message += f" in [{table}]" if table else ""
+        if self._is_planned:
+            return ConfigError(f"that would make the file invalid: {message}", hint=hint or "Nothing was changed.")
         from completions_cli.settings import positions
 
         place = positions.locate(self._text).get(where)
         shown = f"{self._path}:{place[0]}:{place[1]}" if place else str(self._path)
-        table = ".".join(where[:-1])
-        return ConfigError(f"{shown}: {message}" + (f" in [{table}]" if table else ""), hint=hint)
+        return ConfigError(f"{shown}: {message}", hint=hint or _CORRECT)
 
 
 def table_error(kind: str, name: str, value: Json) -> str | None:

@@ -77,7 +77,7 @@ def test_a_key_that_is_not_stored_yet_is_named_with_the_command_that_stores_it()
     assert "Run: completions config key set -p 'my p';" in str(caught.value.hint)
     with pytest.raises(ConfigError) as caught:
         keys.find([KeySource("keyring", "p@https://h", "the keyring", is_own=False)], {}, KeyringStore({}))
-    assert "Run: COMPLETIONS_ENDPOINT=https://h completions config key set -p p;" in str(caught.value.hint)
+    assert "Run: completions config key set -p p --endpoint https://h;" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("content", [b"k" * 40000, b"k" * 1_000_000])

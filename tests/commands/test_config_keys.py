@@ -92,6 +92,17 @@ def test_a_key_goes_to_the_origin_it_was_stored_for_and_to_no_other(
     assert result.code == 3
     assert other.log() == []
     assert keyring_cli.run("complete", "hi", "--endpoint", service.url + "/completions").code == 0
+    assert f"hint: Run: completions config key set -p p --endpoint {other.url};" in result.stderr
+    remedy = ("config", "key", "set", "-p", "p", "--endpoint", other.url)
+    assert keyring_cli.run(*remedy, "--stdin", stdin=b"another-key").code == 0
+    assert keyring_cli.entries() == {entry(service): KEY, f"p@{other.url}": "another-key"}
+    assert keyring_cli.run("complete", "hi", "-p", "p", "--endpoint", other.url).code == 0
+
+
+@pytest.mark.usefixtures("service")
+def test_a_variable_that_is_used_instead_of_the_stored_key_is_named(keyring_cli: KeyringCli) -> None:
+    result = keyring_cli.run("config", "key", "set", "--stdin", stdin=KEY.encode(), env={"COMPLETIONS_API_KEY": "x"})
+    assert (result.code, "note: COMPLETIONS_API_KEY is set" in result.stderr) == (0, True)
 
 
 @pytest.mark.usefixtures("service")
@@ -127,6 +138,17 @@ def test_a_profile_that_is_removed_without_its_key_says_so(keyring_cli: KeyringC
     assert result.code == 0
     assert "a key for p@http" in result.stderr
     assert "no usable keyring" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "says", ['auth = "none"', 'key_command = ["x"]', 'key_file = "x"', 'headers = { api-key = "x" }']
+)
+def test_a_profile_that_had_no_key_in_the_keyring_is_removed_without_a_word_on_it(
+    keyring_cli: KeyringCli, says: str
+) -> None:
+    keyring_cli.profile(f'[profiles.p]\nendpoint = "https://p.example"\n{says}\n')
+    result = keyring_cli.backend("RaisingKeyring").run("config", "remove", "p")
+    assert (result.code, "keyring" in result.stderr) == (0, False)
 
 
 @pytest.mark.usefixtures("service")

@@ -32,6 +32,39 @@ def test_a_key_file_is_made_when_asked_for_used_and_deleted(cli: Cli, scripted_s
     assert (file.exists(), "key_file" in path.read_text()) == (False, False)
 
 
+def test_a_key_file_goes_with_its_profile(cli: Cli) -> None:
+    path = cli.profile('[profiles.team]\nendpoint = "https://team.example"\n')
+    cli.run("config", "key", "set", "--to-file", "--stdin", stdin=KEY.encode())
+    removed = cli.run("config", "remove", "team")
+    file = path.with_name("team.key")
+    assert (removed.code, file.exists()) == (0, False)
+    assert f"deleted the key file {file}" in removed.stderr
+    assert "keyring" not in removed.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "others"),
+    [("mine.key", ""), ("team.key", '[profiles.b]\nendpoint = "https://b.example"\nkey_file = "team.key"\n')],
+)
+def test_a_key_file_that_may_have_other_uses_stays(named: str, others: str, cli: Cli) -> None:
+    path = cli.profile(f'[profiles.team]\nendpoint = "https://team.example"\nkey_file = "{named}"\n{others}')
+    file = path.with_name(named)
+    file.write_text(KEY)
+    removed = cli.run("config", "remove", "team")
+    assert (removed.code, file.read_text()) == (0, KEY)
+    assert f"the key file {file} is still there" in removed.stderr
+
+
+def test_a_key_file_that_another_profile_uses_is_not_deleted(cli: Cli) -> None:
+    both = "".join(f'[profiles.{name}]\nendpoint = "https://{name}.example"\nkey_file = "k"\n' for name in "ab")
+    path = cli.profile(both)
+    path.with_name("k").write_text(KEY)
+    deleted = cli.run("config", "key", "delete", "-p", "a")
+    assert (deleted.code, "still the key file of b" in deleted.stderr) == (0, True)
+    assert path.with_name("k").read_text() == KEY
+    assert path.read_text().count("key_file") == 1
+
+
 @posix_only
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o604])
 def test_a_key_file_that_others_can_read_is_refused(mode: int, cli: Cli, scripted_server: ScriptedServer) -> None:

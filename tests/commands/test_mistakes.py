@@ -285,6 +285,7 @@ PROMPTS = [
     Mistake("complete -E '\\q'", "unknown escape", "\\n"),
 ]
 _PLAIN = '[profiles.a]\nendpoint = "https://a.example"\n'
+_POOL = _PLAIN + '[profiles.all]\nmembers = ["a"]\n'
 FILES = [
     Mistake("complete hi", "[profiles.a] appears twice", "", code=3, profile=_PLAIN + _PLAIN),
     Mistake(
@@ -337,6 +338,67 @@ FILES = [
     Mistake("config set endpoint https://me:pw@a.example", "user name or password", "keyring", code=3, profile=_PLAIN),
     Mistake("config use b", "no profile 'b'", "a", code=3, profile=_PLAIN),
     Mistake("config key set --stdin", "no usable keyring", "--to-file", code=3, stdin=b"k", profile=_PLAIN),
+    *(
+        Mistake(
+            f"config key set --stdin{to_file}", f"{reason}, so a stored key", hint, stdin=b"k", profile=_PLAIN + says
+        )
+        for to_file in ("", " --to-file")
+        for says, reason, hint in (
+            ('auth = "none"\n', 'says auth = "none"', "config set -p a auth key"),
+            ('headers = { Authorization = "Bearer k" }\n', "a header of its own (authorization)", "config edit"),
+            ('headers = { api-key = "k" }\n', "a header of its own (api-key)", "config edit"),
+            ('auth = "entra"\n', "as it has no tenant_id and client_id", "config set -p a tenant_id"),
+            ('auth = "entra"\nclient_id = "c"\n', "as it has no tenant_id and client_id", "config set -p a tenant_id"),
+            ('key_command = ["pass"]\n', "gets its key from key_command", "config unset -p a key_command"),
+        )
+    ),
+    Mistake(
+        "config key set --stdin",
+        "has its key in a file (a.key), so a stored key",
+        "config key delete -p a",
+        stdin=b"k",
+        profile=_PLAIN + 'key_file = "a.key"\n',
+    ),
+    Mistake(
+        "config key set --stdin --to-file --endpoint https://b.example",
+        "serves the endpoint of its profile",
+        "Leave out --endpoint",
+        stdin=b"k",
+        profile=_PLAIN,
+    ),
+    # A key file is for the endpoint of its profile alone.
+    *(
+        Mistake(
+            f"{typed} --endpoint https://b.example",
+            "no key for a@https://b.example",
+            "config init -p NAME",
+            code=3,
+            profile=_PLAIN + says,
+        )
+        for typed in (
+            "complete hi",
+            "complete hi --profile a",
+            "stream hi",
+            "score hi -c x",
+            "models",
+        )
+        for says in ("", 'key_file = "a.key"\n', 'key_command = ["pass"]\n')
+    ),
+    Mistake(
+        "config set -p all deployment x", "deployment does not go with members", "each member", code=3, profile=_POOL
+    ),
+    Mistake(
+        "config set -p all members a,b", "that would make the file invalid: the member 'b'", "a", code=3, profile=_POOL
+    ),
+    Mistake("config set -p a members all", "that would make the file invalid", "each member", code=3, profile=_POOL),
+    Mistake("config remove a", "a is a member of [profiles.all]", "config remove all", code=3, profile=_POOL),
+    Mistake(
+        "config remove a",
+        "a is a member of [profiles.all]",
+        """completions config set -p all members '["local"]'""",
+        code=3,
+        profile=_POOL.replace('["a"]', '["a", "local"]'),
+    ),
 ]
 ENVIRONMENT = [
     Mistake("complete hi", "no endpoint is configured", "config init", code=3, env={"COMPLETIONS_ENDPOINT": ""}),

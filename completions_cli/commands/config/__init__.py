@@ -2,7 +2,7 @@
 
 import typer
 
-from completions_cli.commands.config import doctor, entries, init, key, profiles, schema, show
+from completions_cli.commands.config import doctor, entries, init, key, profiles, removal, schema, show
 from completions_cli.commands.help_pages import Command, Group
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ for verb in (
     entries.set_,
     entries.unset,
     profiles.use,
-    profiles.remove,
+    removal.remove,
     profiles.path,
     profiles.edit,
     schema.schema,

@@ -1,27 +1,25 @@
 """`completions config key set|delete|status`: keys, each bound to the origin it is for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from completions_cli import limits
-from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.auth import keys
 from completions_cli.auth.credentials import refuse_plain_http
-from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
+from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
 from completions_cli.commands import resolution
-from completions_cli.commands.config import key_file
+from completions_cli.commands.config import key_file, unused_keys
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.help_pages import Command, Group
-from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, JsonOptions
-from completions_cli.errors import CompletionsError, ConfigError, UsageError
-from completions_cli.models import Json
+from completions_cli.commands.option_groups import option_group, with_options
+from completions_cli.commands.options import CommonOptions, JsonOptions, setting
+from completions_cli.errors import ConfigError, UsageError
 from completions_cli.render import listing
 from completions_cli.settings.key_sources import KeySource
 from completions_cli.settings.resolve import Flags, Settings, resolve
@@ -30,11 +28,22 @@ from completions_cli.streams import Streams
 app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of the operating system.")
 
 
+@option_group
+class Target:
+    """What a key is for."""
+
+    endpoint: Annotated[
+        str | None,
+        setting("endpoint", metavar="URL", panel="Options", help="Endpoint of the key, if not the profile's own."),
+    ] = None
+    common: CommonOptions
+
+
 @app.command(name="set", cls=Command)
 @with_options
 def set_(
     streams: Streams,
-    common: CommonOptions,
+    target: Target,
     *,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
     to_file: Annotated[
@@ -43,9 +52,10 @@ def set_(
     ] = False,
 ) -> None:
     """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
-    settings, entry = _settings(common, streams)
+    settings, entry = _settings(target, streams)
     if settings.endpoint is not None:
         refuse_plain_http(settings.endpoint)
+    unused_keys.refuse(settings, to_file=to_file)
     if not to_file:
         KeyringStore(streams.environ).backend()  # without a keyring nobody is asked for a key
     elif not entry.is_own:
@@ -55,17 +65,20 @@ def set_(
         )
     typed = _typed(streams, str(entry.value), stdin=stdin)
     if to_file:
-        key_file.store(str(settings.profile), typed, common, streams)
+        key_file.store(str(settings.profile), typed, target.common, streams)
     else:
         store(str(entry.value), typed, streams)
+    for note in unused_keys.notes(settings):
+        streams.stderr.note(f"note: {note}")
 
 
 @app.command(cls=Command)
 @with_options
-def delete(streams: Streams, common: CommonOptions) -> None:
+def delete(streams: Streams, target: Target) -> None:
     """Delete the key of a profile from the keyring, or its key file."""
-    settings, entry = _settings(common, streams)
-    if settings.values["key_file"] is not None and key_file.delete(str(settings.profile), common, streams):
+    settings, entry = _settings(target, streams)
+    has_file = entry.is_own and settings.values["key_file"] is not None
+    if has_file and key_file.delete(str(settings.profile), target.common, streams):
         return
     keyring = KeyringStore(streams.environ)
     keyring.delete(entry_of(str(entry.value)))
@@ -78,11 +91,11 @@ def delete(streams: Streams, common: CommonOptions) -> None:
 @with_options
 def status(
     streams: Streams,
-    common: CommonOptions,
+    target: Target,
     as_json: JsonOptions,
 ) -> None:
     """Show where the key for the endpoint is looked up, and what was found. Exits with 3 if there is none."""
-    settings, _ = _settings(common, streams)
+    settings, _ = _settings(target, streams)
     keyring = KeyringStore(streams.environ)
     found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]
     if as_json.json:
@@ -118,24 +131,11 @@ def store(entry: str, key: Secret, streams: Streams) -> None:
     streams.stderr.note(f"stored the key for {entry} in the keyring ({keyring.backend()})")
 
 
-def forget(profile: str, values: Mapping[str, Json], streams: Streams) -> None:
-    """Delete what the keyring holds for a profile that is removed, as far as it can be reached."""
-    try:
-        entry = f"{profile}@{endpoints.origin(str(values.get('endpoint', '')))}"
-    except CompletionsError:
-        return
-    keyring = KeyringStore(streams.environ)
-    try:
-        keyring.delete(entry_of(entry))
-        if keyring.delete(entry):
-            streams.stderr.note(f"deleted the key for {entry} from the keyring")
-    except NoKeyringError as error:
-        streams.stderr.note(f"note: a key for {entry} that was stored earlier is not deleted: {error.message}")
-
-
-def _settings(common: CommonOptions, streams: Streams) -> tuple[Settings, KeySource]:
+def _settings(target: Target, streams: Streams) -> tuple[Settings, KeySource]:
     """Resolve the endpoint that a key is for, and its entry in the keyring."""
-    settings = resolve(Flags(profile=common.profile), streams.environ, resolution.read_profile_file(common, streams))
+    typed = {} if target.endpoint is None else {"endpoint": target.endpoint}
+    flags = Flags(profile=target.common.profile, settings=typed)
+    settings = resolve(flags, streams.environ, resolution.read_profile_file(target.common, streams))
     entry = next((source for source in settings.key_sources if source.kind == "keyring"), None)
     if settings.endpoint is None:
         raise UsageError("the profile local needs no key", hint="Name another profile with -p NAME.")

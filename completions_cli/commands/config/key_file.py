@@ -17,8 +17,24 @@ from completions_cli.streams import Streams
 
 def place(profile: str, file: ProfileFile) -> tuple[str, Path]:
     """Return what `key_file` of a profile says, or would say, and the path that this is."""
-    named = file.profiles.get(profile, {}).get("key_file") or f"{quote(profile, safe='')}.key"
+    named = file.profiles.get(profile, {}).get("key_file") or _own_name(profile)
     return named, Path(key_sources.key_file(named, file.path.parent)).expanduser()
+
+
+def own_place(profile: str, file: ProfileFile) -> Path:
+    """Return the path that the key file of a profile has when this command chose it."""
+    return file.path.parent / _own_name(profile)
+
+
+def shared_with(profile: str, file: ProfileFile) -> str | None:
+    """Name another profile that has its key in the same file, None if there is none."""
+    _, mine = place(profile, file)
+    others = (other for other, says in file.profiles.items() if other != profile and "key_file" in says)
+    return next((other for other in others if place(other, file)[1] == mine), None)
+
+
+def _own_name(profile: str) -> str:
+    return f"{quote(profile, safe='')}.key"
 
 
 def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) -> None:
@@ -36,16 +52,21 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
 
 
 def delete(profile: str, common: CommonOptions, streams: Streams) -> bool:
-    """Delete the key file of a profile, and its mention; false when there is none."""
+    """Delete the key file of a profile, unless another uses it, and its mention; false when there is none."""
     path, _ = resolution.profile_path(common, streams)
     with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
         if "key_file" not in edit.before.profiles.get(profile, {}):
             return False
         _, target = place(profile, edit.before)
+        other = shared_with(profile, edit.before)
         try:
-            target.unlink(missing_ok=True)
+            if other is None:
+                target.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{target} cannot be deleted: {error.strerror}", hint="Check its folder.") from error
         edit.unset(("profiles", profile, "key_file"))
-    streams.stderr.note(f"deleted {target}")
+    if other is None:
+        streams.stderr.note(f"deleted {target}")
+    else:
+        streams.stderr.note(f"{profile} no longer uses {target}, which is still the key file of {other}")
     return True

@@ -1,4 +1,4 @@
-"""`completions config list|use|remove|path|edit`: the profiles as wholes, and the file they are in."""
+"""`completions config list|use|path|edit`: the profiles as wholes, and the file they are in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,27 +67,6 @@ def use(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
         files.must_have(edit.before, name)
         edit.set(("default_profile",), name)
     streams.stderr.note(f"{name} is the default profile now")
-
-
-@with_options
-def remove(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
-    """Remove a profile, and its key from the keyring."""
-    from completions_cli.commands.config import key
-
-    with files.edited(common, streams) as edit:
-        if name not in edit.before.profiles:
-            files.must_have(edit.before, name)
-            raise ConfigError(
-                f"{name} is built in and has nothing in {edit.before.path} to remove",
-                hint="To remove its weights: completions local remove",
-            )
-        edit.unset(("profiles", name))
-        if edit.before.default_profile == name and name != BUILT_IN:
-            edit.unset(("default_profile",))
-            streams.stderr.note("note: it was the default; choose another with: completions config use NAME")
-        profile = edit.before.profiles[name]
-    key.forget(name, profile, streams)
-    streams.stderr.note(f"removed the profile {name}")
 
 
 @with_options
