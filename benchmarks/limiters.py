@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-RetryAfter = Literal["right", "rounded", "absent", "long", "short"]
+RetryAfter = Literal["right", "rounded", "absent", "long", "short", "5 s"]
 Capacity = Callable[[float], float]  # what share of its capacity a server has at a moment
 
 TRIP = 0.004  # seconds to the server and back
@@ -268,7 +268,11 @@ def _integral(share: Capacity, start: float, end: float) -> float:
 
 @dataclass(frozen=True)
 class Cell:
-    """A server and the clients at it. Warm-up and measure are seconds, at the scale of the server."""
+    """A server and the clients at it. Warm-up and measure are seconds, at the scale of the server.
+
+    `in_flight` is what the clients were told with -j. `edition` is the one of the bank that the cell came with: each
+    edition is drawn on its own, so that no cell changes halves when others are added.
+    """
 
     name: str
     make: Callable[[], Limiter]
@@ -278,6 +282,8 @@ class Cell:
     status: int = 429
     clients: int = 1
     changes_at: float | None = None
+    in_flight: int | None = None
+    edition: int = 1
 
     @property
     def warm(self) -> float:
@@ -301,7 +307,7 @@ MODES: tuple[RetryAfter, ...] = ("right", "rounded", "absent", "long", "short")
 
 def bank() -> list[Cell]:
     """Return every cell."""
-    return [*_one_client(), *_many_clients()]
+    return [*_one_client(), *_many_clients(), *_by_chance()]
 
 
 def _one_client() -> Iterator[Cell]:
@@ -351,7 +357,7 @@ def _flights(latency: float) -> Iterator[tuple[str, float, Callable[[], Limiter]
             speed,
             _maker(_refusing, share, workers, latency),
         )
-    yield "first attempts", speed, lambda: FirstAttempt(Queue(workers, latency))
+    yield "first attempts", speed, _maker(_refusing_first, workers, latency)
 
 
 def _unavailable(latency: float) -> Iterator[Cell]:
@@ -396,6 +402,40 @@ def _many_clients() -> Iterator[Cell]:
                 yield Cell(f"{name}, {count} clients, 1 s, {mode}", make, mode, 1.0, 48.0, clients=count)
 
 
+def _by_chance() -> Iterator[Cell]:
+    """Yield refusals of every kind that have nothing to do with the client, where many requests are in flight."""
+    modes: tuple[RetryAfter, ...] = ("absent", "rounded", "5 s")
+    for latency, workers in ((0.02, 8), (1.0, 40), (30.0, 40)):
+        for status in (429, 500, 503, 529):
+            for share in (0.01, 0.05, 0.1, 0.5) if status != 529 else (0.05,):  # noqa: PLR2004 - it is as 503
+                for mode in modes:
+                    yield Cell(
+                        f"{status} for {share:.0%} by chance, -j 64, {latency:g} s, {mode}",
+                        _maker(_refusing, share, workers, latency),
+                        mode,
+                        latency,
+                        workers / latency,
+                        status,
+                        in_flight=64,
+                        edition=2,
+                    )
+            for mode in modes if status in (429, 503) else ():
+                yield Cell(
+                    f"{status} for first attempts, -j 64, {latency:g} s, {mode}",
+                    _maker(_refusing_first, workers, latency),
+                    mode,
+                    latency,
+                    workers / latency,
+                    status,
+                    in_flight=64,
+                    edition=2,
+                )
+
+
+def _refusing_first(workers: int, latency: float) -> Limiter:
+    return FirstAttempt(Queue(workers, latency))
+
+
 def _refusing(share: float, workers: int, latency: float) -> Limiter:
     return Chance(share, Queue(workers, latency), random.Random(3))  # noqa: S311 - a game
 
@@ -419,10 +459,15 @@ def _maker(kind: Callable[..., Limiter], *values: float) -> Callable[[], Limiter
 
 def halves(cells: list[Cell], seed: int = 2026) -> tuple[list[Cell], list[Cell]]:
     """Return the half that the controller is tuned on and the half held out, drawn by a seed."""
-    shuffled = sorted(cells, key=lambda cell: cell.name)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - a draw that anybody can repeat
-    middle = len(shuffled) // 2
-    return shuffled[:middle], shuffled[middle:]
+    tuned: list[Cell] = []
+    held_out: list[Cell] = []
+    for edition in sorted({cell.edition for cell in cells}):
+        shuffled = sorted((cell for cell in cells if cell.edition == edition), key=lambda cell: cell.name)
+        random.Random(seed).shuffle(shuffled)  # noqa: S311 - a draw that anybody can repeat
+        middle = len(shuffled) // 2
+        tuned += shuffled[:middle]
+        held_out += shuffled[middle:]
+    return tuned, held_out
 
 
 def retry_after(mode: RetryAfter, right: float) -> float | None:
@@ -433,4 +478,5 @@ def retry_after(mode: RetryAfter, right: float) -> float | None:
         "absent": None,
         "long": max(2.0, right * 10),
         "short": right / 10,
+        "5 s": 5.0,
     }[mode]

@@ -10,28 +10,34 @@ Columns: `used` is what was taken after the warm-up, as a share of what an all-k
 
 import argparse
 import heapq
+import inspect
 import itertools
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import limiters
 from limiters import COMPLETION, PROMPT, Ask, Cell, Queue
 
+from completions_cli.api.retry import OVERLOADED_STATUSES, RetryPolicy
+from completions_cli.batch.backlog import Backlog
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.pace import FULL, Pace, Ticket
 
 USED, REFUSED, FAIR = 0.9, 0.05, 0.9  # the targets
 HALF_TRIP = limiters.TRIP / 2
 REPOSITORY = Path(__file__).parent.parent
+PACING = ("completions_cli/pacing", "completions_cli/batch/pacing")  # where the controller is, and was
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,11 @@ class Row:
 
 @dataclass
 class Client:
-    """A batch: a pace, rows that come back, and rows that wait for their time."""
+    """A batch: a pace, and rows that are new or come back."""
 
     pace: Pace
+    backlog: Backlog[Row]
     timer: float = float("inf")
-    ready: list[Row] = field(default_factory=list)
-    delayed: list[tuple[float, int, Row]] = field(default_factory=list)
     taken: int = 0
 
 
@@ -80,7 +85,11 @@ class Run:
         self.in_service = 0
         self.order = itertools.count()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
-        self.clients = [Client(Pace(Concurrency(), None, None, 0.0)) for _ in range(cell.clients)]
+        self.clients = [
+            Client(Pace(Concurrency(cell.in_flight), None, None, 0.0), Backlog(self.new_rows(), lambda: self.now))
+            for _ in range(cell.clients)
+        ]
+        self.policy = RetryPolicy()
         self.seen: Counter[str] = Counter()
         self.seconds: dict[int, Counter[str]] | None = {} if trace else None
 
@@ -115,7 +124,9 @@ class Run:
                 if wait != FULL:
                     self.wake(client, self.now + max(wait, 1e-6))
                 return
-            row = self.next_row(client)
+            row = client.backlog.take()
+            if row is None:
+                return  # too many rows wait for their time
             ticket = client.pace.leave(self.now, guess, guess)
             self.at(self.now + HALF_TRIP, lambda ticket=ticket, row=row: self.arrive(client, ticket, row))  # type: ignore[misc] # so here
 
@@ -125,13 +136,10 @@ class Run:
             client.timer = moment
             self.at(moment, lambda: self.pump(client))
 
-    def next_row(self, client: Client) -> Row:
-        """Return a row that comes back, else a new one."""
-        if client.ready:
-            return client.ready.pop()
-        if client.delayed and client.delayed[0][0] <= self.now:
-            return heapq.heappop(client.delayed)[2]
-        return Row(max(1, min(4 * COMPLETION, round(self.chance.lognormvariate(-0.2, 0.6) * COMPLETION))))
+    def new_rows(self) -> Iterator[Row]:
+        """Yield rows without end."""
+        while True:
+            yield Row(max(1, min(4 * COMPLETION, round(self.chance.lognormvariate(-0.2, 0.6) * COMPLETION))))
 
     def arrive(self, client: Client, ticket: Ticket, row: Row) -> None:
         """Have the server take or refuse a request."""
@@ -160,15 +168,19 @@ class Run:
         self.pump(client)
 
     def refuse(self, client: Client, ticket: Ticket, row: Row, asked: float | None) -> None:
-        """Have a client see a refusal; the row comes back when it may."""
-        if self.cell.status == 429:  # noqa: PLR2004 - as servers say it
+        """Have a client see a refusal; the row comes back when it may, as in `batch.triage`."""
+        status = self.cell.status
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             client.pace.refused(self.now, ticket, asked)
+            wait = asked or 0.0
         else:
-            client.pace.failed(self.now, ticket, overloaded=True)
-        if asked:
-            heapq.heappush(client.delayed, (self.now + asked, next(self.order), row))
+            fail(client.pace, self.now, ticket, asked, overloaded=status in OVERLOADED_STATUSES)
+            wait = self.policy.backoff(row.attempts - 1, self.chance.random()) if asked is None else asked
+        if wait:
+            client.backlog.later(row, wait)
+            self.at(self.now + wait, lambda: self.pump(client))
         else:
-            client.ready.append(row)
+            client.backlog.first(row)
         self.pump(client)
 
     def count(self, client: Client, what: str) -> None:
@@ -181,6 +193,16 @@ class Run:
             what = {"taken": "begun", "done": "taken"}[what]
         self.seen[what] += 1
         client.taken += what == "taken"
+
+
+def fail(pace: Pace, now: float, ticket: Ticket, asked: float | None, *, overloaded: bool) -> None:
+    """Record a failure other than a 429; older controllers left waits to those who asked them."""
+    if "retry_after" in inspect.signature(pace.failed).parameters:
+        pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
+        return
+    pace.failed(now, ticket, overloaded=overloaded)
+    if asked is not None:
+        pace.pause(now + asked)
 
 
 def play(name: str) -> Figures:
@@ -196,14 +218,22 @@ def played(cells: list[Cell]) -> dict[str, Figures]:
 
 
 def of_revision(revision: str, half: str) -> dict[str, Figures]:
-    """Play the same cells with the controller of another commit."""
-    with tempfile.TemporaryDirectory() as folder:
-        archive = subprocess.run(
-            ["git", "-C", str(REPOSITORY), "archive", revision, "completions_cli"], stdout=subprocess.PIPE, check=True
-        )
-        subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    """Play the same cells with the controller of another commit; all else is of this one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(REPOSITORY / "completions_cli", folder / "completions_cli")
+        shutil.rmtree(folder / "completions_cli" / "pacing")
+        listed = ["git", "-C", str(REPOSITORY), "ls-tree", "--name-only", revision, *PACING]
+        room = subprocess.run(listed, stdout=subprocess.PIPE, check=True, text=True).stdout.split()[0]
+        archive = ["git", "-C", str(REPOSITORY), "archive", f"{revision}:{room}", "--prefix=completions_cli/pacing/"]
+        files = subprocess.run(archive, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", name], input=files, check=True)
+        for file in (folder / "completions_cli" / "pacing").glob("*.py"):
+            file.write_text(
+                file.read_text(encoding="utf-8").replace("completions_cli.batch.pacing", "completions_cli.pacing")
+            )
         command = [sys.executable, __file__, "--json", "--half", half]
-        env = {**os.environ, "PYTHONPATH": folder}
+        env = {**os.environ, "PYTHONPATH": name}
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True)
     return {name: Figures(*values) for name, values in json.loads(done.stdout).items()}
 

@@ -4,13 +4,14 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-
-from completions_cli.batch.units import Unit
+from typing import Generic, TypeVar
 
 _MOST_DELAYED = 1024  # units that may wait for their next try, beside as many as there are workers
 
+Unit = TypeVar("Unit")
 
-class Backlog:
+
+class Backlog(Generic[Unit]):
     """Hands out units. `closed` means that no more are to be had, whatever is left."""
 
     def __init__(self, new: Iterator[Unit], clock: Callable[[], float]) -> None:

@@ -61,7 +61,7 @@ class Settler:
     totals: Totals
     member: Member
     roster: Roster
-    backlog: Backlog
+    backlog: Backlog[Unit]
     scribe: Scribe
     stop: Callable[[Ending], None]
     models: ModelWatch

@@ -109,6 +109,7 @@ class Pace:
         """Record an answer; `used` is how many tokens the service counted, where it said so."""
         self.concurrency.answered(now - ticket.sent_at, self.in_flight)
         self.in_flight -= 1
+        self._retry_after.taken(now, ticket.left_at or ticket.sent_at)
         if self._is_recovering:
             self._recover()
         self._cap.answered()
@@ -150,7 +151,7 @@ class Pace:
             return
         self._give_back(now, ticket)
         if retry_after is not None:
-            self.pause(now + retry_after)
+            self._retry_after.asked(now, ticket.left_at or ticket.sent_at, retry_after)
 
     def pause(self, until: float) -> None:
         """Send nothing before `until`."""

@@ -1,31 +1,39 @@
 """How long the wait that a refusal asks for holds everybody, and not only the request that was refused."""
 
+from collections import deque
+
 _FULL_TRUST = 1.0
 _TRUSTED = 4  # waits kept whole after one that proved right, until the next is tested
-_FALLS = 0.125  # of the trust, with each wait that proved too long
+_FALLS = 0.125  # of the trust, with each wait that proved to be of no use
 _NO_TRUST = 1 / 64
+_MOST_IN_A_ROW = 16  # refusals that are needed for a wait
 _GRACE = 0.1  # seconds after which a request that was not refused was taken, at least
+_MEMORY = 4096  # requests sent
 
 
 class RetryAfter:
-    """Holds a run for as long as refusals ask, unless that proves to be of no use.
+    """Holds a run for as long as refusals ask, as long as what was sent since is refused, too.
 
     Many servers round up to a whole second where the next request would be taken after 20 ms, or refuse for reasons
-    that have nothing to do with the others. So after the first wait, which is kept whole, one request goes out early
-    now and then: taken, it ends the wait and shortens those that follow; refused, the wait is kept to its end.
+    that have nothing to do with the others. So a wait ends for all but the refused request as soon as one is taken that
+    was sent after it. After the first wait, which is otherwise kept whole, one request goes out early now and then to
+    find that out. Each wait that proved to be of no use shortens the next ones, and makes for one more refusal
+    in a row that it takes to begin one.
     """
 
     def __init__(self) -> None:
         self._paused_until = float("-inf")  # which no test shortens
         self._until = float("-inf")
         self._test_at = float("inf")
-        self._tested_at: float | None = None
         self._trust = _FULL_TRUST
         self._episodes = 0
         self._kept = 0  # waits kept whole since the last test
         self._held = 0.0
         self._given_back = 0.0
         self._delay = 0.0  # what refusals take to arrive
+        self._taken_at = float("-inf")  # when the last request was sent that is known to have been taken
+        self._refused: deque[float] = deque(maxlen=_MOST_IN_A_ROW)  # when those were sent that were refused since
+        self._sent: deque[float] = deque(maxlen=_MEMORY)  # after the last of these
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may go out."""
@@ -33,20 +41,27 @@ class RetryAfter:
             return self._paused_until - now
         if now >= self._until:
             return 0.0
-        if self._tested_at is None:
+        if not self._sent:
             return max(0.0, min(self._test_at, self._until) - now)
-        over = self._tested_at + max(_GRACE, 3 * self._delay)
+        over = self._sent[0] + self._grace
         if now < over:
             return min(over, self._until) - now
-        self._trust = self._trust * _FALLS if self._trust > _NO_TRUST else 0.0
-        self._given_back += self._until - now
-        self._until, self._tested_at = now, None
+        self.taken(now, self._sent[0])
         return 0.0
 
     def sent(self, now: float) -> None:
         """Record a request that goes out."""
-        if now < self._until and self._tested_at is None:
-            self._tested_at = now
+        self._sent.append(now)
+
+    def taken(self, now: float, sent_at: float) -> None:
+        """Record that a request was not refused: so it is no use to wait for what was refused before."""
+        self._taken_at = max(self._taken_at, sent_at)
+        while self._refused and self._refused[0] < sent_at:
+            self._refused.popleft()
+        if now < self._until and not self._refused:
+            self._trust = self._trust * _FALLS if self._trust > _NO_TRUST else 0.0
+            self._given_back += self._until - now
+            self._until = now
 
     def asked(self, now: float, sent_at: float, seconds: float) -> bool:
         """Record a refusal that asks for so many seconds; return whether it was one that tested a wait."""
@@ -54,11 +69,14 @@ class RetryAfter:
             return False
         self._delay = max(now - sent_at, self._delay * 0.9)
         is_over = now >= self._until
-        is_test = not is_over and self._tested_at is not None and sent_at >= self._tested_at
+        is_test = not is_over and bool(self._sent) and sent_at == self._sent[0] >= self._test_at
+        self._count(now, sent_at)
         if is_test:
             self._trust = min(_FULL_TRUST, max(_NO_TRUST, self._trust) * 2)
-            self._kept, self._tested_at, self._test_at = 0, None, float("inf")
+            self._kept, self._test_at = 0, float("inf")
         elif is_over:
+            if len(self._refused) < self._row:
+                return False
             self._begin(now, seconds)
         elif self._test_at != float("inf"):
             self._test_at = max(self._test_at, now + seconds * self._share())
@@ -79,9 +97,26 @@ class RetryAfter:
         """Return how long everybody is to wait, in seconds, tests left aside."""
         return max(0.0, max(self._until, self._paused_until) - now)
 
+    @property
+    def _grace(self) -> float:
+        return max(_GRACE, 3 * self._delay)
+
+    @property
+    def _row(self) -> int:
+        """How many refusals in a row it takes to begin a wait."""
+        return 1 if self._trust >= _FULL_TRUST else 2 if self._trust >= _NO_TRUST else 4
+
+    def _count(self, now: float, sent_at: float) -> None:
+        """Count a refusal if none that was sent later is known to have been taken."""
+        while self._sent and self._sent[0] <= sent_at:
+            self._sent.popleft()
+        if self._sent and self._sent[0] + self._grace <= now:
+            self._taken_at = max(self._taken_at, self._sent[0])
+        if self._taken_at <= sent_at:
+            self._refused.append(sent_at)
+
     def _begin(self, now: float, seconds: float) -> None:
         self._episodes += 1
-        self._tested_at = None
         is_test = self._episodes > 1 and (self._trust < _FULL_TRUST or self._kept >= _TRUSTED or self._episodes == 2)  # noqa: PLR2004 - the second
         self._kept = 0 if is_test else self._kept + 1
         self._test_at = now + seconds * self._share() if is_test else float("inf")

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.answering_server import Answered, answering
 from tests.command import Cli
 
@@ -89,6 +91,36 @@ def test_refused_rows_go_before_new_ones(cli: Cli, rows: Rows, output: Path) -> 
     assert len(server.taken) == 160
     assert len(server.seen) < 400
     assert server.taken[-1] - server.taken[0] < 30
+
+
+class OneRefusal(Refusing):
+    """Refuses one request when it has taken many, and asks for some seconds."""
+
+    def __init__(self, status: int, seconds: int) -> None:
+        super().__init__()
+        self._status, self._seconds = status, seconds
+        self.refused: str | None = None
+        self.taken_meanwhile = 0  # until the refused prompt was back
+
+    def refusal(self, now: float, body: dict[str, Any]) -> Answered | None:
+        """Refuse the fortieth."""
+        if len(self.seen) == 40:
+            self.refused = body["prompt"]
+            return Answered({"error": "busy"}, self._status, {"retry-after": str(self._seconds)})
+        if self.refused == body["prompt"]:
+            self.refused = None
+        self.taken_meanwhile += self.refused is not None
+        return None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_one_refusal_holds_the_refused_row_alone(status: int, cli: Cli, rows: Rows, output: Path) -> None:
+    server = OneRefusal(status, 4)
+    with answering(server) as running:
+        cli.service(running.url)
+        assert cli.run("batch", str(rows(200)), "-o", str(output), "-q", "-j", "16").code == 0
+    assert len(server.taken) == 200
+    assert server.taken_meanwhile > 100
 
 
 def test_what_failed_together_does_not_come_back_together(cli: Cli, rows: Rows, output: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from completions_cli import AsyncClient, Client, RateLimitError, RequestTimeoutError, UsageError
+from tests.answering_server import Answered, answering
 from tests.emulator_process import EmulatorProcess
 from tests.scripted_server import Script, ScriptedServer, Silence, response
 
@@ -46,6 +47,33 @@ def test_a_limit_that_headers_tell_is_kept(emulator: Start) -> None:
     assert call_many(server.url, 62, pace=True) == {"Completion": 62}
     # The server may take requests in another order than they were sent in.
     assert [request["status"] for request in server.log()].count(429) <= 6
+
+
+def test_one_refusal_holds_the_refused_call_alone() -> None:
+    seen: list[str] = []
+
+    def answer(body: dict[str, Any]) -> Answered:
+        seen.append(body["prompt"])
+        if len(seen) == 40:
+            return Answered({"error": "busy"}, 503, {"retry-after": "60"})
+        return Answered({"choices": [{"index": 0, "text": "ok", "finish_reason": "stop"}]})
+
+    async def main(url: str) -> int:
+        async with AsyncClient(url, api_key=KEY, pace=True) as client:
+            calls = {asyncio.create_task(client.complete(f"{number} is")) for number in range(200)}
+            done = 0
+            while done < 199:
+                ended, calls = await asyncio.wait(calls, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+                if not ended:
+                    break
+                done += len(ended)
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+            return done
+
+    with answering(answer) as server:
+        assert asyncio.run(main(server.url)) == 199
 
 
 def test_refusals_without_end_are_given_up(scripted_server: ScriptedServer) -> None:
