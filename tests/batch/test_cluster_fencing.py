@@ -12,7 +12,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import settings
@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.desks import Desk, Desks, FencedError, LocalDesk, RemoteDesk, desks
 from completions_cli.batch.cluster.part_log import PartLog
+from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder, Version
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.rows import Row
@@ -106,7 +107,8 @@ class Attempt:
 
     worker: str
     steps: Steps
-    is_done: list[bool] = field(default_factory=list)
+    is_done: list[bool]
+    kept: set[int]  # rows that were answered: they outlive the worker, where lines are kept
 
 
 class Fencing(RuleBasedStateMachine):
@@ -124,11 +126,11 @@ class Fencing(RuleBasedStateMachine):
         self.generation = self.hired = 0
         self.open()
 
-    def open(self) -> None:
+    def open(self, *, is_anew: bool = False) -> None:
         """Begin a run."""
         self.epoch = uuid.uuid4().hex
-        self.desks: Desks = desks(self.place, self.epoch)
-        self.desks.open()
+        self.desks: Desks = desks(self.place, self.epoch, lambda desk, folder: salvage(desk, folder, "native"))
+        self.desks.open(discard=is_anew)
 
     # The driver
 
@@ -141,15 +143,27 @@ class Fencing(RuleBasedStateMachine):
     @precondition(lambda self: self.workers)
     @rule()
     def lose(self) -> None:
+        kept = self.kept()
         for name in self.workers:
             self.desks.dismiss(name)
         self.workers.clear()
+        self.nothing_is_lost_or_doubled()
+        assert kept <= set(self.seen)
+
+    def kept(self) -> set[int]:
+        """Return the rows that workers have answered and that must not be asked again."""
+        if self.is_remote:
+            return set()
+        return {row for attempt in self.attempts if attempt.worker in self.workers for row in attempt.kept}
 
     @rule(is_anew=st.booleans())
     def another_driver_comes(self, *, is_anew: bool) -> None:
+        kept = self.kept()
         self.workers.clear()
-        self.open()
+        self.open(is_anew=is_anew)
         if self.is_remote or not is_anew:
+            self.nothing_is_lost_or_doubled()
+            assert kept <= set(self.seen)
             return
         self.folder.remove(PART)
         self.seen.clear()
@@ -163,6 +177,7 @@ class Fencing(RuleBasedStateMachine):
         self.desks.admit(worker)
         self.workers.add(worker)
         epoch, generation, done = self.epoch, self.generation, [False]
+        kept = set[int]()
 
         def work(stop: Callable[[], None]) -> None:
             desk: Desk = (
@@ -175,6 +190,7 @@ class Fencing(RuleBasedStateMachine):
                 for row in [row for row in range(PART_ROWS) if row not in log]:
                     said = {"by": uuid.uuid4().hex, "generation": generation}
                     log.append(line(Outcome(Row(row, metadata=said), choices=[{"text": "a"}]), "native"))
+                    kept.add(row)
                     if row in commits:
                         log.commit()
                 log.commit()
@@ -182,7 +198,7 @@ class Fencing(RuleBasedStateMachine):
             except FencedError:
                 pass
 
-        self.attempts.append(Attempt(worker, Steps(work), done))
+        self.attempts.append(Attempt(worker, Steps(work), done, kept))
 
     @precondition(lambda self: self.attempts)
     @rule(data=st.data(), count=st.integers(1, MOST_STEPS))

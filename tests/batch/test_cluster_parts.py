@@ -23,6 +23,7 @@ from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
@@ -208,7 +209,7 @@ def outcome(number: int, *, failed: bool = False) -> bytes:
 
 
 def at_desk(place: Path) -> Desk:
-    owner = desks(str(place), "now")
+    owner = desks(str(place), "now", lambda desk, folder: salvage(desk, folder, "native"))
     owner.open()
     owner.admit("one")
     return desk(str(place), "now", "one")
@@ -270,6 +271,37 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     with pytest.raises(FencedError):  # workers of the first run write no more
         worker.replace(parts.name(0, "jsonl"), b"")
     again.close()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("is_dismissed", [True, False])
+def test_what_a_worker_has_left_is_added_to_its_part(
+    kind: parts.PartKind, tmp_path: Path, *, is_dismissed: bool
+) -> None:
+    output, again = (Output(str(tmp_path / "out"), kind) for _ in range(2))
+    output.lock()
+    output.prepare(RUN, PLAN, overwrite=False)
+    output.desks.admit("one")
+    worker = desk(output.place, output.epoch, "one")
+    log = PartLog(worker, 500, kind, "native")
+    log.append(outcome(500) + outcome(502, failed=True))
+    log.commit()
+    log.append(outcome(501))
+    log.append(outcome(502))  # a row that was asked again
+    worker.keep("part-000000001000.jsonl", b'{"torn')
+    if is_dismissed:
+        output.desks.dismiss("one")
+        with pytest.raises(FencedError):
+            PartLog(worker, 1500, kind, "native").append(outcome(1500))
+        output.verify(PLAN)
+        assert output.entries[500].rows == 3
+    output.close()
+    again.lock()
+    again.prepare(RUN, PLAN, overwrite=False)
+    assert {part: (entry.rows, entry.ok) for part, entry in again.entries.items()} == {500: (3, 3)}
+    again.prepare(RUN, PLAN, overwrite=True)
+    again.close()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_lock", "_parts", "_run.json"]
 
 
 def test_two_drivers_on_one_folder_are_one_too_many(tmp_path: Path) -> None:

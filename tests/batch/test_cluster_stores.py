@@ -125,7 +125,7 @@ def test_a_write_over_another_version_is_refused(bucket: str) -> None:
 
 def test_who_was_dismissed_writes_no_more(bucket: str) -> None:
     place = f"{bucket}/fenced"
-    owner = desks(place, "one")
+    owner = desks(place, "one", lambda *_: None)
     owner.open()
     for name in ("a", "b"):
         owner.admit(name)
@@ -138,7 +138,7 @@ def test_who_was_dismissed_writes_no_more(bucket: str) -> None:
     owner.dismiss("a")
     with pytest.raises(FencedError):
         first.replace("part", b"first")
-    newer = desks(place, "two")
+    newer = desks(place, "two", lambda *_: None)
     newer.open()
     second.read("part")
     with pytest.raises(FencedError):

@@ -7,6 +7,7 @@ import functools
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from completions_cli.batch.cluster.backlog import Backlog, Item
@@ -16,7 +17,7 @@ from completions_cli.batch.cluster.machines import LostError, Machines, Opaque
 from completions_cli.batch.cluster.messages import Done
 from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.triage import Ending
-from completions_cli.errors import BatchStoppedError, CompletionsError
+from completions_cli.errors import BatchStoppedError, CompletionsError, OutputError
 
 _BLOCKS_AT_ONCE = 2  # of a worker: the next begins while the last rows of one are waited for
 _READERS = 4
@@ -116,8 +117,9 @@ class Crew:
         """Send everybody home: nothing of theirs is written any more."""
         for reading in self._readings:
             self._machines.kill(reading.actor)
-        for hand in self._hands:
-            self._machines.kill(hand.actor)
+        for hand in self._hands.copy():
+            with suppress(OutputError):  # whoever comes next finds what it has left
+                self._dismiss(hand)
         if self._has_asked:
             self._machines.ask_for(0)
         self._calls.clear()
@@ -182,8 +184,8 @@ class Crew:
     def _dismiss(self, hand: _Hand) -> None:
         """Send a worker home: nothing of it is written any more."""
         self._hands.discard(hand)
-        self._driver.dismiss(hand.name)
         self._machines.kill(hand.actor)
+        self._driver.dismiss(hand.name)
 
     def _result(self, hand: _Hand, call: Opaque) -> Opaque:
         """Return what a worker's call gave; None when the worker is lost, or the run must end of what it raised."""

@@ -4,8 +4,9 @@ A worker that was taken for dead may only have been frozen. What it had in hand 
 it resumes, perhaps in the middle of a write. So each worker of a run has a desk of its own, in `_work/`.
 
 On a file system a desk is a folder: a part is written there as a whole, then renamed into its place. The driver
-dismisses a worker by emptying and removing that folder, which workers never make: whatever the worker does after
-that, a rename out of a folder that is gone fails. No clock is involved.
+dismisses a worker by moving that folder away, which workers never make: whatever the worker does after that, a
+rename out of a folder that is gone fails. No clock is involved. Lines that are not in their part yet wait in the same
+folder (`kept`); the driver adds them to their parts before it empties and removes the folder.
 
 An object store has no rename. There a desk is an object that is looked for before each write, and the write itself is
 conditional: it fails when the part is no longer what the worker has read, which then reads again what is there and
@@ -16,10 +17,12 @@ import contextlib
 import errno
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from completions_cli.atomic import sync_folder
+from completions_cli.batch.cluster.kept import Kept, write_all
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder, Version, is_remote, local_path
 from completions_cli.errors import OutputError
 
@@ -48,15 +51,28 @@ class Desk(Protocol):
     def replace(self, name: str, content: bytes) -> bool:
         """Write the part last read as a whole; false when it is another by now. Raises FencedError, OutputError."""
 
+    def keep(self, name: str, lines: bytes) -> None:
+        """Keep lines of a part until it is written, so that they outlive us, where that can be done at no cost.
+
+        Raises FencedError, OutputError.
+        """
+
+    def turn(self, name: str) -> None:
+        """Record that the part is about to be written with all lines kept so far."""
+
     def try_out(self) -> None:
         """Write something and remove it again. Raises FencedError, OutputError."""
+
+
+# Adds what workers have left in a folder to the parts, from a desk. Raises OutputError.
+Salvage: TypeAlias = Callable[[Desk, Path], None]
 
 
 class Desks(Protocol):
     """The driver's side: whose writes get in."""
 
-    def open(self) -> None:
-        """Dismiss the workers of all runs before. Raises OutputError."""
+    def open(self, *, discard: bool = False) -> None:
+        """Dismiss the workers of all runs before, with `discard` also what they have left. Raises OutputError."""
 
     def admit(self, worker: str) -> None:
         """Make the desk of a worker. Raises FencedError when another run has taken over."""
@@ -77,6 +93,7 @@ class LocalDesk:
     def __init__(self, root: Path, epoch: str, worker: str) -> None:
         self._root, self._own = root, root / WORK / epoch / worker
         self._folder = LocalFolder(root)
+        self._kept = Kept(self._own)
 
     def read(self, name: str) -> bytes | None:
         """Read one."""
@@ -87,10 +104,22 @@ class LocalDesk:
         try:
             self._write(self._own / name, content)
             (self._own / name).replace(self._root / name)
+            sync_folder(self._root)
+            self._kept.drop(name)
         except OSError as error:
             raise self._failure(error) from error
-        sync_folder(self._root)
         return True
+
+    def keep(self, name: str, lines: bytes) -> None:
+        """Append them to a file in our own folder."""
+        try:
+            self._kept.add(name, lines)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def turn(self, name: str) -> None:
+        """Have the next lines go into another file."""
+        self._kept.turn(name)
 
     def try_out(self) -> None:
         """Write and rename what is no part."""
@@ -102,9 +131,7 @@ class LocalDesk:
     def _write(path: Path, content: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, content)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -136,6 +163,12 @@ class RemoteDesk:
             raise _fenced(self._folder)
         return self._folder.put_over(name, content, self._versions[name])
 
+    def keep(self, name: str, lines: bytes) -> None:
+        """Do nothing: an object cannot be appended to, and each one is paid for."""
+
+    def turn(self, name: str) -> None:
+        """Do nothing: nothing was kept."""
+
     def try_out(self) -> None:
         """Upload and delete what is no part."""
         name = f"{self._own}-try"
@@ -147,17 +180,22 @@ class RemoteDesk:
 class LocalDesks:
     """Desks as folders."""
 
-    def __init__(self, root: Path, epoch: str) -> None:
+    def __init__(self, root: Path, epoch: str, salvage: Salvage) -> None:
         self._root, self._all, self._own = root, root / WORK, root / WORK / epoch
+        self._driver, self._salvage = LocalDesk(root, epoch, _DRIVER), salvage
 
-    def open(self) -> None:
+    def open(self, *, discard: bool = False) -> None:
         """Remove the desks of others, make a place for ours."""
         try:
             self._all.mkdir(exist_ok=True)
-            for other in self._all.iterdir():
-                _destroy(other)
+            gone = [_moved_away(other) for other in self._all.iterdir()]
             self._own.mkdir()
-            self._desk_of_driver()
+            self.admit(_DRIVER)
+            self._driver.try_out()
+            for place in gone:
+                if not discard:
+                    self._salvage(self._driver, place)
+                _destroy(place)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -171,19 +209,19 @@ class LocalDesks:
             raise self._failure(error) from error
 
     def dismiss(self, worker: str) -> None:
-        """Remove its folder, whatever it does meanwhile."""
+        """Move its folder away, whatever it does meanwhile; add what it has left to the parts."""
         with contextlib.suppress(FileNotFoundError):
-            _destroy(self._own / worker)
+            gone = _moved_away(self._own / worker)
+            self._salvage(self._driver, gone)
+            _destroy(gone)
 
     def close(self) -> None:
-        """Remove all that is ours."""
-        with contextlib.suppress(OSError):
+        """Remove all that is ours. What cannot be added to its part is left for the next run."""
+        with contextlib.suppress(OSError, OutputError):
+            for worker in [entry.name for entry in self._own.iterdir() if entry.name != _DRIVER]:
+                self.dismiss(worker)
             _destroy(self._own)
             self._all.rmdir()
-
-    def _desk_of_driver(self) -> None:
-        self.admit(_DRIVER)
-        LocalDesk(self._root, self._own.name, _DRIVER).try_out()
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(f"{self._root} cannot be written: {error.strerror}", hint="Check the folder and its disk.")
@@ -195,8 +233,9 @@ class RemoteDesks:
     def __init__(self, folder: RemoteFolder, epoch: str) -> None:
         self._folder, self._epoch = folder, epoch
 
-    def open(self) -> None:
-        """Remove the desks of others; see that ours would do."""
+    def open(self, *, discard: bool = False) -> None:
+        """Remove the desks of others, where nothing was left; see that ours would do."""
+        del discard
         for name in self._folder.below(WORK):
             self._folder.remove(name)
         self.admit(_DRIVER)
@@ -229,11 +268,16 @@ def desk(place: str, epoch: str, worker: str) -> Desk:
     return LocalDesk(local_path(place), epoch, worker)
 
 
-def desks(place: str, epoch: str) -> Desks:
-    """Return the desks of a run."""
+def desks(place: str, epoch: str, salvage: Salvage) -> Desks:
+    """Return the desks of a run; `salvage` is called with what workers that are dismissed have left."""
     if is_remote(place):
         return RemoteDesks(RemoteFolder(place), epoch)
-    return LocalDesks(local_path(place), epoch)
+    return LocalDesks(local_path(place), epoch, salvage)
+
+
+def _moved_away(path: Path) -> Path:
+    """Give a folder another name: by its own it is not found any more."""
+    return path.rename(path.with_name(f"gone-{uuid.uuid4().hex}"))
 
 
 def _destroy(path: Path) -> None:
@@ -241,8 +285,7 @@ def _destroy(path: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         path.unlink()
         return
-    gone = path.with_name(f"gone-{uuid.uuid4().hex}")
-    path.rename(gone)  # by its path it is not found any more
+    gone = _moved_away(path)
     while True:
         for entry in list(gone.iterdir()):
             with contextlib.suppress(FileNotFoundError):

@@ -74,7 +74,7 @@ def _connecting(address: str | None) -> Iterator[None]:
             raise ConfigError(
                 f"the cluster has other versions: {words}", hint="Install the same Ray and Python on all machines."
             ) from None
-        if "AuthenticationError" in str(error.__cause__):
+        if "AuthenticationError" in f"{error.__cause__} {error.__context__}":  # older versions of Ray do not say `from`
             raise NetworkError(
                 f"the Ray cluster at {address} does not take our token",
                 hint="Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or ~/.ray/auth_token) to that of the cluster.",

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desks import desks
+from completions_cli.batch.cluster.desks import Desk, desks
 from completions_cli.batch.cluster.folder_lock import LOCK, Beats, LocalLock, beat, lock_remote
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.run_file import RunFile
@@ -41,7 +42,7 @@ class Output:
         self.notes: list[str] = []  # what the user should know of the place
         self._clock = clock
         self._folder = open_folder(self.place)
-        self.desks = desks(self.place, self.epoch)
+        self.desks = desks(self.place, self.epoch, self._salvage)
         self._run: RunFile | None = None
         self._beats = Beats(self._beat)
         self._unsaved: dict[int, PartEntry] = {}
@@ -93,7 +94,7 @@ class Output:
         elif set(names) - {RUN, LOCK} and not overwrite:
             raise self._unknown(held)
         self._run = run
-        self.desks.open()  # from here on nobody else's workers write
+        self.desks.open(discard=overwrite)  # from here on nobody else's workers write
         if overwrite:
             for name in held:
                 self._folder.remove(name)
@@ -161,6 +162,9 @@ class Output:
             self._lock.release()
         elif is_remote(self.place):
             self._folder.remove(LOCK)
+
+    def _salvage(self, desk: Desk, folder: Path) -> None:
+        salvage(desk, folder, self._run.output_format if self._run is not None else "native")
 
     def _recover(self, plan: Partition) -> None:
         sizes = self._sizes()

@@ -65,6 +65,7 @@ class PartLog:
                 self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
                 self.is_dirty = True
         self._size += len(lines)
+        self._desk.keep(self._name, lines)  # not before they are here: a commit in between has them
 
     def sync(self) -> None:
         """Commit what there is, if that was not done lately and this worker is in touch with the others."""
@@ -84,6 +85,7 @@ class PartLog:
         with self._writing:
             while self.is_dirty:
                 self.is_dirty = False  # before the lines are taken: those that come now are for the next time
+                self._desk.turn(self._name)
                 if self._replaced():
                     break
                 self.is_dirty = True

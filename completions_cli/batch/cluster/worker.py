@@ -190,6 +190,8 @@ class Worker:
         with self._registered(runner, attempt, totals):
             await runner.run()
         if runner.ending is not None:
+            if isinstance(runner.ending.error, FencedError):
+                raise runner.ending.error
             self._gate.end(runner.ending)
         return await asyncio.to_thread(self._commit, log)
 
@@ -215,9 +217,10 @@ class Worker:
                 timer.cancel()
 
     def _closed(self) -> None:
-        """Record that a run has stopped: it speaks for all."""
+        """Record that a run has stopped: it speaks for all, unless it was only this worker that was given up."""
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
-            self._gate.end(ending)
+            if not isinstance(ending.error, FencedError):
+                self._gate.end(ending)
 
     def _commit(self, log: PartLog) -> PartEntry | None:
         """Commit once we know that we still belong to the run."""
