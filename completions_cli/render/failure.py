@@ -5,19 +5,21 @@ import json
 from completions_cli.errors import CompletionsError, ServiceError
 from completions_cli.streams import Messages, visible
 
-_NARROWEST, _WIDEST = 20, 100
+_WIDEST = 100
+_BORDERS = 4  # columns of a panel that hold no text
 
 
 def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: bool) -> None:
     """Report an error on stderr. Never fails, whatever the text holds."""
     if as_json:
         stderr.raw(to_json(error) + "\n")
-    elif stderr.can_draw:
-        stderr.raw(_panel(error, color=color))
+    elif stderr.can_draw and (panel := _panel(error, color=color)):
+        stderr.raw(panel)
     else:
-        stderr.raw(f"error: {_one_line(sentence(error))}\n")
+        style = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if color and stderr.can_draw else ("", "", "")
+        stderr.raw(f"{style[0]}error:{style[2]} {_one_line(sentence(error))}\n")
         if error.hint:
-            stderr.raw(f"hint: {_one_line(error.hint)}\n")
+            stderr.raw(f"{style[1]}hint:{style[2]} {_one_line(error.hint)}\n")
 
 
 def sentence(error: CompletionsError) -> str:
@@ -53,10 +55,14 @@ def to_json(error: CompletionsError) -> str:
     return json.dumps({"error": fields})
 
 
-def _panel(error: CompletionsError, *, color: bool) -> str:
-    """Draw the panel. Foreign text goes in as plain Text: no markup, no emoji, no control characters."""
+def _panel(error: CompletionsError, *, color: bool) -> str | None:
+    """Draw the panel, or return None if a word is too long for it: lines without a box can be copied whole.
+
+    Foreign text goes in as plain Text: no markup, no emoji, no control characters.
+    """
     import io
 
+    from rich.cells import cell_len
     from rich.console import Console, Group
     from rich.panel import Panel
     from rich.text import Text
@@ -64,11 +70,14 @@ def _panel(error: CompletionsError, *, color: bool) -> str:
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system="standard" if color else None, legacy_windows=False
     )
-    # A terminal that gives no width, or next to none, must not swallow the text.
-    console.width = min(max(console.width, _NARROWEST), _WIDEST)
-    parts = [Text(_one_line(sentence(error)), overflow="fold")]
-    if error.hint:
-        parts.append(Text.assemble(("hint: ", "bold"), _one_line(error.hint), overflow="fold"))
+    width = min(console.width, _WIDEST)
+    message, hint = _one_line(sentence(error)), _one_line(error.hint or "")
+    if max((cell_len(word) for word in (*message.split(), *hint.split())), default=0) > width - _BORDERS:
+        return None
+    console.width = width
+    parts = [Text(message)]
+    if hint:
+        parts.append(Text.assemble(("hint: ", "bold"), hint))
     panel = Panel(Group(*parts), title="error", title_align="left", border_style="red")
     with console.capture() as capture:
         console.print(panel)

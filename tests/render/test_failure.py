@@ -141,12 +141,24 @@ def test_markup_is_inert_in_a_panel(monkeypatch: pytest.MonkeyPatch, *, color: b
     assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", panel).splitlines())) == 60
 
 
-@pytest.mark.parametrize("columns", ["0", "1", "2", "3", "5", "10", "100000", "wide", ""])
+@pytest.mark.parametrize("columns", ["0", "1", "2", "3", "5", "10", "40", "100000", "wide", ""])
 def test_a_panel_fits_any_terminal(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    panel = shown(UsageError("漢字 " * 30 + "x" * 300, hint="h"), is_terminal=True)
-    assert plain(panel).replace(" ", "") == "error" + "漢字" * 30 + "x" * 300 + "hint:h"
-    assert max(map(len, panel.splitlines())) <= 100
+    panel = shown(UsageError("漢字 " * 30, hint="h"), is_terminal=True)
+    assert plain(panel).replace(" ", "").replace("error:", "error") == "error" + "漢字" * 30 + "hint:h"
+    assert "╭" not in panel or max(map(len, panel.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 120])
+@pytest.mark.parametrize("color", [False, True])
+def test_no_word_is_broken_by_a_panel(monkeypatch: pytest.MonkeyPatch, columns: int, *, color: bool) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    inside = min(columns, 100) - 4
+    for longest in (inside, inside + 1):
+        error = UsageError(f"{'/a-b' * 50:.{longest}} cannot be read", hint=f"Run: {'x' * longest} --with-an-option")
+        text = re.sub(r"\x1b\[[0-9;]*m", "", shown(error, is_terminal=True, color=color))
+        assert ("╭" in text) is (longest == inside)
+        assert set(f"{error.message} {error.hint}".split()) <= set(text.split())
 
 
 @given(text=st.text(st.characters(codec=None, exclude_categories=[]), min_size=1), is_terminal=st.booleans())
