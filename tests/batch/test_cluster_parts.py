@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import threading
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -399,6 +400,19 @@ def test_the_sums_of_parts_follow_what_is_written() -> None:
     assert table.profiles == {"east": 2, "west": 1}
     table.drop(500)
     assert (table.rows, dict(table)) == (3, {0: table[0]})
+
+
+def test_a_part_takes_little_memory() -> None:
+    tracemalloc.start()
+    table = PartTable()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(2000):
+        counts = ({"rejected": 1}, 0, {"a-model": 499}, {"stop": 499 - number % 300, "length": number % 300})
+        table.put(number * 500, parts.PartEntry(200_000 + number, 500, 499, *counts))
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken < 2000 * 300
+    assert table[500].finish_reasons == {"stop": 498, "length": 1}
 
 
 def test_parts_whose_description_was_lost_are_adopted(tmp_path: Path) -> None:

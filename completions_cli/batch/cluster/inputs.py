@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
@@ -68,7 +69,7 @@ class Contents:
     size: int
     sha256: str
     rows: int
-    places: tuple[int, ...] = ()
+    places: Sequence[int] = ()
     blocks: Blocks = field(default_factory=Blocks, repr=False, compare=False)
     has_grown: bool = False
 
@@ -119,7 +120,7 @@ def count(file: InputFile, earlier: Identity | None = None) -> Contents:
             pass
         found, hashing = hashed.hashing.identity(file.url), hashed.hashing
         has_grown = hashing.starts_with_earlier and hashing.lines_of_earlier is not None
-        return Contents(found.size, found.sha256, number, tuple(places), hashed.recording.blocks, has_grown)
+        return Contents(found.size, found.sha256, number, places, hashed.recording.blocks, has_grown)
 
 
 def _check_packing(file: InputFile, raw: BinaryIO) -> None:
@@ -158,13 +159,13 @@ def survey(file: InputFile, recipe: Recipe) -> Survey:
         return file.reading(recipe).survey(file.unpacked(raw))
 
 
-def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]") -> tuple[int, list[int]]:
+def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]") -> tuple[int, "array[int]"]:
     """Count records, and note where each STRIDE-th begins."""
     if file.kind == "parquet":
         rows_there = parquet.check(parquet.opened(raw, file.url), PLAIN, file.url)
         raw.seek(0)
-        return rows_there, []
-    places = [0]
+        return rows_there, array("Q")
+    places = array("Q", [0])
     number = 0
 
     def pass_by(row: int) -> bool:
@@ -177,10 +178,10 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]
     content = file.unpacked(cast("BinaryIO", stream))
     with compression.damage_named(file.url):
         if file.kind not in ("jsonl", "txt"):
-            return file.reading(PLAIN).count(content), []
+            return file.reading(PLAIN).count(content), array("Q")
         for _ in file.reading(PLAIN).rows(content, pass_by):
             pass
-    return number, places if file.has_places else []
+    return number, places if file.has_places else array("Q")
 
 
 def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:

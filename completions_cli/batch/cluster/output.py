@@ -4,6 +4,7 @@ The parts are the truth. Beside them lies a record of what each holds, so that g
 a part that the record does not know, or knows of another size, is read.
 """
 
+import io
 import json
 import time
 import uuid
@@ -169,11 +170,13 @@ class Output:
     def _recover(self, plan: Partition) -> None:
         sizes = self._sizes()
         segments = sorted(self._folder.sizes(_RECORD))
-        known = self._read_record(segments)
+        known = PartTable()
+        for name in segments:
+            self._read_segment(name, known)
         self.entries = PartTable()
-        for part, size in sizes.items():
-            if part in known and known[part].size == size:
-                self.entries.put(part, known[part])
+        for part, entry in known.items():
+            if sizes.get(part) == entry.size:
+                self.entries.put(part, entry)
         unknown = [part for part in sizes if part not in self.entries]
         self._read(plan, unknown)
         self._segments = int(segments[-1].partition(".")[0]) + 1 if segments else 0
@@ -199,17 +202,18 @@ class Output:
         lines = parts.decode(content, self.kind, output_format)
         return parts.entry(content, lines, output_format, name, plan.rows_of(part))
 
-    def _read_record(self, segments: list[str]) -> dict[int, PartEntry]:
-        known: dict[int, PartEntry] = {}
-        for name in segments:
-            fields = json.loads(self._folder.read(f"{_RECORD}/{name}") or b"{}")
-            found = {int(part): PartEntry.of(values) for part, values in fields.items()}
-            known |= {part: entry for part, entry in found.items() if entry is not None}
-        return known
+    def _read_segment(self, name: str, known: PartTable) -> None:
+        """Read a line a part: its first row, and the fields of its entry."""
+        for line in io.BytesIO(self._folder.read(f"{_RECORD}/{name}") or b""):
+            part, values = json.loads(line)
+            if (entry := PartEntry.of(values)) is not None:
+                known.put(part, entry)
 
     def _write_segment(self, entries: Mapping[int, PartEntry]) -> None:
-        content = json.dumps({str(part): astuple(entry) for part, entry in entries.items()}).encode()
-        self._folder.put(f"{_RECORD}/{self._segments:06}.json", content)
+        content = io.BytesIO()
+        for part, entry in entries.items():
+            content.write(json.dumps([part, astuple(entry)]).encode() + b"\n")
+        self._folder.put(f"{_RECORD}/{self._segments:06}.jsonl", content.getvalue())
         self._segments += 1
 
     def _beat(self) -> None:

@@ -1,29 +1,32 @@
 """What stands in all parts together, kept up to date as parts are written."""
 
-import sys
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.entry import UNKNOWN
 from completions_cli.batch.recovery import Retry
 
-_NOTHING: dict[str, int] = {}
-_NO_EXAMPLES: dict[str, tuple[int, str]] = {}
-
 
 class PartTable(Mapping[int, PartEntry]):
-    """The entries of parts by their first rows, and their sums."""
+    """The entries of parts by their first rows, without examples, and their sums.
+
+    A run may have 20,000 of them, so that they are kept as short texts: numbers, and names as their numbers in a list.
+    """
 
     def __init__(self) -> None:
-        self._entries: dict[int, PartEntry] = {}
+        self._entries: dict[int, bytes] = {}
+        self._names: list[str] = []
+        self._numbers: dict[str, int] = {}
         self.rows = self.ok = self.worth_retrying = 0
         self._failed, self._models, self._reasons, self._ignored, self._profiles = (Counter[str]() for _ in range(5))
         self._examples: dict[str, tuple[int, tuple[int, str]]] = {}  # and the part that each is in
 
     def __getitem__(self, part: int) -> PartEntry:
-        return self._entries[part]
+        size, rows, ok, retryable, *counts = json.loads(self._entries[part])
+        failed, models, reasons, ignored, profiles = map(self._named, counts)
+        return PartEntry(size, rows, ok, failed, retryable, models, reasons, ignored, {}, profiles)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._entries)
@@ -36,13 +39,16 @@ class PartTable(Mapping[int, PartEntry]):
         self.drop(part)
         for kind, example in entry.examples.items():
             self._examples.setdefault(kind, (part, example))
-        self._entries[part] = entry = _compact(entry)
+        counts = [self._numbered(found) for found in _counts(entry)]
+        packed = json.dumps([entry.size, entry.rows, entry.ok, entry.retryable, *counts], separators=(",", ":"))
+        self._entries[part] = packed.encode()
         self._add(entry, 1)
 
     def drop(self, part: int) -> None:
         """Forget a part."""
-        if (entry := self._entries.pop(part, None)) is not None:
-            self._add(entry, -1)
+        if part in self._entries:
+            self._add(self[part], -1)
+            del self._entries[part]
             self._examples = {kind: found for kind, found in self._examples.items() if found[0] != part}
 
     def again(self, retry: Retry | None) -> int:
@@ -89,24 +95,23 @@ class PartTable(Mapping[int, PartEntry]):
         self.ok += sign * entry.ok
         self.worth_retrying += sign * entry.retryable
         sums = (self._failed, self._models, self._reasons, self._ignored, self._profiles)
-        added = (entry.failed, entry.models, entry.finish_reasons, entry.ignored, entry.profiles)
-        for total, counts in zip(sums, added, strict=True):
+        for total, counts in zip(sums, _counts(entry), strict=True):
             for name, count in counts.items():
                 total[name] += sign * count
 
+    def _numbered(self, counts: dict[str, int]) -> list[int]:
+        """Return the numbers of names, each followed by its count."""
+        return [number for name, count in counts.items() for number in (self._number(name), count)]
 
-def _compact(entry: PartEntry) -> PartEntry:
-    """Leave out examples, and share what entries have in common: a run may have 20,000 of them."""
-    return replace(
-        entry,
-        failed=_shared(entry.failed),
-        models=_shared(entry.models),
-        finish_reasons=_shared(entry.finish_reasons),
-        ignored=_shared(entry.ignored),
-        profiles=_shared(entry.profiles),
-        examples=_NO_EXAMPLES,
-    )
+    def _number(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = len(self._names)
+            self._names.append(name)
+        return self._numbers[name]
+
+    def _named(self, numbers: list[int]) -> dict[str, int]:
+        return {self._names[name]: count for name, count in zip(numbers[::2], numbers[1::2], strict=True)}
 
 
-def _shared(counts: dict[str, int]) -> dict[str, int]:
-    return {sys.intern(name): count for name, count in counts.items()} if counts else _NOTHING
+def _counts(entry: PartEntry) -> tuple[dict[str, int], ...]:
+    return entry.failed, entry.models, entry.finish_reasons, entry.ignored, entry.profiles

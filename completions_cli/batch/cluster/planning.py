@@ -56,11 +56,7 @@ class Partition:
 
     def open_parts(self, done: Mapping[int, PartEntry], retry: Retry | None) -> set[int]:
         """Name the parts that lack rows, or hold failures that are to be asked again."""
-        return {
-            part
-            for part, wanted in self.parts()
-            if part not in done or done[part].rows < wanted or done[part].again(retry)
-        }
+        return {part for part, wanted in self.parts() if _is_open(done.get(part), wanted, retry)}
 
     def stretches(self, parts: Container[int], recipe: Recipe) -> Iterator[Stretch]:
         """Yield what is to be read for the parts given."""
@@ -84,3 +80,7 @@ class Partition:
 
     def _firsts(self) -> list[int]:
         return list(accumulate((contents.rows for contents in self.contents), initial=0))[:-1]
+
+
+def _is_open(entry: PartEntry | None, wanted: int, retry: Retry | None) -> bool:
+    return entry is None or entry.rows < wanted or entry.again(retry) > 0
