@@ -41,7 +41,7 @@ class Method:
     def read(self, answer: Mapping[str, Json], texts: Sequence[str]) -> "Reading | None":
         """Return the tokens of each text in an answer; None where it does not give those of all."""
         laid: list[Laid] = []
-        shown = 0
+        shown, known, is_blank = 0, 0, False
         for choice, text in zip(_choices(answer, len(texts)), texts, strict=False):
             tokens = logprobs.of_prompt(choice) if self.is_of_prompt else logprobs.read(choice)
             found = alignment.lay(tokens, text, 0 if self.is_of_prompt else self.max_tokens) if tokens else None
@@ -49,9 +49,12 @@ class Method:
                 return None
             laid.append(found)
             shown += len(tokens)
+            known += tokens[0].logprob is not None
+            is_blank = is_blank or not any(token.logprob for token in found.tokens)
         if not laid:
             return None
-        return Reading(laid, is_proven=self.is_of_prompt or _is_echo(shown, len(texts), answer))
+        is_of_prompt = self.is_of_prompt or _is_echo(answer, shown, range(-known, len(texts) - known + 1))
+        return Reading(laid, is_of_prompt and not is_blank, is_blank)
 
     @property
     def is_of_prompt(self) -> bool:
@@ -61,10 +64,14 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The tokens of each text. Unless `is_proven`, they may be generated ones that happen to be the same."""
+    """The tokens of each text. Unless `is_proven`, they may be generated ones that happen to be the same.
+
+    It `is_blank` where all figures of a text are zero or null, as where a server fills in what it does not know.
+    """
 
     laid: list[Laid]
     is_proven: bool
+    is_blank: bool
 
 
 ECHO = Method("echo", 0, {"echo": True, "logprobs": 1})
@@ -89,14 +96,18 @@ def _choices(answer: Mapping[str, Json], expected: int) -> list[dict[str, Json]]
     return sorted(choices, key=lambda choice: int(choice["index"]))
 
 
-def _is_echo(shown: int, texts: int, answer: Mapping[str, Json]) -> bool:
-    """Return whether more tokens are shown than the server says it generated: those are the prompt's."""
+def _is_echo(answer: Mapping[str, Json], shown: int, more: range) -> bool:
+    """Return whether an answer shows all tokens that the server counts, and they are not only generated ones.
+
+    It may show so many `more`: a token for the beginning of a text may be shown but not counted, or, if the first that
+    is shown has a figure, counted but not shown.
+    """
     usage = answer.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     prompt, generated = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if type(prompt) is not int or type(generated) is not int:
         return False
-    return 0 <= generated < shown <= prompt + generated + texts  # BOS may be shown but not counted
+    return 0 <= generated < shown and shown - prompt - generated in more
 
 
 def _shown(value: Json) -> str:

@@ -9,6 +9,9 @@ from completions_cli.api.logprobs import Token
 from completions_cli.errors import LogprobsError
 from completions_cli.models import Json
 
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+_ROUNDING = 0.01  # nats by which figures of one token may differ
+
 METRICS = ("sum", "mean", "per-byte")
 
 
@@ -136,12 +139,27 @@ class Scores:
 
 
 def require_figures(tokens: Sequence[Token]) -> None:
-    """Raise LogprobsError unless each of the tokens has its log-probability."""
+    """Raise LogprobsError unless each of the tokens has its log-probability, and only one."""
     if not tokens:
         raise LogprobsError("the answer has no token for the text")
     for number, token in enumerate(tokens, 1):
         if token.logprob is None:
             raise LogprobsError(f"the server gives no log-probability for token {number} of {len(tokens)}")
+        if _is_contradicted(token, token.logprob):
+            raise LogprobsError(
+                f"the server contradicts itself about the log-probability of token {number} of {len(tokens)}",
+                hint="token_logprobs and top_logprobs differ. -vv shows the response.",
+            )
+
+
+def _is_contradicted(token: Token, logprob: float) -> bool:
+    """Return whether the likeliest tokens in its place say otherwise: the token itself, or all are less likely."""
+    if not token.top or not token.text or _UNKNOWN in token.text:  # pieces of characters all look alike
+        return False
+    own = [value for text, value in token.top if text == token.text]
+    return logprob > max(value for _, value in token.top) + _ROUNDING or (
+        bool(own) and min(abs(value - logprob) for value in own) > _ROUNDING
+    )
 
 
 def is_greedy(token: Token) -> bool | None:
@@ -152,7 +170,7 @@ def is_greedy(token: Token) -> bool | None:
         return None
     best = max(value for _, value in token.top)
     # Pieces of characters all look alike, and in an object by text only one of them is left.
-    if "\N{REPLACEMENT CHARACTER}" in token.text and any(text == token.text for text, _ in token.top):
+    if _UNKNOWN in token.text and any(text == token.text for text, _ in token.top):
         return None if token.logprob >= best else False
     return token.logprob >= best
 

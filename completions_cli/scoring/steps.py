@@ -147,7 +147,8 @@ class Scorer:
         if reading is None or reading.is_proven or self.is_echo_sure:
             return reading.laid if reading else None
         probe = yield method.request(base, [_PROBE])
-        self.is_echo_sure = method.read(probe, [_PROBE]) is not None
+        probed = method.read(probe, [_PROBE])
+        self.is_echo_sure = probed is not None and not probed.is_blank
         return reading.laid if self.is_echo_sure else None
 
     def _found(self, method: Method | Forced) -> None:

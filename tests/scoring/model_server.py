@@ -3,6 +3,7 @@
 What it answers is right in one of the shapes that servers use, or wrong in one of many ways.
 """
 
+import itertools
 import math
 import random
 import zlib
@@ -32,6 +33,15 @@ def pieces(text: str, longest: int = 3) -> list[bytes]:
         found.append(encoded[:size])
         encoded = encoded[size:]
     return found
+
+
+def are_characters(tokens: Sequence[bytes]) -> bool:
+    """Return whether each token is made of whole characters."""
+    return all(not _is_piece(token) for token in tokens)
+
+
+def _is_piece(token: bytes) -> bool:
+    return "\ufffd" in token.decode("utf-8", "replace")
 
 
 def true_score(prompt: str, continuation: str, longest: int = 3) -> tuple[float, int, bool]:
@@ -203,6 +213,33 @@ def _ignores_echo(answer: Answer, text: str) -> Answer:
     return {"model": "made-up", "choices": [choice], **({"usage": usage} if "usage" in answer else {})}
 
 
+def _turned_round(answer: Answer, text: str) -> Answer:
+    """Turn the tokens round, and do not count them: of some texts they may look the same both ways."""
+    answer = _lists(lambda values: values[::-1], "tokens")(answer, text)
+    return {name: value for name, value in answer.items() if name != "usage"}
+
+
+def _zeros(logprobs: Answer) -> Answer:
+    """Fill in zeros for all that is unknown."""
+    tops = [{token: 0.0} for token in logprobs["tokens"]]
+    return logprobs | {"token_logprobs": [0.0] * len(tops), "top_logprobs": tops}
+
+
+def _without_the_token(logprobs: Answer) -> Answer:
+    tops = [top and {"zz": min(top.values())} for top in logprobs["top_logprobs"]]
+    return logprobs | {"top_logprobs": tops}
+
+
+def _offsets_in_bytes(logprobs: Answer) -> Answer:
+    ends = itertools.accumulate(len(token.encode()) for token in logprobs["tokens"])
+    return logprobs | {"text_offset": [0, *ends][:-1]}
+
+
+def _generates_one(answer: Answer, text: str) -> Answer:
+    usage = {"usage": answer["usage"] | {"completion_tokens": 1}} if "usage" in answer else {}
+    return answer | {"choices": [_generated(text, 1)]} | usage
+
+
 WRONG: dict[str, Wrong] = {
     "right": lambda answer, _: answer,
     "offsets shifted": _lists(lambda values: [value + 1 for value in values], "text_offset"),
@@ -222,15 +259,31 @@ WRONG: dict[str, Wrong] = {
     "NaN": _at(-1, math.nan),
     "positive": _at(-1, 0.7),
     "minus infinity": _at(-1, -math.inf),
+    "minus infinity in words": _at(-1, "-Infinity"),
+    "minus 9999": _at(-1, -9999.0),
     "a text for a figure": _at(-1, "-1.5"),
+    "all zero": _lists(lambda values: [0.0 for _ in values], "token_logprobs"),
+    "all zero, with their likeliest": _logprobs(_zeros),
+    "figures of other tokens": _lists(lambda values: [value and value - 3 for value in values], "token_logprobs"),
+    "figures of the token before": _lists(lambda values: [None, *values[:-1]], "token_logprobs"),
+    "figures of the token after": _lists(lambda values: [*values[1:], None], "token_logprobs"),
+    "likeliest without the token": _logprobs(_without_the_token),
     "other text": _lists(lambda values: [f"{value}x" for value in values], "tokens"),
+    "beginning missing": _lists(lambda values: values[len(values) // 2 :]),
+    "another beginning": _lists(lambda values: ["<s>", *values], "tokens"),
+    "tokens with all before": _lists(lambda values: ["".join(values[: at + 1]) for at in range(len(values))], "tokens"),
+    "spelled as in the vocabulary": _lists(lambda values: [value.replace(" ", "Ġ") for value in values], "tokens"),
+    "offsets in bytes": _logprobs(_offsets_in_bytes),
     "stripped": _lists(lambda values: [value.strip() for value in values], "tokens"),
-    "turned round": _lists(lambda values: values[::-1], "tokens"),
+    "turned round": _turned_round,
     "no logprobs": lambda answer, _: answer | {"choices": [{"index": 0, "text": "", "logprobs": None}]},
     "empty logprobs": lambda answer, _: answer | {"choices": [{"index": 0, "text": "", "logprobs": {}}]},
     "no choices": lambda answer, _: answer | {"choices": []},
     "two choices": lambda answer, _: answer | {"choices": answer["choices"] * 2},
     "echo ignored": _ignores_echo,
-    "one generated token": lambda answer, text: answer | {"choices": [_generated(text, 1)]},
+    "one generated token": _generates_one,
     "the end of the text alone": lambda answer, text: answer | {"choices": [_generated(text[len(text) // 2 :], 999)]},
 }
+
+# Seen by what the same answer says of the likeliest tokens, where these can be told from each other.
+CONTRADICTED = frozenset({"figures of other tokens", "figures of the token before", "figures of the token after"})

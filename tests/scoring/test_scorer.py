@@ -12,7 +12,19 @@ from completions_cli.errors import LogprobsError, RejectedError, UnscorableError
 from completions_cli.models import CompletionRequest
 from completions_cli.scoring.scores import Scores
 from completions_cli.scoring.steps import Scorer
-from tests.scoring.model_server import WRONG, ModelServer, held, latin, rejected, replaced, spelled, true_score
+from tests.scoring.model_server import (
+    CONTRADICTED,
+    WRONG,
+    ModelServer,
+    are_characters,
+    held,
+    latin,
+    pieces,
+    rejected,
+    replaced,
+    spelled,
+    true_score,
+)
 
 BASE = CompletionRequest("", {}, {"top_k": 5, "n": 2, "logprobs": 0}, "named")
 _TEXT = st.text(st.sampled_from("ab \n\té中🙂🏳\u200d🌈\u0301\ufffd"), min_size=1, max_size=8)
@@ -36,6 +48,11 @@ def _scores(server: ModelServer, prompt: str, *texts: str, scorer: Scorer | None
 )
 @example("ab", "a", "echo ignored", replaced, False, False, 9, set())
 @example("🙂", "🙂", "right", replaced, False, True, 3, set())
+@example("a", "\u200d", "middle missing", replaced, False, True, 1, set())
+@example("ab", "cd", "figures of other tokens", replaced, False, True, 1, set())
+@example("ab", "cd", "figures of the token before", replaced, False, True, 1, {"max_tokens 0"})
+@example("ab", "cd", "figures of the token after", replaced, False, True, 1, {"max_tokens 0"})
+@example("ab", "cd", "all zero", replaced, False, True, 1, set())
 def test_a_score_is_right_or_an_error(
     prompt: str,
     continuation: str,
@@ -48,6 +65,7 @@ def test_a_score_is_right_or_an_error(
 ) -> None:
     # An answer without a token that shows nothing is one that a server of another tokenizer gives.
     assume(not (wrong == "first missing" and shown is held))
+    assume(wrong not in CONTRADICTED or are_characters(pieces(prompt + continuation, longest)))
     server = ModelServer(shown, WRONG[wrong], has_bos, has_usage, longest, frozenset(refuses))
     try:
         scores = _scores(server, prompt, continuation)
