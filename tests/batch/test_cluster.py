@@ -155,6 +155,23 @@ def test_tables_in_and_parquet_out_and_no_key_left_anywhere(joined: Joined, emul
     assert (found[3]["error"]["kind"], found[5]["metadata"]) == ("input", {"note": "n"})
 
 
+def test_a_key_is_only_in_the_memory_of_those_who_send_it(
+    joined: Joined, emulator: Start, rows: Rows, tmp_path: Path
+) -> None:
+    server = emulator("--latency", "0.2", "--key", KEY)
+    joined.cli.service(server.url, KEY)
+    driver = joined.start(rows(1000), "-o", tmp_path / "out", "-j", "30")
+    until(lambda: len(server.log()) > 100)
+    assert not any(KEY.encode() in trace for trace in joined.cluster.traces())
+    # What Ray itself knows: actors, jobs, calls, objects and logs.
+    assert not any(KEY.encode() in memory for memory in joined.cluster.memories("gcs/gcs_server", "raylet/raylet"))
+    of_worker = joined.cluster.memories("ray::_Asker")  # none where a user may not read it
+    assert any(KEY.encode() in memory for memory in of_worker) or not any(joined.cluster.memories("ray::_Asker"))
+    driver.terminate()
+    driver.communicate(timeout=_TIME_LIMIT)
+    assert driver.returncode == 143
+
+
 def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, rows: Rows, tmp_path: Path) -> None:
     server = emulator("--latency", "0.05")
     joined.cli.service(server.url)

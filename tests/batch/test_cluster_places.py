@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from completions_cli.batch.cluster import bounds
+from completions_cli.batch.cluster import bounds, environment
 from tests.batch.conftest import batch
 from tests.command import Cli
 
@@ -25,6 +25,25 @@ def test_a_wrong_address_is_named_at_once(cli: Cli, rows: Callable[[int], Path],
     assert "ray job submit" in batch(cli, *args).stderr
     assert batch(cli, *args, "--address", "").code == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "names"),
+    [
+        ('{"runtime_env": {"env_vars": {"COMPLETIONS_API_KEY": "k", "A": "b"}}}', ["COMPLETIONS_API_KEY"]),
+        ('{"runtime_env": {"env_vars": {"AWS_SECRET_ACCESS_KEY": "k"}}}', ["AWS_SECRET_ACCESS_KEY"]),
+        ('{"runtime_env": {"env_vars": {"COMPLETIONS_API_KEY_FILE": "k"}}}', []),
+        ('{"runtime_env": {"env_vars": null}}', []),
+        ('{"runtime_env": null}', []),
+        ("[]", []),
+        ("{", []),
+    ],
+)
+def test_keys_that_a_job_was_submitted_with_are_named(
+    told: str, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", told)
+    assert environment.shown() == names
 
 
 @pytest.mark.parametrize(

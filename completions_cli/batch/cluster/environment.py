@@ -1,5 +1,6 @@
 """What Ray must be told by its environment before it is imported."""
 
+import json
 import os
 import secrets
 import socket
@@ -22,7 +23,9 @@ _SETTINGS = b"\x04"
 _FRAME_HEADER = 9  # bytes
 _HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 # Workers have their keys from the coordinator; they need not inherit them.
-_SECRETS = ("COMPLETIONS_API_KEY", "COMPLETIONS_API_KEY_FILE", "AZURE_INFERENCE_CREDENTIAL", "AZURE_CLIENT_SECRET")
+_KEYS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL")
+_SECRETS = (*_KEYS, "COMPLETIONS_API_KEY_FILE", "AZURE_CLIENT_SECRET")
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` has been told
 # What opens object stores, by the beginnings of names of variables.
 _S3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 _AZURE = ("AZURE_STORAGE_", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
@@ -93,6 +96,15 @@ def access(places: Iterable[str]) -> dict[str, str]:
     """Return the variables of this process that open the stores in which places are. They are secret."""
     names = tuple(name for place in places for name in _STORES.get(place.partition("://")[0], ()))
     return {name: value for name, value in os.environ.items() if names and name.startswith(names)}
+
+
+def shown() -> list[str]:
+    """Return the variables with keys that the job of this process was submitted with: Ray stores and shows them."""
+    try:
+        given = set(json.loads(os.environ.get(_JOB, "{}"))["runtime_env"]["env_vars"])
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [name for name in (*_KEYS, *_OWN) if name in given]
 
 
 def use(variables: Mapping[str, str]) -> None:

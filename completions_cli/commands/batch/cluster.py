@@ -60,6 +60,8 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         stack.callback(output.close)
         for note in survey.notes:
             streams.stderr.note(note)
+        for name in environment.shown():
+            streams.stderr.note(f"warning: Ray stores {name} and shows it on its dashboard: {_INSTEAD}")
         stack.enter_context(streams.apart())
         address, store = environment.address(where.address), environment.access((chosen.input, output.place))
         with environment.environment(is_local=address is None), spinner.turning():
@@ -188,5 +190,6 @@ class _Run:
         return replace(before, ok=parts.ok, failed=parts.failed, parts=parts)
 
 
+_INSTEAD = "give the job a key file or a profile instead of --runtime-env-json"
 _ROUNDS = 3
 _AGAIN = "Run the same command again to complete them."
