@@ -49,6 +49,14 @@ class Outage:
         """Record a refusal that concerns the route or the key rather than the row."""
         self.refusals += 1
 
+    def failing_for(self, now: float) -> float:
+        """Return for how many seconds requests have only failed."""
+        return 0.0 if self._failing_since is None else now - self._failing_since
+
+    def throttled_for(self, now: float) -> float:
+        """Return for how many seconds nothing but 429s came."""
+        return 0.0 if self._throttled_since is None else now - self._throttled_since
+
     @property
     def is_suspected(self) -> bool:
         """True while so much failed in a row that the rows cannot be to blame."""
@@ -61,8 +69,8 @@ class Outage:
 
     def patience_left(self, now: float) -> float:
         """Return for how many seconds more the end of an outage is waited for; 0 or less when it is not."""
-        return self._patience - (now - (self._failing_since if self._failing_since is not None else now))
+        return self._patience - self.failing_for(now)
 
     def is_exhausted(self, now: float) -> bool:
         """Return whether nothing but 429s came for too long."""
-        return self._throttled_since is not None and now - self._throttled_since > self._max_wait
+        return self.throttled_for(now) > self._max_wait

@@ -92,6 +92,11 @@ class Runner:
         return self._gate.pace.in_flight
 
     @property
+    def trouble(self) -> str | None:
+        """What to tell the user while the server does not answer; the members of a pool are told of one by one."""
+        return self._members[0].triage.trouble(self._clock()) if len(self._members) == 1 else None
+
+    @property
     def is_drained(self) -> bool:
         """Whether no rows are left that nobody was asked yet."""
         return self._backlog.is_drained

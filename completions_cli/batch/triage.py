@@ -25,6 +25,7 @@ _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not
 _TOO_LARGE = 413
 _SUSPICIOUS_MEMBER = 5  # failures in a row
 _BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
+_WORTH_A_WORD = 3.0  # seconds without a success
 _RESUMABLE = "No row was marked as failed. Run the same command again to resume."
 _ALIKE_HINT = "No row was marked as failed. With --max-errors N such rows are recorded and the run continues."
 
@@ -61,6 +62,7 @@ class Triage:
         self.outage = Outage(policy.retries, policy.max_wait, *(() if is_alone else (_SUSPICIOUS_MEMBER,)))
         self._models: set[str | None] = set()
         self._alike: Counter[tuple[int, str | None, str | None]] = Counter()
+        self._last = ""  # what was wrong with the request that failed last
 
     @property
     def has_answered(self) -> bool:
@@ -74,6 +76,18 @@ class Triage:
     def is_known(self, model: str | None) -> bool:
         """Return whether a row that names this model was answered."""
         return model in self._models
+
+    def trouble(self, now: float) -> str | None:
+        """Return what to tell the user while nothing succeeds, or None."""
+        failing, throttled = self.outage.failing_for(now), self.outage.throttled_for(now)
+        if failing >= _WORTH_A_WORD:
+            left = (
+                f" for up to {max(0.0, self.outage.patience_left(now)):.0f} s more" if self.outage.is_suspected else ""
+            )
+            return f"requests have failed for {failing:.0f} s; retrying{left}: {self._last}"
+        if throttled >= _WORTH_A_WORD:
+            return f"the server has answered only 429 (too many requests) for {throttled:.0f} s"
+        return None
 
     def judge(
         self, error: CompletionsError, *, now: float, sent_at: float, tries: int, model: str | None = None
@@ -117,12 +131,11 @@ class Triage:
         """Make the ending of a run in which nothing came of anything, going by its last error."""
         if not is_retryable(error) and not isinstance(error, ServerError):
             return _concerning_all(error)
-        status = f"{error.status} " if isinstance(error, ServiceError) else ""
         what = "requests no longer succeed" if self.has_answered else "no request has succeeded"
         return Ending(
             "outage",
             BatchStoppedError(
-                f"{what}: {status}{error.message}",
+                f"{what}: {_said(error)}",
                 hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )
@@ -143,6 +156,7 @@ class Triage:
         if asked is not None and asked > self._policy.max_wait:
             return self._too_long(error, asked)
         self.outage.failed(now, sent_at)
+        self._last = _said(error)
         if self.outage.is_suspected:
             # No row is to blame.
             left = self.outage.patience_left(now)
@@ -178,6 +192,10 @@ class Triage:
             error = RateLimitError(error.message, status=error.status, request_id=error.request_id, retry_after=asked)
         error.hint = hint
         return Verdict("stop", ending=Ending("max_wait", error))
+
+
+def _said(error: CompletionsError) -> str:
+    return f"{error.status} {error.message}" if isinstance(error, ServiceError) else error.message
 
 
 def _concerning_all(error: CompletionsError) -> Ending:

@@ -69,9 +69,6 @@ def emulator(
         limit=_limit(trouble),
         faults=tuple(parse_spec(text) for text in trouble.fault),
     )
-    _warn_of_exposure(config, streams)
-    if streams.stderr.is_terminal:
-        streams.stderr.note(f"emulating {config.behaviour} with the engine {play.engine}; Ctrl-C stops it")
     _serve(config, play.engine, streams)
 
 
@@ -132,7 +129,15 @@ def _serve(config: EmulatorConfig, engine: EngineName, streams: Streams) -> None
 
     with _engine(engine, config.seed, streams) as model:
         show = streams.stderr.line if streams.verbosity else None
-        serve(config, model, lambda url: streams.stdout.write(f"{url}\n".encode()), show)
+        serve(config, model, lambda url: _announce(url, config, engine, streams), show)
+
+
+def _announce(url: str, config: EmulatorConfig, engine: EngineName, streams: Streams) -> None:
+    """Say that the server listens: whatever can fail at its start has not."""
+    _warn_of_exposure(config, streams)
+    if streams.stderr.is_terminal:
+        streams.stderr.note(f"emulating {config.behaviour} with the engine {engine}; Ctrl-C stops it")
+    streams.stdout.write(f"{url}\n".encode())
 
 
 @contextmanager

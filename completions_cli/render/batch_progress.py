@@ -27,7 +27,7 @@ _SIGNALS = {"interrupt": "interrupted", "terminate": "stopped by SIGTERM", "hang
 class Snapshot:
     """A run at one moment. `share` is how much of it is done, 0 to 1; `total` how many rows it has, if known.
 
-    `profiles` are those that share its rows, where there are several.
+    `profiles` are those that share its rows, where there are several. `trouble` says why nothing succeeds.
     """
 
     totals: Totals
@@ -35,6 +35,7 @@ class Snapshot:
     share: float
     total: int | None = None
     profiles: tuple[str, ...] = ()
+    trouble: str | None = None
 
 
 class Progress:
@@ -66,6 +67,8 @@ class Progress:
         pace = replace(pace, profiles=rates(self._by_profile, snapshot.profiles))
         if not self._has_bar:
             self._stderr.note(line(snapshot, pace))
+            if snapshot.trouble is not None:
+                self._stderr.note(f"note: {snapshot.trouble}")
             return
         if self._live is None:
             self._live = _live(color=self._color)
@@ -157,11 +160,13 @@ def _figures(totals: Totals) -> list[str]:
     cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
     rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
     used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
-    requests = (
-        f"{_counted(totals.requests, 'request')}, {totals.retries} {'retry' if totals.retries == 1 else 'retries'}"
-    )
+    requests = _counted(totals.requests, "request")
+    if totals.retries:
+        requests += f", {totals.retries} of them {'a retry' if totals.retries == 1 else 'retries'}"
+    if totals.throttled:
+        requests += f"; {totals.throttled} answered 429 (too many requests)"
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
-    figures = [f"{rows}; {used}{cost}", f"{requests}; {totals.throttled} answered 429"]
+    figures = [f"{rows}; {used}{cost}", requests] if totals.new_rows or totals.total_tokens else [requests]
     if len(totals.profiles) > 1:
         figures.append(f"answered: {by_profile}")
     if totals.hedged:
@@ -227,13 +232,17 @@ def _bar(snapshot: Snapshot, pace: Speed, width: int) -> "RenderableType":
         Text(f"{pace.tokens:,.0f} tokens/s"),
         Text(f"{snapshot.in_flight} in flight"),
         Text(f"{failed:,} failed", style="red" if failed else ""),
-        Text(f"{totals.throttled:,} answered 429", style="magenta" if totals.throttled else ""),
     ]
+    if totals.throttled:
+        parts.append(Text(f"{totals.throttled:,} answered 429", style="magenta"))
     if totals.cost is not None:
         parts.append(Text(f"cost {totals.cost:.4f}"))
     between = Text.assemble((" · ", "dim"))
     members = [Text(f"{visible(name)} {rate:,.0f} rows/s") for name, rate in pace.profiles.items()]
-    return Group(grid, between.join(parts), *([between.join(members)] if members else []))
+    below = [between.join(members)] if members else []
+    if snapshot.trouble is not None:
+        below.append(Text(visible(snapshot.trouble), "magenta"))
+    return Group(grid, between.join(parts), *below)
 
 
 def _duration(seconds: float) -> str:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.totals import Totals
-from completions_cli.render.batch_progress import Snapshot, Speed, estimate, line, summary, tail
+from completions_cli.batch.triage import Triage
+from completions_cli.errors import NetworkError, RateLimitError, ServerError
+from completions_cli.render.batch_progress import Progress, Snapshot, Speed, estimate, line, summary, tail
+from completions_cli.streams import Streams
 from tests.batch.conftest import batch
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -51,7 +55,7 @@ def test_the_end_in_words() -> None:
     assert summary(totals(), Path("out.jsonl"), None) == [
         "done: 100 rows, 10 of them from earlier runs; 95 ok, 5 failed (3 rejected, 2 server)",
         "90 rows in 10.0 s, 9.0 rows/s; 500 + 1000 tokens, 150 tokens/s",
-        "99 requests, 4 retries; 1 answered 429",
+        "99 requests, 4 of them retries; 1 answered 429 (too many requests)",
         "output: out.jsonl",
     ]
     stopped = summary(totals(resumed=0, prices=Prices(0.0, 1000.0)), Path("o"), "max_cost")
@@ -59,13 +63,49 @@ def test_the_end_in_words() -> None:
     assert stopped[1].endswith("cost 1.0000")
     assert "--retry-failed" in stopped[-1]
     one = summary(totals(resumed=4, ok=5, failed=Counter(), requests=1, retries=0), Path("o"), None)
-    assert (one[1].split(" in ")[0], one[2].split(",")[0]) == ("1 row", "1 request")
+    assert (one[1].split(" in ")[0], one[2].split(";")[0]) == ("1 row", "1 request")
+    plain = totals(resumed=0, ok=5, failed=Counter(), requests=5, retries=0, throttled=0)
+    assert summary(plain, Path("o"), None)[2] == "5 requests"
+    refused = totals(resumed=0, ok=0, failed=Counter(), requests=2, retries=1, prompt_tokens=0, completion_tokens=0)
+    assert summary(refused, Path("o"), "auth")[1] == "2 requests, 1 of them a retry; 1 answered 429 (too many requests)"
     nothing_left = totals(resumed=5, ok=5, failed=Counter(), requests=0, retries=0)
     assert summary(nothing_left, Path("o"), None) == [
         "done: 5 rows, 5 of them from earlier runs; 5 ok, 0 failed",
         "output: o",
     ]
     assert summary(totals(), Path("o"), "interrupt")[-1] == "run the same command again to resume"
+
+
+def test_a_server_that_is_down_is_named_while_it_is_waited_for() -> None:
+    triage = Triage(RetryPolicy(retries=4, max_wait=120.0))
+    refused = NetworkError("no connection to 127.0.0.1:9", retryable=True)
+    triage.judge(refused, now=10.0, sent_at=10.0, tries=0)
+    assert triage.trouble(12.9) is None
+    assert triage.trouble(13.4) == f"requests have failed for 3 s; retrying: {refused.message}"
+    for _ in range(30):
+        triage.judge(ServerError("busy", status=503), now=14.0, sent_at=14.0, tries=0)
+    assert triage.trouble(20.0) == "requests have failed for 10 s; retrying for up to 20 s more: 503 busy"
+    assert str(triage.trouble(99.0)).startswith("requests have failed for 89 s; retrying for up to 0 s more")
+    triage.outage.alive()
+    assert triage.trouble(99.0) is None
+    triage.judge(RateLimitError("slow down", status=429, retryable=True), now=100.0, sent_at=100.0, tries=0)
+    assert triage.trouble(102.0) is None
+    assert triage.trouble(130.0) == "the server has answered only 429 (too many requests) for 30 s"
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_trouble_stands_below_the_progress(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *, is_terminal: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich draw into a pipe
+    streams = Streams({})
+    streams.stderr.is_terminal, streams.color_choice = is_terminal, "never"
+    progress = Progress(streams)
+    progress.show(Snapshot(totals(), 0, 0.5, 200, trouble="nobody answers \x1b[2J"))
+    progress.stop()
+    shown = capfd.readouterr().err
+    assert r"nobody answers \x1b[2J" in shown
+    assert ("note: nobody" in shown) is not is_terminal
 
 
 def test_a_bar_on_a_terminal_that_leaves_nothing_behind(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

@@ -65,6 +65,13 @@ def test_a_port_in_use_is_an_error_naming_it(emulator: Start, cli: Cli) -> None:
     assert f"port {port} on 127.0.0.1 is in use" in done.stderr
 
 
+def test_nothing_is_said_of_a_start_that_fails(emulator: Start, cli: Cli) -> None:
+    for words in (("--port", str(emulator().port)), ("--host", "203.0.113.7"), ("--fault", "nope")):
+        shown = cli.terminal("emulator", *words).text
+        assert "error" in shown
+        assert not {"emulating", "warning", "http"} & set(shown.replace(":", " ").split())
+
+
 def test_an_address_that_is_not_ours_is_an_error(cli: Cli) -> None:
     done = cli.run("emulator", "--host", "203.0.113.7")
     assert done.code == 10

@@ -220,4 +220,4 @@ class _Job:
             totals = self.totals
             totals.seconds = time.monotonic() - started
             share = min(1.0, totals.rows / total) if total else 1.0
-            self.progress.show(Snapshot(totals, runner.in_flight, share, total, names))
+            self.progress.show(Snapshot(totals, runner.in_flight, share, total, names, runner.trouble))
