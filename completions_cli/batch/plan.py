@@ -1,5 +1,6 @@
 """What a run would do: its rows read and checked, counted and estimated, and nothing sent."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,11 +36,11 @@ class Plan:
                 self.kept.update(name for name in row.metadata if len(self.kept) < _MOST_NAMES or name in self.kept)
 
 
-def draw_up(rows: Iterable[Row], packer: Packer) -> Plan:
-    """Go through all rows."""
+def draw_up(parts: Iterable[Iterable[Row]], packer: Packer) -> Plan:
+    """Go through the rows of all parts, which share no requests."""
     plan = Plan()
     estimate = UsageEstimate()
-    for unit in packer.units(rows):
+    for unit in itertools.chain.from_iterable(map(packer.units, parts)):
         plan.rows += len(unit.rows)
         if not unit.requests:
             plan.bad_rows += 1

@@ -50,6 +50,11 @@ class RunFile:
     all_runs: Mapping[str, Json] = field(default_factory=dict)
     files: tuple[Identity, ...] = ()
 
+    @property
+    def known_files(self) -> tuple[Identity, ...]:
+        """The files of the input, in the order of their rows."""
+        return self.files or (self.input,)
+
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
         file = AtomicFile(path, follow=False)

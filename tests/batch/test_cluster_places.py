@@ -73,6 +73,17 @@ def test_input_and_output_in_one_another_are_refused(source: str, output: str, c
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_plan_needs_no_cluster(cli: Cli, tmp_path: Path) -> None:
+    cli.service(HERE)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('"one"\n{"no": "prompt"}\n"two"\n')
+    (tmp_path / "in" / "b.csv").write_text("prompt,note\nthree,1\nfour,2\n")
+    planned = batch(cli, tmp_path / "in", "-o", tmp_path / "out", "--engine", "ray", "--plan", "--pack", "2")
+    assert planned.code == 0, planned.stderr
+    assert planned.stdout.startswith(b"rows: 4 to send, 1 bad\nbad row 1: no prompt (line 2)\nrequests: 2\n")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("2:8", (2, 8)), (":8", (1, 8)), ("2:", (2, bounds.MOST_WORKERS)), ("3", (3, 3)), (":", (1, bounds.MOST_WORKERS))],

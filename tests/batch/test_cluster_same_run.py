@@ -87,13 +87,16 @@ def test_a_folder_may_gain_files(joined: Joined, emulator: Start, tmp_path: Path
     assert joined.run(source, "-o", folder).code == 0
     before = {part: part.read_bytes() for part in folder.glob("part-*")}
     write(a="op", d="mn")
+    planned = joined.run(source, "-o", folder, "--plan")
+    assert b"rows: 3 to send, 0 bad, 3 already done\n" in planned.stdout, planned.stderr
     grown = joined.run(source, "-o", folder)
     assert (grown.code, ids()) == (0, list("klmnop")), grown.stderr
     assert all(part.read_bytes().startswith(content) for part, content in before.items())
     assert ("grew from 3 to 6 rows" in grown.stderr, summary(grown)["rows"]) == (True, 3)
     write(b="xl")
-    changed = joined.run(source, "-o", folder)
-    assert (changed.code, "b.jsonl in it now of other content" in changed.stderr) == (2, True), changed.stderr
+    for plan in ((), ("--plan",)):
+        changed = joined.run(source, "-o", folder, *plan)
+        assert (changed.code, "b.jsonl in it now of other content" in changed.stderr) == (2, True), changed.stderr
 
 
 def other_requests(stopped: Result) -> int:

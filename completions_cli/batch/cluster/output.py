@@ -22,7 +22,7 @@ from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
-from completions_cli.batch.recovery import Retry
+from completions_cli.batch.recovery import Retry, asks_again
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
@@ -71,6 +71,14 @@ class Output:
         """Return the first rows of the parts that are there."""
         return sorted(self._sizes())
 
+    def settled(self, part: int, retry: Retry | None) -> set[int]:
+        """Return the rows of a part that are there and stay; it is only read. Raises UsageError, OutputError."""
+        begun, name = self.begun(), parts.name(part, self.kind)
+        output_format = begun.output_format if begun is not None else "native"
+        lines = parts.decode(self._folder.read(name) or b"", self.kind, output_format)
+        entries = [parts.read(line, output_format, name) for line in lines]
+        return {entry.row for entry in entries if not asks_again(entry, retry)}
+
     @property
     def earlier(self) -> Mapping[str, Json]:
         """Return what the runs before this one took."""
@@ -87,7 +95,7 @@ class Output:
         if held and not overwrite and (earlier is not None or adopt):
             self._check(held, plan)
             if earlier is not None:
-                known = earlier.files or (earlier.input,)
+                known = earlier.known_files
                 has_grown = run.check(earlier, self, has_grown=lambda _: plan.has_grown_since(known))
                 self.notes += [run.growth(earlier)] if has_grown else []
                 self.notes += run.notes(earlier, self)

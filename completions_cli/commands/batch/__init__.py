@@ -40,14 +40,14 @@ def batch(streams: Streams, options: BatchOptions) -> None:
     resolution.warn(streams, pool.first)
     choices.check_alike(pool)
     chosen = choices.completed(chosen, pool)
-    if chosen.cluster is not None:
-        from completions_cli.commands.batch import cluster
-
-        cluster.run(streams, chosen, chosen.cluster, pool)
-    elif chosen.plan:
+    if chosen.plan:
         from completions_cli.commands.batch import plan
 
         plan.run(streams, chosen, pool)
+    elif chosen.cluster is not None:
+        from completions_cli.commands.batch import cluster
+
+        cluster.run(streams, chosen, chosen.cluster, pool)
     else:
         from completions_cli.commands.batch import run
 

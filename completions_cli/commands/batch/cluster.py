@@ -100,8 +100,6 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
 def _check(chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
     if chosen.input == "-":
         raise UsageError("a cluster reads files, not stdin", hint="Put the rows where all machines can read them.")
-    if chosen.plan:
-        raise UsageError("--plan is made on one machine", hint="Leave out --engine ray.")
     if settings.is_local:
         raise UsageError(
             "the embedded model runs in one process, not on a cluster", hint="Choose a profile with an endpoint."

@@ -20,6 +20,18 @@ from completions_cli.streams import Streams, visible
 
 def run(streams: Streams, chosen: Choices, pool: Pool) -> None:
     """Print the plan."""
+    if chosen.cluster is not None:
+        from completions_cli.commands.batch import cluster_plan
+
+        found = cluster_plan.draw_up(streams, chosen, chosen.cluster, pool)
+    else:
+        found = _draw_up(streams, chosen, pool)
+    lines = _lines(found, chosen.budget) + ([_members(pool)] if pool.is_pool else [])
+    text = "\n".join(lines) + "\n"
+    streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
+
+
+def _draw_up(streams: Streams, chosen: Choices, pool: Pool) -> Plan:
     source = sources.open_source(
         chosen.input,
         kind=chosen.input_format,
@@ -33,12 +45,10 @@ def run(streams: Streams, chosen: Choices, pool: Pool) -> None:
     done = _done(chosen, source, lambda: choices.run_file(chosen, pool, source))
     packer = Packer(choices.defaults(pool), chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
-    found = plan.draw_up(source.rows(lambda number: number in chosen.selection and not settled(number)), packer)
+    found = plan.draw_up([source.rows(lambda number: number in chosen.selection and not settled(number))], packer)
     found.done = len(done.done) - done.again(chosen.retry_failed)
     source.close()
-    lines = _lines(found, chosen.budget) + ([_members(pool)] if pool.is_pool else [])
-    text = "\n".join(lines) + "\n"
-    streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
+    return found
 
 
 def _done(chosen: Choices, source: Source, describe: Callable[[], RunFile]) -> Recovered:
