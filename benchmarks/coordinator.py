@@ -12,7 +12,8 @@ from pathlib import Path
 
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import inputs
-from completions_cli.batch.cluster.coordinator import Coordinator, Limits
+from completions_cli.batch.cluster.coordinator import Coordinator
+from completions_cli.batch.cluster.members import Limits
 from completions_cli.batch.cluster.messages import Ask, Event, Push, Report
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import PartEntry

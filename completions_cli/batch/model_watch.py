@@ -55,6 +55,10 @@ class ModelWatch:
         """Return whether this is the first answer of its profile, and others have answered before."""
         return bool(self._seen) and outcome.profile not in self._profiles
 
+    def trust(self, profile: str | None) -> None:
+        """Record that a profile has answered elsewhere: what answers from now on is no other model by mistake."""
+        self._profiles.add(profile)
+
     def accept(self, model: str) -> None:
         """Record a model whose answers this run records, here or elsewhere: from now on others may follow."""
         self._is_settled = True

@@ -31,6 +31,14 @@ class Outage:
         self._failures = self.refusals = self.probes = 0
         self._failing_since = self._throttled_since = None
 
+    def suspect(self, now: float, probes: int) -> None:
+        """Record that elsewhere it only fails, and was probed so often."""
+        if not self.is_suspected:
+            self._failures = self._suspicious
+        if self._failing_since is None:
+            self._failing_since = now
+        self.probes = max(self.probes, probes)
+
     def failed(self, now: float, sent_at: float) -> None:
         """Record a failure, of a request sent at `sent_at`, that may be different next time."""
         self._failures += 1

@@ -50,6 +50,7 @@ class Tools:
     estimate: UsageEstimate | None = None
     models: ModelWatch = field(default_factory=ModelWatch)
     warn: Callable[[str], None] = quiet
+    roster: Roster | None = None
     hedging: Hedging | None = None
 
 
@@ -70,7 +71,7 @@ class Runner:
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._scribe = Scribe(tools.journal, self._cannot_write, lambda: self._under_way >= _CROWD)
-        roster = Roster(tools.members, tools.warn)
+        roster = tools.roster or Roster(tools.members, tools.warn)
         self._settlers = [
             Settler(
                 rules=rules,

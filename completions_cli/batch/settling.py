@@ -237,7 +237,7 @@ class Settler:
         """Record that the server did, or properly refused, what it was sent at that time."""
         self.triage.outage.alive()
         self.member.pace.narrow(None)
-        self.roster.is_alive(self.member)
+        self.roster.is_alive(self.member, sent_at)
         if self.parked:
             self._settle_parked(sent_at)
         if self.rejected and self.triage.has_answered:

@@ -169,6 +169,8 @@ class Totals:
         self.models.update(other.models)
         self.profiles.update(other.profiles)
         self.ignored.update(other.ignored)
+        if other.spent is not None:
+            self.spent = (self.spent or 0.0) + other.spent
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 

@@ -15,14 +15,14 @@ from completions_cli.api.endpoint import resolve
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.batch.cluster.leased_gate import LeasedGate
-from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
+from completions_cli.batch.cluster.messages import Access, Done, Grant, MemberState, Orders, Report
+from completions_cli.batch.cluster.reach import Terms
 from completions_cli.batch.cluster.stretches import Block
 from completions_cli.batch.cluster.worker import Job, Worker
-from completions_cli.batch.outage import Outage
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.gate import ClosedError
-from completions_cli.pacing.pace import Memory, Ticket
+from completions_cli.pacing.pace import Ticket
 from completions_cli.transport.connection import Connection
 from completions_cli.version import __version__
 
@@ -30,7 +30,7 @@ OVER = Ending("terminate")
 
 
 def granted(tickets: tuple[int, ...] = (), ending: Ending | None = None) -> Grant:
-    return Grant("one", tickets, 0.01, 16, counts_tokens=False, is_alive=True, ending=ending, memory=Memory())
+    return Grant("one", tickets, 0.01, 16, counts_tokens=False, ending=ending, states=(MemberState(was_alive=True),))
 
 
 class EndingsOfAGate(RuleBasedStateMachine):
@@ -40,7 +40,7 @@ class EndingsOfAGate(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.next_grant = granted()
-        self.gate = LeasedGate("w", self._exchange, Outage(4, 60.0), clock=lambda: 0.0)
+        self.gate = LeasedGate("w", self._exchange, clock=lambda: 0.0)
         self.told: dict[int, list[Ending]] = {}
         self.runners: dict[int, contextlib.ExitStack] = {}
         self.waiting: list[asyncio.Task[Ticket]] = []
@@ -148,8 +148,8 @@ class Stage:
     def orders(self, after: int) -> Orders | None:
         return self.at_hand if after == 0 and self._has_come("orders") else None
 
-    def refuse(self, version: int) -> None:
-        raise NotImplementedError(version)
+    def refuse(self, member: int, version: int) -> None:
+        raise NotImplementedError(member, version)
 
     # A desk at a store which is slow
 
@@ -185,7 +185,7 @@ JOB = Job(
     kind="jsonl",
     output_format="native",
     defaults=Defaults(),
-    policy=RetryPolicy(),
+    members=(Terms(RetryPolicy()),),
     samples=1,
     pack=1,
     retry=None,
@@ -195,7 +195,7 @@ JOB = Job(
 @pytest.mark.parametrize("moments", list(itertools.permutations(Stage.names)))
 def test_a_block_ends_whenever_the_ending_comes(moments: tuple[str, ...]) -> None:
     async def play() -> Done:
-        stage = Stage(Orders(1, Service(resolve("http://127.0.0.1:9")), Connection(), {}))
+        stage = Stage(Orders(1, (Access(1, Service(resolve("http://127.0.0.1:9")), Connection(), {}),)))
         worker = Worker(JOB, "one", stage, stage)
         work = asyncio.create_task(worker.work(Block(0, [Row(0, prompt="a"), Row(1, prompt="b")])))
         for name in moments:

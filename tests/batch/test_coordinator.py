@@ -10,9 +10,10 @@ from completions_cli.api.service import Service
 from completions_cli.auth.credentials import KeyCredentials
 from completions_cli.auth.secret import Secret
 from completions_cli.batch.budget import Budget, ErrorLimit
-from completions_cli.batch.cluster.coordinator import Coordinator, Limits
-from completions_cli.batch.cluster.driver import OrderDesk
-from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Push, Report
+from completions_cli.batch.cluster.coordinator import Coordinator
+from completions_cli.batch.cluster.driver import OrderDesk, Reach
+from completions_cli.batch.cluster.members import Limits
+from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, MemberNews, MemberState, Push, Report
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.pace import Memory
@@ -81,7 +82,9 @@ def test_no_more_are_in_flight_than_allowed_over_all_workers() -> None:
     # Others want some too: what was given back is shared.
     third = coordinator.exchange(Report("a", first.incarnation, asks=asks(8), events=answered(first.tickets)))
     assert len(third.tickets) == 5
-    assert len(coordinator.exchange(Report("b", second.incarnation, under_way=2, asks=asks(8))).tickets) == 3
+    assert (
+        len(coordinator.exchange(Report("b", second.incarnation, members=(MemberNews(2),), asks=asks(8))).tickets) == 3
+    )
 
 
 def test_what_a_dead_worker_had_under_way_is_forgotten_after_a_while() -> None:
@@ -138,10 +141,11 @@ def test_a_restart_is_told_what_was_learned() -> None:
     clock = Clock()
     after = begun(UNLIMITED, clock, is_restarted=True)
     clock.now += LEASE_SECONDS
-    grant = after.exchange(Report("a", "gone", asks=asks(10), memory=Memory(paused=7.0, rate=5.0)))
+    grant = after.exchange(Report("a", "gone", asks=asks(10), states=(MemberState(Memory(paused=7.0, rate=5.0)),)))
     assert grant.tickets == ()
-    assert grant.memory.paused == pytest.approx(7.0)
-    assert grant.memory.rate == pytest.approx(5.0, rel=0.05)
+    [state] = grant.states
+    assert state.memory.paused == pytest.approx(7.0)
+    assert state.memory.rate == pytest.approx(5.0, rel=0.05)
 
 
 def test_one_retry_after_holds_all_workers() -> None:
@@ -181,16 +185,16 @@ def test_what_has_ended_is_counted_once() -> None:
 
 def test_orders_show_nothing_and_a_refusal_brings_new_ones() -> None:
     service = Service(resolve("https://example.com"), headers={"x-secret": "sekret-1"})
-    signer = OrderDesk(service, Connection(), KeyCredentials(Secret("sekret-2")))
-    orders = signer.orders(0, 0.0)
+    signer = OrderDesk([Reach(service, Connection(), KeyCredentials(Secret("sekret-2")))])
+    orders = signer.orders({}, 0.0)
     assert "sekret" not in repr(orders)
-    assert signer.orders(0, 1.0) is orders
-    newer = signer.orders(orders.version, 2.0)
+    assert signer.orders({}, 1.0) is orders
+    newer = signer.orders({0: orders.version}, 2.0)
     assert newer.version > orders.version
     coordinator = Coordinator(UNLIMITED, clock=Clock())
     assert coordinator.orders(0) is None
     coordinator.sync(replace(PUSH, orders=newer))
     assert coordinator.orders(orders.version) == newer
     assert coordinator.orders(newer.version) is None
-    coordinator.refuse(newer.version)
-    assert coordinator.sync(PUSH).refused == newer.version
+    coordinator.refuse(0, newer.version)
+    assert coordinator.sync(PUSH).refused == {0: newer.version}

@@ -13,7 +13,7 @@ from completions_cli.auth.secret import Secret
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.crew import Crew
-from completions_cli.batch.cluster.driver import Driver, OrderDesk
+from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import LostError
 from completions_cli.batch.cluster.messages import Done, Push, Status
@@ -132,16 +132,15 @@ class Stage:
         self.output.lock()
         plan = Partition([LINES], [Contents(3, "abc", 100_000)], Selection(), 500)
         self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), plan, overwrite=False)
-        signer = OrderDesk(
-            Service(resolve("https://example.com")), Connection(), KeyCredentials(Secret("sekret-0123456"))
-        )
+        credentials = KeyCredentials(Secret("sekret-0123456"))
+        signer = OrderDesk([Reach(Service(resolve("https://example.com")), Connection(), credentials)])
         self.pushes: list[Push] = []
         self.driver = Driver(self.output, Totals(), signer, self._sync, ModelWatch(), clock=lambda: self.now)
         self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)
 
     def _sync(self, push: Push) -> Status:
         self.pushes.append(push)
-        return Status("one", 0, {}, None, 0, self.heard)
+        return Status("one", 0, {}, None, {}, self.heard)
 
     def go(self, seconds: float = 1.0) -> None:
         """Let time pass."""

@@ -277,7 +277,7 @@ def test_each_member_has_its_price(cli: Cli, serve: Serve, rows: Rows, output: P
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--engine", "ray"), "--engine ray does not take several profiles yet"),
+        (("--engine", "ray", "--hedge"), "--hedge works on one machine only"),
         (("--share", "x"), "--share takes one profile"),
         (("-d", "x"), "--deployment does not go with several profiles"),
         (("-p", "east"), "all is a pool itself"),

@@ -98,7 +98,7 @@ def run(url: str, rows: list[Row], in_flight: int, lines: Lines, pack: int = 1) 
             runner = Runner(
                 packer.units(iter([row for row in rows if row.number not in done])),
                 Tools(
-                    [Member(None, exchange, pace, Triage(policy))],
+                    [Member(None, pace, exchange, Triage(policy))],
                     Gate(pace, time.monotonic),
                     lines,
                     packer,

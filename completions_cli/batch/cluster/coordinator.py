@@ -6,40 +6,31 @@ nothing before the driver has, and nothing that was saved up before is spent twi
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from completions_cli.batch.budget import Budget
-from completions_cli.batch.cluster.messages import LEASE_SECONDS, Event, Grant, Orders, Push, Report, Status
+from completions_cli.batch.cluster.members import Limits, Members
+from completions_cli.batch.cluster.messages import LEASE_SECONDS, Grant, Orders, Push, Report, Status
 from completions_cli.batch.settling import budget_ending, errors_ending
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
-from completions_cli.pacing.concurrency import Concurrency
-from completions_cli.pacing.pace import FULL, Pace, Ticket
+from completions_cli.pacing.pace import FULL, Ticket
 
 _SILENT_SECONDS = 10.0  # after which what a worker has under way is forgotten
 _DRIVER_SECONDS = 15.0  # after which nothing is sent until the driver is back
 _SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in all
 _SOONEST, _LATEST = 0.01, 0.25
 _MOST_MODELS = 20  # that workers tell each other of
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What holds for the whole cluster. `in_flight` is None where it adapts, up to `most`."""
-
-    in_flight: int | None
-    most: int
-    rpm: float | None
-    tpm: float | None
-    budget: Budget
+_MOST_NOTES = 1000
 
 
 @dataclass(slots=True)
 class _Worker:
     seen_at: float
-    under_way: int = 0
+    under_way: list[int]  # by member
     wants_more: bool = False
+    is_drained: bool = False
 
 
 class Coordinator:
@@ -51,7 +42,8 @@ class Coordinator:
         self._clock = clock
         now = clock()
         self._limits = limits
-        self._pace = Pace(Concurrency(limits.in_flight, limits.most), limits.rpm, limits.tpm, now)
+        self._members = Members(limits, now, self._note, self._is_tail)
+        self._pace = self._members.pace
         self._incarnation = uuid.uuid4().hex
         self._tickets: dict[int, Ticket] = {}
         self._issued = 0
@@ -62,15 +54,16 @@ class Coordinator:
         self._dismissed: frozenset[str] = frozenset()
         self._driver_at = now
         self._orders: Orders | None = None
-        self._refused = 0
-        self._is_alive = False
+        self._refused: dict[int, int] = {}  # versions of orders, by member
+        self._notes: list[str] = []
+        self._first: str | None = None  # the worker whose answers are the first, where it matters whose model they have
         self._models: dict[str, None] = {}  # in the order of their coming
         self._ending: Ending | None = None
         self._opens_at = now
         if is_restarted:
             # Tickets of the one before may still be used, and what it gave out is not known.
             self._opens_at += LEASE_SECONDS
-            self._pace.recall(self._opens_at, self._pace.memory(now))
+            self._members.restart(self._opens_at, now)
 
     # For workers
 
@@ -84,24 +77,24 @@ class Coordinator:
         tickets = [] if is_dismissed else self._grant(report, now)
         return Grant(
             incarnation=self._incarnation,
-            tickets=tuple(tickets),
+            tickets=tuple(ticket.number for ticket in tickets),
             again=_LATEST if is_dismissed else self._again(report, len(tickets), now),
             limit=self._pace.concurrency.limit,
             counts_tokens=self._pace.counts_tokens,
-            is_alive=self._is_alive,
             ending=self._ending,
-            memory=self._pace.memory(now),
+            states=self._members.states(now),
             is_dismissed=is_dismissed,
             models=tuple(self._models),
+            assigned=tuple(ticket.member for ticket in tickets) if self._members.are_several else (),
         )
 
     def orders(self, after: int) -> Orders | None:
         """Return the orders that came after version `after`; None when there are none yet."""
         return self._orders if self._orders is not None and self._orders.version > after else None
 
-    def refuse(self, version: int) -> None:
-        """Record that the service no longer takes the credentials of these orders."""
-        self._refused = max(self._refused, version)
+    def refuse(self, member: int, version: int) -> None:
+        """Record that a member no longer takes the credentials of these orders."""
+        self._refused[member] = max(self._refused.get(member, 0), version)
 
     # For the driver
 
@@ -117,47 +110,39 @@ class Coordinator:
             self._totals.pop(attempt, None)
         self._orders = push.orders or self._orders
         self._ending = self._ending or push.ending
+        known = push.notes if push.incarnation == self._incarnation else 0
         return Status(
             self._incarnation,
             self._pace.in_flight,
             dict(self._totals),
             self._ending,
-            self._refused,
+            dict(self._refused),
             frozenset(self._workers),
             tuple(self._models),
+            tuple(self._notes[known:]),
         )
+
+    def _note(self, note: str) -> None:
+        if len(self._notes) < _MOST_NOTES:
+            self._notes.append(note)
 
     # What is heard
 
     def _hear(self, report: Report, now: float) -> None:
         is_known = report.incarnation == self._incarnation
         if report.incarnation and not is_known:
-            self._pace.recall(now, report.memory)
-        worker = self._workers.setdefault(report.worker, _Worker(now))
+            self._members.recall(report.states, now)
+        worker = self._workers.setdefault(report.worker, _Worker(now, []))
         for event in report.events:
-            self._settle(event, now, is_known=is_known)
-        worker.seen_at, worker.under_way = now, report.under_way
-        if report.pause > 0:
-            self._pace.pause(now + report.pause)
+            self._members.settle(event, self._tickets.pop(event.ticket, None) if is_known else None, now)
+        worker.seen_at, worker.under_way = now, [news.under_way for news in report.members]
+        worker.is_drained = report.is_drained
+        final = self._members.hear(report.members, now)
         self._totals.update({key: value for key, value in report.totals.items() if key not in self._forgotten})
-        self._is_alive = self._is_alive or report.is_alive
         if len(self._models) < _MOST_MODELS:
             self._models |= dict.fromkeys(report.models)
         self._count_in_flight()
-        self._ending = self._ending or report.ending or self._budget_ending()
-
-    def _settle(self, event: Event, now: float, *, is_known: bool) -> None:
-        sent_at, then = now - event.sent_ago, now - event.ago
-        ticket = self._tickets.pop(event.ticket, None) if is_known else None
-        ticket = (ticket or Ticket(sent_at, 0.0))._replace(sent_at=sent_at)
-        if event.kind == "answered":
-            self._pace.answered(then, ticket, event.used)
-        elif event.kind == "refused":
-            self._pace.refused(then, ticket, event.asked)
-        else:
-            self._pace.failed(then, ticket, overloaded=event.overloaded, retry_after=event.asked)
-        if event.headers:
-            self._pace.read(then, ticket, event.headers.get)
+        self._ending = self._ending or report.ending or final or self._budget_ending()
 
     def _drop_silent(self, now: float) -> None:
         for name, worker in list(self._workers.items()):
@@ -166,7 +151,11 @@ class Coordinator:
         self._count_in_flight()
 
     def _count_in_flight(self) -> None:
-        self._pace.in_flight = sum(worker.under_way for worker in self._workers.values())
+        self._members.count(worker.under_way for worker in self._workers.values())
+
+    def _is_tail(self) -> bool:
+        """Return whether no rows are left that nobody was asked yet."""
+        return all(worker.is_drained for worker in self._workers.values())
 
     def _budget_ending(self) -> Ending | None:
         totals, budget = self._sum(), self._limits.budget
@@ -180,24 +169,33 @@ class Coordinator:
 
     # What is given
 
-    def _grant(self, report: Report, now: float) -> list[int]:
+    def _grant(self, report: Report, now: float) -> list[Ticket]:
         worker = self._workers[report.worker]
-        granted: list[int] = []
+        granted: list[Ticket] = []
         share = self._share(report.worker)
-        if self._is_open(now):
-            for ask in report.asks[: max(0, share - worker.under_way)]:
+        if self._is_open(now) and self._is_turn_of(report):
+            for ask in report.asks[: max(0, share - sum(worker.under_way))]:
                 if self._is_tight() or self._pace.wait(now, *ask) > 0:
                     break
                 self._issued += 1
-                self._tickets[self._issued] = self._pace.leave(now, *ask)
-                worker.under_way += 1
-                granted.append(self._issued)
+                ticket = self._pace.leave(now, *ask)._replace(number=self._issued)
+                self._tickets[self._issued] = ticket
+                granted.append(ticket)
+            worker.under_way = _with(worker.under_way, granted)
         worker.wants_more = len(granted) < len(report.asks)
         return granted
 
     def _is_open(self, now: float) -> bool:
         is_led = self._settled is not None and now - self._driver_at < _DRIVER_SECONDS
         return is_led and self._ending is None and now >= self._opens_at
+
+    def _is_turn_of(self, report: Report) -> bool:
+        """Return whether a worker may ask: until one has an answer to compare others with, a single one does."""
+        if not self._members.are_unknown:
+            return True
+        if report.asks and self._first not in self._workers:
+            self._first = report.worker
+        return report.worker == self._first
 
     def _is_tight(self) -> bool:
         """Return whether what is under way may use up the rest of a budget."""
@@ -218,3 +216,10 @@ class Coordinator:
             return soonest
         wait = self._pace.wait(now, *report.asks[granted])
         return soonest if wait == FULL else min(_LATEST, max(soonest, wait))
+
+
+def _with(under_way: list[int], tickets: list[Ticket]) -> list[int]:
+    """Return how many requests are under way, by member, once these are."""
+    counts = Counter(ticket.member for ticket in tickets)
+    last = max(counts, default=-1)
+    return [count + counts[member] for member, count in enumerate(under_way + [0] * (last + 1 - len(under_way)))]

@@ -1,15 +1,18 @@
 """The driver's own affairs while workers work: what is done, what it used, and who may ask with which key."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials
-from completions_cli.batch.cluster.messages import Done, Orders, Push, Status
+from completions_cli.batch.cluster.messages import Access, Done, Orders, Push, Status
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.pool.roster import quiet
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
+from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
 from completions_cli.transport.connection import Connection
 
@@ -19,38 +22,61 @@ Sync = Callable[[Push], Status | None]
 _HEADERS_LAST = 20.0  # seconds; a token is good for minutes
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A member as the driver reaches it. `model` is named where a request names none."""
+
+    service: Service
+    connection: Connection
+    credentials: Credentials
+    model: str | None = None
+
+
 class OrderDesk:
     """Makes the orders: where to send requests, and the headers that prove who asks. Renews what was refused."""
 
-    def __init__(
-        self,
-        service: Service,
-        connection: Connection,
-        credentials: Credentials,
-        store: Mapping[str, str] | None = None,
-    ) -> None:
-        self._service, self._connection, self._credentials = service, connection, credentials
-        self._store = store or {}
+    def __init__(self, members: Sequence[Reach], store: Mapping[str, str] | None = None) -> None:
+        self._members, self._store = members, store or {}
         self._orders: Orders | None = None
         self._made_at = float("-inf")
 
-    def orders(self, refused: int, now: float) -> Orders:
-        """Return the orders of the moment; `refused` is the version that a service took last and takes no more."""
-        known = self._orders
-        if known is not None and refused >= known.version:
-            self._credentials.refresh()
-            return self._made(known.version + 1, now)
-        if known is None or now - self._made_at > _HEADERS_LAST:
-            headers = self._credentials.headers()
-            self._made_at = now
-            if known is None or dict(known.headers) != headers:
-                return self._made((known.version if known else 0) + 1, now)
-        return known or self._made(1, now)
+    def orders(self, refused: Mapping[int, int], now: float) -> Orders:
+        """Return the orders of the moment.
 
-    def _made(self, version: int, now: float) -> Orders:
-        self._orders = Orders(version, self._service, self._connection, self._credentials.headers(), self._store)
+        `refused` has the versions that members took last and take no more. Raises what the credentials raise, but in a
+        pool only at first: later on the others go on without that member.
+        """
+        known = self._orders
+        renewed = {
+            number
+            for number, version in refused.items()
+            if known is not None and version >= known.members[number].version
+        }
+        if known is not None and not renewed and now - self._made_at <= _HEADERS_LAST:
+            return known
+        version = known.version + 1 if known is not None else 1
+        members = tuple(
+            self._access(number, version, is_renewed=number in renewed) for number in range(len(self._members))
+        )
         self._made_at = now
+        if known is not None and members == known.members:
+            return known
+        self._orders = Orders(version, members, self._store)
         return self._orders
+
+    def _access(self, number: int, version: int, *, is_renewed: bool) -> Access:
+        reach, known = self._members[number], None if self._orders is None else self._orders.members[number]
+        try:
+            if is_renewed:
+                reach.credentials.refresh()
+            headers = reach.credentials.headers()
+        except CompletionsError:
+            if known is None or len(self._members) == 1:
+                raise
+            headers = dict(known.headers)
+        if known is not None and not is_renewed and dict(known.headers) == headers:
+            return known
+        return Access(version, reach.service, reach.connection, headers, reach.model)
 
 
 class Driver:
@@ -64,6 +90,7 @@ class Driver:
         sync: Sync,
         models: ModelWatch,
         *,
+        warn: Callable[[str], None] = quiet,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ending: Ending | None = None
@@ -74,7 +101,8 @@ class Driver:
         self._unsettled: dict[str, Totals] = {}  # as last heard of
         self._listed: frozenset[str] = frozenset()  # those that the coordinator counts itself
         self._forget: set[str] = set()
-        self._refused = 0
+        self._refused: Mapping[int, int] = {}
+        self._warn, self._incarnation, self._notes = warn, "", 0
         self._dismissed: set[str] = set()
 
     def admit(self, worker: str) -> None:
@@ -109,12 +137,23 @@ class Driver:
         for attempt, totals in self._unsettled.items():
             if attempt not in self._listed:
                 settled.add(totals)
-        status = self._sync(Push(settled, frozenset(self._forget), frozenset(self._dismissed), orders, self.ending))
+        status = self._sync(
+            Push(
+                settled,
+                frozenset(self._forget),
+                frozenset(self._dismissed),
+                orders,
+                self.ending,
+                self._incarnation,
+                self._notes,
+            )
+        )
         if status is None:
             return None
         self.stop(status.ending)
         self._forget.clear()
         self._see(status.models)
+        self._tell(status)
         self._listed = frozenset(status.totals)
         self._unsettled |= status.totals
         self.in_flight, self._refused = status.in_flight, status.refused
@@ -125,6 +164,14 @@ class Driver:
         for model in models:
             self._models.accept(model)
 
+    def _tell(self, status: Status) -> None:
+        """Tell the user what the coordinator has noted."""
+        if status.incarnation != self._incarnation:
+            self._incarnation, self._notes = status.incarnation, 0
+        self._notes += len(status.notes)
+        for note in status.notes:
+            self._warn(note)
+
     def all_runs(self) -> Mapping[str, Json]:
         """Return what all runs of this OUTPUT took so far."""
         return self.totals().all_runs(self._output.earlier)
@@ -132,7 +179,9 @@ class Driver:
     def totals(self, *, is_over: bool = False) -> Totals:
         """Sum up: rows as they are in the parts, and with them, while it goes on, those on their way."""
         parts = self._output.entries
-        sums = Totals(self._before.resumed, prices=self._before.prices, seconds=self._clock() - self._started_at)
+        before = self._before
+        seconds = self._clock() - self._started_at
+        sums = Totals(before.resumed, prices=before.prices, spent=before.spent, seconds=seconds)
         for totals in (self._settled, *self._unsettled.values()):
             sums.add(totals)
         on_their_way = [] if is_over else [*self._unsettled.values()]

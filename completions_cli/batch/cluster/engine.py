@@ -18,11 +18,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from completions_cli.batch.cluster import environment, inputs
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
-from completions_cli.batch.cluster.coordinator import Coordinator, Limits
+from completions_cli.batch.cluster.coordinator import Coordinator
 from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, Sync
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import Opaque
+from completions_cli.batch.cluster.members import Limits
 from completions_cli.batch.cluster.messages import Push, Status
 from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of
 from completions_cli.batch.cluster.stretches import Stretch

@@ -1,98 +1,25 @@
 """Where requests of one worker wait for their turn: the turns are the coordinator's to give."""
 
 import asyncio
+import itertools
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, Grant, Report
+from completions_cli.batch.cluster.leased_pace import LeasedPace
+from completions_cli.batch.cluster.leased_roster import LeasedRoster
+from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Grant, MemberNews, MemberState, Report
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.outage import Outage
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.gate import ClosedError
-from completions_cli.pacing.pace import FULL, RATE_HEADERS, HeaderOf, Memory, Ticket
+from completions_cli.pacing.pace import Ticket
 
-_FIRST_LIMIT = 16
 _MOST_ASKS = 256  # in one report
 _HEARTBEAT = 1.0
 _SOONEST = 0.01
 _TOUCH_SECONDS = 30.0  # longer than it takes to begin a coordinator anew
-
-
-@dataclass(slots=True)
-class LeasedLimit:
-    """How many requests the whole cluster may have in flight."""
-
-    limit: int = _FIRST_LIMIT
-
-
-class LeasedPace:
-    """Stands in for a `Pace`: writes down what it is told, for the coordinator, which has the real one."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.counts_tokens = True  # until the coordinator says that nobody counts them
-        self.concurrency = LeasedLimit()
-        self.in_flight = 0
-        self._events: list[Event] = []
-        self._headers: dict[int, Mapping[str, str]] = {}
-        self._paused_until = float("-inf")
-        self._new_pause = float("-inf")
-        self._narrowed = FULL
-
-    def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
-        """Write down an answer."""
-        self._over(Event("answered", ticket.number, ticket.sent_at, now, used=used))
-
-    def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
-        """Write down a 429."""
-        self._over(Event("refused", ticket.number, ticket.sent_at, now, asked=retry_after))
-
-    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
-        """Write down any other failure."""
-        self._over(Event("failed", ticket.number, ticket.sent_at, now, asked=retry_after, overloaded=overloaded))
-
-    def pause(self, until: float) -> None:
-        """Let nothing out before `until`, here at once and elsewhere as soon as it is known."""
-        self._paused_until = max(self._paused_until, until)
-        self._new_pause = max(self._new_pause, until)
-
-    def narrow(self, most: int | None) -> None:
-        """Limit the requests in flight to `most` from here."""
-        self._narrowed = FULL if most is None else most
-
-    def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
-        """Write down the rate headers of an answer."""
-        found = {name: value for name in RATE_HEADERS if (value := header(name)) is not None}
-        if found:
-            self._headers[ticket.number] = found
-
-    def room(self, now: float) -> float:
-        """Return how many more requests this worker may ask for."""
-        return 0 if now < self._paused_until else max(0.0, self._narrowed - self.in_flight)
-
-    def has_news(self) -> bool:
-        """Return whether there is something to report."""
-        return bool(self._events)
-
-    def news(self, now: float) -> tuple[tuple[Event, ...], float]:
-        """Return what was written down, times as seconds ago, and the pause that was asked for."""
-        events, self._events = self._events, []
-        headers, self._headers = self._headers, {}
-        pause, self._new_pause = max(0.0, self._new_pause - now), float("-inf")
-        return tuple(
-            event._replace(
-                sent_ago=now - event.sent_ago, ago=max(0.0, now - event.ago), headers=headers.get(event.ticket)
-            )
-            for event in events
-        ), pause
-
-    def _over(self, event: Event) -> None:
-        self.in_flight -= 1
-        self._events.append(event)
 
 
 class LeasedGate:
@@ -102,17 +29,19 @@ class LeasedGate:
         self,
         worker: str,
         exchange: Callable[[Report], Awaitable[Grant]],
-        outage: Outage,
+        members: int = 1,
         clock: Callable[[], float] = time.monotonic,
         models: ModelWatch | None = None,
     ) -> None:
         self.models = models or ModelWatch()
-        self.pace = LeasedPace(clock)
+        self.pace = LeasedPace(clock, members)
+        self.is_drained: Callable[[], bool] = lambda: False  # whether no rows are left here that nobody was asked yet
         self.totals: dict[str, Totals] = {}  # of the blocks under way
         self.ending: Ending | None = None  # a latch: once set, it stays
         self.on_close: Callable[[], None] = lambda: None
         self._listeners: list[Callable[[Ending], None]] = []
-        self._worker, self._exchange, self._outage, self._clock = worker, exchange, outage, clock
+        self._worker, self._exchange, self._clock = worker, exchange, clock
+        self._roster: LeasedRoster | None = None  # until the members can be reached
         self._waiting: deque[tuple[asyncio.Future[Ticket], Ask]] = deque()
         self._news = asyncio.Event()
         self.is_dismissed = False  # given up by the driver: what is here is no longer ours to write
@@ -120,7 +49,7 @@ class LeasedGate:
         self._heard_at = float("-inf")
         self._incarnation = ""
         self._models: tuple[str, ...] = ()  # that the coordinator knows of
-        self._memory = Memory()
+        self._states: tuple[MemberState, ...] = ()
         self._is_closed = False
 
     async def enter(self, tokens: float, most: float) -> Ticket:
@@ -131,6 +60,11 @@ class LeasedGate:
         self._waiting.append((turn, Ask(tokens, most)))
         self._news.set()
         return await turn
+
+    def reach(self, roster: LeasedRoster) -> None:
+        """Tell of these members from now on, and have them hear what the coordinator says of them."""
+        self._roster = roster
+        roster.take(self._states, self._clock())
 
     @property
     def is_in_touch(self) -> bool:
@@ -188,24 +122,29 @@ class LeasedGate:
     async def _report(self) -> float:
         asked_at = self._clock()
         asks = self._asks(asked_at)
-        events, pause = self.pace.news(asked_at)
+        events = self.pace.news(asked_at)
         grant = await self._exchange(
             Report(
                 worker=self._worker,
                 incarnation=self._incarnation,
-                under_way=self.pace.in_flight,
                 asks=asks,
                 events=events,
-                pause=pause,
+                members=self._news_of_members(asked_at),
                 totals=dict(self.totals),
-                is_alive=self._outage.was_alive,
                 ending=None if self.is_retired else self.ending,
-                memory=self._memory,
+                states=self._states,
+                is_drained=self.is_drained(),
                 models=tuple(model for model in self.models.recorded if model not in self._models),
             )
         )
         self._take(grant, asked_at)
         return max(_SOONEST, grant.again)
+
+    def _news_of_members(self, now: float) -> tuple[MemberNews, ...]:
+        under_way, pauses = zip(*((hold.in_flight, hold.news(now)) for hold in self.pace.holds), strict=True)
+        if self._roster is None:
+            return tuple(MemberNews(count, pause) for count, pause in zip(under_way, pauses, strict=True))
+        return self._roster.news(now, under_way, pauses)
 
     def _asks(self, now: float) -> tuple[Ask, ...]:
         while self._waiting and self._waiting[0][0].done():  # its worker was cancelled
@@ -219,17 +158,18 @@ class LeasedGate:
             self.end(Ending("dismissed"))
             return
         self._heard_at = asked_at
-        self._incarnation, self._memory, self._models = grant.incarnation, grant.memory, grant.models
+        self._incarnation, self._states, self._models = grant.incarnation, grant.states, grant.models
         for model in grant.models:
             self.models.accept(model)
         pace = self.pace
         pace.concurrency.limit, pace.counts_tokens = grant.limit, grant.counts_tokens
-        self._outage.was_alive = self._outage.was_alive or grant.is_alive
         now = self._clock()
+        if self._roster is not None and grant.ending is None:
+            self._roster.take(grant.states, now)
         is_late = now - asked_at > LEASE_SECONDS
-        for number in grant.tickets:
-            ticket = Ticket(now, 0.0, number=number)
-            pace.in_flight += 1
+        for number, member in zip(grant.tickets, grant.assigned or itertools.repeat(0), strict=False):
+            ticket = Ticket(now, 0.0, number=number, member=member)
+            pace.holds[member].in_flight += 1
             turn = None if is_late else self._next()
             if turn is None:
                 pace.failed(now, ticket, overloaded=False)

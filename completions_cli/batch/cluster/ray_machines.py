@@ -37,8 +37,8 @@ class _Calls:
         found: Orders | None = ray.get(self.actor.orders.remote(after))
         return found
 
-    def refuse(self, version: int) -> None:
-        ray.get(self.actor.refuse.remote(version))
+    def refuse(self, member: int, version: int) -> None:
+        ray.get(self.actor.refuse.remote(member, version))
 
 
 class _Asker:

@@ -3,34 +3,32 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import desks, environment, stretches
 from completions_cli.batch.cluster.desks import Desk, FencedError
 from completions_cli.batch.cluster.leased_gate import LeasedGate
-from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
+from completions_cli.batch.cluster.leased_roster import LeasedRoster
+from completions_cli.batch.cluster.messages import Done, Orders
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
+from completions_cli.batch.cluster.reach import Calls, Terms, reached
 from completions_cli.batch.cluster.stretches import Block, Stretch
-from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.pool.member import Member
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Defaults
 from completions_cli.batch.runner import Runner, Tools
 from completions_cli.batch.settling import Rules
 from completions_cli.batch.totals import Totals
-from completions_cli.batch.triage import Ending, Triage
+from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.errors import BatchStoppedError, ConfigError, OutputError
 from completions_cli.pacing.usage_estimate import UsageEstimate
-from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.version import __version__
 
 _RENEWAL_SECONDS = 30.0
@@ -49,7 +47,7 @@ class Job:
     kind: PartKind
     output_format: OutputFormat
     defaults: Defaults
-    policy: RetryPolicy
+    members: tuple[Terms, ...]
     samples: int
     pack: int
     retry: Retry | None
@@ -58,47 +56,10 @@ class Job:
     mixed_models: bool = False
     has_store: bool = False  # that the driver's variables open
 
-
-class Calls(Protocol):
-    """The coordinator, as a worker reaches it."""
-
-    def exchange(self, report: Report) -> Awaitable[Grant]:
-        """See `Coordinator.exchange`."""
-
-    def orders(self, after: int) -> Orders | None:
-        """See `Coordinator.orders`; blocks."""
-
-    def refuse(self, version: int) -> None:
-        """See `Coordinator.refuse`; blocks."""
-
-
-class OrderedCredentials:
-    """Headers that the driver has made: keys and tokens stay where they were found."""
-
-    def __init__(self, calls: Calls, orders: Orders) -> None:
-        self._calls, self._orders = calls, orders
-        self._useless_at = float("-inf")  # when the driver had no new one
-
-    def headers(self) -> dict[str, str]:
-        """Return the newest headers."""
-        self._orders = self._calls.orders(self._orders.version) or self._orders
-        return dict(self._orders.headers)
-
-    def refresh(self) -> bool:
-        """Have the driver see to a new token; false when there is none."""
-        if time.monotonic() - self._useless_at < _RENEWAL_SECONDS:
-            return False  # many requests may have been refused at the same time
-        refused = self._orders
-        self._calls.refuse(refused.version)
-        for _ in range(int(_RENEWAL_SECONDS / _POLL_SECONDS)):
-            newer = self._calls.orders(refused.version)
-            if newer is not None:
-                self._orders = newer
-                break
-            time.sleep(_POLL_SECONDS)
-        is_new = self._orders.headers != refused.headers
-        self._useless_at = self._useless_at if is_new else time.monotonic()
-        return is_new
+    @property
+    def policy(self) -> RetryPolicy:
+        """How patient it is with a row."""
+        return self.members[0].policy
 
 
 class Worker:
@@ -107,14 +68,14 @@ class Worker:
     def __init__(self, job: Job, name: str, calls: Calls, desk: Desk | None = None) -> None:
         self._job, self._name, self._calls = job, name, calls
         self._desk = desk
-        self._triage = Triage(job.policy)
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
-        self._models = ModelWatch(job.known_models, mixed=job.mixed_models)
-        self._gate = LeasedGate(self._name, calls.exchange, self._triage.outage, models=self._models)
+        self._models = ModelWatch(job.known_models, mixed=job.mixed_models, several=len(job.members) > 1)
+        self._gate = LeasedGate(self._name, calls.exchange, len(job.members), models=self._models)
         self._gate.on_close = self._closed
+        self._gate.is_drained = lambda: all(runner.is_drained for runner in self._runners)
         self._runners: set[Runner] = set()
-        self._connecting: asyncio.Task[Exchange | None] | None = None
+        self._connecting: asyncio.Task[LeasedRoster | None] | None = None
         self._reporting: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
 
@@ -143,7 +104,8 @@ class Worker:
         """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
         block = work if isinstance(work, Block) else await asyncio.to_thread(stretches.block, work)
         attempt = f"{self._name}-{uuid.uuid4().hex}"
-        totals, entry, is_fenced = Totals(), None, False
+        has_prices = any(terms.prices is not None for terms in self._job.members)
+        totals, entry, is_fenced = Totals(spent=0.0 if has_prices else None), None, False
         if self._gate.ending is None:
             try:
                 entry = await self._run(block, attempt, totals)
@@ -169,21 +131,22 @@ class Worker:
         self._gate.retire()
 
     async def _run(self, block: Block, attempt: str, totals: Totals) -> PartEntry | None:
-        exchange = await self._connected()
-        if exchange is None:
+        roster = await self._connected()
+        if roster is None:
             return None
         log = await asyncio.to_thread(self._open, block.part)
         rows = [row for row in block.rows if row.number not in log]
         runner = Runner(
             self._packer.units(iter(rows)),
             Tools(
-                [Member(exchange.profile, exchange, self._gate.pace, self._triage)],
+                roster.reached,
                 self._gate,
                 log,
                 self._packer,
                 totals,
                 estimate=self._estimate,
                 models=self._models,
+                roster=roster,
             ),
             Rules(self._job.policy, Budget(), self._job.output_format, self._job.limits_errors),
         )
@@ -244,20 +207,22 @@ class Worker:
             may_commit=lambda: self._gate.is_in_touch,
         )
 
-    async def _connected(self) -> Exchange | None:
-        """Return what reaches the service; None when the run ended before the driver had said how."""
+    async def _connected(self) -> LeasedRoster | None:
+        """Return the members, ready to be asked; None when the run ended before the driver had said how."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return await self._connecting
 
-    async def _connect(self) -> Exchange | None:
+    async def _connect(self) -> LeasedRoster | None:
         self._reporting = asyncio.create_task(self._gate.keep_reporting())
         self._reporting.add_done_callback(self._lost)
         orders = await asyncio.to_thread(self._first_orders)
         if orders is None:
             return None
-        credentials = OrderedCredentials(self._calls, orders)
-        return Exchange(orders.service, credentials, AsyncTransport(orders.connection), self._job.policy)
+        members = reached(self._calls, orders, self._job.members, self._gate.pace.holds)
+        roster = LeasedRoster(members, self._models)
+        self._gate.reach(roster)
+        return roster
 
     def _first_orders(self) -> Orders | None:
         """Wait for the driver to have said something."""

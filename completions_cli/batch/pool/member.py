@@ -1,33 +1,49 @@
 """One service that a batch asks, with everything of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.triage import Triage
-from completions_cli.pacing.gate import Pacing
 
 _SMOOTHING = 0.1  # share of the newest answer in the mean
 
 
-@dataclass(slots=True)
-class Member:
-    """A service: how it is asked, how fast, and how it is doing.
+class Holding(Protocol):
+    """What holds requests to a member back: its pace, or what stands in for that elsewhere."""
+
+    def pause(self, until: float) -> None:
+        """Send nothing before `until`."""
+
+    def narrow(self, most: int | None) -> None:
+        """Limit the requests in flight to `most`; None ends it."""
+
+
+@dataclass(eq=False, slots=True)
+class Health:
+    """How a service is doing.
 
     `latency` is the mean of late, in seconds. While `is_aside`, one row now and then finds out whether it answers
     again. Until `exhausted_until` nobody waits for it: where no other member is left, the run stops.
     """
 
     name: str | None
-    exchange: Exchange
-    pace: Pacing
-    triage: Triage
-    prices: Prices | None = None
-    latency: float = 0.0
-    is_aside: bool = False
-    is_gone: bool = False
-    exhausted_until: float = float("-inf")
+    pace: Holding
+    latency: float = field(default=0.0, kw_only=True)
+    is_aside: bool = field(default=False, kw_only=True)
+    is_gone: bool = field(default=False, kw_only=True)
+    exhausted_until: float = field(default=float("-inf"), kw_only=True)
 
     def answered(self, latency: float) -> None:
         """Record how long an answer took."""
         self.latency += (latency - self.latency) * (_SMOOTHING if self.latency else 1.0)
+
+
+@dataclass(eq=False, slots=True)
+class Member(Health):
+    """A service that is asked from here, how it is asked, and what judges its failures."""
+
+    exchange: Exchange
+    triage: Triage
+    prices: Prices | None = None

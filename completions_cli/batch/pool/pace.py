@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.member import Health
 from completions_cli.pacing.gate import Limit
 from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
 
@@ -10,7 +10,7 @@ from completions_cli.pacing.pace import FULL, HeaderOf, Pace, Ticket
 class PoolLimit:
     """How many requests may be in flight over all members."""
 
-    def __init__(self, paces: Sequence[tuple[Member, Pace]], total: Limit) -> None:
+    def __init__(self, paces: Sequence[tuple[Health, Pace]], total: Limit) -> None:
         self._paces = paces
         self._total = total
 
@@ -31,7 +31,7 @@ class PoolPace:
     long to fail.
     """
 
-    def __init__(self, paces: Sequence[tuple[Member, Pace]], total: Pace) -> None:
+    def __init__(self, paces: Sequence[tuple[Health, Pace]], total: Pace) -> None:
         self._paces = paces
         self._total = total
         self.is_tail: Callable[[], bool] = lambda: False  # whether no new rows are left

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.member import Health
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import CompletionsError, ServiceError
 
@@ -17,28 +17,28 @@ def quiet(_: str) -> None:
 class Roster:
     """The members of a pool. Times are values of the run's clock, in seconds. `warn` tells the user of changes."""
 
-    def __init__(self, members: Sequence[Member], warn: Callable[[str], None] = quiet) -> None:
+    def __init__(self, members: Sequence[Health], warn: Callable[[str], None] = quiet) -> None:
         self.members = members
         self._warn = warn
 
-    def has_others(self, member: Member, now: float) -> bool:
+    def has_others(self, member: Health, now: float) -> bool:
         """Return whether another member can do what this one cannot."""
         return any(other is not member and not other.is_gone and other.exhausted_until <= now for other in self.members)
 
-    def set_aside(self, member: Member, error: CompletionsError) -> None:
+    def set_aside(self, member: Health, error: CompletionsError) -> None:
         """Record that a member only fails."""
         if not member.is_aside and len(self.members) > 1:
             member.is_aside = True
             self._warn(f"note: {member.name} is set aside until it answers again: {_said(error)}")
 
-    def is_alive(self, member: Member) -> None:
-        """Record that a member did, or properly refused, what it was asked."""
+    def is_alive(self, member: Health, _: float) -> None:
+        """Record that a member did, or properly refused, what it was asked at some time."""
         member.exhausted_until = float("-inf")
         if member.is_aside:
             member.is_aside = False
             self._warn(f"note: {member.name} answers again")
 
-    def give_up(self, member: Member, ending: Ending, now: float) -> Ending | None:
+    def give_up(self, member: Health, ending: Ending, now: float) -> Ending | None:
         """Go on without a member. Return how the run ends where it was the last, else None."""
         if member.is_gone or not self.has_others(member, now):
             return None if member.is_gone and self._has_any(now) else ending
@@ -50,7 +50,7 @@ class Roster:
         self._warn(f"warning: {member.name} is left out for the rest of the run: {said}")
         return None
 
-    def _rest(self, member: Member, ending: Ending, now: float) -> None:
+    def _rest(self, member: Health, ending: Ending, now: float) -> None:
         asked = ending.error.retry_after if isinstance(ending.error, ServiceError) else None
         member.exhausted_until = float("inf") if asked is None else max(member.exhausted_until, now + asked)
         member.pace.narrow(1)

@@ -217,19 +217,21 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
 def run_file(chosen: Choices, pool: Pool, source: Source) -> RunFile:
     """Describe the run: everything that decides what its rows are asked."""
     described = describe(chosen, pool, source.identity(), source.kind, is_openai=source.is_openai())
-    origins = [settings.endpoint.origin if settings.endpoint else "the embedded model" for settings in pool.members]
-    return replace(described, rows=source.lines, endpoint=", ".join(origins), profile=_names_of(pool))
+    return replace(described, rows=source.lines)
 
 
 def describe(chosen: Choices, pool: Pool, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
     """Describe the run on an input of this identity and kind."""
     selection = chosen.selection
+    origins = [settings.endpoint.origin if settings.endpoint else "the embedded model" for settings in pool.members]
     return RunFile(
         identity,
         _run_parameters(chosen, pool, kind),
         output_format(chosen, is_openai=is_openai),
         (selection.index, selection.count),
         is_pool=pool.is_pool,
+        endpoint=", ".join(origins),
+        profile=_names_of(pool),
     )
 
 

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from completions_cli.batch.cluster import apart, environment, inputs
 from completions_cli.batch.cluster.bounds import Bounds
-from completions_cli.batch.cluster.coordinator import Limits
-from completions_cli.batch.cluster.driver import Driver, OrderDesk
+from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
+from completions_cli.batch.cluster.members import Limits, MemberLimits
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.reach import Terms
 from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.rows import Defaults
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.client import configuration
-from completions_cli.commands import resolution
-from completions_cli.commands.batch import choices, process, report
+from completions_cli.commands.batch import choices, members, process, report
 from completions_cli.commands.batch.choices import Choices, ClusterChoices
 from completions_cli.errors import BatchStoppedError, OutputError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
@@ -38,12 +37,7 @@ _MOST_IN_FLIGHT = 100_000
 
 def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) -> None:
     """Run `batch --engine ray`."""
-    if pool.is_pool:
-        raise UsageError(
-            "--engine ray does not take several profiles yet", hint="Name one with -p, or leave out --engine ray."
-        )
-    settings = pool.first
-    _check(chosen, where, settings)
+    _check(chosen, where, pool)
     environment.require()
     files = inputs.find(chosen.input, where.input_format, chosen.delimiter)
     survey = inputs.survey(files[0], chosen.recipe)
@@ -54,8 +48,9 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
     progress = Progress(streams)
     with ExitStack() as stack:
         # A missing key is found before anything is touched.
+        targets = members.targets(stack, pool, streams)
+        members.hide_keys(targets, streams)
         spinner = Spinner("joining the cluster", streams.stderr, color=streams.color(streams.stderr))
-        endpoint, credentials = stack.enter_context(resolution.target(settings, streams, spinner))
         output.lock()
         stack.callback(output.close)
         for note in survey.notes:
@@ -86,21 +81,21 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         stack.callback(output.save)
         for note in output.notes:
             streams.stderr.note(f"note: {note}")
-        orders = OrderDesk(
-            configuration.service(settings, endpoint), configuration.connection(settings), credentials, store
-        )
-        job = replace(_job(output, described, chosen, settings), has_store=bool(store))
-        run = _Run(plan, output, chosen, progress, where.workers, store)
+        orders = OrderDesk([_reach(target, pool) for target in targets], store)
+        job = replace(_job(output, described, chosen, pool), has_store=bool(store))
+        run = _Run(plan, output, chosen, pool, progress, where.workers, store)
         totals, ending = run.run(engine.Engine, job, orders)
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams, output.earlier)
     report.raise_ending(totals, ending)
 
 
-def _check(chosen: Choices, where: ClusterChoices, settings: Settings) -> None:
+def _check(chosen: Choices, where: ClusterChoices, pool: Pool) -> None:
     if chosen.input == "-":
         raise UsageError("a cluster reads files, not stdin", hint="Put the rows where all machines can read them.")
-    if settings.is_local:
+    if chosen.hedge:
+        raise UsageError("--hedge works on one machine only", hint="Leave out --hedge, or leave out --engine ray.")
+    if any(settings.is_local for settings in pool.members):
         raise UsageError(
             "the embedded model runs in one process, not on a cluster", hint="Choose a profile with an endpoint."
         )
@@ -113,15 +108,29 @@ def _place(text: str | None) -> str:
     return text
 
 
-def _job(output: Output, described: RunFile, chosen: Choices, settings: Settings) -> Job:
+def _reach(target: members.Target, pool: Pool) -> Reach:
+    settings = target.settings
+    return Reach(
+        configuration.service(settings, target.endpoint),
+        configuration.connection(settings),
+        target.credentials,
+        settings.values["model"] if pool.is_pool else None,
+    )
+
+
+def _job(output: Output, described: RunFile, chosen: Choices, pool: Pool) -> Job:
+    has_common_prices = chosen.budget.prices is not None
     return Job(
         version=__version__,
         output=output.place,
         epoch=output.epoch,
         kind=output.kind,
         output_format=described.output_format,
-        defaults=Defaults(settings.parameters, settings.extra, settings.values["model"], settings.values["infill"]),
-        policy=choices.retry_policy(settings),
+        defaults=choices.defaults(pool),
+        members=tuple(
+            Terms(choices.retry_policy(settings), None if has_common_prices else choices.prices_of(settings, chosen))
+            for settings in pool.members
+        ),
         samples=chosen.samples,
         pack=chosen.pack,
         retry=chosen.retry_failed,
@@ -138,6 +147,7 @@ class _Run:
     plan: Partition
     output: Output
     chosen: Choices
+    pool: Pool
     progress: Progress
     bounds: Bounds
     store: Mapping[str, str]
@@ -146,21 +156,25 @@ class _Run:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, output = self.chosen, self.output
         parts = self.plan.open_parts(output.entries, chosen.retry_failed)
-        before = Totals(output.kept(chosen.retry_failed), prices=chosen.budget.prices)
+        has_own_prices = any(terms.prices is not None for terms in job.members)
+        before = Totals(
+            output.kept(chosen.retry_failed), prices=chosen.budget.prices, spent=0.0 if has_own_prices else None
+        )
         if not parts:
             return self._nothing(before), None
         total = sum(wanted for _, wanted in self.plan.parts())
-        limits = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
+        limits = self._limits(job)
         most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
         models = ModelWatch(output.entries.known_models, mixed=chosen.mixed_models, warn=self.progress.note)
         made = engine(job, limits, Bounds(min(self.bounds.least, most), most), self.store)
         with made.coordinator() as sync:
-            driver = Driver(output, before, orders, sync, models)
+            driver = Driver(output, before, orders, sync, models, warn=self.progress.note)
+            names = tuple(str(settings.profile) for settings in self.pool.members) if self.pool.is_pool else ()
 
             def show() -> None:
                 sums = driver.totals()
                 share = min(1.0, sums.rows / total) if total else 1.0
-                self.progress.show(Snapshot(sums, driver.in_flight, share, total))
+                self.progress.show(Snapshot(sums, driver.in_flight, share, total, names))
 
             try:
                 with process.signals(driver, self.progress.note):
@@ -170,6 +184,18 @@ class _Run:
             sums = driver.totals(is_over=True)
             output.save(sums.all_runs(output.earlier))
             return sums, driver.ending
+
+    def _limits(self, job: Job) -> Limits:
+        chosen, pool = self.chosen, self.pool
+        total = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
+        if len(pool.members) == 1:
+            own = members.limits_of(pool.first, pool, chosen)
+            return replace(total, in_flight=own.concurrency, rpm=own.rpm, tpm=own.tpm)
+        return replace(
+            total,
+            members=tuple(_member_limits(settings, pool, chosen) for settings in pool.members),
+            compares_models=not (job.mixed_models or job.known_models),
+        )
 
     def _work(self, engine: "Engine", driver: Driver, parts: set[int], show: Callable[[], None]) -> None:
         """Work until every part stands in OUTPUT as it should, or the run was stopped."""
@@ -186,6 +212,11 @@ class _Run:
     def _nothing(self, before: Totals) -> Totals:
         parts = self.output.entries
         return replace(before, ok=parts.ok, failed=parts.failed, parts=parts)
+
+
+def _member_limits(settings: Settings, pool: Pool, chosen: Choices) -> MemberLimits:
+    own = members.limits_of(settings, pool, chosen)
+    return MemberLimits(settings.profile, own.concurrency, own.rpm, own.tpm)
 
 
 _INSTEAD = "give the job a key file or a profile instead of --runtime-env-json"

@@ -59,10 +59,8 @@ class Crew(NamedTuple):
 async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: Choices, streams: Streams) -> Crew:
     """Open the connections of all members, and pace each by itself."""
     most = process.sockets(chosen.in_flight)
-    paces = [_pace(target.settings, _limits(target.settings, pool, chosen), most) for target in found]
-    mask = pool_mask.of(target.credentials for target in found)
-    hide = streams.stderr.mask
-    streams.stderr.mask = lambda text: mask.text(hide(text))
+    paces = [_pace(target.settings, limits_of(target.settings, pool, chosen), most) for target in found]
+    mask = hide_keys(found, streams)
     exchanges = [_exchange(stack, target, pool, mask, streams) for target in found]
     members = [_member(*one, pool, chosen) for one in zip(found, paces, exchanges, strict=True)]
     if len(members) == 1:
@@ -72,7 +70,15 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
     return Crew(members, Gate(together, time.monotonic), together)
 
 
-def _limits(settings: Settings, pool: Pool, chosen: Choices) -> Limits:
+def hide_keys(found: list[Target], streams: Streams) -> Mask:
+    """Keep the keys of all members off the screen. Return the mask that does."""
+    mask = pool_mask.of(target.credentials for target in found)
+    hide = streams.stderr.mask
+    streams.stderr.mask = lambda text: mask.text(hide(text))
+    return mask
+
+
+def limits_of(settings: Settings, pool: Pool, chosen: Choices) -> Limits:
     """Return what holds for a member: of a single profile, what was typed comes first."""
     own, total = Limits.of(settings.values), Limits(chosen.rpm, chosen.tpm, chosen.in_flight)
     if not pool.is_pool:
@@ -105,8 +111,8 @@ def _member(target: Target, pace: Pace, exchange: Exchange, pool: Pool, chosen: 
     settings = target.settings
     return Member(
         settings.profile,
-        exchange,
         pace,
+        exchange,
         Triage(choices.retry_policy(settings), is_alone=len(pool.members) == 1),
         prices=choices.prices_of(settings, chosen),
     )

@@ -1,0 +1,113 @@
+"""What a worker knows of the pace, and what it tells the coordinator, which has the real one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from completions_cli.batch.cluster.messages import Event
+from completions_cli.pacing.pace import FULL, RATE_HEADERS, HeaderOf, Ticket
+
+_FIRST_LIMIT = 16
+
+
+@dataclass(slots=True)
+class LeasedLimit:
+    """How many requests the whole cluster may have in flight."""
+
+    limit: int = _FIRST_LIMIT
+
+
+class LeasedHold:
+    """What holds the requests to one member back, as far as it is known here."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._paused_until = float("-inf")
+        self._new_pause = float("-inf")
+        self._narrowed = FULL
+
+    def pause(self, until: float) -> None:
+        """Let nothing out before `until`, here at once and elsewhere as soon as it is known."""
+        self._paused_until = max(self._paused_until, until)
+        self._new_pause = max(self._new_pause, until)
+
+    def narrow(self, most: int | None) -> None:
+        """Limit the requests in flight to `most` from here."""
+        self._narrowed = FULL if most is None else most
+
+    def room(self, now: float) -> float:
+        """Return how many more requests this worker may ask for."""
+        return 0 if now < self._paused_until else max(0.0, self._narrowed - self.in_flight)
+
+    def news(self, now: float) -> float:
+        """Return the seconds of a pause that was not told yet."""
+        pause, self._new_pause = max(0.0, self._new_pause - now), float("-inf")
+        return pause
+
+
+class LeasedPace:
+    """Stands in for a `Pace`: writes down what it is told, for the coordinator, which has the real one."""
+
+    def __init__(self, clock: Callable[[], float], members: int = 1) -> None:
+        self._clock = clock
+        self.counts_tokens = True  # until the coordinator says that nobody counts them
+        self.concurrency = LeasedLimit()
+        self.holds = [LeasedHold() for _ in range(members)]
+        self._events: list[Event] = []
+        self._headers: dict[int, Mapping[str, str]] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return sum(hold.in_flight for hold in self.holds)
+
+    def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
+        """Write down an answer."""
+        self._over(Event("answered", ticket.number, ticket.sent_at, now, used=used, member=ticket.member))
+
+    def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
+        """Write down a 429."""
+        self._over(Event("refused", ticket.number, ticket.sent_at, now, asked=retry_after, member=ticket.member))
+
+    def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
+        """Write down any other failure."""
+        number, sent_at, member = ticket.number, ticket.sent_at, ticket.member
+        self._over(Event("failed", number, sent_at, now, asked=retry_after, overloaded=overloaded, member=member))
+
+    def pause(self, until: float) -> None:
+        """Send nothing to anybody before `until`."""
+        for hold in self.holds:
+            hold.pause(until)
+
+    def narrow(self, most: int | None) -> None:
+        """Limit the requests in flight to `most` for each member."""
+        for hold in self.holds:
+            hold.narrow(most)
+
+    def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
+        """Write down the rate headers of an answer."""
+        found = {name: value for name in RATE_HEADERS if (value := header(name)) is not None}
+        if found:
+            self._headers[ticket.number] = found
+
+    def room(self, now: float) -> float:
+        """Return how many more requests this worker may ask for."""
+        return sum(hold.room(now) for hold in self.holds)
+
+    def has_news(self) -> bool:
+        """Return whether there is something to report."""
+        return bool(self._events)
+
+    def news(self, now: float) -> tuple[Event, ...]:
+        """Return what was written down, times as seconds ago."""
+        events, self._events = self._events, []
+        headers, self._headers = self._headers, {}
+        return tuple(
+            event._replace(
+                sent_ago=now - event.sent_ago, ago=max(0.0, now - event.ago), headers=headers.get(event.ticket)
+            )
+            for event in events
+        )
+
+    def _over(self, event: Event) -> None:
+        self.holds[event.member].in_flight -= 1
+        self._events.append(event)
