@@ -18,7 +18,7 @@ Prompt: TypeAlias = str | list[str] | list[int] | list[list[int]]
 
 
 # Values that a batch makes for each row, and a stream for each piece, are not frozen: that would take three to five
-# times as long. Nobody changes them.
+# times as long. Nobody changes them. Their fields are given by position there, which takes half as long as by name.
 
 
 @dataclass(slots=True)

@@ -59,25 +59,29 @@ def is_retryable(error: CompletionsError) -> bool:
 
 
 def _native(outcome: Outcome) -> dict[str, Json]:
-    row, response = outcome.row, outcome.response or {}
-    return {
+    row, response = outcome.row, outcome.response
+    record = {
         "id": row.id,
         "row": row.number,
         "choices": outcome.choices,
         "usage": outcome.usage,
         "model": outcome.model,
-        "system_fingerprint": response.get("system_fingerprint"),
+        "system_fingerprint": None if response is None else response.get("system_fingerprint"),
         "finish_reason": outcome.finish_reason,
         "request_id": outcome.request_id,
         "attempts": outcome.attempts,
         "latency_ms": round(outcome.latency * 1000, 1),
         "profile": outcome.profile,
         "metadata": row.metadata,
-        **({"prompt": row.prompt} if row.keeps_prompt else {}),
-        **({"ignored": list(outcome.ignored)} if outcome.ignored else {}),
-        **_scores(outcome),
-        "error": _error(outcome.error) if outcome.error else None,
     }
+    if row.keeps_prompt:
+        record["prompt"] = row.prompt
+    if outcome.ignored:
+        record["ignored"] = list(outcome.ignored)
+    if outcome.scores is not None:
+        record |= _scores(outcome)
+    record["error"] = None if outcome.error is None else _error(outcome.error)
+    return record
 
 
 def _scores(outcome: Outcome) -> dict[str, Json]:

@@ -34,6 +34,9 @@ def asks_again(entry: Entry, retry: Retry | None) -> bool:
 
 def tally(counts: Counter[str], name: Json, times: int = 1) -> None:
     """Count a name that a server gave, cut; of more than some hundred, which no reader wants, the rest is `other`."""
+    if type(name) is str and name in counts:
+        counts[name] += times
+        return
     known = name[: limits.NAME_CHARACTERS] if name and type(name) is str else UNKNOWN
     counts[known if known in counts or len(counts) < limits.NAMES else _OTHER] += times
 

@@ -59,10 +59,10 @@ class Defaults:
     def request(self, row: Row) -> CompletionRequest:
         """Make the request of a row. Raises UsageError for a row of tokens with a suffix that is to be spelled."""
         request = CompletionRequest(
-            prompt=row.prompt,
-            parameters={**self.parameters, **row.parameters} if row.parameters else self.parameters,
-            extra={**self.extra, **row.extra} if row.extra else self.extra,
-            model=row.model or self.model,
+            row.prompt,
+            {**self.parameters, **row.parameters} if row.parameters else self.parameters,
+            {**self.extra, **row.extra} if row.extra else self.extra,
+            row.model or self.model,
         )
         return request if self.infill is None else infill.spelled(request, self.infill)
 
@@ -152,9 +152,12 @@ def _object_row(number: int, value: Mapping[str, Json], recipe: Recipe) -> Row:
         prompt = _prompt(value)
     row = Row(
         number,
-        id=_scalar(value.get("id", value.get("custom_id"))),
-        prompt=prompt if type(prompt) is str else wire.prompt_from_json(prompt),
-        metadata=value.get("metadata"),
+        _scalar(value.get("id", value.get("custom_id"))),
+        prompt if type(prompt) is str else wire.prompt_from_json(prompt),
+        _NOTHING,
+        _NOTHING,
+        None,
+        value.get("metadata"),
     )
     if not (recipe.is_plain and value.keys() <= _COMMON):
         _set_fields(row, _sent(value, recipe))

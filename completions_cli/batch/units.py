@@ -246,10 +246,10 @@ def _sorted(reply: Reply) -> list[Json]:
 
 
 def _renumbered(choices: list[Json]) -> list[Json]:
-    return [
-        choice if choice.get("index") is position else {**choice, "index": position}
-        for position, choice in enumerate(choices)
-    ]
+    for position, choice in enumerate(choices):
+        if choice.get("index") is not position:
+            return [{**each, "index": number} for number, each in enumerate(choices)]
+    return choices
 
 
 def _usage(replies: list[Reply]) -> Json:
@@ -262,15 +262,16 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
     last = unit.replies[-1]
     return Outcome(
         row,
-        response=last.response,
-        model=last.response.get("model"),
-        choices=choices,
-        usage=usage,
-        request_id=last.request_id,
-        attempts=unit.sent,
-        latency=unit.latency,
-        ignored=_ignored(unit, row, choices) if kept.may_ignore(unit.requests[0]) else (),
-        profile=last.profile,
+        last.response,
+        last.response.get("model"),
+        choices,
+        usage,
+        None,
+        last.request_id,
+        unit.sent,
+        unit.latency,
+        _ignored(unit, row, choices) if kept.may_ignore(unit.requests[0]) else (),
+        last.profile,
     )
 
 

@@ -101,9 +101,8 @@ class Pace:
             self._tokens.take(now, tokens)
         self._seen_requests.take(now, 1)
         self._seen_tokens.take(now, most)
-        return Ticket(
-            now, tokens, self._seen_requests.charged, self._seen_tokens.charged, in_flight=self.in_flight, left_at=now
-        )
+        requests, all_tokens = self._seen_requests.charged, self._seen_tokens.charged
+        return Ticket(now, tokens, requests, all_tokens, 0, self.in_flight, now)
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
         """Record an answer; `used` is how many tokens the service counted, where it said so."""
