@@ -136,7 +136,9 @@ class Stage:
         signer = OrderDesk([Reach(Service(resolve("https://example.com")), Connection(), credentials)])
         self.pushes: list[Push] = []
         self.driver = Driver(self.output, Totals(), signer, self._sync, ModelWatch(), clock=lambda: self.now)
+        self.told: list[str] = []
         self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)
+        self.crew.tell = self.told.append
 
     def _sync(self, push: Push) -> Status:
         self.pushes.append(push)
@@ -186,6 +188,17 @@ def test_bounds_hold_and_a_cluster_that_can_grow_is_asked_to(tmp_path: Path) -> 
     assert growing.machines.asked_for == [2, 0]
     stage.output.close()
     growing.output.close()
+
+
+def test_a_cluster_without_room_is_told_of_once(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played(), lines(0, 10))
+    stage.go(15)
+    assert stage.told == []
+    stage.go(30)
+    assert len(stage.told) == 1
+    stage.machines.there.add("new")
+    stage.go(60)
+    assert (len(stage.told), stage.parts("new")) == (1, [0, 10])
 
 
 def test_a_machine_that_is_about_to_go_hands_back_what_it_has(tmp_path: Path) -> None:

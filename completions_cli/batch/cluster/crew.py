@@ -25,6 +25,7 @@ _LOOK_SECONDS = 3.0  # between two looks at which machines there are
 _SILENT_SECONDS = 60.0  # of a worker, while the others are heard: it is given up
 _UNLED_SECONDS = 90.0  # without the coordinator: Ray begins a new one within seconds
 _LONGEST_TICK = 10.0  # of which a longer pause tells nothing: this process itself was frozen
+_PATIENT_SECONDS = 20.0  # without a worker: no machine seems to have room for one
 _MUSTER_SECONDS = 10.0  # that the first worker waits for the others to say whether they can write
 _END_SECONDS = 25.0  # from an ending to the moment when everybody is sent home
 _LOSSES = 20  # of workers, with nothing done in between
@@ -65,13 +66,16 @@ class Crew:
         bounds: Bounds,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.tell: Callable[[str], None] = lambda _: None  # what the user should know
         self._machines, self._driver, self._backlog, self._bounds = machines, driver, backlog, bounds
         self._clock = clock
         self._hands: set[_Hand] = set()
         self._readings: set[_Reading] = set()
         self._calls: dict[Opaque, Callable[[Opaque], None]] = {}  # what to do with what a call gives
         self._looked_at = self._ticked_at = float("-inf")
+        self._first_hired: float | None = None
         self._first_ready: float | None = None
+        self._has_told = False  # that there is no room for workers
         self._ended_at: float | None = None
         self._losses = 0
         self._has_asked = False
@@ -98,11 +102,20 @@ class Crew:
                 hand.silence = 0.0 if hand.name in heard else hand.silence + since
             if hand.silence > _SILENT_SECONDS:
                 self._lose(hand)
+        self._tell_of_waiting(now)
         if now - self._looked_at > _LOOK_SECONDS and self._driver.ending is None:
             self._looked_at = now
             nodes, leaving = self._machines.nodes(), self._machines.leaving()
             self._retire(leaving)
             self._start_workers(nodes, leaving)
+
+    def _tell_of_waiting(self, now: float) -> None:
+        """Tell the user once when other jobs have taken all machines."""
+        if self._first_hired is None or self._first_ready is not None or self._driver.ending is not None:
+            return
+        if not self._has_told and now - self._first_hired > _PATIENT_SECONDS:
+            self._has_told = True
+            self.tell("still waiting for the cluster: a worker needs half a CPU of a machine, and none is free")
 
     def step(self, seconds: float) -> None:
         """Hand out work and collect what has ended, waiting for it so long."""
@@ -156,6 +169,7 @@ class Crew:
         name = uuid.uuid4().hex
         self._driver.admit(name)
         hand = _Hand(name, self._machines.hire(name, node), node)
+        self._first_hired = self._clock() if self._first_hired is None else self._first_hired
         self._hands.add(hand)
         self._calls[self._machines.begin(hand.actor)] = lambda call: self._has_begun(hand, call)
 

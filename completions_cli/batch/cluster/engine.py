@@ -125,6 +125,7 @@ class Engine:
     limits: Limits
     most: Bounds
     store: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tell: Callable[[str], None] = lambda _: None
 
     @contextmanager
     def coordinator(self) -> Iterator[Sync]:
@@ -147,6 +148,7 @@ class Engine:
     def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
         """Work until all stretches are done, or the run has ended. Shows how it goes every `interval` seconds."""
         crew = Crew(RayMachines(self.job, self.job.output, self.store), driver, Backlog(stretches), self.most)
+        crew.tell = self.tell
         ticked_at = shown_at = float("-inf")
         try:
             while not crew.is_over():

@@ -166,7 +166,7 @@ class _Run:
         limits = self._limits(job)
         most = min(self.bounds.most, len(parts), chosen.in_flight or len(parts))
         models = ModelWatch(output.entries.known_models, mixed=chosen.mixed_models, warn=self.progress.note)
-        made = engine(job, limits, Bounds(min(self.bounds.least, most), most), self.store)
+        made = engine(job, limits, Bounds(min(self.bounds.least, most), most), self.store, self.progress.note)
         with made.coordinator() as sync:
             driver = Driver(output, before, orders, sync, models, warn=self.progress.note)
             names = tuple(str(settings.profile) for settings in self.pool.members) if self.pool.is_pool else ()
