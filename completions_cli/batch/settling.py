@@ -107,6 +107,8 @@ class Settler:
         unit.is_repeat = True
         unit.latency = now - sent_at
         verdict = self.triage.judge(error, now=now, sent_at=sent_at, tries=unit.tries, model=unit.rows[0].model)
+        if verdict.kind in ("later", "spent"):
+            self.roster.failed(self.member, error, sent_at)
         self._carry_out(verdict, unit, error, now=now, sent_at=sent_at)
 
     def record(self, outcome: Outcome) -> None:

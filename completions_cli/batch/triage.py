@@ -23,7 +23,7 @@ from completions_cli.errors import (
 
 _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not to blame
 _TOO_LARGE = 413
-_SUSPICIOUS_MEMBER = 5  # failures in a row
+SUSPICIOUS_MEMBER = 5  # failures in a row
 _BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
 _WORTH_A_WORD = 3.0  # seconds without a success
 _RESUMABLE = "No row was marked as failed. Run the same command again to resume."
@@ -59,7 +59,7 @@ class Triage:
     def __init__(self, policy: RetryPolicy, *, is_alone: bool = True) -> None:
         self._policy = policy
         # Where others can do its work, a server is not waited for as long.
-        self.outage = Outage(policy.retries, policy.max_wait, *(() if is_alone else (_SUSPICIOUS_MEMBER,)))
+        self.outage = Outage(policy.retries, policy.max_wait, *(() if is_alone else (SUSPICIOUS_MEMBER,)))
         self._models: set[str | None] = set()
         self._alike: Counter[tuple[int, str | None, str | None]] = Counter()
         self._last = ""  # what was wrong with the request that failed last

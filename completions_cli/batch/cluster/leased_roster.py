@@ -1,13 +1,26 @@
 """The members of a pool as one worker sees them; the coordinator decides about them, for all workers."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from completions_cli.batch.cluster.messages import MemberNews, MemberState
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pool.member import Health, Member
 from completions_cli.batch.pool.roster import Roster
-from completions_cli.batch.triage import Ending
+from completions_cli.batch.triage import SUSPICIOUS_MEMBER, Ending
 from completions_cli.errors import CompletionsError
+
+
+class _Failing(NamedTuple):
+    """How a member failed since it last answered: the middle of its `MemberNews`."""
+
+    failures: tuple[float, ...]
+    error: CompletionsError | None
+    is_failing: bool = False
+    probes: int = 0
+
+
+_NO_FAILURE = _Failing((), None)
 
 
 class LeasedRoster(Roster):
@@ -19,20 +32,28 @@ class LeasedRoster(Roster):
         self._models = models
         self._numbers: dict[Health, int] = {member: number for number, member in enumerate(members)}
         self._alive: dict[int, float] = {}  # when the newest request that proves it was sent
-        self._failing: dict[int, tuple[CompletionsError, int]] = {}
+        self._failing: dict[int, _Failing] = {}
         self._endings: dict[int, Ending] = {}
+
+    def failed(self, member: Health, error: CompletionsError, sent_at: float) -> None:
+        """Write down a failure; those of all workers together show whether a member only fails."""
+        number = self._numbers[member]
+        known = self._failing.get(number, _NO_FAILURE).failures
+        self._failing[number] = _Failing((*known, sent_at)[-SUSPICIOUS_MEMBER:], error)
 
     def set_aside(self, member: Health, error: CompletionsError) -> None:
         """Write down that a member only fails."""
         number = self._numbers[member]
         self._alive.pop(number, None)
-        self._failing[number] = error, self.reached[number].triage.outage.probes
+        self._failing[number] = _Failing((), error, is_failing=True, probes=self.reached[number].triage.outage.probes)
 
     def is_alive(self, member: Health, sent_at: float) -> None:
         """Write down that a member did, or properly refused, what it was asked at that time."""
         number = self._numbers[member]
-        self._failing.pop(number, None)
-        self._alive[number] = max(sent_at, self._alive.get(number, sent_at))
+        self._alive[number] = sent_at = max(sent_at, self._alive.get(number, sent_at))
+        if number in self._failing:
+            left = tuple(failed_at for failed_at in self._failing[number].failures if failed_at > sent_at)
+            self._failing[number] = _Failing(left, self._failing[number].error)
 
     def give_up(self, member: Health, ending: Ending, now: float) -> Ending | None:
         """Have a member left out, or rested. Return how the run ends where it was the last as far as is known here."""
@@ -44,16 +65,13 @@ class LeasedRoster(Roster):
         alive, self._alive = self._alive, {}
         failing, self._failing = self._failing, {}
         endings, self._endings = self._endings, {}
-        return tuple(
-            MemberNews(
-                count,
-                pause,
-                now - alive[number] if number in alive else None,
-                failing.get(number),
-                endings.get(number),
-            )
-            for number, (count, pause) in enumerate(zip(under_way, pauses, strict=True))
-        )
+        found = []
+        for number, (count, pause) in enumerate(zip(under_way, pauses, strict=True)):
+            alive_ago = now - alive[number] if number in alive else None
+            failed = failing.get(number, _NO_FAILURE)
+            failed = failed._replace(failures=tuple(now - sent_at for sent_at in failed.failures))
+            found.append(MemberNews(count, pause, alive_ago, *failed, endings.get(number)))
+        return tuple(found)
 
     def take(self, states: Sequence[MemberState], now: float) -> None:
         """Record what the coordinator says of the members."""

@@ -1,14 +1,14 @@
 """The members of a pool as the coordinator knows them: their paces, and which of them are asked."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster.messages import Event, MemberNews, MemberState
 from completions_cli.batch.pool.member import Health
 from completions_cli.batch.pool.pace import PoolPace
 from completions_cli.batch.pool.roster import Roster
-from completions_cli.batch.triage import Ending
+from completions_cli.batch.triage import SUSPICIOUS_MEMBER, Ending
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.pace import Memory, Pace, Ticket
 
@@ -49,6 +49,8 @@ class _Seen:
 
     was_alive: bool = False
     has_answered: bool = False
+    answered_to: float = _NEVER  # when the newest request was sent that it did or properly refused
+    failures: list[float] = field(default_factory=list)  # when requests were sent since then that failed
     probes: int = 0
     failed_at: float = _NEVER  # when it was last said that it only fails
 
@@ -122,17 +124,20 @@ class Members:
         health, pace, seen = self._healths[number], self._paces[number], self._seen[number]
         if news.alive_ago is not None:
             seen.was_alive = True
-            if self.are_several and now - news.alive_ago >= seen.failed_at:
+            seen.answered_to = max(seen.answered_to, now - news.alive_ago)
+            if self.are_several and seen.answered_to >= seen.failed_at:
                 seen.probes, seen.failed_at = 0, _NEVER
                 pace.narrow(None)
                 self._roster.is_alive(health, now)
         if news.pause > 0:
             pace.pause(now + news.pause)
-        if self.are_several and news.failing is not None:
-            error, probes = news.failing
-            seen.probes, seen.failed_at = max(seen.probes, probes), now
+        failures = [*seen.failures, *(now - ago for ago in news.failures)]
+        seen.failures = [sent_at for sent_at in failures if sent_at > seen.answered_to][-SUSPICIOUS_MEMBER:]
+        only_fails = news.is_failing or (news.failures and len(seen.failures) == SUSPICIOUS_MEMBER)
+        if self.are_several and news.error is not None and only_fails:
+            seen.probes, seen.failed_at = max(seen.probes, news.probes), now
             pace.narrow(_PROBES)
-            self._roster.set_aside(health, error)
+            self._roster.set_aside(health, news.error)
 
     def states(self, now: float) -> tuple[MemberState, ...]:
         """Return what workers are to know of the members."""

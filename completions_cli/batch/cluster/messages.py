@@ -40,14 +40,18 @@ class MemberNews(NamedTuple):
     """What a worker has seen of a member since it reported last. Times are seconds before the report.
 
     `under_way` counts the tickets for it that the worker has, `pause` is how long nobody is to ask it. `alive_ago` is
-    when the newest request was sent that it did or properly refused. Of a member that only fails, `failing` is its last
-    error and how often it was probed; `ending` is why it is to be left out, or rested.
+    when the newest request was sent that it did or properly refused, `failures` are when later ones were sent that
+    failed, the last of them with `error`. A member that only fails `is_failing`, and was probed so often; `ending` is
+    why it is to be left out, or rested.
     """
 
     under_way: int = 0
     pause: float = 0.0
     alive_ago: float | None = None
-    failing: tuple[CompletionsError, int] | None = None
+    failures: tuple[float, ...] = ()
+    error: CompletionsError | None = None
+    is_failing: bool = False
+    probes: int = 0
     ending: Ending | None = None
 
 

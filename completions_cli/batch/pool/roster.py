@@ -25,6 +25,9 @@ class Roster:
         """Return whether another member can do what this one cannot."""
         return any(other is not member and not other.is_gone and other.exhausted_until <= now for other in self.members)
 
+    def failed(self, member: Health, error: CompletionsError, sent_at: float) -> None:
+        """Record that a request sent at some time failed, and may not next time: nothing follows from one."""
+
     def set_aside(self, member: Health, error: CompletionsError) -> None:
         """Record that a member only fails."""
         if not member.is_aside and len(self.members) > 1:
