@@ -43,5 +43,6 @@ LOCK_FILE_BYTES = 64 * KIB
 # Rows of a batch.
 ROW_BYTES = 16 * MIB
 ROW_CHARACTERS = 4 * ROW_BYTES  # of a row in a JSON array, before it is known where it ends
+IDS_COMPARED = 100_000  # to warn of those that appear twice
 ROW_NUMBER = 2**53 - 1  # beyond it JSON numbers of other tools are not exact
 OUTPUT_LINE_BYTES = 1024 * MIB

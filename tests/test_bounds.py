@@ -24,10 +24,11 @@ from completions_cli.api.sse import EventDecoder
 from completions_cli.api.urls import UrlError
 from completions_cli.auth import entra, key_command, keyring_store, keys
 from completions_cli.auth.secret import Secret
-from completions_cli.batch import entry, locking, output_lines, recovery, run_file
+from completions_cli.batch import entry, locking, output_lines, recovery, repeated_ids, run_file
 from completions_cli.batch.inputs.json_array import elements
 from completions_cli.batch.inputs.text_lines import lines
 from completions_cli.batch.model_watch import ModelWatch
+from completions_cli.batch.rows import Row
 from completions_cli.commands import lazy
 from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError, UsageError
 from completions_cli.main import app
@@ -313,6 +314,19 @@ def row_number() -> None:
     assert entry.read(json.dumps({**line, "row": limits.ROW_NUMBER}).encode(), output_format="native") is not None
 
 
+def ids() -> None:
+    told: list[str] = []
+    rows = (Row(number, id=number % limits.IDS_COMPARED) for number in range(10))
+    assert len(list(repeated_ids.watched(rows, told.append))) == 10
+    late = [Row(number, id=f"r{number}") for number in range(limits.IDS_COMPARED + 1)]
+    list(repeated_ids.watched([*late, late[-1]], told.append))
+    assert told == []
+    list(repeated_ids.watched([*late, late[0], late[0]], told.append))
+    assert len(told) == 1
+    list(repeated_ids.watched([Row(0, id="x" * limits.MIB)] * 2, told.append))
+    assert len(told[1]) < 1000
+
+
 def output_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits.OUTPUT_LINE_BYTES > limits.BODY_BYTES + limits.ROW_BYTES
     monkeypatch.setattr(limits, "OUTPUT_LINE_BYTES", 1000)  # a gigabyte takes too long
@@ -349,6 +363,7 @@ ATTACKS: dict[str, Callable[..., None]] = {
     "ROW_BYTES": row,
     "ROW_CHARACTERS": row_of_an_array,
     "ROW_NUMBER": row_number,
+    "IDS_COMPARED": ids,
     "OUTPUT_LINE_BYTES": output_line,
 }
 

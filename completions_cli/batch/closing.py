@@ -17,6 +17,14 @@ def lines(standing: Standing) -> list[str]:
     return found + _worth_retrying(failed.total(), standing.worth_retrying)
 
 
+def requests(sent: int, retries: int, throttled: int) -> str:
+    """Say how many requests a run took, and how many of them were retries or refused for the moment."""
+    said = f"{sent} request{'' if sent == 1 else 's'}"
+    if retries:
+        said += f", {retries} of them {'a retry' if retries == 1 else 'retries'}"
+    return said + (f"; {throttled} answered 429 (too many requests)" if throttled else "")
+
+
 def _cut_off(standing: Standing) -> list[str]:
     cut, filtered = standing.finish_reasons["length"], standing.finish_reasons["content_filter"]
     found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []

@@ -5,17 +5,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from completions_cli.api import infill, sampling, wire
+from completions_cli.api import infill, near_names, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import model_names, overwriting, prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, OutputOptions, PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
+from completions_cli.quoting import quoted
 from completions_cli.render import answer, usage
 from completions_cli.render.answer import AnswerOptions
 from completions_cli.render.spinner import Spinner
-from completions_cli.settings import profile_file
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
@@ -94,10 +94,13 @@ def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
     reasons = dict.fromkeys(reason.strip() for reason in (typed or "").split(",") if reason.strip())
     if typed is not None and not reasons:
         raise UsageError("--fail-on names no finish reason", hint="For example: --fail-on length,content_filter.")
+    known = (*usage.KNOWN_REASONS, _IGNORED)
     for reason in reasons:
-        if reason not in (*usage.KNOWN_REASONS, _IGNORED):
-            advice = profile_file.nearest(reason, (*usage.KNOWN_REASONS, _IGNORED))
-            streams.stderr.note(f"warning: --fail-on {reason}: this is not a known finish reason. {advice}")
+        meant = near_names.nearest(reason, known)
+        if meant is not None:
+            raise UsageError(f"--fail-on: no finish reason is called {quoted(reason)}", hint=f"Did you mean {meant}?")
+        if reason not in known:
+            streams.stderr.note(f"warning: --fail-on {reason}: known finish reasons are {', '.join(known)}")
     return frozenset(reasons)
 
 

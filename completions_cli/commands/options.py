@@ -14,6 +14,7 @@ from completions_cli.settings.numbers import PARAMETERS
 from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS, FORMATS, SETTINGS
 from completions_cli.streams import Streams
 
+_COLORS = ("auto", "always", "never")
 INTEGER, REAL = PARAMETERS["integer"], PARAMETERS["number"]
 
 # Each group is a panel of the help.
@@ -61,8 +62,8 @@ class CommonOptions:
         _common(
             "--color",
             metavar="WHEN",
-            parser=values.color_choice,
-            autocompletion=lambda: ["auto", "always", "never"],
+            parser=values.one_of("--color", _COLORS, "Leave it out to have colours on terminals."),
+            autocompletion=lambda: list(_COLORS),
             help="Colours: auto, always or never.",
         ),
     ] = "auto"

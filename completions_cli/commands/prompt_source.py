@@ -203,7 +203,7 @@ class PromptSource:
             text = _something(self._file(value[1:]), where)
         else:
             text, where = checked(value, name), name
-        return parse_json(text, where)
+        return parse_json(text, where, is_typed=not value.startswith("@"))
 
     def _text_of(self, path: str) -> str:
         return self._drop_newline(_something(self._file(path), _name(path)))

@@ -88,7 +88,7 @@ def _of_file(path: str) -> list[str]:
     """Read continuations from a file: an array in JSON, or a line each."""
     content = prompt_source.read_text(path).removeprefix(_BOM)
     if path.lower().endswith(".json"):
-        return _listed(typed_text.parse_json(content, path), path)
+        return _listed(typed_text.parse_json(content, path, is_typed=False), path)
     texts = [line.removesuffix("\r") for line in content.removesuffix("\n").split("\n")]
     empty = next((number for number, text in enumerate(texts, 1) if not text), None)
     if empty is not None:
@@ -104,7 +104,7 @@ def _of_body(value: Json) -> list[str]:
 
 def _listed(value: Json, where: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) and text for text in value):
-        raise UsageError(f"{where}: not an array of texts, none of them empty", hint='As in [" yes", " no"].')
+        raise UsageError(f"{where} must be an array of texts, none of them empty", hint='For example: [" yes", " no"]')
     return list(value)
 
 

@@ -66,8 +66,11 @@ def _one_escape(found: re.Match[str]) -> str:
     )
 
 
-def parse_json(text: str, where: str) -> Json:
-    """Parse JSON the user wrote. Raises UsageError with line and column, NaN and Infinity included."""
+_QUOTE = "Put the JSON in single quotes, so that the shell leaves it alone."
+
+
+def parse_json(text: str, where: str, *, is_typed: bool) -> Json:
+    """Parse JSON that the user typed, or wrote to a file. Raises UsageError, for NaN and Infinity too."""
 
     def refuse(constant: str) -> Json:
         raise UsageError(f"{where}: {constant} is not JSON", hint="JSON has no NaN and no Infinity.")
@@ -80,7 +83,7 @@ def parse_json(text: str, where: str) -> Json:
 
         raise UsageError(
             f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {json_errors.explained(error.msg)}",
-            hint="Put the JSON in single quotes, so that the shell leaves it alone.",
+            hint=_QUOTE if is_typed else f"Correct it in {where}.",
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: JSON too large or nested too deeply", hint="Is it the right file?") from error

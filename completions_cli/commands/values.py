@@ -1,7 +1,7 @@
 """Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -59,14 +59,18 @@ def choice(option: str, words: type[_Word]) -> Callable[[Any], _Word]:
     return parse
 
 
-def color_choice(text: str) -> str:
-    """Accept auto, always or never."""
-    if text not in ("auto", "always", "never"):
-        raise UsageError(
-            f"--color must be auto, always or never, not {quoted(text)}",
-            hint="Leave it out to have colours on terminals.",
-        )
-    return text
+def one_of(option: str, known: Sequence[str], hint: str | None = None) -> Callable[[str], str]:
+    """Return the parser of an option that takes one of some words; the hint names the nearest, unless it is given."""
+
+    def parse(text: str) -> str:
+        if text in known:
+            return text
+        from completions_cli.settings.profile_file import nearest
+
+        listed = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise UsageError(f"{option} must be {listed}, not {quoted(text)}", hint=hint or nearest(text, known))
+
+    return parse
 
 
 def extras(items: Iterable[str], documented: Iterable[str], read_text: Callable[[str], str]) -> dict[str, Json]:
@@ -101,14 +105,14 @@ def _extra(item: str, read_text: Callable[[str], str]) -> tuple[list[str], Json]
             f"-x {item!r} is not an extra parameter",
             hint="Write k=text, k:=json, k=@FILE or k:=@FILE; a.b:=1 nests.",
         )
-    where = f"-x {name.removesuffix(':')}"
-    if text.startswith("@"):
+    where, is_typed = f"-x {name.removesuffix(':')}", not text.startswith("@")
+    if not is_typed:
         where, text = text[1:], read_text(text[1:])
     if not is_json:
         return path, text
     from completions_cli.commands.typed_text import parse_json
 
-    return path, parse_json(text, where)
+    return path, parse_json(text, where, is_typed=is_typed)
 
 
 def complete_profile(incomplete: str) -> list[str]:

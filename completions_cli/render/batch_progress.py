@@ -160,11 +160,7 @@ def _figures(totals: Totals) -> list[str]:
     cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
     rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
     used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
-    requests = _counted(totals.requests, "request")
-    if totals.retries:
-        requests += f", {totals.retries} of them {'a retry' if totals.retries == 1 else 'retries'}"
-    if totals.throttled:
-        requests += f"; {totals.throttled} answered 429 (too many requests)"
+    requests = closing.requests(totals.requests, totals.retries, totals.throttled)
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
     figures = [f"{rows}; {used}{cost}", requests] if totals.new_rows or totals.total_tokens else [requests]
     if len(totals.profiles) > 1:

@@ -107,7 +107,7 @@ def test_what_cannot_be_exported(cli: Cli, table: Path, tmp_path: Path) -> None:
     before = table.read_bytes()
     foreign = tmp_path / "foreign.jsonl"
     foreign.write_text("hello\n", encoding="utf-8")
-    targets: tuple[list[str], ...] = (["-o", str(tmp_path / "x.xlsx")], ["-o", str(table)], [], ["-o", "-"])
+    targets: tuple[list[str], ...] = (["-o", str(tmp_path / "x.xlsx")], ["-o", str(table)], [])
     for target in targets:
         assert verb(cli, "export", table, *target).code == 2
     assert verb(cli, "export", foreign, "-o", tmp_path / "x.csv").code == 2
@@ -115,6 +115,53 @@ def test_what_cannot_be_exported(cli: Cli, table: Path, tmp_path: Path) -> None:
     table.write_bytes(before + b"hello\n")
     refused = verb(cli, "export", table, "-o", tmp_path / "x.csv")
     assert (refused.code, "line 4" in refused.stderr, (tmp_path / "x.csv").exists()) == (2, True, False)
+
+
+def test_a_table_goes_down_a_pipe(cli: Cli, table: Path, tmp_path: Path) -> None:
+    for kind in ("csv", "tsv", "jsonl", "parquet"):
+        verb(cli, "export", table, "-o", tmp_path / f"flat.{kind}")
+        piped = verb(cli, "export", table, "-o", "-", "-F", kind)
+        assert (piped.code, piped.stdout) == (0, (tmp_path / f"flat.{kind}").read_bytes())
+        assert piped.stderr == "exported: 3 lines\n"
+    assert verb(cli, "export", table, "-o", "-").stdout == (tmp_path / "flat.csv").read_bytes()
+    assert verb(cli, "export", table, "-o", tmp_path / "named", "-F", "tsv").code == 0
+    assert (tmp_path / "named").read_bytes() == (tmp_path / "flat.tsv").read_bytes()
+
+
+@pytest.mark.parametrize(("only", "ids"), [("ok", ["007", "c"]), ("failed", ["b"])])
+def test_only_some_rows_are_exported(only: str, ids: list[str], cli: Cli, table: Path) -> None:
+    every = [json.loads(line) for line in verb(cli, "export", table, "-o", "-", "-F", "jsonl").stdout.splitlines()]
+    result = verb(cli, "export", table, "-o", "-", "-F", "jsonl", "--only", only)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["id"] for record in found] == ids
+    assert found == [record for record in every if record["id"] in ids]  # the columns are the same
+
+
+def test_a_table_on_a_terminal_does_not_drive_it(cli: Cli, output: Path) -> None:
+    choice = {"index": 0, "text": "\x1b[2J\u202e", "finish_reason": "stop"}
+    line = {"id": 1, "row": 0, "choices": [choice], "error": None, "finish_reason": "stop"}
+    output.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    for kind in ("csv", "tsv", "jsonl"):
+        shown = cli.terminal("batch", "export", str(output), "-o", "-", "-F", kind)
+        assert (shown.code, b"\x1b[2J" in shown.stdout, "\u202e" in shown.text) == (0, False, False)
+    assert cli.terminal("batch", "export", str(output), "-o", "-", "-F", "parquet").code == 2
+
+
+def test_an_id_that_appears_twice_is_warned_of(cli: Cli, scripted_server: ScriptedServer, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    rows = [
+        {"id": "a", "prompt": "A"},
+        {"id": "b", "prompt": "B"},
+        {"id": "a", "prompt": "C"},
+        {"id": "a", "prompt": "D"},
+    ]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    scripted_server.play(*[[answer("x")]] * 4)
+    cli.service(scripted_server.url)
+    for args in (["--plan"], ["-o", str(tmp_path / "o.jsonl")]):
+        result = batch(cli, source, *args)
+        assert result.code == 0
+        assert result.stderr.count("warning: row 2 has the id 'a' of an earlier row") == 1
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl.gz", "x.PARQUET", "x.tsv", "x.zst", "x.xlsx"])

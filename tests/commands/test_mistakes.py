@@ -283,6 +283,28 @@ PROMPTS = [
     Mistake("complete --request @empty.txt", "empty.txt is empty", "Nothing was sent"),
     Mistake('complete --request \'{"prompt":"x","max_tokens":"5"}\'', "max_tokens must be an integer", "Correct"),
     Mistake("complete -E '\\q'", "unknown escape", "\\n"),
+    Mistake("complete hi --fail-on lenght", "no finish reason is called 'lenght'", "Did you mean length?"),
+    Mistake("stream hi --fail-on Length", "no finish reason is called 'Length'", "Did you mean length?"),
+    Mistake("complete hi --fail-on length,contentfilter", "is called 'contentfilter'", "Did you mean content_filter?"),
+    Mistake("complete hi --fail-on ignore", "is called 'ignore'", "Did you mean ignored?"),
+    Mistake("complete hi --fail-on ,", "--fail-on names no finish reason", "--fail-on length,content_filter"),
+    # JSON in a file has nothing to do with the quotes of a shell.
+    Mistake("score hi --choices broken.json", "broken.json: not valid JSON", "Correct it in broken.json"),
+    Mistake("complete --request @broken.json", "broken.json: not valid JSON", "Correct it in broken.json"),
+    Mistake("complete --tokens @broken.json", "broken.json: not valid JSON", "Correct it in broken.json"),
+    Mistake("complete --prompt-json @broken.json", "broken.json: not valid JSON", "Correct it in broken.json"),
+    Mistake("complete hi -x k:=@broken.json", "broken.json: not valid JSON", "Correct it in broken.json"),
+    Mistake("complete --request -", "standard input: not valid JSON", "Correct it in standard input", stdin=b"{"),
+    Mistake("complete --request '{'", "--request: not valid JSON", "single quotes"),
+    Mistake("score hi --choices numbers.json", "numbers.json must be an array of texts", '[" yes", " no"]'),
+    Mistake("batch export rows.jsonl", "no file for the table", "-o"),
+    Mistake("batch export rows.jsonl -o table", "does not say what kind of table", "-F csv"),
+    Mistake("batch export rows.jsonl -o - -F xlsx", "--format must be csv, tsv, parquet or jsonl", "Valid here: csv"),
+    Mistake(
+        "batch export rows.jsonl -o - -F jsnol", "--format must be csv, tsv, parquet or jsonl", "Did you mean 'json"
+    ),
+    Mistake("batch export rows.jsonl -o - --only fail", "--only must be ok or failed, not 'fail'", "'failed'"),
+    Mistake("batch status rows.jsonl -F yaml", "--format must be text or json, not 'yaml'", "text, json"),
 ]
 _PLAIN = '[profiles.a]\nendpoint = "https://a.example"\n'
 _POOL = _PLAIN + '[profiles.all]\nmembers = ["a"]\n'
@@ -433,6 +455,8 @@ def here(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
         "newline.txt": b"\n",
         "latin.txt": b"h\xe9",
         "rows.jsonl": b'{"prompt":"a"}\n',
+        "broken.json": b'["a", "b"\n',
+        "numbers.json": b"[1, 2]",
     }.items():
         (tmp_path / name).write_bytes(content)
     return cli

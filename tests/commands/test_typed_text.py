@@ -46,7 +46,7 @@ def test_a_text_whose_backslashes_are_doubled_is_itself(text: str) -> None:
 )
 def test_json_that_is_wrong_is_named_with_its_place(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_json(text, "-x k")
+        parse_json(text, "-x k", is_typed=True)
     assert caught.value.message.startswith("-x k: ")
     assert message in caught.value.message
     assert caught.value.hint

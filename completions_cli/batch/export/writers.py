@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from completions_cli.atomic import AtomicFile
 from completions_cli.batch import encoding
 from completions_cli.batch.export.columns import Kind
 from completions_cli.errors import UsageError
@@ -27,8 +26,15 @@ _FORMULA = re.compile(rf"(?:\A|(?<=[{_BREAKS}]))(?=[{_BLANKS}]*[{_SIGNS}])|\A(?=
 _GROUP = 10_000  # records of a Parquet file written together
 
 
+class Sink(Protocol):
+    """Where a table goes."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of it. Raises OutputError."""
+
+
 class Writer(Protocol):
-    """Writes records to a file. `close` before the file is committed."""
+    """Writes records to a sink. `close` before a file is committed."""
 
     def add(self, cells: Iterable[Cell]) -> None:
         """Write a record."""
@@ -37,7 +43,7 @@ class Writer(Protocol):
         """Write what is left."""
 
 
-def open_writer(table: Table, file: AtomicFile, kinds: Mapping[str, Kind]) -> Writer:
+def open_writer(table: Table, file: Sink, kinds: Mapping[str, Kind]) -> Writer:
     """Begin a table with these columns."""
     if table == "jsonl":
         return JsonLines(file, kinds)
@@ -49,7 +55,7 @@ def open_writer(table: Table, file: AtomicFile, kinds: Mapping[str, Kind]) -> Wr
 class JsonLines:
     """An object a line."""
 
-    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, file: Sink, kinds: Mapping[str, Kind]) -> None:
         self._file, self._names = file, list(kinds)
 
     def add(self, cells: Iterable[Cell]) -> None:
@@ -69,7 +75,7 @@ class Delimited:
     # The csv module quotes a text that holds a character of this; it is cut off each record.
     _QUOTED = f"{_BREAKS}\0"
 
-    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind], delimiter: str) -> None:
+    def __init__(self, file: Sink, kinds: Mapping[str, Kind], delimiter: str) -> None:
         self._file = file
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator=self._QUOTED)
@@ -93,7 +99,7 @@ class Delimited:
 class Parquet:
     """Parquet, some thousand records at a time."""
 
-    def __init__(self, file: AtomicFile, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, file: Sink, kinds: Mapping[str, Kind]) -> None:
         try:
             import pyarrow as pa
             from pyarrow import parquet
@@ -101,7 +107,7 @@ class Parquet:
             raise UsageError("Parquet needs pyarrow, which is not installed", hint=install("parquet")) from None
         types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
         self._schema: pa.Schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
-        self._writer = parquet.ParquetWriter(pa.PythonFile(_Sink(file), mode="w"), self._schema, compression="zstd")
+        self._writer = parquet.ParquetWriter(pa.PythonFile(_RawFile(file), mode="w"), self._schema, compression="zstd")
         self._columns: list[list[Cell]] = [[] for _ in kinds]
 
     def add(self, cells: Iterable[Cell]) -> None:
@@ -124,10 +130,10 @@ class Parquet:
         self._columns = [[] for _ in self._columns]
 
 
-class _Sink(io.RawIOBase):
+class _RawFile(io.RawIOBase):
     """A file that Parquet is written to."""
 
-    def __init__(self, file: AtomicFile) -> None:
+    def __init__(self, file: Sink) -> None:
         self._file = file
         self._size = 0
 

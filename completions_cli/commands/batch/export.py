@@ -1,20 +1,25 @@
 """`completions batch export`: an output as a flat table."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from completions_cli.commands import values
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions
-from completions_cli.streams import Streams
+from completions_cli.streams import Output, Streams, visible, visible_json
 
 if TYPE_CHECKING:
-    from completions_cli.batch.export.writers import Table
+    from completions_cli.batch.export.exporting import Only
+    from completions_cli.batch.export.writers import Sink, Table
     from completions_cli.batch.held import Held
-
-_TABLES: "dict[str, Table]" = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".jsonl": "jsonl"}
+    from completions_cli.errors import UsageError
+_TABLES: "tuple[Table, ...]" = ("csv", "tsv", "parquet", "jsonl")
+_ONLY: "tuple[Only, ...]" = ("ok", "failed")
 app = typer.Typer(add_completion=False)
 
 
@@ -24,7 +29,29 @@ class ExportOptions:
 
     source: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="A .csv, .tsv, .parquet or .jsonl file.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="A .csv, .tsv, .parquet or .jsonl file; - is stdout."),
+    ] = None
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-F",
+            metavar="KIND",
+            parser=values.one_of("--format", _TABLES),
+            autocompletion=lambda: list(_TABLES),
+            help="csv, tsv, parquet or jsonl, whatever FILE is called. (default for stdout: csv)",
+        ),
+    ] = None
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="WHICH",
+            parser=values.one_of("--only", _ONLY),
+            autocompletion=lambda: list(_ONLY),
+            help="Export only the rows that are ok, or only those that failed.",
+        ),
     ] = None
     common: CommonOptions
 
@@ -36,44 +63,89 @@ def export(streams: Streams, options: ExportOptions) -> None:
 
     The columns are id, row, those of the input, and those of the answer.
     """
-    from completions_cli.batch import held  # the help goes without them
+    import tempfile  # the help goes without them
+
+    from completions_cli.batch import held
     from completions_cli.batch.cluster import staging
     from completions_cli.batch.export import exporting
 
-    target, table = _target(options.output)
-    with staging.local([options.source], target.parent) as places:
+    target, table = _target(options.output, cast("Table | None", options.format))
+    if target is None and table == "parquet" and streams.stdout.is_terminal:
+        raise _usage("Parquet is no text for a terminal", "Name a file with -o, or pipe it into a program.")
+    folder = Path(tempfile.gettempdir()) if target is None else target.parent
+    with staging.local([options.source], folder) as places:
         found = held.find(places)
-        _keep(target, found)
-        lines = exporting.export(found, target, table)
-    streams.stderr.note(f"exported: {lines} lines; output: {target}")
+        if target is not None:
+            _keep(target, found)
+        with _opened(target, table, streams) as sink:
+            lines = exporting.export(found, sink, table, folder, cast("Only | None", options.only))
+    where = "" if target is None else f"; output: {target}"
+    streams.stderr.note(f"exported: {lines} line{'' if lines == 1 else 's'}{where}")
 
 
-def _target(text: str | None) -> "tuple[Path, Table]":
-    from completions_cli.errors import OutputError, UsageError
+def _target(text: str | None, kind: "Table | None") -> "tuple[Path | None, Table]":
+    """Return the file to write, None for stdout, and the kind of table."""
+    from completions_cli.errors import OutputError
 
     if text is None:
-        raise UsageError(
-            "no file for the table was given", hint="Name one with -o: a .csv, .tsv, .parquet or .jsonl file."
-        )
+        raise _usage("no file for the table was given", "Name one with -o: a .csv, .tsv, .parquet or .jsonl file.")
+    if text == "-":
+        return None, kind or "csv"
     target = Path(text).expanduser()
-    table = _TABLES.get(target.suffix.lower())
+    table = kind or next((table for table in _TABLES if target.suffix.lower() == f".{table}"), None)
     if table is None:
-        raise UsageError(
-            f"{text} does not say what kind of table it is", hint="End its name in .csv, .tsv, .parquet or .jsonl."
+        raise _usage(
+            f"{text} does not say what kind of table it is",
+            "End its name in .csv, .tsv, .parquet or .jsonl, or add -F csv.",
         )
     if not target.parent.is_dir():
         raise OutputError(f"there is no folder {target.parent}", hint="Make it first.")
     return target, table
 
 
+def _usage(message: str, hint: str) -> "UsageError":
+    from completions_cli.errors import UsageError
+
+    return UsageError(message, hint=hint)
+
+
+@contextmanager
+def _opened(target: Path | None, table: "Table", streams: Streams) -> "Iterator[Sink]":
+    """Open what the table is written to: a file, whole or not at all, or stdout."""
+    if target is None:
+        show = visible_json if table == "jsonl" else visible
+        yield _Shown(streams.stdout, show) if streams.stdout.is_terminal else streams.stdout
+        return
+    from completions_cli import atomic
+
+    atomic.sweep(target)
+    file = atomic.AtomicFile(target)
+    try:
+        yield file
+    except BaseException:
+        file.discard()
+        raise
+    file.commit()
+
+
+class _Shown:
+    """Writes text to a terminal, control characters made visible."""
+
+    def __init__(self, stdout: Output, show: Callable[[str], str]) -> None:
+        self._stdout, self._show = stdout, show
+
+    def write(self, data: bytes) -> None:
+        """Write all of it."""
+        self._stdout.write(self._show(data.decode()).encode())
+
+
 def _keep(target: Path, found: "Held") -> None:
     """Refuse to write over what a batch has read or written. Raises UsageError."""
     from completions_cli.commands import overwriting
-    from completions_cli.errors import UsageError
 
     overwriting.check_batches(target, "-o")
     if target.exists() and any(target.samefile(file) for file in found.files):
-        raise UsageError(f"{target} is the output of a batch", hint="Choose another FILE for -o.")
+        raise _usage(f"{target} is the output of a batch", "Choose another FILE for -o.")
     # The folder may have been that of another working folder; an old table is worth less than an input.
     if target.exists() and any(run is not None and Path(run.input.name).name == target.name for run in found.runs):
-        raise UsageError(f"{target} may be the input of the batch", hint="Choose another FILE for -o.")
+        raise _usage(f"{target} may be the input of the batch", "Choose another FILE for -o.")

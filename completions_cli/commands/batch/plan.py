@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from completions_cli.batch import entry, plan, recovery, run_file
+from completions_cli.batch import entry, plan, recovery, repeated_ids, run_file
 from completions_cli.batch import source as sources
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.plan import Plan
@@ -45,7 +45,8 @@ def _draw_up(streams: Streams, chosen: Choices, pool: Pool) -> Plan:
     done = _done(chosen, source, lambda: choices.run_file(chosen, pool, source))
     packer = Packer(choices.defaults(pool), chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
-    found = plan.draw_up([source.rows(lambda number: number in chosen.selection and not settled(number))], packer)
+    rows = source.rows(lambda number: number in chosen.selection and not settled(number))
+    found = plan.draw_up([repeated_ids.watched(rows, streams.stderr.note)], packer)
     found.done = len(done.done) - done.again(chosen.retry_failed)
     source.close()
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from completions_cli.batch import run_file, workspace
+from completions_cli.batch import repeated_ids, run_file, workspace
 from completions_cli.batch import source as sources
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pool.hedging import Hedging
@@ -176,8 +176,9 @@ class _Job:
             several=self.pool.is_pool,
             warn=self.progress.note,
         )
+        rows = repeated_ids.watched(self.source.rows(selection.without(settled)), self.progress.note)
         runner = Runner(
-            packer.units(self.source.rows(selection.without(settled))),
+            packer.units(rows),
             Tools(
                 crew.members,
                 gate,

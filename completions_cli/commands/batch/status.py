@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from completions_cli.commands import values
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import CommonOptions
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from completions_cli.batch.recovery import Recovered
 
 app = typer.Typer(add_completion=False)
+_FORMATS = ("text", "json")
 _TOOK = (
     "requests", "retries", "throttled", "prompt_tokens", "completion_tokens", "total_tokens", "cost", "seconds",
     "stopped_by",
@@ -28,7 +30,12 @@ class StatusOptions:
     """Everything that `batch status` takes."""
 
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
-    format: Annotated[str, typer.Option("--format", "-F", metavar="KIND", help="text or json.")] = "text"
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format", "-F", metavar="KIND", parser=values.one_of("--format", _FORMATS), help="text or json."
+        ),
+    ] = "text"
     common: CommonOptions
 
 
@@ -41,10 +48,7 @@ def status(streams: Streams, options: StatusOptions) -> None:
 
     from completions_cli.batch import closing, held
     from completions_cli.batch.cluster import staging
-    from completions_cli.errors import UsageError
 
-    if options.format not in {"text", "json"}:
-        raise UsageError(f"-F must be text or json, not {options.format!r}", hint="text is for people.")
     streams.wants_json = options.format == "json"
     with staging.local([options.output], Path(tempfile.gettempdir())) as places:
         found = held.find(places)
@@ -91,7 +95,9 @@ def _took(took: Mapping[str, Json]) -> list[str]:
     if not took:
         return []
     cost = f", cost {took['cost']:.4f}" if isinstance(took.get("cost"), int | float) else ""
+    from completions_cli.batch import closing
+
     asked, retries = took.get("requests", 0), took.get("retries", 0)
-    requests = f"{asked} request{'' if asked == 1 else 's'}, {retries} {'retry' if retries == 1 else 'retries'}"
+    requests = closing.requests(asked, retries, took.get("throttled", 0))
     tokens = f"{took.get('prompt_tokens', 0)} + {took.get('completion_tokens', 0)} tokens{cost}"
-    return [f"all runs: {requests}; {took.get('throttled', 0)} answered 429; {tokens}"]
+    return [f"all runs: {requests}; {tokens}"]
