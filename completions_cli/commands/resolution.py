@@ -15,7 +15,8 @@ from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.client import configuration
 from completions_cli.commands import prompt_source, typed_text, values
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, ExtraOptions, ParameterOptions
+from completions_cli.commands.common_options import CommonOptions
+from completions_cli.commands.options import ConnectionOptions, ExtraOptions, ParameterOptions
 from completions_cli.errors import CompletionsError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner

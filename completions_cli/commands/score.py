@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands.common_options import CommonOptions, format_option
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import (
-    CommonOptions,
-    ConnectionOptions,
-    ExtraOptions,
-    PromptOptions,
-    setting,
-)
+from completions_cli.commands.options import ConnectionOptions, ExtraOptions
 from completions_cli.commands.prompt_command import PromptCommand
-from completions_cli.settings.table import FORMATS
+from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
@@ -59,17 +54,7 @@ class ContinuationOptions:
     best: Annotated[
         bool, typer.Option("--best", rich_help_panel=_SCORES, help="Print only the text of the likeliest.")
     ] = False
-    format: Annotated[
-        str | None,
-        setting(
-            "format",
-            "-F",
-            panel="Output",
-            metavar="FORMAT",
-            autocompletion=lambda: list(FORMATS),
-            help="text, json or jsonl (one continuation per line).",
-        ),
-    ] = None
+    format: Annotated[str | None, format_option("text, json or jsonl (one continuation per line).")] = None
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="FILE", rich_help_panel="Output", help="Write the scores to a file."),

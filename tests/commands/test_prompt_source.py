@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from completions_cli.api import wire
-from completions_cli.commands.options import PromptOptions
+from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.commands.prompt_source import PromptSource
 from completions_cli.errors import UsageError
 from completions_cli.models import Prompt

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from completions_cli.commands import values
+from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.streams import Output, Streams, visible, visible_json
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ExportOptions:
             help="Export only the rows that are ok, or only those that failed.",
         ),
     ] = None
-    common: CommonOptions
+    common: ToolOptions
 
 
 @app.command(cls=Command)

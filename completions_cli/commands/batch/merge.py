@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
@@ -21,7 +21,7 @@ class MergeOptions:
     ]
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the rows go.")] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output, if it exists.")] = False
-    common: CommonOptions
+    common: ToolOptions
 
 
 @app.command(cls=Command)

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands import values
+from completions_cli.commands.common_options import CommonOptions
 from completions_cli.commands.option_groups import option_group
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, ParameterOptions
+from completions_cli.commands.options import ConnectionOptions, ParameterOptions
 
 _rows = functools.partial(typer.Option, rich_help_panel="Rows and output")
 _pace = functools.partial(typer.Option, rich_help_panel="Pace")

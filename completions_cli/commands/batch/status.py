@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from completions_cli.commands import values
+from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.models import Json
 from completions_cli.streams import Streams, visible
 
@@ -36,7 +36,7 @@ class StatusOptions:
             "--format", "-F", metavar="KIND", parser=values.one_of("--format", _FORMATS), help="text or json."
         ),
     ] = "text"
-    common: CommonOptions
+    common: ToolOptions
 
 
 @app.command(cls=Command)

@@ -11,10 +11,11 @@ from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.masking import Mask
 from completions_cli.client import configuration
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import CommonOptions, JsonOptions
 from completions_cli.commands.config import key
 from completions_cli.commands.config.findings import Finding, failed
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, ConnectionOptions, JsonOptions
+from completions_cli.commands.options import ConnectionOptions
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.installation import install
 from completions_cli.render import listing

@@ -7,9 +7,9 @@ import typer
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import OfflineOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import key_path, profile_edit, proxies
@@ -38,7 +38,7 @@ Key = Annotated[
 
 
 @with_options
-def get(streams: Streams, common: CommonOptions, key: Key) -> None:
+def get(streams: Streams, common: OfflineOptions, key: Key) -> None:
     """Print the value of a key in the file: text as it is, lists and tables as JSON."""
     file = resolution.read_profile_file(common, streams)
     path = _path(key, common, streams, file)
@@ -57,7 +57,7 @@ def get(streams: Streams, common: CommonOptions, key: Key) -> None:
 @with_options
 def set_(
     streams: Streams,
-    common: CommonOptions,
+    common: OfflineOptions,
     key: Key,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="Lists and tables as JSON.")],
 ) -> None:
@@ -71,7 +71,7 @@ def set_(
 
 
 @with_options
-def unset(streams: Streams, common: CommonOptions, key: Key) -> None:
+def unset(streams: Streams, common: OfflineOptions, key: Key) -> None:
     """Remove a key from the file."""
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
@@ -88,7 +88,7 @@ def _without_passwords(name: str, value: Json) -> Json:
     return hide(value) if hide and isinstance(value, str) else value
 
 
-def _path(key: str, common: CommonOptions, streams: Streams, file: ProfileFile) -> KeyPath:
+def _path(key: str, common: OfflineOptions, streams: Streams, file: ProfileFile) -> KeyPath:
     """Find the path of a typed key. A bare one needs a profile that exists; a whole path may make a new one."""
     path = key_path.parse(key, files.chosen(common, streams, file))
     if path[0] == "profiles" and len(path) > 1 and not key.lstrip().startswith("profiles"):

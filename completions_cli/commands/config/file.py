@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from completions_cli.commands import resolution
-from completions_cli.commands.options import CommonOptions
+from completions_cli.commands.common_options import CommonOptions
 from completions_cli.errors import ConfigError
 from completions_cli.settings import profile_edit
 from completions_cli.settings.profile_edit import Edit

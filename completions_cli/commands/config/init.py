@@ -14,11 +14,11 @@ from completions_cli.auth.credentials import refuse_plain_http
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import OfflineOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config import key, key_file
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError, UsageError
 from completions_cli.settings import endpoint_kind, profile_file
 from completions_cli.settings.profile_edit import Edit
@@ -59,7 +59,7 @@ class InitOptions:
 
 
 @with_options
-def init(streams: Streams, common: CommonOptions, options: InitOptions) -> None:
+def init(streams: Streams, common: OfflineOptions, options: InitOptions) -> None:
     """Create a profile. Asks on a terminal, takes options in a script. The first one becomes the default."""
     typed = Answers(common.profile or _FIRST, **vars(options))
     questions = Questions(streams)
@@ -183,7 +183,7 @@ def _write(answers: Answers, edit: Edit) -> None:
         edit.set(("default_profile",), answers.name)
 
 
-def _finish(answers: Answers, questions: Questions | None, common: CommonOptions, streams: Streams) -> None:
+def _finish(answers: Answers, questions: Questions | None, common: OfflineOptions, streams: Streams) -> None:
     """Ask for the key, and say what to do next."""
     profile = shlex.quote(answers.name)
     if answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None):
@@ -215,6 +215,6 @@ def _keyring_or_say(streams: Streams) -> bool:
     return True
 
 
-def _key_file(answers: Answers, common: CommonOptions, streams: Streams) -> Path:
+def _key_file(answers: Answers, common: OfflineOptions, streams: Streams) -> Path:
     path, _ = resolution.profile_path(common, streams)
     return key_file.place(answers.name, profile_file.read(path, must_exist=False))[1]

@@ -14,11 +14,11 @@ from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import JsonOptions, OfflineOptions, setting
 from completions_cli.commands.config import key_file, unused_keys
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.commands.options import CommonOptions, JsonOptions, setting
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.render import listing
 from completions_cli.settings.key_sources import KeySource
@@ -36,7 +36,7 @@ class Target:
         str | None,
         setting("endpoint", metavar="URL", panel="Options", help="Endpoint of the key, if not the profile's own."),
     ] = None
-    common: CommonOptions
+    common: OfflineOptions
 
 
 @app.command(name="set", cls=Command)

@@ -7,8 +7,8 @@ from completions_cli import atomic
 from completions_cli.atomic import AtomicFile
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import CommonOptions
 from completions_cli.commands.config import file as files
-from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import OutputError
 from completions_cli.settings import key_sources, profile_edit
 from completions_cli.settings.profile_file import ProfileFile

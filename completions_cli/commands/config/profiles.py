@@ -9,10 +9,10 @@ import typer
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import editor, resolution, values
+from completions_cli.commands.common_options import FileOptions, JsonOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import CompletionsError, ConfigError, OutputError
 from completions_cli.models import Json
 from completions_cli.render import listing
@@ -30,7 +30,7 @@ ProfileName = Annotated[
 @with_options
 def list_(
     streams: Streams,
-    common: CommonOptions,
+    common: FileOptions,
     as_json: JsonOptions,
 ) -> None:
     """List the profiles: name, endpoint, how they sign in, which is the default."""
@@ -61,7 +61,7 @@ def _row(name: str, profile: Mapping[str, Json]) -> dict[str, Json]:
 
 
 @with_options
-def use(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
+def use(streams: Streams, common: FileOptions, name: ProfileName) -> None:
     """Make a profile the default."""
     with files.edited(common, streams) as edit:
         files.must_have(edit.before, name)
@@ -70,14 +70,14 @@ def use(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
 
 
 @with_options
-def path(streams: Streams, common: CommonOptions) -> None:
+def path(streams: Streams, common: FileOptions) -> None:
     """Print the path of the profile file, whether or not it exists."""
     name, _ = resolution.profile_path(common, streams)
     streams.stdout.line(str(name))
 
 
 @with_options
-def edit(streams: Streams, common: CommonOptions) -> None:
+def edit(streams: Streams, common: FileOptions) -> None:
     """Edit the profile file in $VISUAL or $EDITOR. Only a valid file is saved."""
     place, _ = resolution.profile_path(common, streams)
     before = profile_file.read_text(place)

@@ -7,11 +7,11 @@ from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.token import entry_of
+from completions_cli.commands.common_options import FileOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config import key_file
 from completions_cli.commands.config.profiles import ProfileName
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import Json
 from completions_cli.settings.profile_file import BUILT_IN, ProfileFile
@@ -19,7 +19,7 @@ from completions_cli.streams import Streams
 
 
 @with_options
-def remove(streams: Streams, common: CommonOptions, name: ProfileName) -> None:
+def remove(streams: Streams, common: FileOptions, name: ProfileName) -> None:
     """Remove a profile and its key."""
     with files.edited(common, streams) as edit:
         before = edit.before

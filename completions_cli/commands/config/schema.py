@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from completions_cli.commands import resolution
+from completions_cli.commands.common_options import FileOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions
 from completions_cli.settings import profile_edit, profile_file
 from completions_cli.streams import Streams
 
@@ -16,7 +16,7 @@ from completions_cli.streams import Streams
 @with_options
 def schema(
     streams: Streams,
-    common: CommonOptions,
+    common: FileOptions,
     *,
     save: Annotated[
         bool, typer.Option("--save", help="Save it next to the profile file, and tell editors to use it.")

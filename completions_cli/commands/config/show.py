@@ -13,9 +13,9 @@ from completions_cli.api.headers import MASK
 from completions_cli.auth import keys
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.commands import resolution, values
+from completions_cli.commands.common_options import JsonOptions, OfflineOptions
 from completions_cli.commands.config import key
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import CommonOptions, JsonOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
@@ -33,7 +33,7 @@ _HIDES = {"endpoint": endpoints.shown, "proxy": proxies.masked}
 @with_options
 def show(
     streams: Streams,
-    common: CommonOptions,
+    common: OfflineOptions,
     *,
     name: Annotated[
         str | None,

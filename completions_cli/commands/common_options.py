@@ -1,0 +1,117 @@
+"""The options that commands of every kind share, and how the option of a setting is made."""
+
+import functools
+import shlex
+from dataclasses import field
+from typing import Annotated, Any
+
+import typer
+
+from completions_cli.commands import values
+from completions_cli.commands.option_groups import option_group
+from completions_cli.errors import UsageError
+from completions_cli.settings.table import FORMATS, SETTINGS
+from completions_cli.streams import Streams
+
+_COLORS = ("auto", "always", "never")
+_common = functools.partial(typer.Option, rich_help_panel="Common")
+
+
+def setting(name: str, *short: str, help: str, panel: str = "Connection", **looks: Any) -> Any:  # noqa: A002, ANN401 - typer's word and class
+    """Make the option of a setting: its long name and its default come from the table of settings."""
+    known = SETTINGS[name]
+    default = "" if known.default is None else f" (default {_shown(known.default)})"
+    return typer.Option(known.flag, *short, help=help + default, rich_help_panel=panel, **looks)
+
+
+def _shown(default: Any) -> str:  # noqa: ANN401 - any setting's
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def format_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
+    """Make the option -F of a command whose answer has these formats."""
+    return setting("format", "-F", panel="Output", metavar="FORMAT", autocompletion=lambda: list(FORMATS), help=meaning)
+
+
+def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
+    """Make the option -v, which means something else to a server than to a client."""
+    return _common("--verbose", "-v", count=True, help=meaning)
+
+
+@option_group
+class CommonOptions:
+    """Accepted by every command."""
+
+    profiles: Annotated[
+        list[str],
+        _common(
+            "--profile",
+            "-p",
+            metavar="NAME",
+            help="Profile to use; repeat to use several together.",
+            autocompletion=values.complete_profile,
+        ),
+    ] = field(default_factory=list)
+    config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
+    quiet: Annotated[bool, _common("--quiet", "-q", help="Print only errors on stderr.")] = False
+    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
+    color: Annotated[
+        str,
+        _common(
+            "--color",
+            metavar="WHEN",
+            parser=values.one_of("--color", _COLORS, "Leave it out to have colours on terminals."),
+            autocompletion=lambda: list(_COLORS),
+            help="Colours: auto, always or never.",
+        ),
+    ] = "auto"
+
+    def apply(self, streams: Streams) -> None:
+        """Apply the options to the streams."""
+        streams.stderr.quiet = self.quiet
+        streams.verbosity = 0 if self.quiet else self.verbose
+        streams.color_choice = self.color
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that was named. Raises UsageError for several, which few commands take."""
+        if len(self.profiles) > 1:
+            raise UsageError("one profile at a time here", hint=f"For example: -p {shlex.quote(self.profiles[0])}")
+        return self.profiles[0] if self.profiles else None
+
+
+def _accepted(*names: str, **looks: Any) -> Any:  # noqa: ANN401 - typer's own
+    """Make a common option that means nothing to a command: every command accepts it, and its help leaves it out."""
+    return _common(*names, hidden=True, **looks)
+
+
+@option_group
+class OfflineOptions(CommonOptions):
+    """Those of commands that send no requests."""
+
+    verbose: Annotated[int, _accepted("--verbose", "-v", count=True)] = 0
+
+
+@option_group
+class FileOptions(OfflineOptions):
+    """Those of commands that work on the profile file as a whole."""
+
+    profiles: Annotated[list[str], _accepted("--profile", "-p")] = field(default_factory=list)
+
+
+@option_group
+class ToolOptions(FileOptions):
+    """Those of commands that use no profiles."""
+
+    config: Annotated[str | None, _accepted("--config")] = None
+
+
+@option_group
+class JsonOptions:
+    """JSON instead of a list."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+
+    def apply(self, streams: Streams) -> None:
+        """Report errors as JSON, too."""
+        streams.wants_json = self.json

@@ -1,0 +1,58 @@
+"""The options that say where the prompt comes from."""
+
+import functools
+from dataclasses import field
+from typing import Annotated
+
+import typer
+
+from completions_cli.commands.option_groups import option_group
+
+_prompt = functools.partial(typer.Option, rich_help_panel="Where the prompt comes from")
+
+
+@option_group
+class PromptOptions:
+    """Where the prompt comes from."""
+
+    prompt: Annotated[
+        str | None,
+        typer.Argument(metavar="[PROMPT]", help="The prompt, used literally; - reads stdin."),
+    ] = None
+    file: Annotated[
+        list[str],
+        _prompt(
+            "--file",
+            "-f",
+            metavar="PATH",
+            help="Read the prompt from a file (- is stdin); repeat for an array of prompts.",
+        ),
+    ] = field(default_factory=list)
+    lines: Annotated[bool, _prompt("--lines", help="Each line of stdin is a prompt.")] = False
+    null: Annotated[bool, _prompt("--null", "-0", help="Each NUL-terminated piece of stdin is a prompt.")] = False
+    tokens: Annotated[
+        str | None, _prompt("--tokens", metavar="JSON|@FILE", help="Token ids: [1,2] or [[1,2],[3]].")
+    ] = None
+    prompt_json: Annotated[
+        str | None, _prompt("--prompt-json", metavar="JSON|@FILE|-", help="A prompt in any form of the API.")
+    ] = None
+    request: Annotated[
+        str | None,
+        _prompt("--request", metavar="JSON|@FILE|-", help="A whole request body; options override its fields."),
+    ] = None
+    edit: Annotated[bool, _prompt("--edit", "-e", help="Write the prompt in $VISUAL or $EDITOR.")] = False
+    prepend: Annotated[str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Text before the prompt.")] = None
+    append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Text after the prompt.")] = None
+    suffix: Annotated[
+        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text that follows the gap.")
+    ] = None
+    cursor: Annotated[
+        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this position of the file given with -f.")
+    ] = None
+    keep_newline: Annotated[bool, _prompt("--keep-newline", help="Keep the final newline of stdin or a file.")] = False
+    escapes: Annotated[
+        bool,
+        _prompt(
+            "--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --suffix, --stop."
+        ),
+    ] = False
