@@ -1,5 +1,6 @@
 """The help: plain lines that fit a terminal, and examples made of options that there are."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -111,3 +112,28 @@ def test_examples_are_shown_whole_in_80_columns(command: str, cli: Cli) -> None:
 def test_no_example_is_wider_than_a_terminal() -> None:
     lines = [line for pairs in EXAMPLES.values() for pair in pairs for line in pair]
     assert max(map(len, lines)) <= 78, "80 less the margins"
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden"),
+    [
+        ("batch export", "-p --config -v"),
+        ("batch merge", "-p --config -v"),
+        ("batch status", "-p --config -v"),
+        ("local status", "-p --config -v"),
+        ("emulator", "-p --config"),
+        ("config list", "-p -v"),
+        ("config path", "-p -v"),
+        ("config set", "-v"),
+        ("config key status", "-v"),
+    ],
+)
+def test_help_leaves_out_common_options_that_mean_nothing(command: str, hidden: str, cli: Cli) -> None:
+    text = cli.run(*command.split(), "--help").text
+    shown = set(re.findall(r"(?<![\w-])--?[a-z]+", text[text.index("\nCommon:") :].partition("\nExamples:")[0]))
+    assert {"-p", "--config", "-v"} - set(hidden.split()) == {"-p", "--config", "-v"} & shown
+
+
+def test_hidden_options_are_accepted_all_the_same(cli: Cli) -> None:
+    assert cli.run("config", "path", "-p", "x", "-v").code == 0
+    assert cli.run("local", "status", "-p", "x", "--config", "/nowhere", "-v").code == 0
