@@ -4,8 +4,6 @@ A server may quote a key whole or cut, escaped, encoded or in another case. So t
 characters, however they are spelled: no more than seven of them in a row are left.
 """
 
-import base64
-import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +11,13 @@ from typing import NamedTuple, TypeAlias, TypeVar, overload
 
 from completions_cli.api import headers
 from completions_cli.api.headers import MASK
+from completions_cli.api.spelled import ALPHANUMERIC, RUN, forms, lower
 from completions_cli.errors import CompletionsError, ServiceError
 
-_RUN = 8  # characters of a secret that are not shown in a row
 _SHORTEST = 4  # a secret shorter than this would black out innocent words
 _STRONG = 16  # a key this long is no word that servers use, as the "lm-studio" of some local ones is
 _GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth character
+_TWO_GRAMS = 3 * _GRAM - 1  # a run of so many holds two whole grams, wherever a word is cut into them
 _DEEPEST = 4  # escapes of escapes
 
 # The parts of an error that may quote a server.
@@ -35,7 +34,8 @@ class Mask:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._needles: dict[str, int] = {}
         self._grams: _Grams | None = None
-        self._pieces: frozenset[str] = frozenset()  # of every needle, from each of its characters on
+        self._pieces: frozenset[str] = frozenset()  # of the needles, from each of their characters on
+        self._paired: frozenset[str] = frozenset()  # of those of which a run holds two at the least
         self._short: set[str] = set()
         self._known: set[tuple[str, bool]] = set()
         self._strong: Mask | None = None
@@ -48,8 +48,8 @@ class Mask:
             return
         self._known.add((secret, in_part))
         self._strong = None
-        if len(secret) >= _RUN:
-            self._needles |= {form: least if in_part else len(form) for form, least in _forms(secret)}
+        if len(secret) >= RUN:
+            self._needles |= {form: least if in_part else len(form) for form, least in forms(secret)}
             self._grams = None
         elif len(secret) >= _SHORTEST:
             self._short.add(secret)
@@ -102,9 +102,14 @@ class Mask:
         """Return whether a word without escapes may hold a run of a secret, with or without the signs in it."""
         if self._grams is None:
             self._known_grams()
-        if not self._pieces.isdisjoint(_EVERY_GRAM.findall(visible)):
+        if self._is_suspect(_EVERY_GRAM.findall(visible)):
             return True
-        return not visible.isalnum() and not self._pieces.isdisjoint(_EVERY_GRAM.findall(_SIGNS.sub("", visible)))
+        return not visible.isalnum() and self._is_suspect(_EVERY_GRAM.findall(_SIGNS.sub("", visible)))
+
+    def _is_suspect(self, grams: list[str]) -> bool:
+        return not self._pieces.isdisjoint(grams) or (
+            not self._paired.isdisjoint(grams) and sum(gram in self._paired for gram in grams) > 1
+        )
 
     def error(self, error: _Error) -> _Error:
         """Black out the secrets in an error's texts; it is the same error afterwards."""
@@ -114,13 +119,27 @@ class Mask:
                 setattr(error, name, self.text(text))
         error.args = (error.message,)  # which `repr` shows
         if isinstance(error, ServiceError):
-            error.loc = self._place(error.loc)
+            self._pieced(error)
         return error
+
+    def _pieced(self, error: ServiceError) -> None:
+        """Black out a secret of which several parts of an error hold a piece, too short to tell by itself."""
+        loc = self._place(error.loc)
+        if error.param in error.loc and error.param not in loc:  # the hint names it
+            error.hint = error.hint and re.sub(rf"\b{re.escape(error.param)}\b", MASK, error.hint)
+            error.param = MASK
+        error.loc = loc
+        for name in ("code", "body_code", "param"):
+            piece = getattr(error, name)
+            if piece and any(self.text(both) != both for both in _joined(piece, error.message)):
+                setattr(error, name, MASK)
 
     def _place(self, loc: tuple[str, ...]) -> tuple[str, ...]:
         """Return a place without the secrets, in one part where they lie across its parts."""
-        shown, joined = tuple(map(self.text, loc)), ".".join(loc)
-        return shown if len(loc) < _SHORTEST or self.text(joined) == joined else (self.text(joined),)
+        shown = tuple(map(self.text, loc))
+        joined = ".".join(shown)
+        masked = self.text(joined)
+        return shown if masked == joined else (masked,)
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         for short in self._short:
@@ -137,10 +156,13 @@ class Mask:
     def _known_grams(self) -> "_Grams":
         if self._grams is None:
             self._grams = _grams(self._needles)
-            self._pieces = frozenset(
-                text[at : at + _GRAM] for text in self._needles for at in range(len(text) - _GRAM + 1)
-            )
+            self._pieces = _pieces(text for text, least in self._needles.items() if least < _TWO_GRAMS)
+            self._paired = _pieces(text for text, least in self._needles.items() if least >= _TWO_GRAMS)
         return self._grams
+
+
+def _joined(one: str, other: str) -> tuple[str, str]:
+    return f"{one}: {other}", f"{other}: {one}"
 
 
 class _View(NamedTuple):
@@ -179,10 +201,10 @@ class _View(NamedTuple):
 def _views(text: str) -> Iterator[_View]:
     """Yield a text as it is and with its escapes undone, again and again; in small letters, with and without signs."""
     plain = text if text.isascii() else "".join(map(_plain, text))
-    view = _View(_lower(plain), range(len(text)), range(1, len(text) + 1))
+    view = _View(lower(plain), range(len(text)), range(1, len(text) + 1))
     for _ in range(_DEEPEST):
         yield view.only(_VISIBLE)
-        yield view.only(_ALPHANUMERIC)
+        yield view.only(ALPHANUMERIC)
         if not _ESCAPE.search(view.text):
             break
         view = view.unescaped()
@@ -219,40 +241,18 @@ def _grams(needles: Mapping[str, int]) -> _Grams:
     return found
 
 
-def _forms(secret: str) -> Iterator[tuple[str, int]]:
-    """Yield how a secret may be written, in small letters, and how many characters of that are not shown in a row."""
-    data = secret.encode()
-    for written in (secret, codecs.encode(secret, "rot13")):
-        for text in (_lower(written), _lower(written)[::-1]):
-            yield text, _RUN
-            alphanumeric = "".join(_ALPHANUMERIC.findall(text))
-            if len(alphanumeric) >= _RUN:
-                yield alphanumeric, _RUN
-    yield data.hex(), 2 * _RUN - 1
-    yield "".join(map(str, data)), 2 * _RUN
-    for encode, group, length in _ENCODINGS:
-        for shift in range(group):  # what stands before it decides where a group begins
-            encoded = encode(bytes(shift) + data).decode().rstrip("=").lower()
-            begin = 0 if shift == 0 else -(-shift * length // group)
-            kept = encoded[begin:]
-            signs = encode in (base64.b85encode, base64.a85encode)
-            yield kept if signs else "".join(_ALPHANUMERIC.findall(kept)), _RUN * length // group
+def _pieces(needles: Iterable[str]) -> frozenset[str]:
+    return frozenset(text[at : at + _GRAM] for text in needles for at in range(len(text) - _GRAM + 1))
 
 
-_ENCODINGS = (
-    (base64.b64encode, 3, 4),
-    (base64.b32encode, 5, 8),
-    (base64.b85encode, 4, 5),
-    (base64.a85encode, 4, 5),
-)
+_TAG = 0xE0000  # from here on stand characters that are not seen, one for each of ASCII
 
 _VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
-_ALPHANUMERIC = re.compile(r"[0-9a-z]+", re.IGNORECASE)
 _EVERY_GRAM = re.compile("." * _GRAM, re.DOTALL)
 _PLAIN = re.compile(r"[0-9a-z _./:@+,-]*+")  # in small letters; nothing in it is an escape but 0x
 _SIGNS = re.compile(r"[^0-9a-z]+")
 _ESCAPE = re.compile(
-    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4,6})|\\[ux]\{0*(?P<braced>[0-9a-f]{1,6})\}|[\\0]x(?P<x>[0-9a-f]{2})"
+    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|[\\%]u(?P<u>[0-9a-f]{4})|\\[ux]\{0*(?P<braced>[0-9a-f]{1,6})\}|[\\0]x(?P<x>[0-9a-f]{2})"
     r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"
     r"|\\(?P<sign>.)",
     re.IGNORECASE | re.DOTALL,
@@ -270,18 +270,14 @@ def _meant(escape: re.Match[str]) -> str:
     if kind == "sign":
         return _BLANK.get(digits, digits)
     code = int(digits, {"octal": 8, "decimal": 10}.get(kind, 16))
-    return _lower(_plain(chr(code))) if code < 0x110000 else " "  # noqa: PLR2004 - the end of Unicode
+    return lower(_plain(chr(code))) if code < 0x110000 else " "  # noqa: PLR2004 - the end of Unicode
 
 
 def _plain(character: str) -> str:
     """Return the ASCII that a character is a variant of, a blank for what is not seen, else itself."""
+    if _TAG <= ord(character) < _TAG + 0x80:
+        return chr(ord(character) - _TAG)
     plain = unicodedata.normalize("NFKC", character)
     if len(plain) == 1 and plain.isascii():
         return plain
     return " " if unicodedata.category(character) in ("Cf", "Cc", "Mn", "Zs") else character
-
-
-def _lower(text: str) -> str:
-    """Return a text in small letters, as long as it was."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(c.lower() if c.isascii() else c for c in text)

@@ -1,5 +1,6 @@
 """The request log: one JSON line for each request, keys masked; and a short one for who watches."""
 
+import base64
 import contextlib
 import json
 import os
@@ -128,9 +129,28 @@ def open_log(path: Path | None, show: Callable[[str], None] | None, key: str | N
 
 
 def _spelled(key: str) -> re.Pattern[str]:
-    """Return what finds a key in any text: as it is, in a URL and in JSON."""
-    forms = {key, quote(key, safe=""), quote(key), quote_plus(key), json.dumps(key)[1:-1]}
-    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
+    """Return what finds a key in any text: as it is, with escapes of URLs, JSON or HTML, in base64 and hexadecimal."""
+    data = key.encode("utf-8", "surrogateescape")
+    wholes = {quote_plus(key), json.dumps(key)[1:-1], data.hex()}
+    for before in range(3):  # what stands before it decides where a group of base64 begins
+        whole = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        middle = whole[-(-before * 4 // 3) : len(whole) - bool((before + len(data)) % 3)]
+        wholes |= {middle, middle.replace("+", "-").replace("/", "_")}
+    forms = [*map(re.escape, sorted(wholes, key=len, reverse=True)), "".join(map(_character, key))]
+    return re.compile("|".join(forms), re.IGNORECASE)
+
+
+def _character(character: str) -> str:
+    """Return a pattern of the ways to write a character, escapes of escapes too; bounded, so that none is slow."""
+    code, data = ord(character), character.encode("utf-8", "surrogateescape")
+    ways = [
+        re.escape(character) if character.isalnum() else rf"\\{{0,16}}{re.escape(character)}",
+        "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in data),
+        rf"\\{{1,16}}u{code:04x}",
+        "".join(rf"\\{{1,16}}x{byte:02x}" for byte in data),
+        f"&#0{{0,5}}(?:{code}|x0{{0,5}}{code:x});?",
+    ]
+    return f"(?:{'|'.join(ways)})"
 
 
 def _without(key: re.Pattern[str], value: object) -> object:

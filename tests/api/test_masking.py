@@ -144,6 +144,8 @@ def test_a_secret_in_pieces_of_a_place_is_masked(parts: Callable[[str], list[str
     error = Mask([key]).error(ServiceError("m", status=422, loc=loc))
     assert not set(loc[3:]) & set(error.loc)
     assert MASK in ".".join(error.loc)
+    short = Mask([key]).error(ServiceError("m", status=422, loc=("body", *parts(key))))
+    assert not set(parts(key)) & set(short.loc)
     innocent = ("body", "prompt", "0", "text")
     assert Mask([key]).error(ServiceError("m", status=422, loc=innocent)).loc == innocent
 
@@ -166,6 +168,26 @@ def test_a_key_of_digits_is_no_number_of_an_answer(number: Callable[[str], float
     assert answers.fields({"created": 10**5000}) == {"created": None}
     clean = {"created": 1_700_000_000_123, "n": [0.3]}
     assert answers.fields(clean) is clean
+
+
+def test_neither_a_hint_nor_a_parameter_holds_the_first_piece_of_a_place() -> None:
+    key = KEYS["letters and digits"]
+    error = ServiceError("m", status=422, loc=("body", *key), param=key[0], hint=f"Change or leave out {key[0]}; now.")
+    Mask([key]).error(error)
+    assert (error.param, error.hint, error.loc) == (MASK, f"Change or leave out {MASK}; now.", (f"body.{MASK}",))
+    usual = ServiceError("n is 0", status=422, loc=("body", "n"), param="n", hint="Change or leave out n; now.")
+    Mask([key]).error(usual)
+    assert (usual.param, usual.hint, usual.loc) == ("n", "Change or leave out n; now.", ("body", "n"))
+
+
+@pytest.mark.parametrize("name", ["code", "body_code", "param"])
+def test_a_secret_in_pieces_of_an_error_is_masked(name: str) -> None:
+    key = KEYS["letters and digits"]
+    for one, other in ((key[:7], key[7:14]), (key[7:14], key[:7])):
+        error = ServiceError(one, status=400)
+        setattr(error, name, other)
+        Mask([key]).error(error)
+        assert (error.message, getattr(error, name)) == (one, MASK)
 
 
 def test_what_is_absent_stays_so() -> None:

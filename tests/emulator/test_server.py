@@ -1,5 +1,6 @@
 """The emulator as a process: where it listens, what it writes, how it ends."""
 
+import base64
 import json
 import signal
 import socket
@@ -15,8 +16,15 @@ from completions_cli.emulator import content_filter
 from tests.command import Cli
 from tests.emulator.exchange import EOF, RESET, ask, read, request
 from tests.emulator_process import EmulatorProcess
+from tests.spellings import SPELLINGS
 
 Start = Callable[..., EmulatorProcess]
+
+ESCAPES = (
+    *("as it is", "upper case", "percent-encoded", "percent-encoded twice", "percent-encoded whole", "JSON"),
+    *("JSON in JSON", "JSON escapes", "repr of bytes", "hexadecimal escapes", "decimal entities"),
+    *("hexadecimal entities", "hexadecimal", "base64 for URLs"),
+)
 
 
 @pytest.mark.parametrize(("stopper", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -158,6 +166,18 @@ def test_the_emulators_key_is_masked_wherever_it_stands_in_the_log(emulator: Sta
     assert json.loads(first["body"]) == {"prompt": "say ****", "****": 1}
     assert first["headers"]["x-note"] == "it is ****"
     assert (second["path"], second["query"]) == ("/****/x", "a=****&b=****")
+
+
+@pytest.mark.parametrize("before", ["", "u:", "me:", "abc:"])
+def test_the_emulators_key_is_masked_however_it_is_escaped(before: str, emulator: Start) -> None:
+    key = 'K/9 "z"\\+0123456789'
+    server = emulator("--key", key)
+    told = [SPELLINGS[name](key) for name in ESCAPES]
+    told.append(base64.b64encode(f"{before}{key}".encode()).decode())
+    ask(server, {str(at): text for at, text in enumerate(told)})
+    shown = json.loads(server.log()[0]["body"])
+    assert [text for text in shown.values() if "****" not in text] == []
+    assert all(len(text) < len(key) + 20 for text in shown.values()), shown
 
 
 def test_a_request_is_in_the_log_before_its_answer(emulator: Start) -> None:
