@@ -1,7 +1,6 @@
 """completions.toml as it is read: found, parsed, and checked down to the last key."""
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +16,7 @@ from completions_cli.settings.table import POOL_SETTINGS, POOL_TABLES, PROFILE_S
 
 BUILT_IN = "local"
 
-_POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
-_AT_END = " (at end of document)"
+_MOST_BITS = 14_000  # of a whole number, which Python must be able to write as text
 _CORRECT = "Correct it with: completions config edit"
 _KEY_WORDS = ("key", "secret", "token", "password")
 
@@ -170,8 +168,11 @@ def load(text: str, path: Path) -> dict[str, Json]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(str(error), text, path) from error
+    except ValueError as error:
+        from completions_cli.settings import toml_errors
+
+        place, message, hint = toml_errors.located(error, text)
+        raise ConfigError(f"{path}:{place}: {message}", hint=hint) from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deeply", hint="No setting needs that.") from error
 
@@ -274,13 +275,15 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
 
 
 def _is_json(value: Json, depth: int = limits.PROFILE_FILE_DEPTH) -> bool:
-    """Return whether TOML and JSON can both hold a value: no dates, times or infinities, no extreme depth."""
+    """Return whether TOML and JSON can both hold a value: no dates, times or infinities, no extreme depth or size."""
     if isinstance(value, dict | list):
         items = value.values() if isinstance(value, dict) else value
         return depth > 0 and all(_is_json(item, depth - 1) for item in items)
     if isinstance(value, float):
         return value - value == 0
-    return isinstance(value, str | int)
+    if isinstance(value, int):
+        return value.bit_length() <= _MOST_BITS
+    return isinstance(value, str)
 
 
 def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
@@ -289,16 +292,3 @@ def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
     if name in PARAMETERS and "params" in valid:
         return f"It is sent with every request from [profiles.NAME.params]: {name} = …"
     return nearest(name, valid)
-
-
-def _syntax_error(reason: str, text: str, path: Path) -> ConfigError:
-    from completions_cli.settings import toml_errors
-
-    found = _POSITION.fullmatch(reason)
-    if found:
-        place, what = f"{found['line']}:{found['column']}", found["reason"]
-    else:
-        last = text.rpartition("\n")[2]
-        place, what = f"{text.count(chr(10)) + 1}:{len(last) + 1}", reason.removesuffix(_AT_END)
-    message, hint = toml_errors.explained(what)
-    return ConfigError(f"{path}:{place}: {message}", hint=hint)

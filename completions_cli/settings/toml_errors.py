@@ -2,7 +2,9 @@
 
 import ast
 import re
+import sys
 
+_NO_NEED = "No setting needs that."
 _TEXT = 'Put text in quotes, as in endpoint = "https://NAME.example".'
 _LINE = "Write one key and its value per line, as in timeout = 300."
 _QUOTES = 'Close it with a quote, or put text with quotes in it between """ and """.'
@@ -30,7 +32,28 @@ _REASONS = (
     ("Cannot overwrite a value", "a key that appears twice", "Delete one of them."),
     ("Duplicate inline table key", "a key that appears twice", "Delete one of them."),
 )
+_POSITION = re.compile(r"(?P<reason>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL)
+_AT_END = " (at end of document)"
 _TWICE = re.compile(r"Cannot (?:declare|redefine namespace|mutate immutable namespace) (?P<key>\(.*\))(?: twice)?")
+
+
+def located(error: ValueError, text: str) -> tuple[str, str, str]:
+    """Return where a text is no TOML, as LINE:COLUMN, what is wrong there and what to do."""
+    import tomllib
+
+    reason = str(error)
+    found = _POSITION.fullmatch(reason)
+    if not isinstance(error, tomllib.TOMLDecodeError):  # Python turns no more digits than so many into a number
+        digits = re.search(rf"\d(?:_?\d){{{sys.get_int_max_str_digits()},}}", text)
+        return _place(text[: digits.start()] if digits else text), "a number with too many digits", _NO_NEED
+    if found:
+        return f"{found['line']}:{found['column']}", *explained(found["reason"])
+    return _place(text), *explained(reason.removesuffix(_AT_END))
+
+
+def _place(before: str) -> str:
+    """Return line and column of what follows a text."""
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
 def explained(reason: str) -> tuple[str, str]:

@@ -46,6 +46,7 @@ def test_a_fault_is_asked_for_by_kind_value_and_rate(text: str, spec: FaultSpec)
         "429=-1",
         "429:x",
         "429:x1.5",
+        "429:x" + "9" * 5000,
         "429:0.5:0.5",
         "429=1=2",
         "=1",

@@ -69,6 +69,9 @@ POOL = "[profiles.a]\n[profiles.p]\n"
         ("default_profile = 'b'\n[profiles.a]", "f.toml:1:1: default_profile 'b' is not a profile"),
         ("[profiles.'']\n", "f.toml:1:11: profile name '' is empty"),
         ("a = " + "[" * 10000, "f.toml: nested too deeply"),
+        ("[profiles.a]\ntimeout = " + "9" * 5000, "f.toml:2:11: a number with too many digits"),
+        ("# 1\nx = {a = [1, -" + "1_0" * 2200 + "]}", "f.toml:2:15: a number with too many digits"),
+        ("[profiles.a.extra]\nd = 0x" + "f" * 4000, "f.toml:2:1: d must be something that JSON can hold"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(text: str, message: str) -> None:

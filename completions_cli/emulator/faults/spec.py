@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from completions_cli.errors import UsageError
 
-_SPEC = re.compile(r"(?P<kind>[^=:]+)(=(?P<value>[^=:]+))?(:(x(?P<first>\d+)|(?P<rate>[^=:]+)))?")
+_SPEC = re.compile(r"(?P<kind>[^=:]+)(=(?P<value>[^=:]+))?(:(x(?P<first>[0-9]{1,18})|(?P<rate>[^=:]+)))?")
 
 
 @dataclass(frozen=True, slots=True)
