@@ -32,6 +32,7 @@ from tests.emulator_process import EmulatorProcess
 ROWS = 20_000  # more than any run gets to
 HANGS = 240.0  # seconds after which a run is said to hang
 POLL = 0.1
+MOST_SAID = 400  # characters
 CPUS = 8  # of a node: room for the workers of all kinds
 WORKERS = "ray::_Asker"
 PLAYED = (sys.executable, str(Path(__file__).with_name("played_cluster.py")))
@@ -86,7 +87,8 @@ class Run:
         self.size = size
         if self.driver.poll() is not None:
             is_right = self.driver.returncode == kind.code
-            words = "ended" if is_right else f"exit code {self.driver.returncode}"
+            said = self.output.with_name("stderr").read_text(errors="replace")[-MOST_SAID:]
+            words = "ended" if is_right else f"exit code {self.driver.returncode}: {said}"
             return Ended(self.kind, words, now - (self.reason_at or self.started_at))
         if kind.signal is not None and self.reason_at is None and self.requests() >= self.mark:
             self.driver.send_signal(kind.signal)
@@ -179,7 +181,8 @@ def start(folder: Path, kind: str, address: str | None, url: str, chance: random
     program = PLAYED if address is None else (COMMAND,)
     command = [*program, "batch", str(folder / "in.jsonl"), "-o", str(output), *options, *KINDS[kind].options]
     begins, mark = log.stat().st_size, chance.randint(0, 400)
-    driver = subprocess.Popen(command, env={**os.environ, **QUIET, **TOKEN, **service}, stderr=subprocess.DEVNULL)
+    with output.with_name("stderr").open("wb") as stderr:
+        driver = subprocess.Popen(command, env={**os.environ, **QUIET, **TOKEN, **service}, stderr=stderr)
     return Run(kind, driver, output, log, begins, mark)
 
 

@@ -86,13 +86,9 @@ class Threads:
     def __init__(self, job: Job, calls: Calls) -> None:
         self._job, self._calls = job, calls
 
-    def nodes(self) -> set[str]:
-        """Return all of them."""
-        return {*NODES}
-
-    def leaving(self) -> set[str]:
-        """Return none."""
-        return set()
+    def look(self) -> tuple[set[str], set[str]]:
+        """Return all of them, and that none is about to go."""
+        return {*NODES}, set()
 
     def ask_for(self, machines: int) -> None:
         """Ask nobody."""

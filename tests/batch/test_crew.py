@@ -64,13 +64,11 @@ class Played:
         self.killed: list[Actor] = []
         self.opened = 0
         self.going: set[str] = set()
+        self.has_head = True
         self.asked_for: list[int] = []
 
-    def nodes(self) -> set[str]:
-        return self.there
-
-    def leaving(self) -> set[str]:
-        return self.going
+    def look(self) -> tuple[set[str], set[str]] | None:
+        return (self.there, self.going) if self.has_head else None
 
     def ask_for(self, machines: int) -> None:
         self.asked_for.append(machines)
@@ -188,6 +186,15 @@ def test_bounds_hold_and_a_cluster_that_can_grow_is_asked_to(tmp_path: Path) -> 
     assert growing.machines.asked_for == [2, 0]
     stage.output.close()
     growing.output.close()
+
+
+def test_a_cluster_without_a_head_ends_the_run(tmp_path: Path) -> None:
+    stage = staged(tmp_path, Played("a"), lines(0, 10))
+    stage.machines.has_head = False
+    stage.go(4)
+    ending = stage.driver.ending
+    assert ending is not None
+    assert (ending.reason, "head of the cluster" in str(ending.error)) == ("lost", True)
 
 
 def test_a_cluster_without_room_is_told_of_once(tmp_path: Path) -> None:

@@ -105,7 +105,12 @@ class Crew:
         self._tell_of_waiting(now)
         if now - self._looked_at > _LOOK_SECONDS and self._driver.ending is None:
             self._looked_at = now
-            nodes, leaving = self._machines.nodes(), self._machines.leaving()
+            found = self._machines.look()
+            if found is None:
+                words = "the head of the cluster has not answered for half a minute"
+                self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
+                return
+            nodes, leaving = found
             self._retire(leaving)
             self._start_workers(nodes, leaving)
 

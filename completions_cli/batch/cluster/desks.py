@@ -210,10 +210,14 @@ class LocalDesks:
 
     def dismiss(self, worker: str) -> None:
         """Move its folder away, whatever it does meanwhile; add what it has left to the parts."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             gone = _moved_away(self._own / worker)
             self._salvage(self._driver, gone)
             _destroy(gone)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Remove all that is ours. What cannot be added to its part is left for the next run."""

@@ -15,11 +15,11 @@ class LostError(Exception):
 class Machines(Protocol):
     """What a cluster can do. Workers, readers and calls are whatever it makes of them."""
 
-    def nodes(self) -> set[str]:
-        """Return the machines that are alive and may work."""
+    def look(self) -> tuple[set[str], set[str]] | None:
+        """Return the machines that are alive and may work, and those of them about to go.
 
-    def leaving(self) -> set[str]:
-        """Return those of them that are about to go."""
+        None when there is nobody to say so any more.
+        """
 
     def ask_for(self, machines: int) -> None:
         """Ask for so many machines, from a cluster that can grow; 0 withdraws that."""

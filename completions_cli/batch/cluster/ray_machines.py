@@ -1,5 +1,6 @@
 """The machines of a Ray cluster, and the actors that run on them."""
 
+import threading
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from completions_cli.batch.triage import Ending
 from completions_cli.errors import CompletionsError, ConfigError
 
 _WORKER_CPUS = 0.5
+_FIRST_LOOK_SECONDS = 20.0
+_LOOK_SECONDS = 2.0
+_MOST_MISSES = 10  # looks in a row without an answer: half a minute
 _CALLS_AT_ONCE = 16  # of a worker, more than it is ever given
 
 
@@ -76,6 +80,42 @@ class _Reader:
         return (None, None) if block is None else (block.part, block)
 
 
+class _Head:
+    """Asks the head of the cluster which machines there are, in a thread: without a head, Ray never answers."""
+
+    def __init__(self) -> None:
+        self._nodes, self._leaving = set[str](), set[str]()
+        self._asking: threading.Thread | None = None
+        self._answers = self._seen = 0
+        self._misses = -1  # looks in a row without an answer; the first one may take its time
+
+    def look(self) -> tuple[set[str], set[str]] | None:
+        """Return the machines that may work, and those about to go, as last heard; None when it is silent too long."""
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._ask, daemon=True)
+            self._asking.start()
+        self._asking.join(_FIRST_LOOK_SECONDS if self._misses < 0 else _LOOK_SECONDS)
+        self._misses = 0 if self._answers > self._seen else max(0, self._misses) + 1
+        self._seen = self._answers
+        return (self._nodes, self._leaving) if self._misses < _MOST_MISSES else None
+
+    def _ask(self) -> None:
+        with suppress(RayError, RuntimeError, OSError):
+            nodes = {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+            self._nodes, self._leaving = nodes, _leaving()
+            self._answers += 1
+
+
+def _leaving() -> set[str]:
+    """Return the ids of machines that are being drained."""
+    try:
+        from ray._private.state import state  # there is no public way
+
+        return set(state.get_draining_nodes())
+    except (ImportError, AttributeError, RayError):  # then they are lost when they are gone
+        return set()
+
+
 class RayMachines:
     """The machines of the cluster, and what runs on them."""
 
@@ -83,23 +123,18 @@ class RayMachines:
         self._job, self._store = job, store
         self._actor = ray.get_actor(coordinator)
         self._asked: PlacementGroup | None = None
+        self._head = _Head()
         asker: Any = _Asker  # Ray makes classes of its own of them
         reader: Any = _Reader
         self._asker = ray.remote(asker)
         self._reader = ray.remote(reader).options(num_cpus=0, scheduling_strategy="SPREAD")
 
-    def nodes(self) -> set[str]:
-        """Return the ids of the machines that are alive and may work."""
-        return {str(node["NodeID"]) for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")}
+    def look(self) -> tuple[set[str], set[str]] | None:
+        """Return the ids of the machines that may work, and of those that are being drained; None without a head.
 
-    def leaving(self) -> set[str]:
-        """Return the ids of machines that are being drained: idle ones, or such as a cloud will take away."""
-        try:
-            from ray._private.state import state  # there is no public way
-
-            return set(state.get_draining_nodes())
-        except (ImportError, AttributeError, RayError):  # then they are lost when they are gone
-            return set()
+        Drained are idle ones, and such as a cloud will take away.
+        """
+        return self._head.look()
 
     def ask_for(self, machines: int) -> None:
         """Ask for room on so many machines; 0 withdraws that. The cluster forgets it when this process ends."""
