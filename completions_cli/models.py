@@ -135,11 +135,17 @@ class Finished:
 class HttpRequest:
     """One request as it goes out. Header names are lower case; the values of `secret_headers` are never shown.
 
-    Only the synchronous transport has other methods than POST.
+    Requests to one service have the same `shared` headers, the very object, and few of their `own`.
     """
 
     url: str
-    headers: Mapping[str, str] = field(repr=False)
+    shared: Mapping[str, str] = field(repr=False)
     body: bytes
     secret_headers: frozenset[str] = frozenset()
     method: str = "POST"
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All headers."""
+        return {**self.shared, **self.own}

@@ -12,6 +12,8 @@ from completions_cli.models import Chunk, Json, Usage
 # The model's own words, and figures about them.
 _WORDS = frozenset({"text", "logprobs", "prompt_logprobs", "completion_probabilities", "tokens"})
 
+_WORDLESS = frozenset({int, float, bool, type(None)})  # types
+
 _MOST_KNOWN = 1000  # words that answers repeat
 _LONGEST_KNOWN = 100  # characters
 
@@ -73,7 +75,7 @@ class AnswerMask:
             return False
         for name, item in value.items():
             kind = type(item)
-            if kind is int or name in _WORDS or (kind is str and item in clean):
+            if kind in _WORDLESS or name in _WORDS or (kind is str and item in clean):
                 continue
             if not self._is_clean(item):
                 return False

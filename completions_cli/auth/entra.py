@@ -161,7 +161,7 @@ class ClientCredentialsFlow:
         }
         request = HttpRequest(
             url=self._url,
-            headers={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+            shared={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
             body=urlencode(form).encode(),
         )
         mask = Mask([secret, *self._connection.secrets])

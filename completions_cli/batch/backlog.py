@@ -31,7 +31,7 @@ class Backlog(Generic[Unit]):
             return None
         if self._ready:
             return self._ready.popleft()
-        if self._is_due():
+        if self._delayed and self._is_due():
             return heapq.heappop(self._delayed)[2]
         if not self.is_drained and len(self._delayed) < _MOST_DELAYED + self.workers:
             unit = next(self._new, None)
@@ -41,7 +41,7 @@ class Backlog(Generic[Unit]):
 
     def swap(self, unit: Unit) -> Unit | None:
         """Return a unit whose wait is over and take one back for it; None when no wait is over."""
-        if self.is_closed or not self._is_due():
+        if not self._delayed or self.is_closed or not self._is_due():
             return None
         other = heapq.heappop(self._delayed)[2]
         self.first(unit)
@@ -49,7 +49,7 @@ class Backlog(Generic[Unit]):
         return other
 
     def _is_due(self) -> bool:
-        return bool(self._delayed) and self._delayed[0][0] <= self._clock()
+        return self._delayed[0][0] <= self._clock()
 
     @property
     def is_empty(self) -> bool:

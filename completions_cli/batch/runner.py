@@ -202,15 +202,16 @@ class Runner:
 
     async def _ask(self, unit: Unit) -> None:
         """Send a unit in its turn, or a refused one in its place whose wait is over by then."""
-        request, texts = unit.request, self._texts(unit)
+        texts = self._texts(unit)
         self._under_way += 1
         self._texts_under_way += texts
         try:
-            tokens, most = self._estimate.of(request) if self._gate.pace.counts_tokens else (0.0, 0.0)
+            tokens, most = self._estimate.of(unit.request) if self._gate.pace.counts_tokens else (0.0, 0.0)
             ticket = await self._gate.enter(tokens, most)
-            if not unit.is_repeat and (other := self._settlers[0].due(self._backlog.swap(unit))) is not None:
-                self._texts_under_way += self._texts(other) - texts
-                unit, texts = other, self._texts(other)
+            if not unit.is_repeat and (waiting := self._backlog.swap(unit)) is not None:
+                unit = self._settlers[0].due(waiting) or waiting
+                self._texts_under_way += self._texts(unit) - texts
+                texts = self._texts(unit)
             await self._send(unit, ticket)
         except ClosedError:
             return

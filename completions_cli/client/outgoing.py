@@ -33,7 +33,7 @@ class Outgoing:
         # The ids of a caller's requests begin alike, so that the service's staff can find them together.
         self._id_prefix = headers.request_id(os.urandom(16))[:-12]
         self._numbers = itertools.count(int.from_bytes(os.urandom(3)) << 24)
-        self._labels: dict[tuple[bool, bool], Mapping[str, str]] = {}
+        self._shared: dict[tuple[bool, bool], Mapping[str, str]] = {}
         self._signing: Mapping[str, str] = {}
         self._secret_headers = service.secret_headers
         self.mask = Mask() if mask is None else mask
@@ -47,13 +47,14 @@ class Outgoing:
         """Build a request with the headers of credentials and an id of its own."""
         if signing is not self._signing:
             self._learn(signing)
-        number = f"{self._id_prefix}{next(self._numbers):012x}"
         endpoint = self._service.endpoint
         return HttpRequest(
             endpoint.url if request.route is None else endpoint.beside(request.route).url,
-            {**self._labels_of(request), _ID_HEADER: number, **signing},
+            self._shared_by(request),
             self._encode(wire.body(request)),
             self._secret_headers,
+            "POST",
+            {_ID_HEADER: self._next_id()},
         )
 
     def listing(self, signing: Mapping[str, str]) -> HttpRequest:
@@ -63,20 +64,24 @@ class Outgoing:
         listing = self._service.listing
         labels = listing.labels(CompletionRequest(None))
         del labels["content-type"]  # it has no body
-        number = f"{self._id_prefix}{next(self._numbers):012x}"
-        signed = {**labels, _ID_HEADER: number, **signing}
-        return HttpRequest(listing.endpoint.url, signed, b"", self._secret_headers, "GET")
+        own = {_ID_HEADER: self._next_id()}
+        return HttpRequest(listing.endpoint.url, {**labels, **signing}, b"", self._secret_headers, "GET", own)
 
     def _learn(self, signing: Mapping[str, str]) -> None:
         for name, value in signing.items():
             self.mask.add_header(name, value)
         self._secret_headers = self._service.secret_headers | signing.keys()
         self._signing = signing
+        self._shared.clear()
 
-    def _labels_of(self, request: CompletionRequest) -> Mapping[str, str]:
-        """Return the headers that requests of one kind have in common."""
+    def _next_id(self) -> str:
+        return f"{self._id_prefix}{next(self._numbers):012x}"
+
+    def _shared_by(self, request: CompletionRequest) -> Mapping[str, str]:
+        """Return the headers that requests of one kind share, signed."""
         kind = bool(request.extra), request.stream
-        labels = self._labels.get(kind)
-        if labels is None:
-            labels = self._labels[kind] = self._service.labels(request)
-        return labels
+        shared = self._shared.get(kind)
+        if shared is None:
+            shared = self._shared[kind] = {**self._service.labels(request), **self._signing}
+            shared.pop(_ID_HEADER, None)  # ours is another for each
+        return shared

@@ -179,7 +179,7 @@ def preview(settings: Settings, request: CompletionRequest) -> HttpRequest:
     if (settings.values["auth"] == "none" or settings.is_signed_by_headers) and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})
-    return replace(outgoing, headers={**outgoing.headers, **stand_in})
+    return replace(outgoing, shared={**outgoing.shared, **stand_in})
 
 
 @contextmanager

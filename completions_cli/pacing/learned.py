@@ -132,7 +132,9 @@ class LearnedRate:
         """Count a request that goes out."""
         self.history.sent(now)
         self._sent_since += 1
-        if self._measured is not None and self._sent_since >= _WINDOW:
+        if self._measured is None:
+            return
+        if self._sent_since >= _WINDOW:
             self._look_at_noise(now)
         rate = self.rate(now)
         if rate is not None:

@@ -100,7 +100,8 @@ class Pace:
         if self._tokens is not None:
             self._tokens.take(now, tokens)
         self._seen_requests.take(now, 1)
-        self._seen_tokens.take(now, most)
+        if most:
+            self._seen_tokens.take(now, most)
         requests, all_tokens = self._seen_requests.charged, self._seen_tokens.charged
         return Ticket(now, tokens, requests, all_tokens, 0, self.in_flight, now)
 

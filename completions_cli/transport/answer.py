@@ -52,9 +52,9 @@ class Answer:
 
     __slots__ = ("body", "broken", "headers", "status")
 
-    def __init__(self, inner: Response, body: bytes, broken: CompletionsError | None) -> None:
-        self.status: int = inner.status
-        self.headers = Headers(inner)
+    def __init__(self, status: int, headers: Headers, body: bytes, broken: CompletionsError | None) -> None:
+        self.status = status
+        self.headers = headers
         self.body = body
         self.broken = broken
 

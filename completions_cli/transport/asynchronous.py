@@ -68,7 +68,7 @@ class AsyncResponse:
         except BrokenError as broken:
             raise await broken.explained(self._link) from None
         if part is None:
-            self._link.answered(self._inner)
+            self._link.answered(self.headers)
             return None
         return part.to_bytes()
 
@@ -191,20 +191,21 @@ class AsyncTransport:
         with watched:
             inner = await streamed.__aenter__()
         watched.answering = True
+        status, headers = inner.status, Headers(inner)
         try:
             if self._trace is not None:
-                self._trace.response(inner.version, inner.status, "", Headers(inner))
+                self._trace.response(inner.version, status, "", headers)
             _refuse_proxys(inner, link)
-            received = Received(inner, self._max_body_bytes if inner.status in SUCCESS else None, watched)
+            received = Received(inner, headers, self._max_body_bytes if status in SUCCESS else None, watched)
             broken = await self._read(received, link, listen)
         finally:
             await streamed.__aexit__(None, None, None)
         if broken is None:
-            link.answered(inner)
+            link.answered(headers)
         if self._trace is not None:
             self._trace.body(received.body)
             self._trace.body(b"")
-        return Answer(inner, received.body, broken)
+        return Answer(status, headers, received.body, broken)
 
     async def _read(self, received: Received, link: Link, listen: Listen | None) -> CompletionsError | None:
         """Read a body as far as it comes; return what it broke off with, if it did."""

@@ -1,17 +1,18 @@
 """The library's clients for one service: one keeps its connections, the other makes a new one for each request."""
 
 import time
+from collections.abc import Mapping
 
 from pyreqwest.client import Client
-from pyreqwest.http import Url
+from pyreqwest.http import HeaderMap, Url
 from pyreqwest.request import RequestBuilder
-from pyreqwest.response import Response
 
 from completions_cli.api import urls
 from completions_cli.api.urls import Origin
 from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import breakage, quickest, reports, reqwest, tunnel
+from completions_cli.transport.answer import Headers
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
 
@@ -60,6 +61,8 @@ class Link:
         self._fresh: Client | None = None
         self._url_text = url
         self._url: Url = reqwest.url(parsed)  # the same, parsed once
+        self._shared: Mapping[str, str] = {}
+        self._header_map = HeaderMap()  # the same, as the library has them: to make it takes as long as all else here
         self._kept_until = 0.0
 
     async def close(self) -> None:
@@ -75,14 +78,16 @@ class Link:
         # None of the body is read along with the head: were it broken, the status would be lost, and the first
         # pieces of a stream would wait for 64 KB.
         builder = client.post(url).body_bytes(request.body) if request.method == "POST" else client.get(url)
-        return builder.headers(request.headers).streamed_read_buffer_limit(0)
+        if request.shared is not self._shared:
+            self._shared, self._header_map = request.shared, HeaderMap(request.shared)
+        builder = builder.headers(self._header_map).streamed_read_buffer_limit(0)
+        for name, value in request.own.items():
+            builder = builder.header(name, value)
+        return builder
 
-    def answered(self, answer: Response) -> None:
-        """Note that a connection may be kept from now on, unless the answer says otherwise."""
-        try:
-            closes = answer.get_header("connection")
-        except ValueError:  # it is no ASCII
-            closes = None
+    def answered(self, headers: Headers) -> None:
+        """Note that a connection may be kept from now on, unless the headers of an answer say otherwise."""
+        closes = headers.get("connection")
         if closes is None or closes.lower() != "close":
             self._kept_until = time.monotonic() + reqwest.IDLE_SECONDS
 

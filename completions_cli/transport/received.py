@@ -10,6 +10,7 @@ from pyreqwest.response import Response, ResponseBodyReader
 from completions_cli import limits
 from completions_cli.api.ending import LINGER_SECONDS
 from completions_cli.errors import MalformedResponseError
+from completions_cli.transport.answer import Headers
 from completions_cli.transport.decompression import Decompressor
 from completions_cli.transport.watched import Watched
 
@@ -22,13 +23,14 @@ Listen: TypeAlias = Callable[[], Tell]
 class Received:
     """What came of a body so far. `most` bytes are allowed; None is for an error, of which the rest is left unread."""
 
-    def __init__(self, inner: Response, most: int | None, watched: Watched) -> None:
+    def __init__(self, inner: Response, headers: Headers, most: int | None, watched: Watched) -> None:
         self.watched = watched
-        self._inner = inner
+        self._reader = inner.body_reader
+        self._left = _length(headers)
         self._most = most
         self._parts: list[bytes] = []
         self._size = 0
-        encoding = _header(inner, "content-encoding")
+        encoding = headers.get("content-encoding")
         self._decompressor = None if encoding is None else Decompressor(encoding)
 
     @property
@@ -41,8 +43,7 @@ class Received:
 
         MalformedResponseError is for a body that is too large, zlib.error for one that cannot be decompressed.
         """
-        reader = self._inner.body_reader
-        left = _length(self._inner)
+        reader, left = self._reader, self._left
         until: _Until | None = None  # nothing but silence ends the wait for a first part
         while (part := await (reader.read_chunk() if until is None else until.wait_for(reader))) is not None:
             if left is not None:
@@ -57,18 +58,22 @@ class Received:
 
     def _take(self, part: bytes) -> bool:
         """Keep a part; return whether that is enough."""
-        if not self._parts and self._decompressor is None and part.startswith(b"\x1f"):
+        if self._decompressor is None:
+            if self._parts or not part.startswith(b"\x1f"):
+                return self._keep(part)
             self._decompressor = Decompressor("")  # which may be gzip that nobody speaks of
-        for step in (part,) if self._decompressor is None else self._decompressor.feed(part):
-            self._parts.append(step)
-            self._size += len(step)
-            if self._most is None and self._size > limits.ERROR_BODY_BYTES:
-                return True
-            if self._most is not None and self._size > self._most:
-                raise MalformedResponseError(
-                    f"the response is larger than {self._most // (1024 * 1024)} MiB",
-                    hint="Ask for fewer tokens or fewer prompts at a time.",
-                )
+        return any(map(self._keep, self._decompressor.feed(part)))
+
+    def _keep(self, step: bytes) -> bool:
+        self._parts.append(step)
+        self._size += len(step)
+        if self._most is None:
+            return self._size > limits.ERROR_BODY_BYTES
+        if self._size > self._most:
+            raise MalformedResponseError(
+                f"the response is larger than {self._most // (1024 * 1024)} MiB",
+                hint="Ask for fewer tokens or fewer prompts at a time.",
+            )
         return False
 
 
@@ -102,14 +107,7 @@ class _Until:
             self._moment = asyncio.get_running_loop().time() + self._timeout
 
 
-def _length(inner: Response) -> int | None:
+def _length(headers: Headers) -> int | None:
     """Return how many bytes are to come, as far as it is said."""
-    length = _header(inner, "content-length")
+    length = headers.get("content-length")
     return int(length) if length is not None and length.isascii() and length.isdigit() else None
-
-
-def _header(inner: Response, name: str) -> str | None:
-    try:
-        return inner.get_header(name)
-    except ValueError:  # it is no ASCII
-        return None

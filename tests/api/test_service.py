@@ -25,7 +25,7 @@ def test_a_request_is_laid_out_whole() -> None:
     request = CompletionRequest("a", {"max_tokens": 5}, {"top_k": 1})
     assert SERVICE.unsigned(request) == HttpRequest(
         url=f"https://{HOST}/completions?api-version=2024-04-01-preview",
-        headers=headers.build(request, deployment="blue", extra_parameters="drop", custom={"x-team": "t"}),
+        shared=headers.build(request, deployment="blue", extra_parameters="drop", custom={"x-team": "t"}),
         body=b'{"prompt":"a","max_tokens":5,"top_k":1}',
         secret_headers=frozenset({"x-team"}),
     )
