@@ -48,6 +48,14 @@ class Held:
         runs = list({id(run): run.all_runs for run in self.runs if run is not None and run.all_runs}.values())
         return {**totals.added(runs), "stopped_by": runs[-1].get("stopped_by")} if runs else {}
 
+    def uncounted(self, rows: int) -> int | None:
+        """Return how many of so many rows were done since totals were last recorded; None where nobody knows."""
+        runs = {id(run): run.all_runs for run in self.runs if run is not None}.values()
+        counted = [run.get("rows") if run else 0 for run in runs]
+        if not counted or any(type(count) is not int for count in counted):
+            return None
+        return max(0, rows - sum(count for count in counted if count is not None))
+
     def state(self) -> Recovered:
         """Read them all. Raises UsageError for a line that is none of a batch, OutputError for what cannot be read."""
         found = Recovered()

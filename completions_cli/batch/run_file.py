@@ -35,8 +35,8 @@ class RunFile:
     `files` are those of an input on a cluster, in the order of their rows.
 
     `is_pool` says that several profiles were asked. `shard` is (index, count); `rows` is how many rows the input has at
-    most, None where nobody counted. `endpoint` (an origin) and `profile` say who was asked last, `all_runs` what all
-    runs of the output took.
+    most, None where nobody counted. `endpoint` (an origin) and `profile` say who was asked last, `limit` how many rows
+    the last run was for at most, `all_runs` what all runs of the output took.
     """
 
     input: Identity
@@ -49,6 +49,7 @@ class RunFile:
     profile: str | None = None
     all_runs: Mapping[str, Json] = field(default_factory=dict)
     files: tuple[Identity, ...] = ()
+    limit: int | None = None
 
     @property
     def known_files(self) -> tuple[Identity, ...]:
@@ -148,6 +149,7 @@ def parse(text: bytes) -> RunFile | None:
             profile=fields.get("profile"),
             all_runs=fields.get("all_runs") or {},
             files=tuple(Identity(**known) for known in fields.get("files") or ()),
+            limit=fields.get("limit"),
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
@@ -163,7 +165,7 @@ def _is_sound(run: RunFile) -> bool:
         and run.output_format in ("native", "openai")
         and type(index) is type(count) is int
         and 0 <= index < count
-        and (run.rows is None or (type(run.rows) is int and run.rows >= 0))
+        and all(count is None or (type(count) is int and count >= 0) for count in (run.rows, run.limit))
         and all(isinstance(known.name, str) and type(known.size) is int for known in (run.input, *run.files))
         and all(text is None or isinstance(text, str) for text in (run.endpoint, run.profile))
     )

@@ -222,14 +222,28 @@ def test_the_state_during_a_run_and_after_a_kill(
     scripted_server.wait_for_requests(3)
     before = output.read_bytes()
     found = verb(cli, "status", output, "-F", "json").json()
-    assert (found["rows"], found["input_rows"], found["missing"]) == (2, 5, 3)
+    assert (found["rows"], found["input_rows"], found["missing"], found["rows_not_in_totals"]) == (2, 5, 3, 2)
     process.kill()
     process.communicate()
     pause.go.set()
     output.write_bytes(before + b'{"id":"r2","ro')
     text = verb(cli, "status", output)
     assert (text.code, "missing: 3 rows" in text.text, "incomplete" in text.text) == (0, True, True)
+    assert "not in the totals: 2 rows; totals are recorded every 10 s and when a run ends" in text.text.splitlines()
     assert output.read_bytes() == before + b'{"id":"r2","ro'
+
+
+def test_the_state_after_a_limited_run_says_how_to_complete_it(
+    cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    cli.service(emulator().url)
+    assert batch(cli, rows(6), "-o", output, "--limit", "2").code == 0
+    limited = verb(cli, "status", output).text.splitlines()
+    assert "missing: 4 rows; to complete them, run the same batch command again, without --limit 2" in limited
+    assert batch(cli, rows(6), "-o", output).code == 0
+    whole = verb(cli, "status", output)
+    assert ("missing" in whole.text, "not in the totals" in whole.text) == (False, False)
+    assert verb(cli, "status", output, "-F", "json").json()["rows_not_in_totals"] == 0
 
 
 def test_rows_that_no_part_has_are_counted(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:

@@ -232,6 +232,7 @@ def describe(chosen: Choices, pool: Pool, identity: Identity, kind: str, *, is_o
         is_pool=pool.is_pool,
         endpoint=", ".join(origins),
         profile=_names_of(pool),
+        limit=selection.limit,
     )
 
 

@@ -74,6 +74,7 @@ def _document(output: str, found: "Held", state: "Recovered") -> dict[str, Json]
         "input_rows": wanted,
         "missing": None if wanted is None else max(0, wanted - len(state.done)),
         **{name: found.took().get(name) for name in _TOOK},
+        "rows_not_in_totals": found.uncounted(len(state.done)),
     }
 
 
@@ -83,12 +84,22 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
     of = "" if wanted is None else f" of {wanted}"
     lines = [f"{output}: {rows}{of} rows; {state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"]
     if wanted is not None and wanted > rows:
-        lines.append(f"missing: {wanted - rows} rows; to complete them, run the same batch command again")
+        without = f", without --limit {found.run.limit}" if found.run is not None and found.run.limit else ""
+        missing = _rows(wanted - rows)
+        lines.append(f"missing: {missing}; to complete them, run the same batch command again{without}")
     if state.torn:
         lines.append("the last line is incomplete: a run is writing it, or was killed; the next run repairs it")
     if len(state.profiles) > 1:
         lines.append("answered: " + ", ".join(f"{count} by {name}" for name, count in state.profiles.most_common()))
-    return lines + _took(found.took())
+    return lines + _took(found.took()) + _uncounted(found.uncounted(rows))
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _uncounted(rows: int | None) -> list[str]:
+    return [f"not in the totals: {_rows(rows)}; totals are recorded every 10 s and when a run ends"] if rows else []
 
 
 def _took(took: Mapping[str, Json]) -> list[str]:
