@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from completions_cli.errors import ConfigError
+from completions_cli.installation import install
 from completions_cli.local import engine
 from completions_cli.local.engine import Engine
 
@@ -230,4 +231,4 @@ def test_without_the_extra_the_error_names_it(model_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ConfigError) as raised, engine.running(model_path):
         pass
-    assert raised.value.hint == "pip install 'completions-cli[local]'"
+    assert raised.value.hint == install("local")

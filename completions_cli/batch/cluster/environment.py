@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from completions_cli.errors import ConfigError, NetworkError, UsageError
+from completions_cli.installation import install
 
-INSTALL = "pip install 'completions-cli[ray]'"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no reports to its makers
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # its core writes warnings past Python to stderr
@@ -45,7 +45,7 @@ _STORES = {"s3": _S3, "s3a": _S3, "abfs": _AZURE, "abfss": _AZURE, "az": _AZURE}
 def require() -> None:
     """Raise ConfigError, naming the extra, when Ray is not installed."""
     if find_spec("ray") is None or find_spec("pyarrow") is None:
-        raise ConfigError("--engine ray needs Ray, which is not installed", hint=INSTALL)
+        raise ConfigError("--engine ray needs Ray, which is not installed", hint=f"Run: {install('ray')}")
 
 
 def address(asked: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.cluster import conditional
 from completions_cli.errors import OutputError, UsageError
+from completions_cli.installation import install
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -198,7 +199,7 @@ def filesystem(place: str) -> tuple["AbstractFileSystem", str]:
         found, path = url_to_fs(place)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
-        hint = f'pip install "completions-cli[{extra}]", on all machines' if extra else str(error)
+        hint = f"On all machines, run: {install(extra)}" if extra else str(error)
         raise UsageError(f"{place}: the driver for {scheme}:// is not installed", hint=hint) from error
     except ValueError as error:
         raise UsageError(f"{place} is no address that is known: {error}") from error

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, Literal, cast
 
 from completions_cli.errors import UsageError
+from completions_cli.installation import install
 
 Compression = Literal["gzip", "zstd"]
 
@@ -62,7 +63,7 @@ def _zstd(raw: BinaryIO, name: str) -> BinaryIO:
     if opener is None:
         raise UsageError(
             f"{name} is compressed with Zstandard, which needs a library",
-            hint="Install it: pip install 'completions-cli[zstd]'. Or pipe it in: zstdcat FILE | completions batch -",
+            hint=f"Run: {install('zstd')}; or pipe it in: zstdcat FILE | completions batch -",
         )
     return opener(raw)
 

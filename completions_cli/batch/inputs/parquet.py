@@ -13,6 +13,7 @@ from completions_cli.batch.inputs import table
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.errors import UsageError
+from completions_cli.installation import install
 from completions_cli.models import Json
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def opened(stream: BinaryIO, name: str) -> "ParquetFile":
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise UsageError(
-            f"{name} is Parquet, which needs a library", hint="Install it: pip install 'completions-cli[parquet]'."
-        ) from error
+        raise UsageError(f"{name} is Parquet, which needs a library", hint=f"Run: {install('parquet')}") from error
     with damage_named(name):
         # Read as it is decoded: a row group need not fit into memory.
         return ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
