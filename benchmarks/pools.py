@@ -4,6 +4,7 @@
   both got through, the requests that they had saved up at the start left aside.
 - `death`: three members of 600 requests a minute each, one of them killed after a quarter of the time and started
   again on its port after half of it. The figure is the share of what the living allowed.
+- `cluster`: as `sum`, on a Ray cluster of this machine (only when named: `python benchmarks pools 60 cluster`).
 - `one`: CPU of a batch with a pool of one member, against the same without a pool, in turns.
 
 Each takes about SECONDS (60 unless said).
@@ -58,13 +59,13 @@ class Place:
         text = "".join(profiles) + f"[profiles.all]\nmembers = {names}\n"
         (folder / "completions.toml").write_text(text)
 
-    def batch(self, rows: int, *options: str) -> dict[str, Any]:
+    def batch(self, rows: int, *options: str, output: str = "out.jsonl") -> dict[str, Any]:
         """Ask so many rows; give the summary, with the CPU that it took."""
         source = self.folder / "in.jsonl"
         source.write_text(
             "".join(json.dumps({"prompt": f"row {number}", "max_tokens": 2}) + "\n" for number in range(rows))
         )
-        out, summary = self.folder / "out.jsonl", self.folder / "summary.json"
+        out, summary = self.folder / output, self.folder / "summary.json"
         before = os.times()
         subprocess.run(
             [COMMAND, "batch", str(source), "-o", str(out), "--overwrite", "--summary", str(summary), "-q", *options],
@@ -73,24 +74,30 @@ class Place:
         )
         after = os.times()
         found: dict[str, Any] = json.loads(summary.read_text())
-        lines = [json.loads(line)["row"] for line in out.read_text().splitlines()]
+        parts = out.glob("part-*.jsonl") if out.is_dir() else [out]
+        lines = [json.loads(line)["row"] for part in parts for line in part.read_text().splitlines()]
         if sorted(lines) != list(range(rows)):
             sys.exit("rows were lost, or answered twice")
         cpu = after.children_user + after.children_system - before.children_user - before.children_system
         return {**found, "cpu": cpu}
 
 
-def total(folder: Path, seconds: float) -> None:
+def total(folder: Path, seconds: float, *options: str, output: str = "out.jsonl") -> None:
     """Measure two limits together."""
     with emulator("--rpm", "600") as (_, small), emulator("--rpm", "1800") as (_, large):
         rows = 2400 + round(2400 * seconds / 60)
-        found = Place(folder, [small, large]).batch(rows, "-p", "all")
+        found = Place(folder, [small, large]).batch(rows, "-p", "all", *options, output=output)
     share = (rows - 2400) / found["seconds"] * 60 / 2400
     print(
         f"sum: {rows} rows in {found['seconds']:.1f} s, {found['throttled']} answered 429: {share:.1%} of 2,400",
         flush=True,
     )
     print(f"     {found['profiles']}")
+
+
+def cluster(folder: Path, seconds: float) -> None:
+    """Measure two limits together, on a cluster."""
+    total(folder, seconds, "--engine", "ray", output="out")
 
 
 def death(folder: Path, seconds: float) -> None:
@@ -141,8 +148,8 @@ def main() -> None:
     seconds = float((sys.argv[1:2] or ["60"])[0])
     only = sys.argv[2:]
     with tempfile.TemporaryDirectory() as folder:
-        for measure in (total, death, one):
-            if not only or measure.__name__ in only:
+        for measure in (total, death, one, cluster):
+            if measure.__name__ in only or (not only and measure is not cluster):
                 measure(Path(folder), seconds)
 
 
