@@ -126,6 +126,23 @@ class _RawOutput(io.RawIOBase):
         return len(data)
 
 
+class _Drawn(io.TextIOBase):
+    """Messages as libraries that draw want them."""
+
+    def __init__(self, messages: "Messages") -> None:
+        self._messages = messages
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._messages.is_terminal
+
+    def write(self, text: str) -> int:
+        self._messages.raw(text)
+        return len(text)
+
+
 class Messages(Output):
     """stderr: notes, warnings, errors. Never fails: what cannot be said there cannot be said."""
 
@@ -142,6 +159,10 @@ class Messages(Output):
         """Print a line unless --quiet was given."""
         if not self.quiet:
             self.line(text)
+
+    def drawn(self) -> io.TextIOBase:
+        """Return it as a text stream for libraries that draw on a terminal, wherever it leads by then."""
+        return _Drawn(self)
 
     def raw(self, text: str) -> None:
         """Write text that may hold escape sequences of our own."""

@@ -4,11 +4,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from completions_cli.batch import closing
 from completions_cli.batch.totals import Totals
-from completions_cli.streams import Streams, visible
+from completions_cli.streams import Messages, Streams, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,7 @@ class Progress:
                 self._stderr.note(f"note: {snapshot.trouble}")
             return
         if self._live is None:
-            self._live = _live(color=self._color)
+            self._live = _live(self._stderr, color=self._color)
             self._live.start()
         self._live.update(_bar(snapshot, pace, self._live.console.width), refresh=True)
 
@@ -198,11 +198,12 @@ def rates(recent: Sequence[tuple[float, Counter[str]]], names: Iterable[str]) ->
     return {name: (rows[name] - then[name]) / max(now - began, 1e-9) for name in names}
 
 
-def _live(*, color: bool) -> "Live":
+def _live(stderr: Messages, *, color: bool) -> "Live":
     from rich.console import Console
     from rich.live import Live
 
-    return Live(console=Console(stderr=True, no_color=not color), auto_refresh=False, transient=True)
+    console = Console(file=cast("IO[str]", stderr.drawn()), no_color=not color)
+    return Live(console=console, auto_refresh=False, transient=True)
 
 
 def _bar(snapshot: Snapshot, pace: Speed, width: int) -> "RenderableType":

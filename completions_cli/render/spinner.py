@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, cast
 
 from completions_cli.streams import Messages
 
@@ -16,7 +17,7 @@ class Spinner:
     def __init__(self, text: str, stderr: Messages, *, color: bool) -> None:
         self._text = text
         self._enabled = stderr.can_draw and not stderr.quiet
-        self._color = color
+        self._color, self._stderr = color, stderr
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -48,6 +49,6 @@ class Spinner:
             return
         from rich.console import Console
 
-        console = Console(stderr=True, no_color=not self._color)
+        console = Console(file=cast("IO[str]", self._stderr.drawn()), no_color=not self._color)
         with console.status(self._text, spinner="dots"):
             self._stop.wait()

@@ -72,3 +72,31 @@ def test_a_failure_leaves_no_bar_and_shows_the_cursor_again() -> None:
     code, screen = on_terminal("-x")
     assert code == 3
     assert screen.rindex(b"\x1b[?25h") > screen.rindex(b"\x1b[?25l")
+
+
+_APART = """
+import time
+
+from completions_cli.batch.totals import Totals
+from completions_cli.render.batch_progress import Progress, Snapshot
+from completions_cli.streams import Streams
+
+streams = Streams()
+with streams.apart():
+    progress = Progress(streams)
+    progress.show(Snapshot(Totals(ok=5, seconds=1.0), 3, 0.5, 10))
+    progress.note("warning: east is left out")
+    progress.stop()
+"""
+
+
+def test_the_bar_of_a_cluster_is_seen_though_what_libraries_print_is_not() -> None:
+    leader, follower = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen([sys.executable, "-c", _APART], stderr=follower, env=environ)
+    os.close(follower)
+    screen = read_terminal(leader)
+    os.close(leader)
+    assert process.wait() == 0
+    for words in (b"5 of 10 rows", b"warning: east is left out"):
+        assert words in screen
