@@ -119,11 +119,7 @@ def from_event(value: Json, text: str) -> ServiceError:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Pick the id under which the service's staff can find this exchange."""
-    for name in REQUEST_ID_HEADERS:
-        found = headers.get(name)
-        if found:
-            return found
-    return None
+    return next(filter(None, map(headers.get, REQUEST_ID_HEADERS)), None)
 
 
 def is_error_object(value: dict[str, Json]) -> bool:
