@@ -25,6 +25,7 @@ STAGES = {
     "batch/recipe.py": "read rows",
     "batch/inputs/": "read rows",
     "batch/units.py": "make requests, match answers to rows",
+    "batch/outcomes.py": "make requests, match answers to rows",
     "api/wire.py": "make requests, match answers to rows",
     "batch/encoding.py": "make requests, match answers to rows",
     "api/service.py": "make requests, match answers to rows",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from completions_cli.api import blame
 from completions_cli.api.retry import RetryPolicy
-from completions_cli.batch import units
+from completions_cli.batch import outcomes
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Reply
@@ -84,7 +84,7 @@ class Settler:
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
         self.totals.use(reply.usage, reply.request.generation_count, self.member.prices)
-        problem = units.misfit(unit, reply)
+        problem = outcomes.misfit(unit, reply)
         if problem is None:
             self._fits(unit, reply, now=now, sent_at=sent_at)
         else:
@@ -168,7 +168,7 @@ class Settler:
         unit.is_repeat = False
         self.packer.taken(unit)
         if unit.is_answered:
-            for outcome in units.outcomes(unit):
+            for outcome in outcomes.of(unit):
                 self.record(outcome)
         else:
             self.backlog.first(unit)

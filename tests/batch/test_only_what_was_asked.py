@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.api import document
-from completions_cli.batch import units
+from completions_cli.batch import outcomes
 from completions_cli.batch.exchange import Reply
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.units import Packer
@@ -67,12 +67,12 @@ def test_a_row_gets_the_answer_to_its_own_prompt_or_none(
         try:
             for request, wrong in zip(list(unit.requests), wrongs, strict=False):
                 came = reply(request, *wrong)
-                if units.misfit(unit, came):
+                if outcomes.misfit(unit, came):
                     return
                 unit.replies.append(came)
         except CompletionsError:
             return
-        for outcome in units.outcomes(unit):
+        for outcome in outcomes.of(unit):
             own = outcome.row.prompt if is_one_row else [outcome.row.prompt]
             asked = [prompt for prompt in own or () for _ in range(samples * unit.requests[0].choices_each)]
             assert [choice["index"] for choice in outcome.choices] == list(range(len(asked)))
@@ -87,17 +87,17 @@ def test_what_was_asked_is_taken(extra: dict[str, Any], wrong: str, form: str) -
     packer = Packer(Defaults(extra=extra), 2, 3)
     (unit,) = packer.units([Row(0, prompt="a"), Row(1, prompt="b"), Row(2, prompt="a")])
     came = reply(unit.request, wrong, form)
-    assert units.misfit(unit, came) is None
+    assert outcomes.misfit(unit, came) is None
     unit.replies.append(came)
     each = 2 * extra.get("n", 1)
-    assert [len(outcome.choices) for outcome in units.outcomes(unit)] == [each] * 3
+    assert [len(outcome.choices) for outcome in outcomes.of(unit)] == [each] * 3
 
 
 @pytest.mark.parametrize("wrong", ["all 0", "strings", "null", "unnumbered and reordered", "from 1", "huge"])
 def test_the_numbers_of_one_prompts_choices_do_not_matter(wrong: str) -> None:
     (unit,) = Packer(Defaults(extra={"n": 3})).units([Row(0, prompt="a")])
     came = reply(unit.request, wrong, "document")
-    assert units.misfit(unit, came) is None
+    assert outcomes.misfit(unit, came) is None
 
 
 @pytest.mark.parametrize("samples", ["1", "2"])
