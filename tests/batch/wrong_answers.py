@@ -39,8 +39,8 @@ def _indices(change: Callable[[int], Any]) -> Wrong:
 
 
 def _joined(_choices: Choices, prompts: Sequence[Any], n: int) -> Choices:
-    """Take an array for the pieces of one prompt."""
-    return right(["".join(map(str, prompts))], n)
+    """Take an array for the pieces of one prompt. One piece is the prompt itself, be it tokens."""
+    return right(prompts if len(prompts) == 1 else ["".join(map(str, prompts))], n)
 
 
 def _deduplicated(_choices: Choices, prompts: Sequence[Any], n: int) -> Choices:
