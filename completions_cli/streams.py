@@ -62,6 +62,7 @@ class Output:
         self.is_terminal = _is_terminal(fd)
         self._is_dumb = is_dumb
         self._put = _writer(fd)
+        self.is_midline = False  # whether a terminal shows a line that has not ended
 
     def move(self, fd: int) -> None:
         """Write to another descriptor of the same stream from now on."""
@@ -76,6 +77,8 @@ class Output:
         """Write all of it, at once: nothing is held back."""
         if self._is_closed:
             raise OutputError(f"{self._name} is closed", hint="Send it to a file or a pipe; -o FILE writes one.")
+        if self.is_terminal and data:
+            self.is_midline = bytes(data[-1:]) != b"\n"
         while data:
             try:
                 written = self._put(data)

@@ -17,6 +17,10 @@ from completions_cli.opening import without_waiting
 from completions_cli.settings.key_sources import KeySource
 
 STREAM_SECONDS = 30.0  # as long as a key_command may take
+_NO_PROFILE = (
+    "Set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE, or make a profile: completions config init. "
+    "If the server needs no key, add --auth none."
+)
 _NEW_PROFILE = "completions config init -p NAME --endpoint URL"
 
 
@@ -64,6 +68,8 @@ def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withhe
         return ConfigError(f"{message}{no_keyring}", hint=f"Run: {_store(keyring, to_file=trouble is not None)}.")
     if trouble is not None:
         return ConfigError(f"{message}, and no usable keyring: {trouble}", hint=_without_keyring(keyring))
+    if keyring is None:
+        return ConfigError(message, hint=_NO_PROFILE)
     return ConfigError(message, hint=f"Run: {_store(keyring)}; or set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE.")
 
 

@@ -64,7 +64,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         tokens=_tokens(output, streams),
     )
     with ExitStack() as stack:
-        spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
+        spinner = Spinner("waiting for the model", streams)
         spinner.start()
         stack.callback(spinner.stop)
         callers = stack.enter_context(resolution.failover(pool, streams, spinner))

@@ -41,7 +41,7 @@ def models(
     flags = resolution.connection_flags(connection, common, format=format)
     settings = resolve(flags, streams.environ, resolution.read_profile_file(common, streams))
     streams.wants_json = settings.values["format"] != "text"
-    spinner = Spinner("waiting for the list of models", streams.stderr, color=streams.color(streams.stderr))
+    spinner = Spinner("waiting for the list of models", streams)
     with spinner.turning(), resolution.caller(settings, streams, spinner) as caller:
         found = caller.models()
         model_names.remember(settings, found.ids)

@@ -269,7 +269,9 @@ def trace(streams: Streams) -> Trace | None:
     """Make what shows the exchanges on stderr, if that was asked for."""
     from completions_cli.render.trace import TraceLines
 
-    return TraceLines(streams.stderr, bodies=streams.verbosity > 1) if streams.verbosity else None
+    return (
+        TraceLines(streams.stderr, bodies=streams.verbosity > 1, beside=streams.stdout) if streams.verbosity else None
+    )
 
 
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:

@@ -50,7 +50,7 @@ def run(streams: Streams, options: "ScoreOptions") -> None:
         call.show_request(streams, settings, [methods.ECHO.request(_base(settings), [whole])])
         return
     with ExitStack() as stack:
-        spinner = Spinner("waiting for the model", streams.stderr, color=streams.color(streams.stderr))
+        spinner = Spinner("waiting for the model", streams)
         with spinner.turning():
             callers = stack.enter_context(resolution.failover(pool, streams, spinner))
             destination = stack.enter_context(call.destination_of(scored.output, streams))

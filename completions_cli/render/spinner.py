@@ -5,19 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, cast
 
-from completions_cli.streams import Messages
+from completions_cli.streams import Streams
 
 # An answer faster than this needs no spinner, and then rich is never loaded.
 _PATIENCE = 0.3
 
 
 class Spinner:
-    """Turns on stderr from `start` to `stop`, where that is a terminal; both may be called again and again."""
+    """Turns on stderr from `start` to `stop`, where that is a terminal; both may be called again and again.
 
-    def __init__(self, text: str, stderr: Messages, *, color: bool) -> None:
+    The lines of -v would run into it, so it does not turn with them.
+    """
+
+    def __init__(self, text: str, streams: Streams) -> None:
         self._text = text
-        self._enabled = stderr.can_draw and not stderr.quiet
-        self._color, self._stderr = color, stderr
+        self._enabled = streams.stderr.can_draw and not streams.stderr.quiet and not streams.verbosity
+        self._color, self._stderr = streams.color(streams.stderr), streams.stderr
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 

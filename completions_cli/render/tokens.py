@@ -12,13 +12,18 @@ from completions_cli.streams import visible
 
 _RESET = "\x1b[0m"
 # From this probability on, and how it looks: legible on black and on white.
-_COLORS = ((0.5, "\x1b[32m", "50 %"), (0.1, "\x1b[36m", "10 %"), (0.01, "\x1b[35m", "1 %"), (0.0, "\x1b[31m", "0"))
+_COLORS = (
+    (0.5, "\x1b[32m", "50 % or more"),
+    (0.1, "\x1b[36m", "10 to 50 %"),
+    (0.01, "\x1b[35m", "1 to 10 %"),
+    (0.0, "\x1b[31m", "less than 1 %"),
+)
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def legend() -> str:
     """Return what the colours mean, in them."""
-    return "probability from " + ", ".join(f"{color}{least}{_RESET}" for _, color, least in _COLORS)
+    return "probability of each token: " + ", ".join(f"{color}{share}{_RESET}" for _, color, share in _COLORS)
 
 
 class Tokens:

@@ -8,7 +8,7 @@ from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
 from completions_cli.models import HttpRequest
 from completions_cli.render.request import masked
-from completions_cli.streams import Messages
+from completions_cli.streams import Messages, Output
 
 # A body without line breaks is shown all the same, so many characters late.
 _LONGEST_HELD = 8192
@@ -18,10 +18,12 @@ class TraceLines:
     """Shows requests and the heads of answers; bodies too when `bodies` is true.
 
     A secret that a server sends back to us is masked in its answer as well. Bodies are shown a line at a time.
+    Text that `beside` shows on the same terminal is not run into.
     """
 
-    def __init__(self, stderr: Messages, *, bodies: bool) -> None:
+    def __init__(self, stderr: Messages, *, bodies: bool, beside: Output | None = None) -> None:
         self._stderr = stderr
+        self._beside = beside if stderr.is_terminal else None
         self._bodies = bodies
         self._mask = Mask()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -65,4 +67,7 @@ class TraceLines:
             self._line(f"< {line}")
 
     def _line(self, text: str) -> None:
+        if self._beside is not None and self._beside.is_midline:
+            self._stderr.raw("\n")
+            self._beside.is_midline = False
         self._stderr.line(self._mask.text(text))

@@ -68,7 +68,7 @@ def test_in_a_pipe_each_token_is_a_line(chunk: Chunk, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("logprob", "color"),
-    [(0.0, 32), (-0.69, 32), (-0.7, 36), (-2.3, 36), (-2.4, 35), (-4.6, 35), (-4.7, 31), (-9999.0, 31)],
+    [(0.0, 32), (-0.69, 32), (-0.7, 36), (-2.3, 36), (-2.4, 35), (-4.6, 35), (-4.7, 31), (-99.0, 31)],
 )
 def test_on_a_terminal_the_probability_is_a_colour(logprob: float, color: int) -> None:
     assert show("colored", piece("a", legacy(a=logprob))) == f"\x1b[{color}ma\x1b[0m\n"
@@ -107,7 +107,7 @@ def test_the_command_asks_for_figures_and_shows_them(cli: Cli, scripted_server: 
     assert b'"logprobs":1' in scripted_server.requests[0]
     screen = cli.terminal("complete", "P", "--show-logprobs").stdout
     assert b"\x1b[32ma\x1b[0m\x1b[31mb\x1b[0m\r\n" in screen
-    assert b"probability from \x1b[32m50 %\x1b[0m, " in screen
+    assert b"probability of each token: \x1b[32m50 % or more\x1b[0m, " in screen
     assert b"probability" not in cli.terminal("complete", "P", "--show-logprobs", "-q").stdout
     assert b"-0.1000\ta\r\n" in cli.terminal("complete", "P", "--show-logprobs", "--color", "never").stdout
     assert cli.run("complete", "P", "--show-logprobs", "-F", "json").json()["choices"][0]["text"] == "ab"

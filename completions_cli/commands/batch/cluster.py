@@ -50,7 +50,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         # A missing key is found before anything is touched.
         targets = members.targets(stack, pool, streams)
         members.hide_keys(targets, streams)
-        spinner = Spinner("joining the cluster", streams.stderr, color=streams.color(streams.stderr))
+        spinner = Spinner("joining the cluster", streams)
         output.lock()
         stack.callback(output.close)
         for note in survey.notes:

@@ -41,7 +41,7 @@ class Target(NamedTuple):
 
 def targets(stack: ExitStack, pool: Pool, streams: Streams) -> list[Target]:
     """Find the keys of all members, so that a missing one is found before anything is touched. Raises ConfigError."""
-    spinner = Spinner("starting the model", streams.stderr, color=streams.color(streams.stderr))
+    spinner = Spinner("starting the model", streams)
     return [
         Target(settings, *stack.enter_context(resolution.target(settings, streams, spinner)))
         for settings in pool.members

@@ -38,7 +38,7 @@ def probe(settings: Settings, streams: Streams, mask: Mask, *, parameters: bool)
     `mask` learns what was sent in secret.
     """
     once = replace(settings, values=cast("Values", {**settings.values, "retries": 0}))
-    spinner = Spinner("asking for a token", streams.stderr, color=streams.color(streams.stderr))
+    spinner = Spinner("asking for a token", streams)
     name = "probe"
     try:
         with spinner.turning(), resolution.caller(once, streams, spinner, mask) as caller:
