@@ -15,7 +15,7 @@ from tests.batch.conftest import batch, records, row_numbers, summary
 from tests.batch.wrong_answers import answers, prompts_of, right
 from tests.command import Cli
 
-EAST, WEST = "east-canary-0123456789", "west-canary-9876543210"
+EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
 Serve = Callable[..., AnsweringServer]
 Rows = Callable[[int], Path]
 OUT_OF_ORDER = Answered({"error": {"message": "out of order"}}, 503, {"retry-after": "0"})

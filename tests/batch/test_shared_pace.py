@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +174,20 @@ def test_others_of_this_machine_are_not_heard(
         if said.endswith(b"\n"):
             assert connection.recv(100) == b""
     assert finish(run) == [(0, "")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process")
+def test_a_crowd_of_strangers_takes_neither_files_nor_turns(
+    cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
+) -> None:
+    """Connections that prove nothing are bounded: the oldest makes room for the next."""
+    import resource
+
+    leader = shards(cli, rows(60), tmp_path, 1)[0]
+    server.wait_for_log(1)
+    resource.prlimit(leader.pid, resource.RLIMIT_NOFILE, (256, 256))
+    address = json.loads((tmp_path / "completions" / "share" / "night.json").read_text(encoding="utf-8"))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(400):
+            crowd.enter_context(socket.create_connection(("127.0.0.1", address["port"])))
+        assert finish(leader) == [(0, "")]

@@ -17,7 +17,7 @@ from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, respons
 
 Serve = Callable[..., ScriptedServer]
 OK = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
-EAST, WEST = "east-canary-0123456789", "west-canary-9876543210"
+EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
 DOWN = "http://127.0.0.1:1"  # nothing listens there
 
 

@@ -16,6 +16,7 @@ from completions_cli.pacing.pace import Memory, Pace, Ticket
 
 HEARTBEAT = 1.0  # seconds
 SILENT = 3 * HEARTBEAT  # whoever says nothing for so long is frozen or gone
+_MOST_STRANGERS = 32  # connections that have proven nothing yet; the oldest makes room for the next
 _FROM_MEMBERS = ("ask", "drop", "end", "pause", "narrow", "alive")
 
 
@@ -31,6 +32,7 @@ class Leader:
         self._clock = clock
         self._members: set[_Connection] = set()
         self._serving: set[asyncio.Task[None]] = set()
+        self._strangers: dict[asyncio.StreamWriter, None] = {}
         self._server: asyncio.Server | None = None
         self._beating: asyncio.Task[None] | None = None
         self._address = Address(0, secrets.token_hex(16))
@@ -55,6 +57,8 @@ class Leader:
             self._server.close()
         for member in self._members:
             member.leave()
+        for stranger in self._strangers:
+            stranger.transport.abort()
         self._gate.close()
         if self._serving:
             await asyncio.wait(self._serving, timeout=HEARTBEAT)
@@ -79,9 +83,11 @@ class Leader:
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         member = _Connection(self._pace, self._gate, self._clock, writer, self._told)
+        self._receive_stranger(writer)
         try:
             async with asyncio.timeout(SILENT):  # anybody on this machine may connect
                 hello = await self._proven(reader, member)
+            self._strangers.pop(writer, None)
             if hello is not None and self._welcomes(member, *hello):
                 self._members.add(member)
                 while True:
@@ -90,10 +96,19 @@ class Leader:
         except (OSError, EOFError, messages.MessageError):
             pass  # gone, or none of ours
         finally:
+            self._strangers.pop(writer, None)
             self._members.discard(member)
             member.leave()
             self._narrow()
             self._gate.pump()
+
+    def _receive_stranger(self, writer: asyncio.StreamWriter) -> None:
+        """Count a new connection; a member needs only a moment to prove itself, so the oldest stranger goes."""
+        self._strangers[writer] = None
+        if len(self._strangers) > _MOST_STRANGERS:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            oldest.transport.abort()
 
     async def _proven(self, reader: asyncio.StreamReader, member: "_Connection") -> list[Any] | None:
         """Exchange proofs; return what a member of this user says of itself, None for a stranger."""
