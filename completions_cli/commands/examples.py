@@ -35,6 +35,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "batch export": (
         ("A table for a spreadsheet", "completions batch export answers.jsonl -o answers.csv"),
         ("For pandas or DuckDB", "completions batch export answers.jsonl -o answers.parquet"),
+        (
+            "The rows that failed",
+            "completions batch export answers.jsonl -o - -F jsonl --only failed | jq .error_message",
+        ),
     ),
     "batch merge": (("Join four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
     "score": (
