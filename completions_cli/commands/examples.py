@@ -37,7 +37,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("For pandas or DuckDB", "completions batch export answers.jsonl -o answers.parquet"),
         (
             "The rows that failed",
-            "completions batch export answers.jsonl -o - -F jsonl --only failed | jq .error_message",
+            "completions batch export answers.jsonl -o failed.csv --only failed",
         ),
     ),
     "batch merge": (("Join four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
