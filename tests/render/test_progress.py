@@ -75,8 +75,6 @@ def test_a_failure_leaves_no_bar_and_shows_the_cursor_again() -> None:
 
 
 _APART = """
-import time
-
 from completions_cli.batch.totals import Totals
 from completions_cli.render.batch_progress import Progress, Snapshot
 from completions_cli.streams import Streams
