@@ -5,7 +5,7 @@ and llama.cpp a list of objects (`content`), and vLLM gives those of the prompt 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
@@ -14,8 +14,10 @@ from completions_cli.models import Json
 _ROUNDING = 1e-5  # nats that a certain token may be above zero by
 _NONE = -9999.0  # OpenAI and vLLM write it for minus infinity and for what they do not know; others write less
 # OpenAI's legacy route writes a token that is a piece of a character as bytes:\xe2\x80, vLLM on request token_id:42.
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _BYTES_FOLLOW = "bytes:\\x"
 _BYTES = re.compile(r"bytes:((?:\\x[0-9a-fA-F]{2})+)")
+_ID_FOLLOWS = "token_id:"
 _ID = re.compile(r"token_id:(\d{1,18})")
 
 
@@ -58,7 +60,7 @@ class SideBySide(Sequence[Token]):
         if isinstance(index, slice):
             return SideBySide(*(each[index] for each in (self.texts, self.figures, self.offsets, self.tops, self.ids)))
         number, (text, raw) = self.ids[index], _spelled(self.texts[index])
-        if raw is None and (named := _ID.fullmatch(text)):
+        if text.startswith(_ID_FOLLOWS) and (named := _ID.fullmatch(text)):
             number = int(named[1])
         return Token(
             text,
@@ -115,8 +117,25 @@ def figure(value: Json) -> float | None:
 def shown(tokens: Sequence[Token]) -> Sequence[str] | None:
     """Return the texts of tokens as they are shown; None where one of them is shown as its bytes."""
     if isinstance(tokens, SideBySide):
-        return None if any(text.startswith(_BYTES_FOLLOW) for text in tokens.texts) else tokens.texts
+        return None if _BYTES_FOLLOW in "".join(tokens.texts) else tokens.texts
     return None if any(token.raw is not None for token in tokens) else [token.text for token in tokens]
+
+
+def figures(tokens: Sequence[Token]) -> Iterator[float | None]:
+    """Yield the log-probabilities of tokens."""
+    if isinstance(tokens, SideBySide):
+        return map(figure, tokens.figures)
+    return (token.logprob for token in tokens)
+
+
+def not_plainly_likeliest(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """Yield the place of each token, and the token, but for those that are the only likeliest one in their place."""
+    if not isinstance(tokens, SideBySide):
+        yield from enumerate(tokens)
+        return
+    for place, (text, value, top) in enumerate(zip(tokens.texts, tokens.figures, tokens.tops, strict=True)):
+        if top != {text: value} or figure(value) is None or _UNKNOWN in text or text.startswith(_BYTES_FOLLOW):
+            yield place, tokens[place]
 
 
 def bytes_of(value: Json) -> bytes | None:
@@ -130,7 +149,7 @@ def _legacy(logprobs: Mapping[str, Json]) -> SideBySide | None:
     tokens, figures = logprobs.get("tokens"), logprobs.get("token_logprobs")
     if not isinstance(tokens, list) or not isinstance(figures, list) or len(tokens) != len(figures):
         return None
-    if not all(isinstance(token, str) for token in tokens):
+    if not {*map(type, tokens)} <= {str}:
         return None
     offsets = logprobs.get("text_offset", logprobs.get("text_offsets"))
     beside = (_beside(each, len(tokens)) for each in (offsets, logprobs.get("top_logprobs"), logprobs.get("token_ids")))

@@ -1,7 +1,6 @@
 """What the replies to a unit come to: the outcome of each of its rows, once it is clear whose each choice is."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from completions_cli.api import choices as api_choices
 from completions_cli.api import kept
@@ -12,6 +11,7 @@ from completions_cli.batch.rows import Row
 from completions_cli.batch.units import Unit
 from completions_cli.errors import CompletionsError, MisfitError
 from completions_cli.models import CompletionRequest, Json
+from completions_cli.scoring.scores import Scores
 
 _MISFIT = "It is not clear which prompt they answer. -vv shows the response."
 _NO_N = "Leave out n; -n/--samples asks for several completions without it."
@@ -44,7 +44,7 @@ def of(unit: Unit) -> list[Outcome]:
     if unit.dialogue is not None:
         usage = _usage(unit.replies) if len(unit.rows) == 1 else None
         found = zip(unit.rows, unit.dialogue.scores or (), strict=True)
-        return [replace(_outcome(unit, row, [], usage), scores=scores) for row, scores in found]
+        return [_outcome(unit, row, [], usage, scores) for row, scores in found]
     choices = _numbered(unit)
     if len(unit.rows) == 1:
         return [_outcome(unit, unit.rows[0], choices, _usage(unit.replies))]
@@ -88,7 +88,7 @@ def _usage(replies: list[Reply]) -> Json:
     return _total([reply.response.get("usage") for reply in replies])
 
 
-def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
+def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json, scores: Scores | None = None) -> Outcome:
     last = unit.replies[-1]
     return Outcome(
         row,
@@ -102,6 +102,7 @@ def _outcome(unit: Unit, row: Row, choices: list[Json], usage: Json) -> Outcome:
         unit.latency,
         _ignored(unit, row, choices) if kept.may_ignore(unit.requests[0]) else (),
         last.profile,
+        scores,
     )
 
 

@@ -38,7 +38,7 @@ class Laid(NamedTuple):
 class Cut(NamedTuple):
     """The tokens that count for a continuation; `is_merged` when the first of them begins in the prompt."""
 
-    tokens: list[Token]
+    tokens: Sequence[Token]
     is_merged: bool
 
 
@@ -48,8 +48,9 @@ def lay(tokens: Sequence[Token], text: str, generated: int = 0) -> Laid | None:
     A first token without a figure may stand for the beginning of the text (BOS) instead of a part of it.
     """
     encoded = text.encode("utf-8", "surrogatepass")
-    if not tokens or tokens[0].logprob is not None:
-        return _over(tokens, encoded, generated)
+    usual = _as_shown(tokens, encoded, generated)
+    if usual is not None or not tokens or tokens[0].logprob is not None:
+        return usual or _over(tokens, encoded, generated)
     if _shows_nothing(tokens[0]):
         return _after_unnamed(tokens, encoded, generated)
     return _over(tokens, encoded, generated) or _over(tokens[1:], encoded, generated)
@@ -61,7 +62,7 @@ def cut(laid: Laid, prompt: str) -> Cut:
     ends = laid.covered
     if ends and isinstance(ends[0], int):
         count = bisect.bisect(ends, boundary)
-        return Cut(list(laid.tokens[count:]), is_merged=boundary not in (0, *ends[count - 1 : count]))
+        return Cut(laid.tokens[count:], is_merged=boundary not in (0, *ends[count - 1 : count]))
     starts = [frozenset([0]), *laid.sets]
     if any(min(covered) <= boundary < max(covered) for covered in starts):
         raise LogprobsError(_UNCLEAR)
@@ -70,7 +71,7 @@ def cut(laid: Laid, prompt: str) -> Cut:
     if len(starts[count]) > 1:
         raise LogprobsError(_UNCLEAR)
     count += _silent_of_prompt(laid.tokens[count:], prompt.encode("utf-8", "surrogatepass")[last:])
-    return Cut(list(laid.tokens[count:]), is_merged=last < boundary)
+    return Cut(laid.tokens[count:], is_merged=last < boundary)
 
 
 def _silent_of_prompt(tokens: Sequence[Token], rest: bytes) -> int:

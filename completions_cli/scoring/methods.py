@@ -1,7 +1,7 @@
 """The ways to ask a server for the log-probabilities of a text, one request a text, and what an answer then tells."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from completions_cli.api import choices as api_choices
@@ -34,9 +34,7 @@ class Method:
         """Build the request for the figures of texts; of `base` it takes the model and its own parameters."""
         prompt = texts[0] if len(texts) == 1 else list(texts)
         own = {name: value for name, value in base.extra.items() if name not in _OF_GENERATION}
-        return replace(
-            base, prompt=prompt, parameters={"max_tokens": self.max_tokens}, extra={**own, **self.extra}, stream=False
-        )
+        return CompletionRequest(prompt, {"max_tokens": self.max_tokens}, {**own, **self.extra}, base.model)
 
     def read(self, answer: Mapping[str, Json], texts: Sequence[str]) -> "Reading | None":
         """Return the tokens of each text in an answer; None where it does not give those of all."""
@@ -49,8 +47,8 @@ class Method:
                 return None
             laid.append(found)
             shown += len(tokens)
-            known += tokens[0].logprob is not None
-            is_blank = is_blank or not any(token.logprob for token in found.tokens)
+            known += next(logprobs.figures(tokens)) is not None
+            is_blank = is_blank or not any(logprobs.figures(found.tokens))
         if not laid:
             return None
         is_of_prompt = self.is_of_prompt or _is_echo(answer, shown, range(-known, len(texts) - known + 1))

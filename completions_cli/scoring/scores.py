@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from completions_cli.api import logprobs
 from completions_cli.api.logprobs import Token
 from completions_cli.errors import LogprobsError
 from completions_cli.models import Json
@@ -23,13 +24,13 @@ class Score:
     """
 
     text: str
-    tokens: tuple[Token, ...] = field(repr=False)
+    tokens: Sequence[Token] = field(repr=False)
     boundary_merged: bool = False
 
     @cached_property
     def logprob(self) -> float:
         """The log-probability of all tokens together."""
-        return math.fsum(token.logprob for token in self.tokens if token.logprob is not None)
+        return math.fsum(filter(None, logprobs.figures(self.tokens)))
 
     @property
     def token_count(self) -> int:
@@ -49,7 +50,7 @@ class Score:
     @property
     def greedy(self) -> bool | None:
         """Whether each token is the likeliest in its place; None where the server does not tell."""
-        return all_of([is_greedy(token) for token in self.tokens])
+        return all_of([is_greedy(token) for _, token in logprobs.not_plainly_likeliest(self.tokens)])
 
     def figure(self, metric: str) -> float:
         """Return the figure of a metric: sum, mean or per-byte."""
@@ -142,7 +143,8 @@ def require_figures(tokens: Sequence[Token]) -> None:
     """Raise LogprobsError unless each of the tokens has its log-probability, and only one."""
     if not tokens:
         raise LogprobsError("the answer has no token for the text")
-    for number, token in enumerate(tokens, 1):
+    for place, token in logprobs.not_plainly_likeliest(tokens):
+        number = place + 1
         if token.logprob is None:
             raise LogprobsError(f"the server gives no log-probability for token {number} of {len(tokens)}")
         if _is_contradicted(token, token.logprob):
@@ -156,10 +158,10 @@ def _is_contradicted(token: Token, logprob: float) -> bool:
     """Return whether the likeliest tokens in its place say otherwise: the token itself, or all are less likely."""
     if not token.top or not token.text or _UNKNOWN in token.text:  # pieces of characters all look alike
         return False
-    own = [value for text, value in token.top if text == token.text]
-    return logprob > max(value for _, value in token.top) + _ROUNDING or (
-        bool(own) and min(abs(value - logprob) for value in own) > _ROUNDING
-    )
+    differences = [abs(value - logprob) for text, value in token.top if text == token.text]
+    if differences and min(differences) > _ROUNDING:
+        return True
+    return all(value + _ROUNDING < logprob for _, value in token.top)
 
 
 def is_greedy(token: Token) -> bool | None:
@@ -168,11 +170,11 @@ def is_greedy(token: Token) -> bool | None:
         return token.rank == 1
     if token.logprob is None or not token.top:
         return None
-    best = max(value for _, value in token.top)
+    is_best = all(value <= token.logprob for _, value in token.top)
     # Pieces of characters all look alike, and in an object by text only one of them is left.
     if _UNKNOWN in token.text and any(text == token.text for text, _ in token.top):
-        return None if token.logprob >= best else False
-    return token.logprob >= best
+        return None if is_best else False
+    return is_best
 
 
 def all_of(answers: Sequence[bool | None]) -> bool | None:

@@ -162,7 +162,7 @@ def _score(prompt: str, text: str, laid: Laid) -> Score:
     if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
         raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
     require_figures(found.tokens)
-    return Score(text, tuple(found.tokens), found.is_merged)
+    return Score(text, found.tokens, found.is_merged)
 
 
 def _blame(base: CompletionRequest, text: str, refusal: RejectedError) -> Steps[None]:

@@ -41,7 +41,7 @@ _SPLIT = (
     ("line one\n", "line two"),
     ("line one", "\nline two"),
     ("line one\n", "\nline two"),
-    ("    ", "    indented"),
+    ("if x:\n    ", "    indented"),  # a token of white space that begins in the prompt
     ("In the year 19", "84 it rained"),
     ("the 🏳️", "\u200d🌈 flag"),
     ("🦄", "🦄🦄"),
