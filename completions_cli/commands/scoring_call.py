@@ -89,6 +89,8 @@ def _of_file(path: str) -> list[str]:
     content = prompt_source.read_text(path).removeprefix(_BOM)
     if path.lower().endswith(".json"):
         return _listed(typed_text.parse_json(content, path, is_typed=False), path)
+    if not content.strip("\r\n"):
+        raise UsageError(f"{path} is empty: there are no continuations in it", hint="Nothing was sent.")
     texts = [line.removesuffix("\r") for line in content.removesuffix("\n").split("\n")]
     empty = next((number for number, text in enumerate(texts, 1) if not text), None)
     if empty is not None:

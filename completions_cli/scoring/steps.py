@@ -23,6 +23,7 @@ _Figures: TypeAlias = tuple[str | None, Laid]  # and the model that gave them
 # Nothing goes on with it, and nobody generates it: a server that shows its tokens shows a prompt.
 _PROBE = "Zq7 wyvern 40961, plinth: oboe 8 (kumquat) fjord 53."
 _LACKS = "the server gives no log-probabilities of text that it did not generate"
+_NO_TOKENS = "the answer does not hold the tokens of the text"
 _FIRST = "the server gives no log-probability for the first token, because nothing precedes it"
 _HINT = "vLLM, SGLang and llama.cpp's server give them: docs/score.md. -v shows the requests."
 
@@ -105,23 +106,23 @@ class Scorer:
         answer = yield method.request(base, texts)
         laid = yield from self._read(method, base, answer, texts)
         if laid is None:
-            raise LogprobsError("the answer does not hold the tokens of the text", hint=_HINT)
+            raise LogprobsError(_NO_TOKENS, hint=_HINT)
         return [(_model(answer), each) for each in laid]
 
     def _search(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
         if self.is_llama_cpp:
             return (yield from self._force(base, text, prompt))
-        findings: list[str] = []
+        findings: dict[str, list[str]] = {}  # what was wrong, and with which methods
         refusals: list[RejectedError] = []
         for method in METHODS:
             try:
                 answer = yield method.request(base, [text])
             except RejectedError as error:
                 refusals.append(error)
-                findings.append(f"{method.words}: {error.message}")
+                findings.setdefault(error.message, []).append(method.words)
                 continue
             except MisfitError as error:
-                findings.append(f"{method.words}: {error.message}")
+                findings.setdefault(error.message, []).append(method.words)
                 continue
             laid = yield from self._read(method, base, answer, [text])
             if laid is not None:
@@ -129,10 +130,11 @@ class Scorer:
                 return _model(answer), laid[0]
             if is_llama_cpp(answer):
                 return (yield from self._force(base, text, prompt))
-            findings.append(f"{method.words}: the answer does not hold the tokens of the text")
+            findings.setdefault(_NO_TOKENS, []).append(method.words)
         if len(refusals) == len(METHODS):
             yield from _blame(base, text, refusals[0])
-        raise UnscorableError(f"{_LACKS}. {'; '.join(findings)}", hint=_HINT)
+        tried = "; ".join(f"{', '.join(methods)}: {problem}" for problem, methods in findings.items())
+        raise UnscorableError(f"{_LACKS}. {tried}", hint=_HINT)
 
     def _force(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
         method = yield from forced.prepared(base)

@@ -92,6 +92,7 @@ def test_choices_come_from_a_file(service: Cli, tmp_path: Path) -> None:
     [
         (["P", "-c", ""], "a continuation is empty"),
         (["P", "--choices", "empty.txt"], "line 2: the continuation is empty"),
+        (["P", "--choices", "newline.txt"], "newline.txt is empty"),
         (["P", "--choices", "wrong.json"], "not an array of texts"),
         (["P", "--choices", "none.txt"], "cannot be read"),
         (["P", "--metric", "avg", "-c", "x"], "--metric must be sum, mean or per-byte"),
@@ -110,6 +111,7 @@ def test_what_makes_no_sense_is_exit_2_with_nothing_sent(
     args: list[str], words: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "empty.txt").write_text("a\n\nb\n")
+    (tmp_path / "newline.txt").write_text("\r\n")
     (tmp_path / "wrong.json").write_text('["a", 5]')
     placed = [str(tmp_path / word) if word.endswith((".txt", ".json")) else word for word in args]
     result = cli.service(scripted_server.url).run("score", *placed)
