@@ -45,7 +45,7 @@ class Cut(NamedTuple):
 def lay(tokens: Sequence[Token], text: str, generated: int = 0) -> Laid | None:
     """Lay tokens over a text that they must cover, with at most so many more; None where they do not.
 
-    A first token without a figure may stand for the beginning of the text (BOS) instead of a part of it.
+    A first token without a figure may stand for the beginning of the text (BOS), if it does not look like a part of it.
     """
     encoded = text.encode("utf-8", "surrogatepass")
     usual = _as_shown(tokens, encoded, generated)
@@ -53,7 +53,10 @@ def lay(tokens: Sequence[Token], text: str, generated: int = 0) -> Laid | None:
         return usual or _over(tokens, encoded, generated)
     if _shows_nothing(tokens[0]):
         return _after_unnamed(tokens, encoded, generated)
-    return _over(tokens, encoded, generated) or _over(tokens[1:], encoded, generated)
+    laid = _over(tokens, encoded, generated)
+    if laid is not None or any(_ends(tokens[0], encoded, 0)):
+        return laid
+    return _over(tokens[1:], encoded, generated)
 
 
 def cut(laid: Laid, prompt: str) -> Cut:

@@ -140,28 +140,39 @@ class Scores:
 
 
 def require_figures(tokens: Sequence[Token]) -> None:
-    """Raise LogprobsError unless each of the tokens has its log-probability, and only one."""
+    """Raise LogprobsError unless each of the tokens has its log-probability."""
     if not tokens:
         raise LogprobsError("the answer has no token for the text")
     for place, token in logprobs.not_plainly_likeliest(tokens):
-        number = place + 1
         if token.logprob is None:
-            raise LogprobsError(f"the server gives no log-probability for token {number} of {len(tokens)}")
-        if _is_contradicted(token, token.logprob):
-            raise LogprobsError(
-                f"the server contradicts itself about the log-probability of token {number} of {len(tokens)}",
-                hint="token_logprobs and top_logprobs differ. -vv shows the response.",
-            )
+            raise LogprobsError(f"the server gives no log-probability for token {place + 1} of {len(tokens)}")
 
 
-def _is_contradicted(token: Token, logprob: float) -> bool:
-    """Return whether the likeliest tokens in its place say otherwise: the token itself, or all are less likely."""
-    if not token.top or not token.text or _UNKNOWN in token.text:  # pieces of characters all look alike
+def require_agreement(scored: Sequence[Token], tokens: Sequence[Token]) -> None:
+    """Raise LogprobsError where the likeliest tokens say otherwise of one that is scored, and so of most in the text.
+
+    Some vocabularies have several tokens of one text, of which an object by text keeps only one: that is no error.
+    """
+    disputed = (place for place, token in logprobs.not_plainly_likeliest(scored) if _agrees(token) is False)
+    place = next(disputed, None)
+    if place is None:
+        return
+    verdicts = [_agrees(token) for token in tokens]
+    if verdicts.count(False) > verdicts.count(True):
+        raise LogprobsError(
+            f"the server contradicts itself about the log-probability of token {place + 1} of {len(scored)}",
+            hint="token_logprobs and top_logprobs differ. -vv shows the response.",
+        )
+
+
+def _agrees(token: Token) -> bool | None:
+    """Return whether the likeliest tokens in its place bear out a token's figure; None where they cannot tell."""
+    if token.logprob is None or not token.text or _UNKNOWN in token.text:  # pieces of characters all look alike
+        return None
+    if token.top and all(value + _ROUNDING < token.logprob for _, value in token.top):
         return False
-    differences = [abs(value - logprob) for text, value in token.top if text == token.text]
-    if differences and min(differences) > _ROUNDING:
-        return True
-    return all(value + _ROUNDING < logprob for _, value in token.top)
+    differences = [abs(value - token.logprob) for text, value in token.top if text == token.text]
+    return min(differences) <= _ROUNDING if differences else None
 
 
 def is_greedy(token: Token) -> bool | None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from completions_cli.api.logprobs import Token
 from completions_cli.errors import LogprobsError, MisfitError, RejectedError, UnscorableError
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.scoring import alignment, forced
 from completions_cli.scoring.alignment import Laid
 from completions_cli.scoring.forced import Forced
 from completions_cli.scoring.methods import METHODS, Method, is_llama_cpp
-from completions_cli.scoring.scores import Score, Scores, TextScore, require_figures
+from completions_cli.scoring.scores import Score, Scores, TextScore, require_agreement, require_figures
 
 _Result = TypeVar("_Result")
 Steps: TypeAlias = Generator[CompletionRequest, Mapping[str, Json], _Result]
@@ -63,7 +64,7 @@ class Scorer:
             tokens = tokens[1:]
         if [token.logprob for token in tokens] in ([], [None]):
             raise LogprobsError(_FIRST, hint="Score a longer text, or the text as a continuation of a prompt.")
-        require_figures(tokens[1:] if tokens[0].logprob is None else tokens)
+        self._require(tokens[1:] if tokens[0].logprob is None else tokens, laid)
         return TextScore(text, tuple(tokens), self._name, model)
 
     def continuations(self, base: CompletionRequest, prompt: str, texts: Sequence[str]) -> Steps[Scores]:
@@ -72,7 +73,7 @@ class Scorer:
         model = None
         for text in texts:
             model, laid = yield from self._laid(base, prompt + text, prompt)
-            scores.append(_score(prompt, text, laid))
+            scores.append(self._score(prompt, text, laid))
         return Scores(tuple(scores), self._name, model)
 
     def some(self, base: CompletionRequest, pairs: Sequence[tuple[str, str]], *, together: bool) -> Steps[list[Part]]:
@@ -86,7 +87,8 @@ class Scorer:
             prompt, text = pairs[0]
             figures = [(yield from self._laid(base, prompt + text, prompt))]
         return [
-            Part(_score(*pair, laid), self._name, model) for pair, (model, laid) in zip(pairs, figures, strict=False)
+            Part(self._score(*pair, laid), self._name, model)
+            for pair, (model, laid) in zip(pairs, figures, strict=False)
         ]
 
     @property
@@ -153,18 +155,22 @@ class Scorer:
         self.is_echo_sure = probed is not None and not probed.is_blank
         return reading.laid if self.is_echo_sure else None
 
+    def _score(self, prompt: str, text: str, laid: Laid) -> Score:
+        """Return the score of a continuation from the tokens of the whole text. Raises LogprobsError."""
+        found = alignment.cut(laid, prompt)
+        if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
+            raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
+        self._require(found.tokens, laid)
+        return Score(text, found.tokens, found.is_merged)
+
+    def _require(self, scored: Sequence[Token], laid: Laid) -> None:
+        require_figures(scored)
+        if isinstance(self.method, Method):  # forced tokens are known by their ids
+            require_agreement(scored, laid.tokens)
+
     def _found(self, method: Method | Forced) -> None:
         self.method = method
         self.on_method(method.words)
-
-
-def _score(prompt: str, text: str, laid: Laid) -> Score:
-    """Return the score of a continuation from the tokens of the whole text. Raises LogprobsError."""
-    found = alignment.cut(laid, prompt)
-    if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
-        raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
-    require_figures(found.tokens)
-    return Score(text, found.tokens, found.is_merged)
 
 
 def _blame(base: CompletionRequest, text: str, refusal: RejectedError) -> Steps[None]:

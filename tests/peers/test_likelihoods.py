@@ -23,6 +23,8 @@ from tests.peers.pairs import LONG, PAIRS
 _WHOLE = 330  # the id of a token that is whole words
 _SCRIPT = Path(__file__).with_name("reference_likelihoods.py")
 _COUNT = int(os.environ.get("COMPLETIONS_TEST_PAIRS", len(PAIRS)))
+# With its default cache of 16-bit floats, llama.cpp's own figures differ by 0.02 with how it divides a text into batches.
+_OF_DEFAULT = 0.03
 _LONG_PROMPTS = {prompt for prompt, _ in LONG}
 _COMPARED = [*PAIRS[: max(0, _COUNT - len(LONG))], *LONG]
 
@@ -65,7 +67,7 @@ def serving(model: Path, precision: str) -> Iterator[str]:
         process.kill()
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("exact", 0.001), ("default", 0.02)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("exact", 0.001), ("default", _OF_DEFAULT)])
 def test_scores_are_those_of_transformers(
     precision: str, tolerance: float, widened: Path, expected: list[dict[str, Any]]
 ) -> None:

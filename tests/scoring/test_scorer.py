@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
@@ -52,6 +53,7 @@ def _scores(server: ModelServer, prompt: str, *texts: str, scorer: Scorer | None
 @example("ab", "cd", "figures of other tokens", replaced, False, True, 1, set())
 @example("ab", "cd", "figures of the token before", replaced, False, True, 1, {"max_tokens 0"})
 @example("ab", "cd", "figures of the token after", replaced, False, True, 1, {"max_tokens 0"})
+@example("a\u200d", "a", "tokens with all before", replaced, False, True, 4, set())
 @example("ab", "cd", "all zero", replaced, False, True, 1, set())
 def test_a_score_is_right_or_an_error(
     prompt: str,
@@ -177,3 +179,16 @@ def test_a_text_is_scored_by_itself() -> None:
     assert without.token_count == count
     assert without.tokens[0].logprob is None
     assert math.isclose(without.perplexity, math.exp(-without.logprob / (count - 1)))
+
+
+def test_two_tokens_of_one_text_are_no_contradiction() -> None:
+    def other_likelier(answer: dict[str, Any], _: str) -> dict[str, Any]:
+        (choice,) = answer["choices"]
+        tops = choice["logprobs"]["top_logprobs"]
+        tops[-1] = dict.fromkeys(tops[-1], 0.0)  # that of another token, which is shown the same
+        return answer
+
+    (score,) = _scores(ModelServer(wrong=other_likelier, longest=1), "abc", "de").continuations
+    logprob, _, _ = true_score("abc", "de", longest=1)
+    assert math.isclose(score.logprob, logprob)
+    assert score.greedy is False
