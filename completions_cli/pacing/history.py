@@ -29,6 +29,16 @@ class History:
         """Return how many requests sent after one moment and before another were taken."""
         return int(sum(entry[1] for entry in self._between(after, until)))
 
+    def has_taken(self, count: int, after: float, until: float) -> bool:
+        """Return whether so many requests sent after one moment and until another were taken; looks no further back."""
+        for at, is_taken in reversed(self._sent):
+            if at <= after:
+                return False
+            count -= is_taken > 0 and at <= until
+            if count <= 0:
+                return True
+        return False
+
     def counts(self, after: float, until: float) -> tuple[int, int]:
         """Return how many requests sent after one moment and until another were sent and refused."""
         entries = self._between(after, until)

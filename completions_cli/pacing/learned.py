@@ -4,13 +4,15 @@ A server that refuses has nothing left at that moment. So what it took between t
 that time, however deep its bucket was at the start: the next rate is that measured one. It is kept a little below
 for a while, then grows, slowly at first, so that a limit that rose is found too.
 
-Some refusals have another cause than the rate. Where going slower does not make for fewer of them, their share is
-remembered as noise and only what goes beyond it counts.
+Some refusals have another cause than the rate. When a share is refused at a rate that was taken before, a lower one is
+tried (`trial`): where that does not make for fewer refusals, twice in a row, their share is remembered as noise, the
+rate goes back up, and only what goes beyond the noise counts.
 """
 
 import math
 
 from completions_cli.pacing.history import History
+from completions_cli.pacing.trial import Trial, most_explained, share_explained
 
 _SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
 _LEAST_TAKEN = 5  # requests between two refusals that tell a rate
@@ -37,19 +39,19 @@ _UNLIKELY = 0.01
 _LONGEST_PAUSE = 10.0
 
 _FEW = 3  # refusals that make a share
-_SAMPLE = 12  # requests that tell a share
 _TOLERATED = 0.02
-_VAIN = 0.5  # of the refused share at the first cut: if more than that is left, it was of no use
-_CUT = 0.75  # of the rate at the first cut
 _RETURNS = 2.0  # times what refusals ask for
 _TOLERATED_LONG = 0.06
 _LEARNS = 0.15
 _LONGEST_RETURN = 4.0  # seconds
 _NOISY = 0.05
 _NO_NOISE = 0.002
-_CURED = 0.5  # of the refused share is left: the lower rate made for fewer
 _INSTANT = 0.05  # seconds
 _TRIED = 0.9  # of what was taken, to see whether that makes for fewer refusals
+_TRIALS = 2  # in a row that do not make for fewer: the first may have been at a rate that was too high
+_LEAST_DELAY = 0.1  # seconds
+_DELAYS = 3.0  # times what a refusal takes to arrive: a request that is older was taken
+_EVERY = 8  # requests between two looks at a trial
 _WINDOW = 100  # requests after which noise is looked at again
 
 
@@ -72,9 +74,9 @@ class LearnedRate:
         self._in_a_row = 0
         self._paused_at = float("-inf")
         self._paused_until = float("-inf")
-        self._first_cut: tuple[float, float] | None = None  # refused share and rate before the first of several cuts
         self._looked_at = 0.0
-        self._trial: tuple[float, float] | None = None  # refused share and rate before a lower rate is tried
+        self._trial: Trial | None = None
+        self._delay = 0.0  # what refusals take to arrive
         self._sent_since = 0
         self._level = 0.0
         self._at = 0.0
@@ -83,6 +85,11 @@ class LearnedRate:
     def is_active(self) -> bool:
         """True once there is a rate."""
         return self._measured is not None
+
+    @property
+    def is_trying(self) -> bool:
+        """True while a lower rate is tried."""
+        return self._trial is not None and self._in_a_row < self._row
 
     @property
     def is_noisy(self) -> bool:
@@ -124,9 +131,10 @@ class LearnedRate:
         self._fill(now, rate)
         return 0.0 if self._level >= 1 else (1 - self._level) / rate
 
-    def held(self, seconds: float) -> None:
-        """Record that everybody waits for so many seconds, whatever the rate."""
+    def held(self, seconds: float, wasted: float = 0.0) -> None:
+        """Record that everybody waited for so many seconds, whatever the rate, and for others that were of no use."""
         self._held += seconds
+        self._anchor += wasted
 
     def take(self, now: float) -> None:
         """Count a request that goes out."""
@@ -134,6 +142,8 @@ class LearnedRate:
         self._sent_since += 1
         if self._measured is None:
             return
+        if self._trial is not None and not self._sent_since % _EVERY and self.is_trying:
+            self._end_trial(now, self._trial)
         if self._sent_since >= _WINDOW:
             self._look_at_noise(now)
         rate = self.rate(now)
@@ -143,14 +153,15 @@ class LearnedRate:
 
     def refused(self, now: float, sent_at: float) -> None:
         """Record a refusal of a request sent at `sent_at`, which `history` knows of."""
-        if self._measured is None or sent_at <= self._set_at:
+        if self._measured is None or sent_at <= self._fair_from:
             return
-        if sent_at <= self._fair_from:
-            return
+        self._delay = max(now - sent_at, self._delay * 0.9)
         between = self.history.taken(self._last_refused, sent_at)
         self._in_a_row = 1 if between else self._in_a_row + 1
         self._last_refused = sent_at
-        if self.history.taken(self._anchor, sent_at) >= _LEAST_TAKEN or self._in_a_row >= self._row:
+        if self._trial is not None and self.is_trying:
+            self._end_trial(now, self._trial)
+        elif self.history.has_taken(_LEAST_TAKEN, self._anchor, sent_at) or self._in_a_row >= self._row:
             self._react(now, sent_at)
         if self._in_a_row >= self._row and sent_at > self._paused_at:
             self._pause(now)
@@ -162,74 +173,83 @@ class LearnedRate:
 
     @property
     def _row(self) -> float:
-        """How many refusals in a row are no chance."""
-        return max(_ROW, math.log(_UNLIKELY) / math.log(min(0.99, self.noise))) if self.noise else _ROW
+        """How many refusals in a row are no chance, going by what was refused before them."""
+        sent, refused = self.history.counts(
+            self.history.start_of(_RECENT_REQUESTS, self._last_refused), self._last_refused
+        )
+        before = (refused - self._in_a_row) / max(1, sent - self._in_a_row)
+        share = min(0.99, max(self.noise, before))
+        return max(_ROW, math.log(_UNLIKELY) / math.log(share)) if share > 0 else _ROW
 
     def _react(self, now: float, sent_at: float) -> None:
         sample = _NOISY_SAMPLE if self.is_noisy else _RECENT_REQUESTS
         start = max(self._fair_from, self.history.start_of(sample, sent_at))
         sent, refused = self.history.counts(start, sent_at)
         if self._is_starting or (self.rate(now) or 0.0) > (self._measured or 0.0):
-            if refused > self._most_expected(sent):
-                self.noise /= 2
-                if now - self._since > _PLATEAU:
-                    self._first_cut = None
+            if refused > most_explained(self.noise, sent):
+                if self.noise and self._in_a_row < self._row:
+                    self._try_lower(now, start, Trial(refused / sent, self.rate(now) or 0.0))
+                else:
+                    self.noise = 0.0
+                    self._measure(now, sent_at)
+        elif refused >= _FEW and refused / sent > max(_TOLERATED, share_explained(self.noise)):
+            if self._in_a_row >= self._row:
+                least = (1 - refused / sent) * (self._measured or 0.0)
                 self._measure(now, sent_at)
-        elif refused >= _FEW and refused / sent > max(_TOLERATED, self._expected):
-            long = self.history.counts(max(self._fair_from, self.history.start_of(_NOISY_SAMPLE, sent_at)), sent_at)
-            if long[1] / max(1, long[0]) > _TOLERATED_LONG or self._in_a_row >= self._row:
-                self._cut(now, sent_at, sent, refused / sent)
+                self._measured = max(self._measured or 0.0, least)
+            elif self._share_of(_NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
+                self._try_lower(now, start, Trial(refused / sent, self._measured or 0.0))
 
-    @property
-    def _expected(self) -> float:
-        """The most of a share of refusals that noise explains."""
-        return self.noise + min(self.noise + _TOLERATED, 0.25 * (1 - self.noise)) if self.noise else 0.0
-
-    def _most_expected(self, sent: int) -> float:
-        share = self._expected
-        return share * sent + 2 * math.sqrt(share * (1 - share) * sent) + bool(share)
+    def _share_of(self, count: int, until: float) -> float:
+        """Return which share of the last so many requests was refused."""
+        sent, refused = self.history.counts(max(self._fair_from, self.history.start_of(count, until)), until)
+        return refused / max(1, sent)
 
     def _look_at_noise(self, now: float) -> None:
         """Learn which share is refused whatever the rate: the one that a lower rate does not cure."""
         since = max(self._fair_from, self._looked_at)
         sent, refused = self.history.counts(since, now)
         self._looked_at, self._sent_since = now, 0
-        share, measured = refused / max(1, sent), self._measured or 0.0
-        trial, self._trial = self._trial, None
-        if trial is not None and share >= _CURED * trial[0]:
-            self.noise = share
-            self._set(now, trial[1])
-        elif share < self.noise:
+        share = refused / max(1, sent)
+        if self._trial is not None:
+            return
+        if share < self.noise:
             self.noise += _LEARNS * (share - self.noise)
             self.noise = 0.0 if self.noise < _NO_NOISE else self.noise
-        elif trial is None and refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
-            self._trial = share, measured
-            self._set(now, _TRIED * min(measured, (sent - refused) / max(now - since, _INSTANT)))
+        elif refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
+            self._try_lower(now, since, Trial(share, self._measured or 0.0))
+
+    def _try_lower(self, now: float, since: float, trial: Trial) -> None:
+        """Go below what was taken since a moment, to see whether a smaller share is refused then."""
+        self._trial = trial
+        taken = self.history.taken(since, now) / max(now - since, _INSTANT)
+        self._set(now, max(_SLOWEST, _TRIED * min(self._measured or 0.0, taken)))
+
+    def _end_trial(self, now: float, trial: Trial) -> None:
+        """Act on a trial once it is clear what the lower rate does to the refused share."""
+        settled = now - max(_LEAST_DELAY, _DELAYS * self._delay)
+        sent, refused = self.history.counts(self._fair_from, settled)
+        verdict = trial.verdict(sent, refused)
+        if verdict == "cured":
+            self._trial = None
+            self.noise = min(self.noise, refused / sent)
+        elif verdict == "other":  # so it does depend on the rate, or the limit has changed
+            self._try_lower(now, self._fair_from, Trial(refused / sent, trial.rate))
+        elif verdict == "same" and trial.number < _TRIALS:
+            self._try_lower(now, self._fair_from, trial._replace(number=trial.number + 1))
+        elif verdict == "same":
+            self._trial = None
+            self.noise = max(trial.share, refused / sent)
+            self._is_starting = True
+            self._set(now, trial.rate)
 
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""
         return not self._is_starting and (self.rate(now) or 0.0) <= (self._measured or 0.0)
 
-    def _cut(self, now: float, sent_at: float, sent: int, share: float) -> None:
-        """Go slower though the rate was within what was measured, until that proves to be of no use."""
-        if self._first_cut is None:
-            self._first_cut = share, self._measured or 0.0
-        elif sent < _SAMPLE:
-            return
-        elif share < _VAIN * self._first_cut[0]:
-            self._first_cut = share, self._measured or 0.0
-        elif (self._measured or 0.0) <= _CUT * self._first_cut[1]:
-            self.noise, rate = share, self._first_cut[1]
-            self._first_cut = None
-            self._is_starting = True
-            self._set(now, rate)
-            return
-        least = (1 - share) * (self._measured or 0.0)
-        self._measure(now, sent_at)
-        self._measured = max(self._measured or 0.0, least)
-
     def _measure(self, now: float, sent_at: float) -> None:
-        elapsed = sent_at - self._anchor
+        self._trial = None
+        elapsed = max(0.0, sent_at - self._anchor)
         taken = self.history.taken(self._anchor, sent_at)
         measured = taken / max(_SHORTEST_MEASURE, elapsed)
         span = min(max(_RECENT, _RECENT_REQUESTS / max(measured, 1.0)), elapsed)

@@ -122,9 +122,12 @@ class Pace:
         learned, sent_at = self._learned, ticket.left_at or ticket.sent_at
         learned.history.refused(sent_at)
         learned.asked = max(retry_after or 0.0, _FADES * learned.asked)
-        if retry_after is not None and not learned.is_noisy:
+        if retry_after is not None and not learned.is_noisy and not learned.is_trying:
+            held, wasted = self._retry_after.held(now)
+            learned.held(held - wasted, wasted)
+            self._began_at += wasted
+            self._refusing_since = min(sent_at, self._refusing_since + wasted)
             is_test = self._retry_after.asked(now, sent_at, retry_after)
-            learned.held(self._retry_after.held())
             if is_test:
                 return
         if learned.is_active:

@@ -28,8 +28,10 @@ class RetryAfter:
         self._trust = _FULL_TRUST
         self._episodes = 0
         self._kept = 0  # waits kept whole since the last test
-        self._held = 0.0
-        self._given_back = 0.0
+        self._began_at = float("-inf")
+        self._counted_until = float("-inf")
+        self._held = 0.0  # seconds that everybody waited
+        self._wasted = 0.0  # and those of them that were of no use
         self._delay = 0.0  # what refusals take to arrive
         self._taken_at = float("-inf")  # when the last request was sent that is known to have been taken
         self._refused: deque[float] = deque(maxlen=_MOST_IN_A_ROW)  # when those were sent that were refused since
@@ -60,7 +62,8 @@ class RetryAfter:
             self._refused.popleft()
         if now < self._until and not self._refused:
             self._trust = self._trust * _FALLS if self._trust > _NO_TRUST else 0.0
-            self._given_back += self._until - now
+            self._wasted += now - self._began_at
+            self._count_time(now)
             self._until = now
 
     def asked(self, now: float, sent_at: float, seconds: float) -> bool:
@@ -80,14 +83,15 @@ class RetryAfter:
             self._begin(now, seconds)
         elif self._test_at != float("inf"):
             self._test_at = max(self._test_at, now + seconds * self._share())
-        self._held += max(0.0, now + seconds - max(now, self._until))
         self._until = max(self._until, now + seconds)
         return is_test
 
-    def held(self) -> float:
-        """Return for how many seconds more everybody waited since this was asked last."""
-        held, self._held, self._given_back = self._held - self._given_back, 0.0, 0.0
-        return held
+    def held(self, now: float) -> tuple[float, float]:
+        """Return for how many seconds everybody waited since this was asked last, and how many were of no use."""
+        self._count_time(min(now, self._until))
+        held, wasted = self._held, self._wasted
+        self._held = self._wasted = 0.0
+        return held, wasted
 
     def pause(self, until: float) -> None:
         """Send nothing before `until`, come what may."""
@@ -115,8 +119,13 @@ class RetryAfter:
         if self._taken_at <= sent_at:
             self._refused.append(sent_at)
 
+    def _count_time(self, until: float) -> None:
+        self._held += max(0.0, until - self._counted_until)
+        self._counted_until = max(self._counted_until, until)
+
     def _begin(self, now: float, seconds: float) -> None:
         self._episodes += 1
+        self._began_at = self._counted_until = now
         is_test = self._episodes > 1 and (self._trust < _FULL_TRUST or self._kept >= _TRUSTED or self._episodes == 2)  # noqa: PLR2004 - the second
         self._kept = 0 if is_test else self._kept + 1
         self._test_at = now + seconds * self._share() if is_test else float("inf")

@@ -1,0 +1,48 @@
+"""Whether a lower rate makes for fewer refusals: told from few requests, by how likely what was seen is."""
+
+import math
+from typing import Literal, NamedTuple
+
+Verdict = Literal["open", "cured", "same", "other"]
+
+_SAME = (
+    0.4  # of the refused share is left, at least, where a lower rate is of no use: it was looked at when it was large
+)
+_CURED = 0.05  # is left where it is
+_SURE = 3.0  # log of how many times likelier one of the two is
+_MOST_SHARE = 0.95
+_LEAST_SAMPLE = 8  # requests
+_SPREAD = 3.0  # standard deviations of a share that is the same
+_TOLERATED = 0.02  # beyond twice the noise
+
+
+class Trial(NamedTuple):
+    """A lower rate, tried after a share was refused at `rate`. `number` counts those in a row that were of no use."""
+
+    share: float
+    rate: float
+    number: int = 1
+
+    def verdict(self, sent: int, refused: int) -> Verdict:
+        """Judge by what was sent at the lower rate: cured, about the same share refused, or quite another one."""
+        share = min(self.share, _MOST_SHARE)
+        same, cured = _SAME * share, _CURED * share
+        evidence = refused * math.log(same / cured) + (sent - refused) * math.log((1 - same) / (1 - cured))
+        if evidence < -_SURE:
+            return "cured"
+        if evidence <= _SURE or sent < _LEAST_SAMPLE:
+            return "open"
+        expected = self.share * sent
+        spread = _SPREAD * math.sqrt(expected * (1 - self.share)) + 1
+        return "same" if abs(refused - expected) <= spread else "other"
+
+
+def share_explained(noise: float) -> float:
+    """Return the largest share of refusals that noise explains."""
+    return noise + min(noise + _TOLERATED, 0.25 * (1 - noise)) if noise else 0.0
+
+
+def most_explained(noise: float, sent: int) -> float:
+    """Return how many refusals of so many requests noise explains at most."""
+    share = share_explained(noise)
+    return share * sent + _SPREAD * math.sqrt(share * (1 - share) * sent) + bool(share)
