@@ -21,7 +21,7 @@ BENCHMARKS = {
     "batch_scores": "a batch of pairs that are scored, against one of plain rows",
     "batch_shards": "what a second process does for a batch",
     "pools": "batches with several endpoints: the sum of two limits, a member that dies, and a pool of one",
-    "pacing": "how much of 447 limits a batch uses, played in simulated time",
+    "pacing": "how much of 582 limits a batch uses, played in simulated time",
     "pacing_live": "the same over real sockets, in real time",
     "local": "the profile local against llama.cpp's server on the same file",
     "emulator": "requests a second of the emulator, against a bare app on the same server",
