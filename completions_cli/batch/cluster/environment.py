@@ -17,8 +17,8 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of a change to come
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
-# Ray would end this process a minute after the head of its cluster has gone; it ends before that, and says why.
-_PATIENCE = ("RAY_gcs_rpc_server_reconnect_timeout_s", "600")
+# Seconds after the loss of its head in which Ray ends this process, 60 by default: it ends before, and says why.
+_PATIENCE = ("RAY_gcs_rpc_server_reconnect_timeout_s", "90")
 _CONNECT_SECONDS = 10.0
 _CONNECT_TRIES = "8"  # of Ray, a second or two each, once something like it is known to listen
 _SETTINGS = b"\x04"
