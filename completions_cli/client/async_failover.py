@@ -20,8 +20,7 @@ class AsyncFailover:
 
     def __init__(self, callers: Sequence[AsyncCaller], on_pass: Callable[[Passed], None]) -> None:
         self._callers = callers
-        self._on_pass = on_pass
-        self._order = Order(len(callers))
+        self._order = Order(len(callers), on_pass)
 
     async def close(self) -> None:
         """Close the connections of all members."""
@@ -41,9 +40,7 @@ class AsyncFailover:
                         has_text = has_text or shows(event)
                         yield event
             except CompletionsError as error:
-                self._order.failed(member)
-                turns.after(error, has_text=has_text)
-                self._on_pass(Passed(member, error, turns.member))
+                self._order.failed(turns, error, has_text=has_text)
             else:
                 return
 
@@ -56,9 +53,7 @@ class AsyncFailover:
             try:
                 return await dialogue.concluded(dialogues[member](), answer)
             except CompletionsError as error:
-                self._order.failed(member)
-                turns.after(error, has_text=False)
-                self._on_pass(Passed(member, error, turns.member))
+                self._order.failed(turns, error)
 
 
 def _answering(

@@ -19,8 +19,7 @@ class Failover:
 
     def __init__(self, count: int, caller_of: Callable[[int], Caller], on_pass: Callable[[Passed], None]) -> None:
         self.caller_of = caller_of
-        self._on_pass = on_pass
-        self._order = Order(count)
+        self._order = Order(count, on_pass)
 
     def events(self, requests: Sequence[Sequence[CompletionRequest]]) -> Generator[Chunk | Finished]:
         """Yield what `Caller.events` yields, of the first member that answers; `requests` are what each is asked."""
@@ -33,9 +32,7 @@ class Failover:
                     has_text = has_text or shows(event)
                     yield event
             except CompletionsError as error:
-                self._order.failed(member)
-                turns.after(error, has_text=has_text)
-                self._on_pass(Passed(member, error, turns.member))
+                self._order.failed(turns, error, has_text=has_text)
             else:
                 return
 
@@ -48,9 +45,7 @@ class Failover:
             try:
                 return dialogue.conclude(dialogues[member](), answer)
             except CompletionsError as error:
-                self._order.failed(member)
-                turns.after(error, has_text=False)
-                self._on_pass(Passed(member, error, turns.member))
+                self._order.failed(turns, error)
 
 
 def _answering(caller: Caller, *, is_patient: bool, began: float) -> Callable[[CompletionRequest], Mapping[str, Json]]:

@@ -55,8 +55,14 @@ class Turns:
 class Order:
     """The order in which calls ask the members of a pool: as they are given, but one that failed lately last."""
 
-    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        count: int,
+        on_pass: Callable[[Passed], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._failed_at = [float("-inf")] * count
+        self._on_pass = on_pass
         self._clock = clock
 
     def turns(self) -> Turns:
@@ -65,9 +71,12 @@ class Order:
         lately = [now - at < _AVOIDED_SECONDS for at in self._failed_at]
         return Turns(sorted(range(len(lately)), key=lately.__getitem__))
 
-    def failed(self, member: int) -> None:
-        """Record that a member did not answer."""
+    def failed(self, turns: Turns, error: CompletionsError, *, has_text: bool = False) -> None:
+        """Record that the member whose turn it is did not answer, and pass on. Raises what `Turns.after` raises."""
+        member = turns.member
         self._failed_at[member] = self._clock()
+        turns.after(error, has_text=has_text)
+        self._on_pass(Passed(member, error, turns.member))
 
 
 def is_of_member(error: CompletionsError) -> bool:

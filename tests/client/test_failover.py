@@ -229,7 +229,7 @@ def test_what_is_for_one_endpoint_does_not_go_with_a_pool(cli: Cli, serve: Serve
 def test_a_client_asks_a_member_that_failed_lately_last() -> None:
     now = 0.0
     order = Order(3, clock=lambda: now)
-    order.failed(0)
+    order.failed(order.turns(), NetworkError("lost", retryable=True))
     assert order.turns().member == 1
     now = 31.0
     assert order.turns().member == 0
