@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import Opaque
 from completions_cli.batch.cluster.members import Limits
 from completions_cli.batch.cluster.messages import Push, Status
-from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of
+from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of, kill
 from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
@@ -142,8 +142,7 @@ class Engine:
         try:
             yield lambda push: _sync(actor, push)
         finally:
-            with suppress(RayError):
-                ray.kill(actor)
+            kill(actor)
 
     def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
         """Work until all stretches are done, or the run has ended. Shows how it goes every `interval` seconds."""

@@ -89,6 +89,11 @@ class _Head:
         self._answers = self._seen = 0
         self._misses = -1  # looks in a row without an answer; the first one may take its time
 
+    @property
+    def is_there(self) -> bool:
+        """False when it is silent too long."""
+        return self._misses < _MOST_MISSES
+
     def look(self) -> tuple[set[str], set[str]] | None:
         """Return the machines that may work, and those about to go, as last heard; None when it is silent too long."""
         if self._asking is None or not self._asking.is_alive():
@@ -97,7 +102,7 @@ class _Head:
         self._asking.join(_FIRST_LOOK_SECONDS if self._misses < 0 else _LOOK_SECONDS)
         self._misses = 0 if self._answers > self._seen else max(0, self._misses) + 1
         self._seen = self._answers
-        return (self._nodes, self._leaving) if self._misses < _MOST_MISSES else None
+        return (self._nodes, self._leaving) if self.is_there else None
 
     def _ask(self) -> None:
         with suppress(RayError, RuntimeError, OSError):
@@ -174,9 +179,9 @@ class RayMachines:
         return part, block
 
     def kill(self, actor: Opaque) -> None:
-        """End a worker or a reader at once."""
-        with suppress(RayError, ValueError):
-            ray.kill(actor)
+        """End a worker or a reader at once, unless there is no head any more: Ray would wait for it."""
+        if self._head.is_there:
+            kill(actor)
 
     def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
         """Return the calls that have ended; wait for the first so long."""
@@ -194,6 +199,19 @@ class RayMachines:
         except RayError as error:
             cause = cause_of(error)
             raise (LostError(str(error)) if isinstance(cause, RayError) and not _is_bug(cause) else cause) from None
+
+
+def kill(actor: Opaque) -> bool:
+    """End an actor; false when Ray does not get to that."""
+
+    def end() -> None:
+        with suppress(RayError, ValueError):
+            ray.kill(actor)
+
+    killing = threading.Thread(target=end, daemon=True)
+    killing.start()
+    killing.join(_LOOK_SECONDS)
+    return not killing.is_alive()
 
 
 def _is_bug(error: BaseException) -> bool:
