@@ -461,7 +461,7 @@ def test_a_store_without_its_driver_names_the_extra() -> None:
         pytest.skip("all drivers are installed")
     with pytest.raises(UsageError) as raised:
         inputs.find(f"{extra.replace('azure', 'abfs')}://bucket/in.jsonl", None)
-    assert f"completions-cli[{extra}]" in str(raised.value.hint)
+    assert f"[{extra}]" in str(raised.value.hint)
 
 
 def test_all_formats_are_read_on_a_cluster_too(tmp_path: Path) -> None:
