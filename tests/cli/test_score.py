@@ -93,7 +93,7 @@ def test_choices_come_from_a_file(service: Cli, tmp_path: Path) -> None:
         (["P", "-c", ""], "a continuation is empty"),
         (["P", "--choices", "empty.txt"], "line 2: the continuation is empty"),
         (["P", "--choices", "newline.txt"], "newline.txt is empty"),
-        (["P", "--choices", "wrong.json"], "not an array of texts"),
+        (["P", "--choices", "wrong.json"], "must be an array of texts"),
         (["P", "--choices", "none.txt"], "cannot be read"),
         (["P", "--metric", "avg", "-c", "x"], "--metric must be sum, mean or per-byte"),
         (["P", "--sort"], "--sort is about continuations"),
