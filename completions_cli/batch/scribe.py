@@ -44,6 +44,12 @@ class Scribe:
                 self._journal.append(b"".join(lines))
         except OutputError as error:
             self._failed(error)
+        except Exception as error:
+            # A bug. Raised in a callback of the loop, it would only be logged, and those who wait would wait on.
+            if written is None or written.done():
+                raise
+            written.set_exception(error)
+            return
         if written is not None and not written.done():
             written.set_result(None)
         if self._is_crowded():
