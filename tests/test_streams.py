@@ -173,7 +173,7 @@ def python(code: str, **options: object) -> "subprocess.CompletedProcess[bytes]"
     prelude = "import os\nfrom completions_cli.streams import Streams\nfrom completions_cli.errors import *\n"
     given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     command = [sys.executable, "-c", prelude + "streams = Streams()\n" + code]
-    return subprocess.run(command, timeout=30, check=False, **given)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(command, timeout=30, check=False, **given)  # type: ignore[call-overload, no-any-return]  # `given` is any keyword
 
 
 TELL = "streams.stderr.line(str(streams.stdin_holds_data()))\nstreams.stdout.write(streams.read_stdin())\n"

@@ -140,7 +140,7 @@ def not_plainly_likeliest(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]
 
 def bytes_of(value: Json) -> bytes | None:
     """Return the bytes in a list of numbers; None where it is none."""
-    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte <= 255 for byte in value):  # noqa: PLR2004
+    if not isinstance(value, list) or not all(type(byte) is int and 0 <= byte <= 255 for byte in value):  # noqa: PLR2004 - bytes
         return None
     return bytes(value)
 

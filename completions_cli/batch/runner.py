@@ -94,7 +94,7 @@ class Runner:
 
     @property
     def trouble(self) -> str | None:
-        """What to tell the user while the server does not answer; the members of a pool are told of one by one."""
+        """What to tell the user of a server that does not answer; None for a pool, whose members report themselves."""
         return self._members[0].triage.trouble(self._clock()) if len(self._members) == 1 else None
 
     @property

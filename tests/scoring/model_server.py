@@ -138,9 +138,9 @@ class ModelServer:
         shown = self.shown(tokens)
         tops = [{"zz": value - 1, token: value} for token, value in zip(shown, figures, strict=True)]
         if self.has_bos:
-            shown, figures, tops = ["<s>", *shown], [None, *figures], [None, *tops]  # type: ignore[list-item]
+            shown, figures, tops = ["<s>", *shown], [None, *figures], [None, *tops]  # type: ignore[list-item]  # the first token has no figure
         elif figures:
-            figures[0] = tops[0] = None  # type: ignore[call-overload]
+            figures[0] = tops[0] = None  # type: ignore[call-overload]  # the first token has no figure
         logprobs = {
             "tokens": [*shown, *(["!"] * generated)],
             "token_logprobs": [*figures, *([-0.001] * generated)],

@@ -10,15 +10,12 @@ from completions_cli.batch.budget import Budget, ErrorLimit, Prices
 from completions_cli.batch.cluster import bounds
 from completions_cli.batch.cluster.parts import PartKind
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.inputs.kinds import FORMATS, Format
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Defaults
-from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.selection import Selection
 from completions_cli.batch.sharing.limits import checked_name
-from completions_cli.batch.source import Source
 from completions_cli.batch.template import Template
 from completions_cli.commands.batch import words
 from completions_cli.commands.batch.options import BatchOptions, ClusterOptions, RowOptions, StopOptions
@@ -171,10 +168,10 @@ def _asked(settings: Settings) -> dict[str, Json]:
 def defaults(pool: Pool) -> Defaults:
     """Return what every row is asked unless it says otherwise. A model that not all members name is left to each."""
     first = pool.first
-    return Defaults(first.parameters, first.extra, _agreed(pool, "model"), first.values["infill"])
+    return Defaults(first.parameters, first.extra, agreed(pool, "model"), first.values["infill"])
 
 
-def _agreed(pool: Pool, name: Literal["model", "deployment", "extra_parameters"]) -> str | None:
+def agreed(pool: Pool, name: Literal["model", "deployment", "extra_parameters"]) -> str | None:
     """Return the value that a setting has in all members, else None."""
     found = {settings.values[name] for settings in pool.members}
     return found.pop() if len(found) == 1 else None
@@ -212,52 +209,6 @@ def output_path(text: str) -> Path:
 def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
     """Return the format of the lines out; unsaid, it is of the input's kind."""
     return chosen.output_format or ("openai" if is_openai else "native")
-
-
-def run_file(chosen: Choices, pool: Pool, source: Source) -> RunFile:
-    """Describe the run: everything that decides what its rows are asked."""
-    described = describe(chosen, pool, source.identity(), source.kind, is_openai=source.is_openai())
-    return replace(described, rows=source.lines)
-
-
-def describe(chosen: Choices, pool: Pool, identity: Identity, kind: str, *, is_openai: bool) -> RunFile:
-    """Describe the run on an input of this identity and kind."""
-    selection = chosen.selection
-    origins = [settings.endpoint.origin if settings.endpoint else "the embedded model" for settings in pool.members]
-    return RunFile(
-        identity,
-        _run_parameters(chosen, pool, kind),
-        output_format(chosen, is_openai=is_openai),
-        (selection.index, selection.count),
-        is_pool=pool.is_pool,
-        endpoint=", ".join(origins),
-        profile=_names_of(pool),
-        limit=selection.limit,
-    )
-
-
-def _names_of(pool: Pool) -> str | None:
-    return ", ".join(str(settings.profile) for settings in pool.members) if pool.is_pool else pool.name
-
-
-def _run_parameters(chosen: Choices, pool: Pool, kind: str) -> dict[str, Json]:
-    """Collect what decides what rows are asked, their own words aside."""
-    settings = pool.first
-    return {
-        **settings.parameters,
-        **{f"extra {name}": value for name, value in settings.extra.items()},
-        "model": _agreed(pool, "model"),
-        "infill": settings.values["infill"],
-        "deployment": _agreed(pool, "deployment"),
-        "extra_parameters": _agreed(pool, "extra_parameters"),
-        "samples": chosen.samples,
-        "template": chosen.recipe.template and chosen.recipe.template.text,
-        "input_format": kind,
-        "delimiter": chosen.delimiter,
-        "send_fields": sorted(chosen.recipe.send) or None,
-        "keep_prompt": chosen.recipe.keep_prompt or None,
-        "keep_columns": None if chosen.recipe.keep is None else sorted(chosen.recipe.keep),
-    }
 
 
 def _recipe(rows: RowOptions) -> Recipe:

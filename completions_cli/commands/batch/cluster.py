@@ -19,7 +19,7 @@ from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.client import configuration
-from completions_cli.commands.batch import choices, members, process, report
+from completions_cli.commands.batch import choices, members, process, report, run_description
 from completions_cli.commands.batch.choices import Choices, ClusterChoices
 from completions_cli.errors import BatchStoppedError, OutputError, UsageError
 from completions_cli.render.batch_progress import Progress, Snapshot
@@ -67,7 +67,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         earlier = (begun.files or (begun.input,)) if begun is not None else ()
         files = inputs.in_order(files, earlier)
         contents = engine.count(files, chosen.recipe, earlier, store)
-        described = choices.describe(
+        described = run_description.describe(
             chosen,
             pool,
             inputs.identity(chosen.input, contents),

@@ -13,7 +13,7 @@ from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.plan import Plan
 from completions_cli.batch.rows import Row
 from completions_cli.batch.units import Packer
-from completions_cli.commands.batch import choices
+from completions_cli.commands.batch import choices, run_description
 from completions_cli.commands.batch.choices import Choices, ClusterChoices
 from completions_cli.settings.pool import Pool
 from completions_cli.streams import Streams
@@ -34,7 +34,7 @@ def draw_up(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool
     partition = _partition(chosen, files, begun.known_files if begun is not None else (), held)
     if begun is not None:
         identity, kind = inputs.identity(chosen.input, partition.contents), files[0].kind
-        described = choices.describe(chosen, pool, identity, kind, is_openai=surveys[0].is_openai)
+        described = run_description.describe(chosen, pool, identity, kind, is_openai=surveys[0].is_openai)
         described = replace(described, files=partition.identities)
         described.check(begun, output, has_grown=lambda _: partition.has_grown_since(begun.known_files))
     rows = _rows(partition, chosen, output if begun is not None else None, set(held))

@@ -11,7 +11,7 @@ from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.run_file import RunFile
 from completions_cli.batch.source import Source
 from completions_cli.batch.units import Packer
-from completions_cli.commands.batch import choices
+from completions_cli.commands.batch import choices, run_description
 from completions_cli.commands.batch.choices import Choices
 from completions_cli.settings.pool import Limits, Pool
 from completions_cli.settings.resolve import Settings
@@ -42,7 +42,7 @@ def _draw_up(streams: Streams, chosen: Choices, pool: Pool) -> Plan:
     )
     for line in source.survey().notes:
         streams.stderr.note(line)
-    done = _done(chosen, source, lambda: choices.run_file(chosen, pool, source))
+    done = _done(chosen, source, lambda: run_description.run_file(chosen, pool, source))
     packer = Packer(choices.defaults(pool), chosen.samples, chosen.pack)
     settled = done.settled(chosen.retry_failed)
     rows = source.rows(lambda number: number in chosen.selection and not settled(number))

@@ -20,7 +20,7 @@ from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer
 from completions_cli.batch.workspace import Workspace
 from completions_cli.commands import overwriting
-from completions_cli.commands.batch import choices, members, process, report
+from completions_cli.commands.batch import choices, members, process, report, run_description
 from completions_cli.commands.batch.choices import Choices
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.pacing.gate import Gate
@@ -103,7 +103,7 @@ def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, poo
         source = early or opened()
         space = workspace.prepare(
             journal,
-            lambda: choices.run_file(chosen, pool, source),
+            lambda: run_description.run_file(chosen, pool, source),
             overwrite=chosen.overwrite,
             adopt=chosen.adopt,
             has_grown=source.has_grown_since,
