@@ -1,5 +1,6 @@
 """Runs the installed command as a user would: a process of its own, a home of its own, real pipes or a terminal."""
 
+import contextlib
 import json
 import os
 import pty
@@ -43,6 +44,7 @@ class Cli:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._started: list[subprocess.Popen[bytes]] = []
         self.env = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -80,7 +82,19 @@ class Cli:
     def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start and leave running; pipes unless told otherwise."""
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([COMMAND, *args], env=self.env, **{**streams, **options})
+        process = subprocess.Popen([COMMAND, *args], env=self.env, **{**streams, **options})
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed left running, which would otherwise fail the next test as well."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with contextlib.suppress(BrokenPipeError):
+                    if pipe:
+                        pipe.close()
 
     def terminal(self, *args: str, typed: bytes = b"", env: dict[str, str] | None = None) -> Result:
         """Run on a terminal of 80 columns, where stdout and stderr are one; the screen's bytes are `stdout`."""

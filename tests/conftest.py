@@ -52,8 +52,10 @@ def scripted_server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path) -> Iterator[Cli]:
     """Give a runner of the installed command with a fresh home."""
     home = tmp_path / "home"
     home.mkdir()
-    return Cli(home)
+    runner = Cli(home)
+    yield runner
+    runner.end()

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import pytest
 from tests.batch.conftest import row_numbers
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
+from tests.scripted_server import Pause, ScriptedServer, response
 
 Start = Callable[..., EmulatorProcess]
 Rows = Callable[[int], Path]
 RPM = 1200
 RATE = RPM / 60
+ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 SHARED = ("--share", "night", "-M", "4", "-q")
 
 
@@ -112,16 +114,6 @@ def test_they_share_what_they_learn(cli: Cli, emulator: Start, rows: Rows, tmp_p
     assert late.count(429) < 0.15 * len(late)
 
 
-def test_other_limits_are_refused(cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path) -> None:
-    path = rows(200)
-    (first,) = shards(cli, path, tmp_path, 1)
-    server.wait_for_log(1)
-    result = cli.run("batch", str(path), "-o", str(tmp_path / "b.jsonl"), *SHARED, "--rpm", "60")
-    first.kill()
-    first.communicate(timeout=10)
-    assert (result.code, f"--rpm {RPM}" in result.stderr) == (2, True)
-
-
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -146,6 +138,37 @@ def test_a_folder_that_others_may_read_is_refused(
     assert server.log() == []
 
 
+@pytest.fixture
+def pause() -> Pause:
+    """Hold the leader's answers until the test has done what it came for."""
+    return Pause()
+
+
+@pytest.fixture
+def leader(
+    cli: Cli, scripted_server: ScriptedServer, pause: Pause, rows: Rows, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run that leads and cannot end before `pause` does."""
+    scripted_server.play([pause, ANSWER])
+    cli.service(scripted_server.url).env["XDG_RUNTIME_DIR"] = str(tmp_path)
+    with shards(cli, rows(60), tmp_path, 1)[0] as process:
+        scripted_server.wait_for_requests(1)
+        yield process
+        process.kill()
+
+
+def address_of_leader(tmp_path: Path) -> tuple[str, int]:
+    """Give where the leader listens, which only this user may read."""
+    file = tmp_path / "completions" / "share" / "night.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    return "127.0.0.1", json.loads(file.read_text(encoding="utf-8"))["port"]
+
+
+def test_other_limits_are_refused(leader: subprocess.Popen[bytes], cli: Cli, rows: Rows, tmp_path: Path) -> None:
+    result = cli.run("batch", str(rows(1)), "-o", str(tmp_path / "b.jsonl"), *SHARED, "--rpm", "60")
+    assert (leader.poll(), result.code, f"--rpm {RPM}" in result.stderr) == (None, 2, True)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -162,32 +185,28 @@ def test_a_folder_that_others_may_read_is_refused(
     ],
 )
 def test_others_of_this_machine_are_not_heard(
-    said: bytes, cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
+    said: bytes, leader: subprocess.Popen[bytes], pause: Pause, tmp_path: Path
 ) -> None:
     """Anybody may connect to a port of the loopback interface; only this user's runs know the secret."""
-    run = shards(cli, rows(60), tmp_path, 1)[0]
-    server.wait_for_log(1)
-    address = json.loads((tmp_path / "completions" / "share" / "night.json").read_text(encoding="utf-8"))
-    assert (tmp_path / "completions" / "share" / "night.json").stat().st_mode & 0o777 == 0o600
-    with socket.create_connection(("127.0.0.1", address["port"])) as connection, contextlib.suppress(OSError):
+    with socket.create_connection(address_of_leader(tmp_path)) as connection, contextlib.suppress(OSError):
         connection.sendall(said)
         if said.endswith(b"\n"):
             assert connection.recv(100) == b""
-    assert finish(run) == [(0, "")]
+    pause.go.set()
+    assert finish(leader) == [(0, "")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process")
 def test_a_crowd_of_strangers_takes_neither_files_nor_turns(
-    cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path
+    leader: subprocess.Popen[bytes], pause: Pause, tmp_path: Path
 ) -> None:
     """Connections that prove nothing are bounded: the oldest makes room for the next."""
     import resource
 
-    leader = shards(cli, rows(60), tmp_path, 1)[0]
-    server.wait_for_log(1)
     resource.prlimit(leader.pid, resource.RLIMIT_NOFILE, (256, 256))
-    address = json.loads((tmp_path / "completions" / "share" / "night.json").read_text(encoding="utf-8"))
+    address = address_of_leader(tmp_path)
     with contextlib.ExitStack() as crowd:
         for _ in range(400):
-            crowd.enter_context(socket.create_connection(("127.0.0.1", address["port"])))
+            crowd.enter_context(socket.create_connection(address))
+        pause.go.set()
         assert finish(leader) == [(0, "")]
