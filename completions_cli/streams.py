@@ -5,17 +5,15 @@ The only room, with `main` and `settings`, that touches `sys` and the environmen
 
 import contextlib
 import errno
-import functools
 import io
 import os
 import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from completions_cli import limits
+from completions_cli import descriptors, limits
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
 _BROKEN = (errno.EPIPE, errno.ESHUTDOWN)
@@ -58,15 +56,15 @@ class Output:
     def __init__(self, fd: int, name: str, *, is_dumb: bool = False) -> None:
         self._fd = fd
         self._name = name
-        self._is_closed = _occupy(fd)
-        self.is_terminal = _is_terminal(fd)
+        self._is_closed = descriptors.occupy(fd)
+        self.is_terminal = descriptors.is_terminal(fd)
         self._is_dumb = is_dumb
-        self._put = _writer(fd)
+        self._put = descriptors.writer(fd)
         self.is_midline = False  # whether a terminal shows a line that has not ended
 
     def move(self, fd: int) -> None:
         """Write to another descriptor of the same stream from now on."""
-        self._put, self._fd = _writer(fd), fd
+        self._put, self._fd = descriptors.writer(fd), fd
 
     @property
     def can_draw(self) -> bool:
@@ -83,7 +81,7 @@ class Output:
             try:
                 written = self._put(data)
             except BlockingIOError:
-                _wait_writable(self._fd)
+                descriptors.wait_writable(self._fd)
                 continue
             except OSError as error:
                 raise self._failure(error) from error
@@ -178,11 +176,11 @@ class Streams:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
-        self._stdin_is_closed = _occupy(0)
+        self._stdin_is_closed = descriptors.occupy(0)
         is_dumb = self.environ.get("TERM") == "dumb"
         self.stdout = Output(1, "stdout", is_dumb=is_dumb)
         self.stderr = Messages(2, is_dumb=is_dumb)
-        self.stdin_is_terminal = _is_terminal(0)
+        self.stdin_is_terminal = descriptors.is_terminal(0)
         self.color_choice = "auto"
         self.verbosity = 0
         self.wants_json = False  # errors too
@@ -220,12 +218,12 @@ class Streams:
         if self._stdin_is_closed:
             raise UsageError("standard input is closed", hint="Give a PROMPT or -f.")
         parts: list[bytes] = []
-        read = _reader(0)
+        read = descriptors.reader(0)
         while True:
             try:
                 part = read(1 << 20)
             except BlockingIOError:  # whoever started us shares it with something that does not wait
-                _wait_readable(0)
+                descriptors.wait_readable(0)
                 continue
             except OSError as error:
                 raise UsageError(
@@ -249,12 +247,12 @@ class Streams:
         where it cannot be known.
         """
         try:
-            if not stat.S_ISFIFO(os.fstat(0).st_mode) or sys.platform == "win32" or _is_the_parents_too():
+            if not stat.S_ISFIFO(os.fstat(0).st_mode) or sys.platform == "win32" or descriptors.is_the_parents_too():
                 return False
             import select
 
             readable, _, _ = select.select([0], [], [], 0)
-            return bool(readable) and _pending_bytes() > 0
+            return bool(readable) and descriptors.pending_bytes() > 0
         except (OSError, ValueError):
             return False
 
@@ -275,64 +273,3 @@ def taken_environment() -> dict[str, str]:
     for name in SECRET_VARIABLES:
         os.environ.pop(name, None)
     return environ
-
-
-def _occupy(fd: int) -> bool:
-    """Put the null device where a standard stream was closed, lest the next open file be taken for it."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        null = os.open(os.devnull, os.O_RDWR)
-        if null != fd:
-            os.dup2(null, fd)
-            os.close(null)
-        return True
-    return False
-
-
-def _is_terminal(fd: int) -> bool:
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False
-
-
-def _writer(fd: int) -> Callable[[bytes | memoryview], int]:
-    """Return what writes there. A terminal of Windows shows bytes by its code page; Python's file gives it text."""
-    if sys.platform == "win32" and _is_terminal(fd):
-        return open(fd, "wb", buffering=0, closefd=False).write
-    return functools.partial(os.write, fd)
-
-
-def _reader(fd: int) -> Callable[[int], bytes]:
-    """Return what reads from there, for the same reason."""
-    if sys.platform == "win32" and _is_terminal(fd):
-        return open(fd, "rb", buffering=0, closefd=False).read
-    return functools.partial(os.read, fd)
-
-
-def _is_the_parents_too() -> bool:
-    """Return whether the process that started this one reads the same pipe. Raises OSError where nobody knows."""
-    return Path("/proc/self/fd/0").readlink() == Path(f"/proc/{os.getppid()}/fd/0").readlink()
-
-
-def _pending_bytes() -> int:
-    import array
-    import fcntl
-    import termios
-
-    count = array.array("i", [0])
-    fcntl.ioctl(0, termios.FIONREAD, count)
-    return count[0]
-
-
-def _wait_readable(fd: int) -> None:
-    import select
-
-    select.select([fd], [], [])
-
-
-def _wait_writable(fd: int) -> None:
-    import select
-
-    select.select([], [fd], [])

@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desks import Desk, Desks, FencedError, LocalDesk, RemoteDesk, desks
+from completions_cli.batch.cluster.desk import Desk, Desks, FencedError
+from completions_cli.batch.cluster.desks import desks
+from completions_cli.batch.cluster.desks_in_folders import LocalDesk
+from completions_cli.batch.cluster.desks_in_stores import RemoteDesk
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder, Version

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from completions_cli.batch import closing
 from completions_cli.batch.cluster import inputs, parts, stretches
-from completions_cli.batch.cluster.desks import Desk, FencedError, desk, desks
+from completions_cli.batch.cluster.desk import Desk, FencedError
+from completions_cli.batch.cluster.desks import desk, desks
 from completions_cli.batch.cluster.folder_lock import Beats
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.output import Output

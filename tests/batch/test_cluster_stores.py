@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from completions_cli.batch.cluster import conditional
-from completions_cli.batch.cluster.desks import FencedError, desk, desks
+from completions_cli.batch.cluster.desk import FencedError
+from completions_cli.batch.cluster.desks import desk, desks
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.storage import RemoteFolder, filesystem
 from completions_cli.errors import OutputError, UsageError

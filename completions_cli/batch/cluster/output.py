@@ -15,7 +15,8 @@ from pathlib import Path
 
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desks import Desk, desks
+from completions_cli.batch.cluster.desk import Desk
+from completions_cli.batch.cluster.desks import desks
 from completions_cli.batch.cluster.folder_lock import LOCK, Beats, LocalLock, beat, lock_remote
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desks import Desk
+from completions_cli.batch.cluster.desk import Desk
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again

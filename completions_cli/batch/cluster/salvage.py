@@ -4,7 +4,7 @@ from pathlib import Path
 
 from completions_cli.batch import entry
 from completions_cli.batch.cluster import kept, parts
-from completions_cli.batch.cluster.desks import Desk
+from completions_cli.batch.cluster.desk import Desk
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.errors import OutputError

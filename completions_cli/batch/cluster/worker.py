@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import desks, environment, stretches
-from completions_cli.batch.cluster.desks import Desk, FencedError
+from completions_cli.batch.cluster.desk import Desk, FencedError
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.leased_roster import LeasedRoster
 from completions_cli.batch.cluster.messages import Done, Orders
