@@ -5,7 +5,7 @@ import itertools
 import os
 import signal
 import sys
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import typer
 
@@ -33,15 +33,29 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
+# What typer says of its own two options does not say that Tab is meant, and completion means another thing here.
+_TYPERS_OPTIONS = {
+    "install_completion": "Set up tab completion for the current shell.",
+    "show_completion": "Print the script of that tab completion.",
+}
+
+
 class _Root(LazyGroup):
     package: ClassVar = "completions_cli.commands"
     summaries: ClassVar = COMMANDS
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """List the options; typer's own are described in our words."""
+        params: list[Any] = super().get_params(ctx)
+        for param in params:
+            param.help = _TYPERS_OPTIONS.get(param.name, param.help)
+        return params
 
 
 app = typer.Typer(
     cls=_Root,
     name="completions",
-    help="Text completions from Azure AI Foundry, at the command line.",
+    help="Text completions from Azure AI Foundry, or any compatible server, on the command line.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

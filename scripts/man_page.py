@@ -30,7 +30,7 @@ def page() -> str:
 
 def _head() -> Iterator[str]:
     yield f'.TH COMPLETIONS 1 "" "completions {__version__}" "User Commands"'
-    yield from (".SH NAME", r"completions \- text completions from Azure AI Foundry, at the command line")
+    yield from (".SH NAME", r"completions \- text completions on the command line")
     yield from (".SH SYNOPSIS", r".B completions", r"\fICOMMAND\fR [\fIOPTIONS\fR] [\fIARGUMENTS\fR]")
     yield ".SH DESCRIPTION"
     for name, summary in COMMANDS.items():

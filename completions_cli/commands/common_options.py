@@ -38,23 +38,22 @@ def verbose_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
     return _common("--verbose", "-v", count=True, help=meaning)
 
 
+def profile_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
+    """Make the option -p, which some commands take once and others several times."""
+    return _common("--profile", "-p", metavar="NAME", help=meaning, autocompletion=values.complete_profile)
+
+
 @option_group
 class CommonOptions:
     """Accepted by every command."""
 
     profiles: Annotated[
         list[str],
-        _common(
-            "--profile",
-            "-p",
-            metavar="NAME",
-            help="Profile to use; repeat to use several together.",
-            autocompletion=values.complete_profile,
-        ),
+        profile_option("Profile to use; repeat to use several together."),
     ] = field(default_factory=list)
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
     quiet: Annotated[bool, _common("--quiet", "-q", help="Print only errors on stderr.")] = False
-    verbose: Annotated[int, verbose_option("Show the HTTP exchange, secrets masked; -vv: bodies.")] = 0
+    verbose: Annotated[int, verbose_option("Show the HTTP exchange, with secrets masked; -vv adds bodies.")] = 0
     color: Annotated[
         str,
         _common(
@@ -90,6 +89,22 @@ class OfflineOptions(CommonOptions):
     """Those of commands that send no requests."""
 
     verbose: Annotated[int, _accepted("--verbose", "-v", count=True)] = 0
+
+
+@option_group
+class OneProfileOptions(OfflineOptions):
+    """Those of commands that work on one profile of the file."""
+
+    profiles: Annotated[list[str], profile_option("Profile to use.")] = field(default_factory=list)
+
+
+@option_group
+class NewProfileOptions(OneProfileOptions):
+    """Those of the command that makes a profile."""
+
+    profiles: Annotated[list[str], profile_option("Name of the new profile. (default foundry)")] = field(
+        default_factory=list
+    )
 
 
 @option_group

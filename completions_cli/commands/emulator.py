@@ -39,8 +39,8 @@ SHARE = Number(1)
 
 @app.command(
     cls=Command,
-    epilog=f"The content filter refuses prompts with the word {content_filter.PROMPT_TRIGGER}, and cuts answers "
-    f"to prompts with {content_filter.OUTPUT_TRIGGER}.",
+    epilog=f"The content filter refuses prompts that contain {content_filter.PROMPT_TRIGGER}, and cuts answers "
+    f"to prompts that contain {content_filter.OUTPUT_TRIGGER}.",
 )
 @with_options
 def emulator(

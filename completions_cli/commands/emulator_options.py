@@ -15,8 +15,8 @@ from completions_cli.settings.numbers import Number
 
 WHOLE_RATE = Number(1_000_000_000, 1, is_whole=True)
 
-_LISTENING = "Where it listens"
-_PLAYED = "What is played"
+_LISTENING = "Server"
+_PLAYED = "Behaviour"
 _TROUBLE = "Limits and faults"
 
 
@@ -42,7 +42,7 @@ class ListenOptions:
             "--port",
             metavar="PORT",
             parser=values.number("--port"),
-            help="Port; 0 takes a free one.",
+            help="Port to listen on; 0 takes a free one.",
             rich_help_panel=_LISTENING,
         ),
     ] = 0
@@ -55,7 +55,7 @@ class ListenOptions:
         typer.Option(
             "--log",
             metavar="FILE",
-            help="Append a JSON line for each request, keys masked.",
+            help="Append a JSON line for each request, with keys masked.",
             rich_help_panel=_LISTENING,
         ),
     ] = None
@@ -81,7 +81,7 @@ class PlayOptions:
         typer.Option(
             "--deployment",
             metavar="NAME",
-            help="A deployment (for foundry a model) that exists; repeat. None given: any.",
+            help="Accept only this deployment (with foundry: model); repeat for several. (default: any)",
             rich_help_panel=_PLAYED,
         ),
     ] = field(default_factory=list)
@@ -92,7 +92,7 @@ class PlayOptions:
             metavar="NAME",
             parser=values.choice("--engine", EngineName),
             autocompletion=lambda: [name.value for name in EngineName],
-            help="echo: random words at once; local: the embedded model.",
+            help="echo: random words, at once; local: the embedded model.",
             rich_help_panel=_PLAYED,
         ),
     ] = EngineName.ECHO
@@ -122,7 +122,7 @@ class PlayOptions:
             "--tokens-per-second",
             metavar="N",
             parser=values.number("--tokens-per-second"),
-            help="Speed of each completion.",
+            help="Speed of each completion. (default: no limit)",
             rich_help_panel=_PLAYED,
         ),
     ] = None
@@ -138,7 +138,7 @@ class TroubleOptions:
             "--rpm",
             metavar="N",
             parser=values.number("--rpm", WHOLE_RATE),
-            help="Requests per minute; more are answered 429.",
+            help="Requests per minute; any more are answered with 429.",
             rich_help_panel=_TROUBLE,
         ),
     ] = None
@@ -148,7 +148,7 @@ class TroubleOptions:
             "--tpm",
             metavar="N",
             parser=values.number("--tpm", WHOLE_RATE),
-            help="Tokens per minute; more are answered 429.",
+            help="Tokens per minute; any more are answered with 429.",
             rich_help_panel=_TROUBLE,
         ),
     ] = None
@@ -168,7 +168,7 @@ class TroubleOptions:
             "--limit-headers",
             metavar="NAMES",
             help="Rate-limit headers to send: none, or some of x-ratelimit, retry-after, retry-after-ms and "
-            "x-ms-retry-after-ms, with commas between.",
+            "x-ms-retry-after-ms, separated by commas.",
             rich_help_panel=_TROUBLE,
         ),
     ] = None
@@ -178,8 +178,8 @@ class TroubleOptions:
             "--fault",
             metavar="KIND[:RATE]",
             autocompletion=_complete_fault,
-            help="Apply a fault to a share of requests, 0 to 1 (KIND:xN: the first N; "
-            "KIND=VALUE where it takes one); repeat.",
+            help="Apply a fault to this share of requests, 0 to 1, or with KIND:xN to the first N; KIND=VALUE sets its "
+            "value; repeat for several.",
             rich_help_panel=_TROUBLE,
         ),
     ] = field(default_factory=list)

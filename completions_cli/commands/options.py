@@ -40,7 +40,7 @@ class ExtraOptions:
             panel="Parameters of the completion",
             metavar="WORD",
             autocompletion=lambda: list(EXTRA_PARAMETERS),
-            help="What the server does with them: pass-through, ignore, drop or error.",
+            help="What to do with additional parameters: pass-through, ignore, drop or error.",
         ),
     ] = None
     unset: Annotated[
@@ -117,7 +117,7 @@ class ConnectionOptions:
     endpoint: Annotated[str | None, setting("endpoint", metavar="URL", help="URL of the service.")] = None
     api_version: Annotated[
         str | None,
-        setting("api_version", metavar="V", help="Version of the API; none sends none. (default 2024-04-01-preview)"),
+        setting("api_version", metavar="V", help="API version; `none` sends no version. (default 2024-04-01-preview)"),
     ] = None
     deployment: Annotated[str | None, setting("deployment", "-d", metavar="NAME", help="Deployment to route to.")] = (
         None
@@ -160,17 +160,24 @@ class ConnectionOptions:
     retries: Annotated[str | None, setting("retries", metavar="N", help="Retries after the first attempt.")] = None
     max_wait: Annotated[
         str | None,
-        setting("max_wait", metavar="S", help="Maximum wait before a retry; 0: do not wait."),
+        setting("max_wait", metavar="S", help="Maximum wait before a retry; 0 means no waiting."),
     ] = None
     proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to use.")] = None
     ca_bundle: Annotated[str | None, setting("ca_bundle", metavar="FILE", help="Certificates to trust.")] = None
     client_cert: Annotated[str | None, setting("client_cert", metavar="FILE", help="Client certificate (PEM).")] = None
     client_key: Annotated[
-        str | None, setting("client_key", metavar="FILE", help="Its private key, if it is in another file.")
+        str | None, setting("client_key", metavar="FILE", help="Private key of that certificate, if in another file.")
     ] = None
     unix_socket: Annotated[
         str | None, setting("unix_socket", metavar="PATH", help="Unix socket to connect to instead of the host.")
     ] = None
+
+
+@option_group
+class ListingOptions(ConnectionOptions):
+    """The same for a list of models: naming one changes nothing there, so that the help leaves it out."""
+
+    model: Annotated[str | None, setting("model", "-m", metavar="NAME", hidden=True, help="")] = None
 
 
 @option_group
@@ -203,7 +210,7 @@ class OutputOptions:
             "--fail-on",
             metavar="REASONS",
             autocompletion=lambda: ["length", "content_filter", "length,content_filter"],
-            help="Exit 15 on these finish reasons, as in length,content_filter, or `ignored` (a parameter).",
+            help="Exit 15 on these finish reasons, such as length,content_filter; `ignored`: on an ignored parameter.",
         ),
     ] = None
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request without sending it.")] = False

@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import field
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,13 +41,17 @@ class PromptOptions:
         _prompt("--request", metavar="JSON|@FILE|-", help="A whole request body; options override its fields."),
     ] = None
     edit: Annotated[bool, _prompt("--edit", "-e", help="Write the prompt in $VISUAL or $EDITOR.")] = False
-    prepend: Annotated[str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Text before the prompt.")] = None
-    append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Text after the prompt.")] = None
+    prepend: Annotated[
+        str | None, _prompt("--prepend", metavar="TEXT|@FILE", help="Put this text before the prompt.")
+    ] = None
+    append: Annotated[str | None, _prompt("--append", metavar="TEXT|@FILE", help="Put this text after the prompt.")] = (
+        None
+    )
     suffix: Annotated[
-        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Infill: the text that follows the gap.")
+        str | None, _prompt("--suffix", metavar="TEXT|@FILE", help="Fill in a gap: the text that follows it.")
     ] = None
     cursor: Annotated[
-        str | None, _prompt("--cursor", metavar="LINE:COL", help="Infill at this position of the file given with -f.")
+        str | None, _prompt("--cursor", metavar="LINE:COL", help="Fill in the file given with -f at this position.")
     ] = None
     keep_newline: Annotated[bool, _prompt("--keep-newline", help="Keep the final newline of stdin or a file.")] = False
     escapes: Annotated[
@@ -55,4 +59,30 @@ class PromptOptions:
         _prompt(
             "--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --suffix, --stop."
         ),
+    ] = False
+
+
+def _unused(name: str, *short: str, **looks: Any) -> Any:  # noqa: ANN401 - typer's own class
+    """Make an option that is refused with a hint, and that the help leaves out."""
+    return _prompt(name, *short, hidden=True, **looks)
+
+
+@option_group
+class TextOptions(PromptOptions):
+    """Where the text to score comes from: one text, and no gap in it."""
+
+    file: Annotated[
+        list[str], _prompt("--file", "-f", metavar="PATH", help="Read the prompt from a file (- is stdin).")
+    ] = field(default_factory=list)
+    prompt_json: Annotated[
+        str | None, _prompt("--prompt-json", metavar="JSON|@FILE|-", help="The prompt as a JSON string.")
+    ] = None
+    lines: Annotated[bool, _unused("--lines")] = False
+    null: Annotated[bool, _unused("--null", "-0")] = False
+    tokens: Annotated[str | None, _unused("--tokens")] = None
+    suffix: Annotated[str | None, _unused("--suffix")] = None
+    cursor: Annotated[str | None, _unused("--cursor")] = None
+    escapes: Annotated[
+        bool,
+        _prompt("--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in PROMPT, --prepend, --append, --continuation."),
     ] = False

@@ -9,7 +9,7 @@ from completions_cli.commands.common_options import CommonOptions, format_option
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import ConnectionOptions, ExtraOptions
 from completions_cli.commands.prompt_command import PromptCommand
-from completions_cli.commands.prompt_options import PromptOptions
+from completions_cli.commands.prompt_options import TextOptions
 from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
@@ -28,7 +28,7 @@ class ContinuationOptions:
             "-c",
             metavar="TEXT",
             rich_help_panel=_SCORES,
-            help="Score this text after the prompt; repeat for several. Nothing is put between them.",
+            help="Score this text as it follows the prompt, with nothing between them; repeat for several.",
         ),
     ] = field(default_factory=list)
     choices: Annotated[
@@ -50,7 +50,7 @@ class ContinuationOptions:
             help="The figure: sum, mean (per token) or per-byte, in nats. (default sum)",
         ),
     ] = None
-    sort: Annotated[bool, typer.Option("--sort", rich_help_panel=_SCORES, help="The likeliest first.")] = False
+    sort: Annotated[bool, typer.Option("--sort", rich_help_panel=_SCORES, help="Print the likeliest first.")] = False
     best: Annotated[
         bool, typer.Option("--best", rich_help_panel=_SCORES, help="Print only the text of the likeliest.")
     ] = False
@@ -61,7 +61,7 @@ class ContinuationOptions:
     ] = None
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", rich_help_panel="Output", help="Show the first request, send nothing."),
+        typer.Option("--dry-run", rich_help_panel="Output", help="Show the first request without sending it."),
     ] = False
 
 
@@ -69,7 +69,7 @@ class ContinuationOptions:
 class ScoreOptions:
     """Everything that `score` takes."""
 
-    prompts: PromptOptions
+    prompts: TextOptions
     scored: ContinuationOptions
     params: ExtraOptions
     connection: ConnectionOptions
@@ -81,8 +81,8 @@ class ScoreOptions:
 def score(streams: Streams, options: ScoreOptions) -> None:
     """Print how likely the model finds continuations of a prompt.
 
-    Each line is FIGURE, TOKENS, GREEDY (yes, no or -) and CONTINUATION, separated by tabs. Without continuations it is
-    the text itself that is scored: its tokens, log-probability, perplexity and bits per byte.
+    Each line is FIGURE, TOKENS, GREEDY (yes, no or -) and CONTINUATION, separated by tabs. Without continuations,
+    the text itself is scored: its tokens, log-probability, perplexity and bits per byte.
     """
     from completions_cli.commands import scoring_call  # help and tab completion go without it
 

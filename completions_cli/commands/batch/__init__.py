@@ -16,7 +16,7 @@ class _Command(CommandWithVerbs):
     package: ClassVar = __name__
     # Each is a module beside this one.
     verbs: ClassVar = {
-        "status": "Show what an output holds and what to look at.",
+        "status": "Show what an output holds and what needs attention.",
         "export": "Write an output as a flat table: CSV, TSV, Parquet or JSONL.",
         "merge": "Join the outputs of shards or of a cluster into one file.",
     }

@@ -40,7 +40,7 @@ class ExportOptions:
             metavar="KIND",
             parser=values.one_of("--format", _TABLES),
             autocompletion=lambda: list(_TABLES),
-            help="csv, tsv, parquet or jsonl, whatever FILE is called. (default for stdout: csv)",
+            help="csv, tsv, parquet or jsonl, whatever the name of FILE. (default for stdout: csv)",
         ),
     ] = None
     only: Annotated[
@@ -50,7 +50,7 @@ class ExportOptions:
             metavar="WHICH",
             parser=values.one_of("--only", _ONLY),
             autocompletion=lambda: list(_ONLY),
-            help="Export only the rows that are ok, or only those that failed.",
+            help="ok or failed: export only the rows that succeeded, or only those that failed.",
         ),
     ] = None
     common: ToolOptions

@@ -19,7 +19,7 @@ class MergeOptions:
     parts: Annotated[
         list[str], typer.Argument(metavar="PART...", help="Outputs of shards, or folders of a cluster's parts.")
     ]
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Where the rows go.")] = None
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output, if it exists.")] = False
     common: ToolOptions
 
@@ -29,7 +29,7 @@ class MergeOptions:
 def merge(streams: Streams, options: MergeOptions) -> None:
     """Join the outputs of shards or of a cluster into one file.
 
-    The merged rows are in input order, each once. (To run an input file called merge, write ./merge.)
+    Each row is written once, in input order. To run a batch on an input file called merge, write ./merge.
     """
     from completions_cli.batch import merging, workspace  # the help goes without them
     from completions_cli.batch.cluster import staging

@@ -21,14 +21,14 @@ class RowOptions:
     """Which rows are asked, and what is written."""
 
     output: Annotated[
-        str | None, _rows("--output", "-o", metavar="FILE", help="Where the answers go, one line per row; resumable.")
+        str | None, _rows("--output", "-o", metavar="FILE", help="File for the answers, one line per row; resumable.")
     ] = None
     input_format: Annotated[
         str | None,
         _rows(
             "--input-format",
             metavar="KIND",
-            help="jsonl, json, txt, csv, tsv or parquet, if name and content do not show it.",
+            help="jsonl, json, txt, csv, tsv or parquet. (default: detected)",
         ),
     ] = None
     template: Annotated[
@@ -36,7 +36,7 @@ class RowOptions:
         _rows(
             "--template",
             metavar="TEXT|@FILE",
-            help="Build each prompt from fields, as in 'Translate: {text}'; {a.b} is nested, {{ is a brace.",
+            help="Build each prompt from fields, such as 'Translate: {text}'; {a.b} is nested, {{ is a brace.",
         ),
     ] = None
     escapes: Annotated[
@@ -50,7 +50,7 @@ class RowOptions:
         _rows(
             "--keep-columns",
             metavar="A,B|all|none",
-            help="Columns that come back as metadata. (default all but the prompt)",
+            help="Columns to copy to the output as metadata. (default all but the prompt)",
         ),
     ] = None
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
@@ -72,10 +72,10 @@ class RowOptions:
         int, _rows("--pack", metavar="K", parser=values.number("--pack"), help="Rows to send in one request.")
     ] = 1
     limit: Annotated[
-        int | None, _rows("--limit", metavar="N", parser=values.number("--limit"), help="Only the first N rows.")
+        int | None, _rows("--limit", metavar="N", parser=values.number("--limit"), help="Send only the first N rows.")
     ] = None
     shard: Annotated[
-        str | None, _rows("--shard", metavar="I/N", help="Only every N-th row, from row I on (I from 0).")
+        str | None, _rows("--shard", metavar="I/N", help="Send only every N-th row, starting at row I (from 0).")
     ] = None
     ordered: Annotated[bool, _rows("--ordered", help="Sort the output into input order at the end.")] = False
     retry_failed: Annotated[
@@ -83,7 +83,7 @@ class RowOptions:
         _rows(
             "--retry-failed",
             metavar="[=retryable]",
-            help="Retry rows that failed; =retryable: only those that may succeed now.",
+            help="Retry the rows that failed; =retryable: only those that may succeed now.",
         ),
     ] = None
     adopt: Annotated[bool, _rows("--adopt", help="Resume an output whose .run file is missing.")] = False
@@ -113,7 +113,8 @@ class PaceOptions:
         float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Maximum tokens per minute.")
     ] = None
     share: Annotated[
-        str | None, _pace("--share", metavar="NAME", help="One pace for all runs of this machine with that name.")
+        str | None,
+        _pace("--share", metavar="NAME", help="Share one pace with all runs on this machine that have this NAME."),
     ] = None
 
 
@@ -123,7 +124,7 @@ class PoolOptions:
 
     hedge: Annotated[
         bool,
-        _pace("--hedge", help="Ask an idle profile for the last rows of a slow one, too; both answers are paid for."),
+        _pace("--hedge", help="Also ask an idle profile for the last rows of a slow one; you pay for both answers."),
     ] = False
 
 
@@ -164,7 +165,9 @@ class StopOptions:
     ] = None
     max_errors: Annotated[
         str | None,
-        _stop("--max-errors", metavar="N|P%", help="Stop when N rows, or P% of them (from 50 on), failed."),
+        _stop(
+            "--max-errors", metavar="N|P%", help="Stop when N rows have failed, or P% of the rows (after the first 50)."
+        ),
     ] = None
     fail_fast: Annotated[bool, _stop("--fail-fast", help="Stop at the first row that fails.")] = False
 
@@ -174,19 +177,24 @@ class ClusterOptions:
     """Where the work is done: here, or by the machines of a Ray cluster."""
 
     engine: Annotated[
-        str, _cluster("--engine", metavar="KIND", help="local, or ray: OUTPUT is then a folder of part files.")
+        str, _cluster("--engine", metavar="KIND", help="local, or ray, whose OUTPUT is a folder of part files.")
     ] = "local"
     address: Annotated[
         str | None,
         _cluster(
-            "--address", metavar="ADDR", help="The cluster: HOST:PORT of its head node, or auto. (default this machine)"
+            "--address",
+            metavar="ADDR",
+            help="HOST:PORT of the head node of the cluster, or auto. (default this machine)",
         ),
     ] = None
     workers: Annotated[
         str | None,
         _cluster("--workers", metavar="MIN:MAX", help="Number of workers, one per machine. (default all)"),
     ] = None
-    parts: Annotated[str | None, _cluster("--parts", metavar="KIND", help="jsonl or parquet. (default jsonl)")] = None
+    parts: Annotated[
+        str | None,
+        _cluster("--parts", metavar="KIND", help="Format of the part files: jsonl or parquet. (default jsonl)"),
+    ] = None
 
 
 @option_group

@@ -42,7 +42,7 @@ class StatusOptions:
 @app.command(cls=Command)
 @with_options
 def status(streams: Streams, options: StatusOptions) -> None:
-    """Show what an output holds and what to look at, while a batch writes it or after."""
+    """Show what an output holds and what needs attention, during a batch or after it."""
     import json  # the help goes without them
     import tempfile
 

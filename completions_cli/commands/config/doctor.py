@@ -38,12 +38,12 @@ def doctor(
     connection: ConnectionOptions,
     common: CommonOptions,
     *,
-    probe: Annotated[bool, typer.Option("--probe", help="Send a request for one token, too.")] = False,
+    probe: Annotated[bool, typer.Option("--probe", help="Also send a request for one token.")] = False,
     probe_parameters: Annotated[
         bool,
         typer.Option(
             "--probe-parameters",
-            help="Send up to 12 such requests and show which parameters the server keeps, ignores or refuses.",
+            help="Send up to 12 such requests, and show which parameters the server accepts, ignores or refuses.",
         ),
     ] = False,
     as_json: JsonOptions,

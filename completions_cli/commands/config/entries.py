@@ -7,7 +7,7 @@ import typer
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import resolution
-from completions_cli.commands.common_options import OfflineOptions
+from completions_cli.commands.common_options import OneProfileOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import ConfigError, UsageError
@@ -31,15 +31,15 @@ Key = Annotated[
     str,
     typer.Argument(
         metavar="KEY",
-        help="For example: default_profile, profiles.NAME.endpoint, or endpoint for the chosen profile.",
+        help="For example: default_profile, profiles.NAME.endpoint, or endpoint for that of the profile in use.",
         autocompletion=complete_key,
     ),
 ]
 
 
 @with_options
-def get(streams: Streams, common: OfflineOptions, key: Key) -> None:
-    """Print the value of a key in the file: text as it is, lists and tables as JSON."""
+def get(streams: Streams, common: OneProfileOptions, key: Key) -> None:
+    """Print a value from the profile file: text as it is, lists and tables as JSON."""
     file = resolution.read_profile_file(common, streams)
     path = _path(key, common, streams, file)
     if path[0] == "profiles" and len(path) > 1:
@@ -57,11 +57,11 @@ def get(streams: Streams, common: OfflineOptions, key: Key) -> None:
 @with_options
 def set_(
     streams: Streams,
-    common: OfflineOptions,
+    common: OneProfileOptions,
     key: Key,
-    value: Annotated[str, typer.Argument(metavar="VALUE", help="Lists and tables as JSON.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="The value; lists and tables as JSON.")],
 ) -> None:
-    """Set a key in the file. Secrets do not go here: see `config key set`."""
+    """Set a value in the profile file. For API keys, use `config key set` instead."""
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
         found = key_path.value(path, value)
@@ -71,8 +71,8 @@ def set_(
 
 
 @with_options
-def unset(streams: Streams, common: OfflineOptions, key: Key) -> None:
-    """Remove a key from the file."""
+def unset(streams: Streams, common: OneProfileOptions, key: Key) -> None:
+    """Remove a value from the profile file."""
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
         if key_path.holds_profiles(path):
@@ -88,7 +88,7 @@ def _without_passwords(name: str, value: Json) -> Json:
     return hide(value) if hide and isinstance(value, str) else value
 
 
-def _path(key: str, common: OfflineOptions, streams: Streams, file: ProfileFile) -> KeyPath:
+def _path(key: str, common: OneProfileOptions, streams: Streams, file: ProfileFile) -> KeyPath:
     """Find the path of a typed key. A bare one needs a profile that exists; a whole path may make a new one."""
     path = key_path.parse(key, files.chosen(common, streams, file))
     if path[0] == "profiles" and len(path) > 1 and not key.lstrip().startswith("profiles"):

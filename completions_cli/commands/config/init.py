@@ -14,7 +14,7 @@ from completions_cli.auth.credentials import refuse_plain_http
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
-from completions_cli.commands.common_options import OfflineOptions
+from completions_cli.commands.common_options import NewProfileOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config import key, key_file
 from completions_cli.commands.config.asking import Questions
@@ -48,19 +48,25 @@ class InitOptions:
     """The answers, as options."""
 
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="The endpoint, as the portal shows it.")
+        str | None, typer.Option("--endpoint", metavar="URL", help="URL of the service, as the portal shows it.")
     ] = None
-    api_version: Annotated[str | None, typer.Option("--api-version", metavar="V", help="none sends none.")] = None
-    deployment: Annotated[str | None, typer.Option("--deployment", "-d", metavar="NAME", help="Deployment.")] = None
-    auth: Annotated[str | None, typer.Option("--auth", metavar="KIND", help="key, entra or none.")] = None
-    tenant_id: Annotated[str | None, typer.Option("--tenant-id", metavar="ID", help="OAuth2: the tenant.")] = None
-    client_id: Annotated[str | None, typer.Option("--client-id", metavar="ID", help="OAuth2: the client.")] = None
-    scope: Annotated[str | None, typer.Option("--scope", metavar="URL", help="OAuth2: the scope.")] = None
+    api_version: Annotated[
+        str | None, typer.Option("--api-version", metavar="V", help="API version; `none` sends no version.")
+    ] = None
+    deployment: Annotated[
+        str | None, typer.Option("--deployment", "-d", metavar="NAME", help="Deployment to route to.")
+    ] = None
+    auth: Annotated[str | None, typer.Option("--auth", metavar="KIND", help="How to sign in: key, entra or none.")] = (
+        None
+    )
+    tenant_id: Annotated[str | None, typer.Option("--tenant-id", metavar="ID", help="OAuth2 tenant ID.")] = None
+    client_id: Annotated[str | None, typer.Option("--client-id", metavar="ID", help="OAuth2 client ID.")] = None
+    scope: Annotated[str | None, typer.Option("--scope", metavar="URL", help="OAuth2 scope.")] = None
 
 
 @with_options
-def init(streams: Streams, common: OfflineOptions, options: InitOptions) -> None:
-    """Create a profile. Asks on a terminal, takes options in a script. The first one becomes the default."""
+def init(streams: Streams, common: NewProfileOptions, options: InitOptions) -> None:
+    """Create a profile, from answers on a terminal or from options. The first profile becomes the default."""
     typed = Answers(common.profile or _FIRST, **vars(options))
     questions = Questions(streams)
     asks = typed.endpoint is None and questions.can_ask
@@ -183,7 +189,7 @@ def _write(answers: Answers, edit: Edit) -> None:
         edit.set(("default_profile",), answers.name)
 
 
-def _finish(answers: Answers, questions: Questions | None, common: OfflineOptions, streams: Streams) -> None:
+def _finish(answers: Answers, questions: Questions | None, common: NewProfileOptions, streams: Streams) -> None:
     """Ask for the key, and say what to do next."""
     profile = shlex.quote(answers.name)
     if answers.auth in (None, "key") or (answers.auth == "entra" and answers.client_id is not None):
@@ -215,6 +221,6 @@ def _keyring_or_say(streams: Streams) -> bool:
     return True
 
 
-def _key_file(answers: Answers, common: OfflineOptions, streams: Streams) -> Path:
+def _key_file(answers: Answers, common: NewProfileOptions, streams: Streams) -> Path:
     path, _ = resolution.profile_path(common, streams)
     return key_file.place(answers.name, profile_file.read(path, must_exist=False))[1]

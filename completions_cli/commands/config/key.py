@@ -14,7 +14,7 @@ from completions_cli.auth.keys import SourceStatus
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import entry_of
 from completions_cli.commands import resolution
-from completions_cli.commands.common_options import JsonOptions, OfflineOptions, setting
+from completions_cli.commands.common_options import JsonOptions, OneProfileOptions, setting
 from completions_cli.commands.config import key_file, unused_keys
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.help_pages import Command, Group
@@ -25,7 +25,11 @@ from completions_cli.settings.key_sources import KeySource
 from completions_cli.settings.resolve import Flags, Settings, resolve
 from completions_cli.streams import Streams
 
-app = typer.Typer(add_completion=False, cls=Group, help="Keys in the keyring of the operating system.")
+app = typer.Typer(
+    add_completion=False,
+    cls=Group,
+    help="Store, delete and look up API keys, in the keyring of the operating system or a file.",
+)
 
 
 @option_group
@@ -36,7 +40,7 @@ class Target:
         str | None,
         setting("endpoint", metavar="URL", panel="Options", help="Endpoint of the key, if not the profile's own."),
     ] = None
-    common: OfflineOptions
+    common: OneProfileOptions
 
 
 @app.command(name="set", cls=Command)
@@ -48,7 +52,7 @@ def set_(
     stdin: Annotated[bool, typer.Option("--stdin", help="Read the key from stdin instead of asking.")] = False,
     to_file: Annotated[
         bool,
-        typer.Option("--to-file", help="Store it in a file that only you can read (key_file), not in the keyring."),
+        typer.Option("--to-file", help="Store it in a file that only you can read, not in the keyring."),
     ] = False,
 ) -> None:
     """Store the key of a profile (with auth entra: the client secret) for its endpoint."""
@@ -94,7 +98,7 @@ def status(
     target: Target,
     as_json: JsonOptions,
 ) -> None:
-    """Show where the key for the endpoint is looked up, and what was found. Exits with 3 if there is none."""
+    """Show where the key for the endpoint is looked up and whether it was found. Exits with 3 if there is none."""
     settings, _ = _settings(target, streams)
     keyring = KeyringStore(streams.environ)
     found = [keys.status(source, streams.environ, keyring) for source in settings.key_sources]

@@ -23,7 +23,7 @@ from completions_cli.streams import Streams
 _EMPTY = "# Profiles for the command completions; `completions config init` asks for what one needs.\n"
 
 ProfileName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The profile.", autocompletion=values.complete_profile)
+    str, typer.Argument(metavar="NAME", help="Name of the profile.", autocompletion=values.complete_profile)
 ]
 
 
@@ -33,7 +33,7 @@ def list_(
     common: FileOptions,
     as_json: JsonOptions,
 ) -> None:
-    """List the profiles: name, endpoint, how they sign in, which is the default."""
+    """List the profiles: name, endpoint, sign-in, and which one is the default."""
     file = resolution.read_profile_file(common, streams)
     profiles = {**file.profiles, BUILT_IN: {"endpoint": "built in", "auth": "none", **file.profiles.get(BUILT_IN, {})}}
     rows = [{**_row(name, profile), "default": name == file.chosen[0]} for name, profile in profiles.items()]

@@ -19,10 +19,10 @@ def schema(
     common: FileOptions,
     *,
     save: Annotated[
-        bool, typer.Option("--save", help="Save it next to the profile file, and tell editors to use it.")
+        bool, typer.Option("--save", help="Save it next to the profile file and tell editors to use it.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema of the profile file, with which editors complete keys and mark mistakes."""
+    """Print the JSON Schema of the profile file. Editors use it to complete keys and mark mistakes."""
     from completions_cli.settings import schema as schemas
 
     if not save:

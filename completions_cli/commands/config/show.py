@@ -39,14 +39,14 @@ def show(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="The profile; the chosen one if left out.",
+            help="Profile to show. (default: the one that a call would use)",
             autocompletion=values.complete_profile,
         ),
     ] = None,
-    origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
     as_json: JsonOptions,
 ) -> None:
-    """Show the settings that a call would use. Keys are only shown as present or absent."""
+    """Show the settings that a call would use. API keys are shown only as present or absent."""
     if name is not None and common.profiles and common.profiles != [name]:
         raise UsageError(
             f"several profiles are named: {', '.join([name, *common.profiles])}", hint="Leave out NAME, or -p."
