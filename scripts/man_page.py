@@ -3,11 +3,12 @@
 With --check it only says whether the page is up to date.
 """
 
+import itertools
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 
@@ -21,6 +22,9 @@ from completions_cli.version import __version__
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "man" / "completions.1"
 _COMMON = "Common"
+
+# The command that first has a panel, and the lines of each of its options.
+_Shown: TypeAlias = dict[str, tuple[str, list[tuple[str, ...]]]]
 
 
 def page() -> str:
@@ -38,15 +42,15 @@ def _head() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    shown: dict[str, tuple[str, list[str]]] = {}
+    shown: _Shown = {}
     root: Any = typer.main.get_command(app).make_context("completions", ["config"])
     yield ".SH COMMANDS"
     for name in COMMANDS:
         yield from _command(root.command.resolve_command(root, [name])[1], name, root, shown)
-    yield from (".SH COMMON OPTIONS", "Every command takes these.", *shown[_COMMON][1])
+    yield from (".SH COMMON OPTIONS", "Every command accepts these options.", *itertools.chain(*shown[_COMMON][1]))
 
 
-def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:
+def _command(command: Any, name: str, parent: Any, shown: _Shown) -> Iterator[str]:
     context = type(parent)(command, info_name=name.rpartition(" ")[2], parent=parent)
     if hasattr(command, "commands"):
         for verb, below in command.commands.items():
@@ -66,16 +70,17 @@ def _command(command: Any, name: str, parent: Any, shown: dict[str, tuple[str, l
         yield from _command(load(command.package, verb), f"{name} {verb}", context, shown)
 
 
-def _panels(command: Any, name: str, context: Any, shown: dict[str, tuple[str, list[str]]]) -> Iterator[str]:
-    """Give the options; a panel that an earlier command has too is only named."""
+def _panels(command: Any, name: str, context: Any, shown: _Shown) -> Iterator[str]:
+    """Give the options; those that an earlier command has too are only named, the common ones not even that."""
     for title, options in help_pages.panels(command, context).items():
-        lines = [line for option in options for line in _option(option)]
-        earlier = shown.setdefault(title, (name, lines))
-        is_same = earlier[0] != name and earlier[1] == lines
-        if title == _COMMON and (is_same or earlier[0] == name):
-            continue
-        yield from (".PP", rf"\fI{_text(title)}\fR" + (rf": as of \fB{earlier[0]}\fR." if is_same else ""))
-        yield from [] if is_same else lines
+        lines = [tuple(_option(option)) for option in options]
+        first, known = shown.setdefault(title, (name, lines))
+        if title == _COMMON:
+            lines = [line for line in lines if line not in known]
+        is_same = first != name and known == lines
+        if lines:
+            yield from (".PP", rf"\fI{_text(title)}\fR" + (rf": see \fB{first}\fR." if is_same else ""))
+        yield from () if is_same else itertools.chain(*lines)
 
 
 def _option(option: Any) -> Iterator[str]:
@@ -105,13 +110,16 @@ def _exit_status() -> Iterator[str]:
 def _environment() -> Iterator[str]:
     yield from (
         ".SH ENVIRONMENT",
-        _text("Options win over a profile named with -p, that over COMPLETIONS_*, these over the default profile."),
+        _text(
+            "Options override a profile named with -p. That profile overrides COMPLETIONS_* variables, "
+            "and these override the default profile."
+        ),
     )
     yield from _table("Environment")
 
 
 def _files() -> Iterator[str]:
-    yield from (".SH FILES", "On Linux; elsewhere they are where the system has its users' files.")
+    yield from (".SH FILES", "These are the paths on Linux. Other systems keep them in their own user folders.")
     yield from _table("Files")
 
 
