@@ -43,7 +43,7 @@ def doctor(
         bool,
         typer.Option(
             "--probe-parameters",
-            help="Send up to 12 such requests, and show which parameters the server accepts, ignores or refuses.",
+            help="Send up to 12 such requests, and show which parameters the server keeps, ignores or refuses.",
         ),
     ] = False,
     as_json: JsonOptions,
