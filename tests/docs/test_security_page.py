@@ -19,7 +19,7 @@ def names_in(file: Path) -> set[str]:
 
 
 def test_there_are_promises() -> None:
-    tables = PAGE.partition("## What is promised")[2].partition("## What else")[0]
+    tables = PAGE.partition("## Promises")[2].partition("## What else")[0]
     rows = [row for row in tables.splitlines() if row.startswith("| ") and not row.startswith("| promise")]
     assert len(rows) == len(PROMISES) > 30
 
