@@ -36,6 +36,7 @@ from completions_cli.pacing.pace import FULL, Pace, Ticket
 
 USED, REFUSED, FAIR = 0.9, 0.05, 0.9  # the targets
 HALF_TRIP = limiters.TRIP / 2
+SENDING = 100e-6  # seconds that a client spends on a request, so that no two leave at the same moment
 REPOSITORY = Path(__file__).parent.parent
 PACING = ("completions_cli/pacing", "completions_cli/batch/pacing")  # where the controller is, and was
 
@@ -99,7 +100,8 @@ class Run:
         for client in self.clients:
             self.at(self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc] # a default binds it
         while self.events:
-            self.now, _, event = heapq.heappop(self.events)
+            moment, _, event = heapq.heappop(self.events)
+            self.now = max(self.now, moment)
             if self.now > end:
                 break
             event()
@@ -127,7 +129,8 @@ class Run:
             row = client.backlog.take()
             if row is None:
                 return  # too many rows wait for their time
-            ticket = client.pace.leave(self.now, guess, guess)
+            ticket = client.pace.leave(self.now, guess, guess)._replace(is_repeat=row.attempts > 0)
+            self.now += SENDING
             self.at(self.now + HALF_TRIP, lambda ticket=ticket, row=row: self.arrive(client, ticket, row))  # type: ignore[misc] # so here
 
     def wake(self, client: Client, moment: float) -> None:

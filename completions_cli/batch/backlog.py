@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-_MOST_DELAYED = 1024  # units that may wait for their next try, beside as many as there are workers
+_MOST_DELAYED = 4096  # units that may wait for their next try, beside as many as there are workers
 
 Unit = TypeVar("Unit")
 

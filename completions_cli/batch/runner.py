@@ -228,6 +228,7 @@ class Runner:
             self._hedging.sent(unit, ticket)
         self.totals.requests += 1
         self.totals.retries += unit.is_repeat
+        ticket = ticket._replace(is_repeat=unit.is_repeat)
         unit.sent += 1
         try:
             reply = await self._members[ticket.member].exchange.send(unit.request_by(ticket.member))

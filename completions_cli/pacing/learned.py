@@ -112,6 +112,8 @@ class LearnedRate:
         measured = self._measured
         if measured is None:
             return None
+        if self._trial is not None:
+            return measured
         elapsed = max(0.0, now - self._since)
         if self._is_starting:
             doublings = min(16.0, elapsed / max(_DOUBLED, _DOUBLED_REQUESTS / measured))
@@ -188,7 +190,7 @@ class LearnedRate:
         if self._is_starting or (self.rate(now) or 0.0) > (self._measured or 0.0):
             if refused > most_explained(self.noise, sent):
                 if self.noise and self._in_a_row < self._row:
-                    self._try_lower(now, start, Trial(refused / sent, self.rate(now) or 0.0))
+                    self._try_lower(now, sent, refused, Trial(refused / sent, self.rate(now) or 0.0))
                 else:
                     self.noise = 0.0
                     self._measure(now, sent_at)
@@ -198,7 +200,7 @@ class LearnedRate:
                 self._measure(now, sent_at)
                 self._measured = max(self._measured or 0.0, least)
             elif self._share_of(_NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
-                self._try_lower(now, start, Trial(refused / sent, self._measured or 0.0))
+                self._try_lower(now, sent, refused, Trial(refused / sent, self._measured or 0.0))
 
     def _share_of(self, count: int, until: float) -> float:
         """Return which share of the last so many requests was refused."""
@@ -210,20 +212,21 @@ class LearnedRate:
         since = max(self._fair_from, self._looked_at)
         sent, refused = self.history.counts(since, now)
         self._looked_at, self._sent_since = now, 0
-        share = refused / max(1, sent)
-        if self._trial is not None:
+        if self._trial is not None or not sent:
             return
+        share = refused / sent
         if share < self.noise:
             self.noise += _LEARNS * (share - self.noise)
             self.noise = 0.0 if self.noise < _NO_NOISE else self.noise
         elif refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
-            self._try_lower(now, since, Trial(share, self._measured or 0.0))
+            self._try_lower(now, sent, refused, Trial(share, self._measured or 0.0))
 
-    def _try_lower(self, now: float, since: float, trial: Trial) -> None:
-        """Go below what was taken since a moment, to see whether a smaller share is refused then."""
+    def _try_lower(self, now: float, sent: int, refused: int, trial: Trial) -> None:
+        """Go below what of the present rate is taken, to see whether a smaller share is refused then."""
+        taken = (sent - refused + 1) / (sent + 1)
+        rate = self.rate(now) or 0.0
         self._trial = trial
-        taken = self.history.taken(since, now) / max(now - since, _INSTANT)
-        self._set(now, max(_SLOWEST, _TRIED * min(self._measured or 0.0, taken)))
+        self._set(now, max(_SLOWEST, _TRIED * taken * rate))
 
     def _end_trial(self, now: float, trial: Trial) -> None:
         """Act on a trial once it is clear what the lower rate does to the refused share."""
@@ -233,10 +236,11 @@ class LearnedRate:
         if verdict == "cured":
             self._trial = None
             self.noise = min(self.noise, refused / sent)
+            self._since = now
         elif verdict == "other":  # so it does depend on the rate, or the limit has changed
-            self._try_lower(now, self._fair_from, Trial(refused / sent, trial.rate))
+            self._try_lower(now, sent, refused, Trial(refused / sent, trial.rate))
         elif verdict == "same" and trial.number < _TRIALS:
-            self._try_lower(now, self._fair_from, trial._replace(number=trial.number + 1))
+            self._try_lower(now, sent, refused, trial._replace(number=trial.number + 1))
         elif verdict == "same":
             self._trial = None
             self.noise = max(trial.share, refused / sent)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from completions_cli.pacing.bucket import Bucket
 from completions_cli.pacing.cap import Cap
 from completions_cli.pacing.concurrency import Concurrency
+from completions_cli.pacing.first_attempts import FirstAttempts
 from completions_cli.pacing.learned import LearnedRate
 from completions_cli.pacing.mirror import TOKEN_RESERVE, Mirror
 from completions_cli.pacing.retry_after import RetryAfter
@@ -28,6 +29,7 @@ class Ticket(NamedTuple):
 
     `number` is its name where tickets are handed out elsewhere, `in_flight` how many were under way with it, and
     `left_at` when it was handed out, which may be before it was used. `member` is which of several services it is for.
+    `is_repeat` is true for a row that was sent before.
     """
 
     sent_at: float
@@ -38,6 +40,7 @@ class Ticket(NamedTuple):
     in_flight: int = 1
     left_at: float = 0.0
     member: int = 0
+    is_repeat: bool = False
 
 
 class Memory(NamedTuple):
@@ -63,6 +66,7 @@ class Pace:
         self._began_at = now
         self._refusing_since = now
         self._retry_after = RetryAfter()
+        self._first_attempts = FirstAttempts()
         self._narrowed = FULL
         self._is_recovering = False  # an outage is over, and `_narrowed` grows with each answer
 
@@ -113,12 +117,15 @@ class Pace:
         if self._is_recovering:
             self._recover()
         self._cap.answered()
+        self._first_attempts.answered(is_repeat=ticket.is_repeat)
         if self._tokens is not None and used is not None:
             self._tokens.take(now, used - ticket.tokens)
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
         """Record a 429 that asks to wait `retry_after` seconds: refund its tokens, and find out what it is about."""
         self._give_back(now, ticket)
+        if self._is_of_first_attempts(ticket):
+            return
         learned, sent_at = self._learned, ticket.left_at or ticket.sent_at
         learned.history.refused(sent_at)
         learned.asked = max(retry_after or 0.0, _FADES * learned.asked)
@@ -134,6 +141,16 @@ class Pace:
             learned.refused(now, sent_at)
         else:
             self._lower_cap(now, sent_at, ticket.in_flight)
+
+    def _is_of_first_attempts(self, ticket: Ticket) -> bool:
+        """Return whether a refusal has nothing to do with the pace; forget what such refusals taught."""
+        firsts, knew = self._first_attempts, self._first_attempts.are_refused
+        firsts.refused(is_repeat=ticket.is_repeat)
+        if firsts.are_refused and not knew:
+            self._cap.forget()
+            self._learned = LearnedRate()
+            self._retry_after.end()
+        return firsts.are_refused
 
     def _lower_cap(self, now: float, sent_at: float, level: int) -> None:
         """Treat refusals as those of a cap on requests in flight until that is in doubt; then find a rate."""

@@ -97,6 +97,11 @@ class RetryAfter:
         """Send nothing before `until`, come what may."""
         self._paused_until = max(self._paused_until, until)
 
+    def end(self) -> None:
+        """Hold nobody for what was refused so far, unless it is for a pause."""
+        self._until, self._test_at = float("-inf"), float("inf")
+        self._refused.clear()
+
     def left(self, now: float) -> float:
         """Return how long everybody is to wait, in seconds, tests left aside."""
         return max(0.0, max(self._until, self._paused_until) - now)

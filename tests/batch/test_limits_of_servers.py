@@ -89,8 +89,8 @@ def test_refused_rows_go_before_new_ones(cli: Cli, rows: Rows, output: Path) -> 
         cli.service(running.url)
         assert cli.run("batch", str(rows(160)), "-o", str(output), "-q").code == 0
     assert len(server.taken) == 160
-    assert len(server.seen) < 400
-    assert server.taken[-1] - server.taken[0] < 30
+    assert len(server.seen) == 320
+    assert server.taken[-1] - server.taken[0] < 20
 
 
 class OneRefusal(Refusing):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from completions_cli.batch.cluster.messages import Event
 from completions_cli.pacing.pace import FULL, RATE_HEADERS, HeaderOf, Ticket
@@ -62,16 +63,15 @@ class LeasedPace:
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
         """Write down an answer."""
-        self._over(Event("answered", ticket.number, ticket.sent_at, now, used=used, member=ticket.member))
+        self._over(_event("answered", ticket, now)._replace(used=used))
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
         """Write down a 429."""
-        self._over(Event("refused", ticket.number, ticket.sent_at, now, asked=retry_after, member=ticket.member))
+        self._over(_event("refused", ticket, now)._replace(asked=retry_after))
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
         """Write down any other failure."""
-        number, sent_at, member = ticket.number, ticket.sent_at, ticket.member
-        self._over(Event("failed", number, sent_at, now, asked=retry_after, overloaded=overloaded, member=member))
+        self._over(_event("failed", ticket, now)._replace(asked=retry_after, overloaded=overloaded))
 
     def pause(self, until: float) -> None:
         """Send nothing to anybody before `until`."""
@@ -111,3 +111,7 @@ class LeasedPace:
     def _over(self, event: Event) -> None:
         self.holds[event.member].in_flight -= 1
         self._events.append(event)
+
+
+def _event(kind: Literal["answered", "refused", "failed"], ticket: Ticket, now: float) -> Event:
+    return Event(kind, ticket.number, ticket.sent_at, now, member=ticket.member, is_repeat=ticket.is_repeat)

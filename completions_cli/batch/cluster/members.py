@@ -99,7 +99,9 @@ class Members:
     def settle(self, event: Event, ticket: Ticket | None, now: float) -> None:
         """Record what became of a ticket; None is one of a coordinator before this one."""
         sent_at, then = now - event.sent_ago, now - event.ago
-        ticket = (ticket or Ticket(sent_at, 0.0, member=event.member))._replace(sent_at=sent_at)
+        ticket = (ticket or Ticket(sent_at, 0.0, member=event.member))._replace(
+            sent_at=sent_at, is_repeat=event.is_repeat
+        )
         if event.kind == "answered":
             self.pace.answered(then, ticket, event.used)
             self._healths[ticket.member].answered(then - sent_at)

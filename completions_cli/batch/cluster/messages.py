@@ -34,6 +34,7 @@ class Event(NamedTuple):
     overloaded: bool = False
     headers: Mapping[str, str] | None = None
     member: int = 0
+    is_repeat: bool = False
 
 
 class MemberNews(NamedTuple):

@@ -175,7 +175,7 @@ class _Connection:
                 if number in self._asks:
                     self._asks[number].cancel()
         elif name == "end":
-            self._end(*rest)
+            self._end(rest)
         elif name == "pause":
             self._pace.pause(self._clock() + float(rest[0]))
         elif name == "narrow":
@@ -200,10 +200,12 @@ class _Connection:
         finally:
             self._asks.pop(number, None)
 
-    def _end(self, number: int, kind: str, used: float | None, asked: float | None, headers: dict[str, str]) -> None:
+    def _end(self, said: list[Any]) -> None:
+        number, kind, used, asked, is_repeat, headers = said
         ticket, now, pace = self._tickets.pop(number, None), self._clock(), self._pace
         if ticket is None:
             return
+        ticket = ticket._replace(is_repeat=is_repeat)
         if kind == "answered":
             pace.answered(now, ticket, used)
         elif kind == "refused":

@@ -47,15 +47,16 @@ class SharedPace:
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
         """Record an answer."""
-        self._ended[ticket.number] = ("answered", used, None)
+        self._ended[ticket.number] = ("answered", used, None, ticket.is_repeat)
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
         """Record a 429."""
-        self._ended[ticket.number] = ("refused", None, retry_after)
+        self._ended[ticket.number] = ("refused", None, retry_after, ticket.is_repeat)
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
         """Record any other failure."""
-        self._ended[ticket.number] = ("overloaded" if overloaded else "failed", None, retry_after)
+        kind = "overloaded" if overloaded else "failed"
+        self._ended[ticket.number] = (kind, None, retry_after, ticket.is_repeat)
 
     def pause(self, until: float) -> None:
         """Send nothing before `until`."""
@@ -225,7 +226,7 @@ class SharedGate:
     def _take(self, number: int) -> None:
         turn = self._asks.pop(number, (None,))[0]
         if turn is None or turn.done():  # the run was closed, or the one who waited was cancelled
-            self._send("end", number, "failed", None, None, {})
+            self._send("end", number, "failed", None, None, False, {})
             return
         self.pace.held.add(number)
         turn.set_result(Ticket(time.monotonic(), 0.0, number=number))

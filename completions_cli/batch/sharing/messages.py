@@ -116,7 +116,7 @@ _SHAPES = {
     "hello": _items(_is_hex, _LIMITS, _is_counts, _optional(_MEMORY)),
     "ask": _items(_is_count, _is_number, _is_number),
     "drop": _items(_is_counts),
-    "end": _items(_is_count, _is_text, _MAYBE_NUMBER, _MAYBE_NUMBER, _is_headers),
+    "end": _items(_is_count, _is_text, _MAYBE_NUMBER, _MAYBE_NUMBER, _is_flag, _is_headers),
     "pause": _items(_is_number),
     "narrow": _items(_optional(_is_count)),
     "alive": _items(),
