@@ -94,13 +94,20 @@ def test_refused_rows_go_before_new_ones(cli: Cli, rows: Rows, output: Path) -> 
 
 
 class OneRefusal(Refusing):
-    """Refuses one request when it has taken many, and asks for some seconds."""
+    """Refuses one request when it has taken many, asks for some seconds, and says so when others have come since."""
 
     def __init__(self, status: int, seconds: int) -> None:
         super().__init__()
         self._status, self._seconds = status, seconds
+        self._others_came = threading.Event()
         self.refused: str | None = None
         self.taken_meanwhile = 0  # until the refused prompt was back
+
+    def __call__(self, body: dict[str, Any]) -> Answered:
+        answer = super().__call__(body)
+        if answer.status == self._status:
+            self._others_came.wait(20)
+        return answer
 
     def refusal(self, now: float, body: dict[str, Any]) -> Answered | None:
         """Refuse the fortieth."""
@@ -110,6 +117,8 @@ class OneRefusal(Refusing):
         if self.refused == body["prompt"]:
             self.refused = None
         self.taken_meanwhile += self.refused is not None
+        if self.taken_meanwhile >= 8:
+            self._others_came.set()
         return None
 
 
