@@ -49,7 +49,7 @@ class CompletionRequest:
     @property
     def choices_each(self) -> int:
         """How many choices are asked for each prompt: the extra parameter `n`."""
-        return _amount(self.extra.get("n"))
+        return _amount(self.extra["n"]) if "n" in self.extra else 1
 
     @property
     def choice_count(self) -> int:
@@ -61,7 +61,7 @@ class CompletionRequest:
         """How many texts the model is to write: of `best_of` for each prompt, `n` come back."""
         if not self.extra:
             return self.prompt_count
-        return self.prompt_count * max(self.choices_each, _amount(self.extra.get("best_of")))
+        return self.prompt_count * max(self.choices_each, _amount(self.extra.get("best_of", 1)))
 
 
 def _amount(value: Json) -> int:

@@ -4,6 +4,7 @@ OpenAI's legacy route has lists side by side (`tokens`, `token_logprobs`, `top_l
 and llama.cpp a list of objects (`content`), and vLLM gives those of the prompt by token id (`prompt_logprobs`).
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,15 +38,19 @@ class Token(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SideBySide(Sequence[Token]):
-    """The tokens of OpenAI's legacy shape. Each is made when it is looked at: of a long prompt only the last count."""
+    """The tokens of OpenAI's legacy shape. Each is made when it is looked at: of a long prompt only the last count.
+
+    `doubtful` are the tokens that must be looked at, as far as that was asked for: `not_plainly_likeliest`.
+    """
 
     texts: Sequence[str]  # as the server spells them
     figures: Sequence[Json]
     offsets: Sequence[Json]
     tops: Sequence[Json]
     ids: Sequence[Json]
+    doubtful: Sequence[tuple[int, Token]] | None = None
 
     def __len__(self) -> int:
         """Return how many tokens there are."""
@@ -58,7 +63,9 @@ class SideBySide(Sequence[Token]):
     def __getitem__(self, index: int | slice) -> "Token | SideBySide":
         """Return a token, or some of them."""
         if isinstance(index, slice):
-            return SideBySide(*(each[index] for each in (self.texts, self.figures, self.offsets, self.tops, self.ids)))
+            return SideBySide(
+                self.texts[index], self.figures[index], self.offsets[index], self.tops[index], self.ids[index]
+            )
         number, (text, raw) = self.ids[index], _spelled(self.texts[index])
         if text.startswith(_ID_FOLLOWS) and (named := _ID.fullmatch(text)):
             number = int(named[1])
@@ -114,28 +121,47 @@ def figure(value: Json) -> float | None:
     return None
 
 
-def shown(tokens: Sequence[Token]) -> Sequence[str] | None:
-    """Return the texts of tokens as they are shown; None where one of them is shown as its bytes."""
+def shown(tokens: Sequence[Token]) -> tuple[Sequence[str], str] | None:
+    """Return the texts of tokens as they are shown, and joined; None where one may be a piece of a character."""
     if isinstance(tokens, SideBySide):
-        return None if _BYTES_FOLLOW in "".join(tokens.texts) else tokens.texts
-    return None if any(token.raw is not None for token in tokens) else [token.text for token in tokens]
+        texts = tokens.texts
+    elif any(token.raw is not None for token in tokens):
+        return None
+    else:
+        texts = [token.text for token in tokens]
+    joined = "".join(texts)
+    return (texts, joined) if _UNKNOWN not in joined and _BYTES_FOLLOW not in joined and all(texts) else None
 
 
 def figures(tokens: Sequence[Token]) -> Iterator[float | None]:
-    """Yield the log-probabilities of tokens."""
+    """Return the log-probabilities of tokens."""
     if isinstance(tokens, SideBySide):
         return map(figure, tokens.figures)
     return (token.logprob for token in tokens)
 
 
-def not_plainly_likeliest(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """Yield the place of each token, and the token, but for those that are the only likeliest one in their place."""
+def total(tokens: Sequence[Token]) -> float:
+    """Add up the log-probabilities of tokens."""
+    if isinstance(tokens, SideBySide) and tokens.doubtful == []:
+        return math.fsum(tokens.figures)
+    return math.fsum(filter(None, figures(tokens)))
+
+
+def not_plainly_likeliest(tokens: Sequence[Token]) -> Sequence[tuple[int, Token]]:
+    """Return the place of each token, and the token, but for those that are the only likeliest one in their place."""
     if not isinstance(tokens, SideBySide):
-        yield from enumerate(tokens)
-        return
-    for place, (text, value, top) in enumerate(zip(tokens.texts, tokens.figures, tokens.tops, strict=True)):
-        if top != {text: value} or figure(value) is None or _UNKNOWN in text or text.startswith(_BYTES_FOLLOW):
-            yield place, tokens[place]
+        return list(enumerate(tokens))
+    if tokens.doubtful is None:
+        tokens.doubtful = [
+            (place, tokens[place])
+            for place, (text, value, top) in enumerate(zip(tokens.texts, tokens.figures, tokens.tops, strict=True))
+            if top != {text: value}
+            or type(value) is not float
+            or not _NONE < value <= _ROUNDING
+            or _UNKNOWN in text
+            or text.startswith(_BYTES_FOLLOW)
+        ]
+    return tokens.doubtful
 
 
 def bytes_of(value: Json) -> bytes | None:
@@ -151,9 +177,14 @@ def _legacy(logprobs: Mapping[str, Json]) -> SideBySide | None:
         return None
     if not {*map(type, tokens)} <= {str}:
         return None
-    offsets = logprobs.get("text_offset", logprobs.get("text_offsets"))
-    beside = (_beside(each, len(tokens)) for each in (offsets, logprobs.get("top_logprobs"), logprobs.get("token_ids")))
-    return SideBySide(tokens, figures, *beside)
+    length = len(tokens)
+    return SideBySide(
+        tokens,
+        figures,
+        _beside(logprobs.get("text_offset", logprobs.get("text_offsets")), length),
+        _beside(logprobs.get("top_logprobs"), length),
+        _beside(logprobs.get("token_ids"), length),
+    )
 
 
 def _beside(listed: Json, length: int) -> Sequence[Json]:

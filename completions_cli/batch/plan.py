@@ -46,9 +46,10 @@ def draw_up(parts: Iterable[Iterable[Row]], packer: Packer) -> Plan:
             plan.bad_rows += 1
             if len(plan.bad) < _SHOWN and unit.rows[0].error is not None:
                 plan.bad.append((unit.rows[0].number, unit.rows[0].error.message))
-        else:
-            plan.count_fields(unit.rows, wire.body(unit.requests[0]))
-        for request in unit.requests:
+        requests = unit.requests if unit.dialogue is None else unit.dialogue.planned()
+        if requests:
+            plan.count_fields(unit.rows, wire.body(requests[0]))
+        for request in requests:
             plan.requests += 1
             prompt, most = estimate.split(request)
             plan.prompt_tokens += round(prompt)

@@ -16,7 +16,7 @@ from completions_cli.models import CompletionRequest, Json, Prompt
 # A row larger than this is an error line: no service takes it, and memory must not follow the input.
 
 _NOTHING: Mapping[str, Json] = {}
-_COMMON = frozenset({"id", "prompt", "metadata"})  # a row of these alone has nothing to sort
+_COMMON = frozenset({"id", "prompt", "metadata", "continuations"})  # a row of these alone has nothing to sort
 _SENT = frozenset({"model", "suffix", *PARAMETERS})
 _LONGEST_REASON = 500
 # The id of an object that is not whole, as far as the fields before it are texts, numbers and the like.
@@ -162,8 +162,8 @@ def _object_row(number: int, value: Mapping[str, Json], recipe: Recipe) -> Row:
     if not (recipe.is_plain and value.keys() <= _COMMON):
         _set_fields(row, _sent(value, recipe))
         row.metadata = _metadata(value, recipe)
-        if not _is_used("continuations", recipe):
-            row.continuations = _continuations(value.get("continuations"), row.prompt)
+    if "continuations" in value and not _is_used("continuations", recipe):
+        row.continuations = _continuations(value["continuations"], row.prompt)
     return row
 
 

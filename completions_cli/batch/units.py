@@ -10,7 +10,6 @@ from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.scored import Dialogue
 from completions_cli.errors import RowError, UsageError
 from completions_cli.models import CompletionRequest
-from completions_cli.scoring import methods
 from completions_cli.scoring.steps import Scorer
 
 _REFUSED_PACKS = 3  # after so many, and none taken, the server does not know arrays
@@ -31,7 +30,7 @@ class Unit:
 
     `tries` counts what used up retries, `sent` every request; `is_repeat` marks one that was sent before.
     In a `race` another member is asked the same. Where rows are scored, their `dialogue` makes the requests, and
-    `requests` only says about how many.
+    `requests` is only what they are made of.
     """
 
     rows: list[Row]
@@ -166,15 +165,14 @@ class Packer:
         return Unit([row for row, _ in pack], self._requests(together), self._samples)
 
     def _scored(self, rows: list[Row], base: CompletionRequest) -> Unit:
-        asked = [(str(row.prompt), row.continuations) for row in rows]
-        wholes = [prompt + text for prompt, texts in asked for text in texts]
-        shares = [wholes] if len(rows) > 1 else [[whole] for whole in wholes]
-        requests = [methods.ECHO.request(base, share) for share in shares]
-        return Unit(rows, requests, dialogue=Dialogue(self._scorer_of, base, asked))
+        return Unit(rows, [base], dialogue=Dialogue(self._scorer_of, base, rows))
 
     def _scorer_of(self, member: int) -> Scorer:
         """Return what is known about how a member of a pool scores."""
-        return self._scorers.setdefault(member, Scorer(is_llama_cpp=member in self._local_members))
+        scorer = self._scorers.get(member)
+        if scorer is None:
+            scorer = self._scorers[member] = Scorer(is_llama_cpp=member in self._local_members)
+        return scorer
 
     def _requests(self, request: CompletionRequest) -> list[CompletionRequest]:
         if self._samples == 1 and not self._streams_arrays:

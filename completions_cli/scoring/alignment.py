@@ -119,18 +119,17 @@ def _over(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
 def _as_shown(tokens: Sequence[Token], text: bytes, generated: int) -> Laid | None:
     """Lay tokens over a text that is just what they show, as nearly always: in one way. None where it is not."""
     shown = logprobs.shown(tokens)
-    if not shown or not all(shown):
+    if shown is None:
         return None
-    joined = "".join(shown)
-    encoded = joined.encode("utf-8", "surrogatepass")
-    if _UNKNOWN in joined or not encoded.startswith(text):
+    texts, joined = shown
+    if not joined.encode("utf-8", "surrogatepass").startswith(text):
         return None
-    sizes = map(len, shown) if joined.isascii() else (len(each.encode("utf-8", "surrogatepass")) for each in shown)
+    sizes = map(len, texts) if joined.isascii() else (len(each.encode("utf-8", "surrogatepass")) for each in texts)
     ends = list(itertools.accumulate(sizes))
     count = bisect.bisect(ends, len(text))
-    if not len(tokens) - generated <= count or ends[count - 1 : count] != [len(text)]:
+    if not len(ends) - generated <= count or ends[count - 1 : count] != [len(text)]:
         return None
-    return Laid(tokens[:count], ends[:count])
+    return Laid(tokens[:count], ends[:count]) if count < len(ends) else Laid(tokens, ends)
 
 
 def _shows_nothing(token: Token) -> bool:

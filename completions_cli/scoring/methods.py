@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from completions_cli.api import choices as api_choices
 from completions_cli.api import logprobs
@@ -33,16 +33,19 @@ class Method:
     def request(self, base: CompletionRequest, texts: Sequence[str]) -> CompletionRequest:
         """Build the request for the figures of texts; of `base` it takes the model and its own parameters."""
         prompt = texts[0] if len(texts) == 1 else list(texts)
-        own = {name: value for name, value in base.extra.items() if name not in _OF_GENERATION}
-        return CompletionRequest(prompt, {"max_tokens": self.max_tokens}, {**own, **self.extra}, base.model)
+        extra = self.extra
+        if base.extra:
+            extra = {name: value for name, value in base.extra.items() if name not in _OF_GENERATION} | {**extra}
+        return CompletionRequest(prompt, {"max_tokens": self.max_tokens}, extra, base.model)
 
     def read(self, answer: Mapping[str, Json], texts: Sequence[str]) -> "Reading | None":
         """Return the tokens of each text in an answer; None where it does not give those of all."""
         laid: list[Laid] = []
         shown, known, is_blank = 0, 0, False
+        is_of_prompt = self.is_of_prompt
         for choice, text in zip(_choices(answer, len(texts)), texts, strict=False):
-            tokens = logprobs.of_prompt(choice) if self.is_of_prompt else logprobs.read(choice)
-            found = alignment.lay(tokens, text, 0 if self.is_of_prompt else self.max_tokens) if tokens else None
+            tokens = logprobs.of_prompt(choice) if is_of_prompt else logprobs.read(choice)
+            found = alignment.lay(tokens, text, 0 if is_of_prompt else self.max_tokens) if tokens else None
             if tokens is None or found is None:
                 return None
             laid.append(found)
@@ -51,7 +54,7 @@ class Method:
             is_blank = is_blank or not any(logprobs.figures(found.tokens))
         if not laid:
             return None
-        is_of_prompt = self.is_of_prompt or _is_echo(answer, shown, range(-known, len(texts) - known + 1))
+        is_of_prompt = is_of_prompt or _is_echo(answer, shown, range(-known, len(texts) - known + 1))
         return Reading(laid, is_of_prompt and not is_blank, is_blank)
 
     @property
@@ -60,8 +63,7 @@ class Method:
         return self.name == "prompt_logprobs"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The tokens of each text. Unless `is_proven`, they may be generated ones that happen to be the same.
 
     It `is_blank` where all figures of a text are zero or null, as where a server fills in what it does not know.

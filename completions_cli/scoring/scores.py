@@ -16,7 +16,10 @@ _ROUNDING = 0.01  # nats by which figures of one token may differ
 METRICS = ("sum", "mean", "per-byte")
 
 
-@dataclass(frozen=True)
+# Batches make many scores, which are not frozen for the reasons given in `models`.
+
+
+@dataclass(slots=True)
 class Score:
     """How likely a continuation is after its prompt. Log-probabilities are in nats.
 
@@ -27,10 +30,10 @@ class Score:
     tokens: Sequence[Token] = field(repr=False)
     boundary_merged: bool = False
 
-    @cached_property
+    @property
     def logprob(self) -> float:
         """The log-probability of all tokens together."""
-        return math.fsum(filter(None, logprobs.figures(self.tokens)))
+        return logprobs.total(self.tokens)
 
     @property
     def token_count(self) -> int:
@@ -50,7 +53,8 @@ class Score:
     @property
     def greedy(self) -> bool | None:
         """Whether each token is the likeliest in its place; None where the server does not tell."""
-        return all_of([is_greedy(token) for _, token in logprobs.not_plainly_likeliest(self.tokens)])
+        doubtful = logprobs.not_plainly_likeliest(self.tokens)
+        return all_of([is_greedy(token) for _, token in doubtful]) if doubtful else True
 
     def figure(self, metric: str) -> float:
         """Return the figure of a metric: sum, mean or per-byte."""
@@ -118,7 +122,7 @@ class TextScore:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Scores:
     """The scores of continuations of one prompt, in the order in which they were given."""
 
@@ -146,6 +150,17 @@ def require_figures(tokens: Sequence[Token]) -> None:
     for place, token in logprobs.not_plainly_likeliest(tokens):
         if token.logprob is None:
             raise LogprobsError(f"the server gives no log-probability for token {place + 1} of {len(tokens)}")
+
+
+def are_undisputed(tokens: Sequence[Token]) -> bool:
+    """Return whether each of the tokens has its log-probability, and the likeliest do not say otherwise of any.
+
+    False also where all are zero, as where a server fills in what it does not know.
+    """
+    doubtful = logprobs.not_plainly_likeliest(tokens)
+    if any(token.logprob is None or _agrees(token) is False for _, token in doubtful):
+        return False
+    return any(logprobs.figures(tokens))
 
 
 def require_agreement(scored: Sequence[Token], tokens: Sequence[Token]) -> None:

@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from completions_cli.api.logprobs import Token
 from completions_cli.errors import LogprobsError, MisfitError, RejectedError, UnscorableError
 from completions_cli.models import CompletionRequest, Json
-from completions_cli.scoring import alignment, forced
+from completions_cli.scoring import alignment, forced, plain_echo
 from completions_cli.scoring.alignment import Laid
 from completions_cli.scoring.forced import Forced
-from completions_cli.scoring.methods import METHODS, Method, is_llama_cpp
+from completions_cli.scoring.methods import ECHO, METHODS, Method, is_llama_cpp
 from completions_cli.scoring.scores import Score, Scores, TextScore, require_agreement, require_figures
 
 _Result = TypeVar("_Result")
@@ -72,8 +72,8 @@ class Scorer:
         scores: list[Score] = []
         model = None
         for text in texts:
-            model, laid = yield from self._laid(base, prompt + text, prompt)
-            scores.append(self._score(prompt, text, laid))
+            score, _, model = yield from self._one(base, prompt, text)
+            scores.append(score)
         return Scores(tuple(scores), self._name, model)
 
     def some(self, base: CompletionRequest, pairs: Sequence[tuple[str, str]], *, together: bool) -> Steps[list[Part]]:
@@ -83,13 +83,23 @@ class Scorer:
         """
         if together and len(pairs) > 1 and isinstance(self.method, Method):
             figures = yield from self._laid_together(self.method, base, [prompt + text for prompt, text in pairs])
-        else:
-            prompt, text = pairs[0]
-            figures = [(yield from self._laid(base, prompt + text, prompt))]
-        return [
-            Part(self._score(*pair, laid), self._name, model)
-            for pair, (model, laid) in zip(pairs, figures, strict=False)
-        ]
+            return [
+                Part(self._score(*pair, laid), self._name, model)
+                for pair, (model, laid) in zip(pairs, figures, strict=True)
+            ]
+        return [(yield from self._one(base, *pairs[0]))]
+
+    def _one(self, base: CompletionRequest, prompt: str, text: str) -> Steps[Part]:
+        """Score a continuation of a prompt."""
+        if self.method is not ECHO:
+            model, laid = yield from self._laid(base, prompt + text, prompt)
+            return Part(self._score(prompt, text, laid), self._name, model)
+        answer = yield ECHO.request(base, [prompt + text])
+        score = plain_echo.score(answer, prompt, text)
+        if score is None:
+            (laid,) = yield from self._required(ECHO, base, answer, [prompt + text])
+            score = self._score(prompt, text, laid)
+        return Part(score, ECHO.name, _model(answer))
 
     @property
     def _name(self) -> str:
@@ -106,10 +116,16 @@ class Scorer:
 
     def _laid_together(self, method: Method, base: CompletionRequest, texts: Sequence[str]) -> Steps[list[_Figures]]:
         answer = yield method.request(base, texts)
+        return [(_model(answer), each) for each in (yield from self._required(method, base, answer, texts))]
+
+    def _required(
+        self, method: Method, base: CompletionRequest, answer: Mapping[str, Json], texts: Sequence[str]
+    ) -> Steps[list[Laid]]:
+        """Read an answer that must hold the tokens. Raises LogprobsError."""
         laid = yield from self._read(method, base, answer, texts)
         if laid is None:
             raise LogprobsError(_NO_TOKENS, hint=_HINT)
-        return [(_model(answer), each) for each in laid]
+        return laid
 
     def _search(self, base: CompletionRequest, text: str, prompt: str) -> Steps[_Figures]:
         if self.is_llama_cpp:

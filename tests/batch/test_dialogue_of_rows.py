@@ -2,6 +2,7 @@
 
 import math
 
+from completions_cli.batch.rows import Row
 from completions_cli.batch.scored import Dialogue
 from completions_cli.errors import RejectedError
 from completions_cli.models import CompletionRequest
@@ -14,7 +15,9 @@ _TEXTS = (" green", " blue", " 🙂")
 def test_members_that_score_differently_take_turns() -> None:
     servers = [ModelServer(refuses=frozenset({"echo"})), ModelServer(refuses=frozenset({"prompt_logprobs"}))]
     scorers = [Scorer(), Scorer()]
-    dialogue = Dialogue(scorers.__getitem__, CompletionRequest("", model="m"), [("Red and", _TEXTS)])
+    dialogue = Dialogue(
+        scorers.__getitem__, CompletionRequest("", model="m"), [Row(0, prompt="Red and", continuations=_TEXTS)]
+    )
     for turn in range(12):
         if dialogue.scores is not None:
             break

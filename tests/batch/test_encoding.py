@@ -39,6 +39,7 @@ def same(read: Callable[[], Json]) -> str:
 @example(value="\ud800", is_ascii=True, indent=None)
 @example(value={"id": 123456789012345678901}, is_ascii=True, indent=None)
 @example(value=-0.00012345678806304932, is_ascii=True, indent=None)
+@example(value=[-0.00012345678806304932, 2**70], is_ascii=True, indent=None)
 def test_what_is_written_is_read_alike(what: str, value: Json, indent: int | None, *, is_ascii: bool) -> None:
     fast, slow = READERS[what]
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent).encode("utf-8", "surrogatepass")

@@ -9,8 +9,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from completions_cli.client.dialogue import conclude
-from completions_cli.errors import LogprobsError, RejectedError, UnscorableError
+from completions_cli.errors import LogprobsError, MisfitError, RejectedError, UnscorableError
 from completions_cli.models import CompletionRequest
+from completions_cli.scoring.methods import ECHO
 from completions_cli.scoring.scores import Scores
 from completions_cli.scoring.steps import Scorer
 from tests.scoring.model_server import (
@@ -46,15 +47,20 @@ def _scores(server: ModelServer, prompt: str, *texts: str, scorer: Scorer | None
     has_usage=st.booleans(),
     longest=st.integers(1, 9),
     refuses=st.sets(st.sampled_from(_REFUSED)),
+    knows_echo=st.booleans(),
 )
-@example("ab", "a", "echo ignored", replaced, False, False, 9, set())
-@example("🙂", "🙂", "right", replaced, False, True, 3, set())
-@example("a", "\u200d", "middle missing", replaced, False, True, 1, set())
-@example("ab", "cd", "figures of other tokens", replaced, False, True, 1, set())
-@example("ab", "cd", "figures of the token before", replaced, False, True, 1, {"max_tokens 0"})
-@example("ab", "cd", "figures of the token after", replaced, False, True, 1, {"max_tokens 0"})
-@example("a\u200d", "a", "tokens with all before", replaced, False, True, 4, set())
-@example("ab", "cd", "all zero", replaced, False, True, 1, set())
+@example("ab", "a", "echo ignored", replaced, False, False, 9, set(), False)
+@example("🙂", "🙂", "right", replaced, False, True, 3, set(), False)
+@example("a", "\u200d", "middle missing", replaced, False, True, 1, set(), False)
+@example("ab", "cd", "figures of other tokens", replaced, False, True, 1, set(), False)
+@example("ab", "cd", "figures of the token before", replaced, False, True, 1, {"max_tokens 0"}, False)
+@example("ab", "cd", "figures of the token after", replaced, False, True, 1, {"max_tokens 0"}, False)
+@example("a\u200d", "a", "tokens with all before", replaced, False, True, 4, set(), False)
+@example("ab", "cd", "all zero", replaced, False, True, 1, set(), False)
+@example("ab", "a", "echo ignored", replaced, False, False, 9, set(), True)
+@example("ab", "cd", "figures of other tokens", replaced, False, True, 1, set(), True)
+@example("a\u200d", "a", "tokens with all before", replaced, False, True, 4, set(), True)
+@example("ab", "cd", "all zero", replaced, False, True, 1, set(), True)
 def test_a_score_is_right_or_an_error(
     prompt: str,
     continuation: str,
@@ -64,14 +70,15 @@ def test_a_score_is_right_or_an_error(
     has_usage: bool,
     longest: int,
     refuses: set[str],
+    knows_echo: bool,
 ) -> None:
     # An answer without a token that shows nothing is one that a server of another tokenizer gives.
     assume(not (wrong == "first missing" and shown is held))
     assume(wrong not in CONTRADICTED or are_characters(pieces(prompt + continuation, longest)))
     server = ModelServer(shown, WRONG[wrong], has_bos, has_usage, longest, frozenset(refuses))
     try:
-        scores = _scores(server, prompt, continuation)
-    except LogprobsError:
+        scores = _scores(server, prompt, continuation, scorer=Scorer(method=ECHO if knows_echo else None))
+    except (LogprobsError, RejectedError, MisfitError):
         return
     (score,) = scores.continuations
     logprob, count, merged = true_score(prompt, continuation, longest)
