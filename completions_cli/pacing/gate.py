@@ -1,9 +1,10 @@
-"""Where requests wait for their turn: first come, first served."""
+"""Where requests wait for their turn: first come, first served; one that is sent again keeps its place."""
 
 import asyncio
-from collections import deque
+import heapq
+import itertools
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from completions_cli.errors import CompletionsError
 from completions_cli.pacing.pace import FULL, HeaderOf, Ticket
@@ -82,19 +83,36 @@ class Turns(Protocol):
         """Send all who wait away."""
 
 
+class Waiting(NamedTuple):
+    """A request in the line. Places are unique, so nothing behind them is ever compared."""
+
+    place: int
+    turn: asyncio.Future[Ticket]
+    tokens: float
+    most: float
+
+
 class Gate:
     """Lets requests out as the pace allows. For one event loop."""
 
     def __init__(self, pace: Sending, clock: Callable[[], float]) -> None:
         self.pace = pace
         self._clock = clock
-        self._waiting: deque[tuple[asyncio.Future[Ticket], float, float]] = deque()
+        self._places = itertools.count()
+        self._waiting: list[Waiting] = []  # a heap
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self.on_failure: Callable[[CompletionsError], None] = lambda _: None  # nothing here can fail
 
-    async def enter(self, tokens: float, most: float) -> Ticket:
-        """Wait for the turn of a request that will use about `tokens`, `most` at worst. Raises ClosedError."""
+    def place(self) -> int:
+        """Return the last place in the line, for a request that may have to enter more than once."""
+        return next(self._places)
+
+    async def enter(self, tokens: float, most: float, place: int | None = None) -> Ticket:
+        """Wait for the turn of a request that will use about `tokens`, `most` at worst. Raises ClosedError.
+
+        It waits at its `place`, else behind all others. No two requests may wait at one place.
+        """
         if self._is_closed:
             raise ClosedError
         if not self._waiting:
@@ -104,29 +122,34 @@ class Gate:
                 return self.pace.leave(now, tokens, most)
             self._call_later(wait)
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, tokens, most))
+        waiting = Waiting(self.place() if place is None else place, turn, tokens, most)
+        heapq.heappush(self._waiting, waiting)
+        if len(self._waiting) > 1 and self._waiting[0] is waiting:
+            self.pump()  # what was first before may need more tokens
         try:
             return await turn
         except asyncio.CancelledError:
-            # Cancelled in the same moment in which its turn came: the turn is given back.
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
+            if not turn.cancelled() and turn.done() and turn.exception() is None:
+                # Cancelled in the same moment in which its turn came: the turn is given back.
                 self.pace.failed(self._clock(), turn.result(), overloaded=False)
+                self.pump()
+            elif self._waiting and self._waiting[0] is waiting:
                 self.pump()
             raise
 
     def pump(self) -> None:
         """Let out whoever may go; to be called whenever the pace may have changed."""
         while self._waiting:
-            turn, tokens, most = self._waiting[0]
-            if turn.done():  # its worker was cancelled
-                self._waiting.popleft()
+            _, turn, tokens, most = self._waiting[0]
+            if turn.done():  # whoever waited was cancelled
+                heapq.heappop(self._waiting)
                 continue
             now = self._clock()
             wait = self.pace.wait(now, tokens, most)
             if wait > 0:
                 self._call_later(wait)
                 return
-            self._waiting.popleft()
+            heapq.heappop(self._waiting)
             turn.set_result(self.pace.leave(now, tokens, most))
 
     def close(self) -> None:
@@ -134,10 +157,10 @@ class Gate:
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        while self._waiting:
-            turn, _, _ = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(ClosedError())
+        for waiting in self._waiting:
+            if not waiting.turn.done():
+                waiting.turn.set_exception(ClosedError())
+        self._waiting.clear()
 
     def _call_later(self, seconds: float) -> None:
         if self._timer is not None:
