@@ -20,7 +20,8 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.client.attempts import Attempts, Wait
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
-from completions_cli.client.pacer import Pacer, Unpaced
+from completions_cli.client.pacer import Pacer, Unpaced, UnpacedCall
+from completions_cli.client.sessions import Session, Sessions
 from completions_cli.errors import CompletionsError, DamagedResponseError, NetworkError, ServiceError
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest, Json
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
@@ -28,6 +29,32 @@ from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 
 _Document = TypeVar("_Document")
+
+
+class Effort:
+    """What all attempts to have one request answered share."""
+
+    def __init__(
+        self, session: Session, call: UnpacedCall, service: Service, policy: RetryPolicy, patience: Patience
+    ) -> None:
+        self.session = session
+        self.attempts = Attempts(service, policy)
+        self._call = call
+        self._patience = patience
+
+    async def turn(self) -> Unpaced:
+        """Wait for the turn of the next attempt. Raises RequestTimeoutError when the call's time is over before."""
+        self.attempts.number += 1
+        try:
+            turn = await self._call.turn(self._patience.remaining_in_all())
+        except TimeoutError:
+            raise self._patience.expired() from None
+        self._patience.heard()
+        return turn
+
+    def wait_after(self, error: ServiceError | NetworkError) -> Wait:
+        """Return how long to wait for the next attempt. Raises the error when there is to be none."""
+        return self.attempts.wait_after(error, self._patience.remaining_in_all(), is_free=self._call.is_free(error))
 
 
 class AsyncCaller:
@@ -56,28 +83,36 @@ class AsyncCaller:
     def _begin(self) -> None:
         """Open what a process has for itself: connections, and the ids of its requests."""
         self._outgoing = Outgoing(self._service, self._connection.secrets, mask=self._shared_mask)
-        self._credentials = AsyncCredentials(self._given_credentials)
-        self._transport = AsyncTransport(self._connection)
-        self._pacer = Pacer(self._policy.max_wait) if self._is_paced else None
+        self._sessions = Sessions(self._new_session)
         self._process = os.getpid()
 
+    def _new_session(self, before: Session | None) -> Session:
+        transport = AsyncTransport(self._connection)
+        pacer = Pacer(self._policy.max_wait, before.pacer if before else None) if self._is_paced else None
+        return Session(transport, AsyncCredentials(self._given_credentials), pacer)
+
+    def _session(self) -> Session:
+        """Return what calls on the running loop share."""
+        if self._process != os.getpid():  # a fork: the connections belong to the other process
+            self._begin()
+        return self._sessions.current()
+
     async def close(self) -> None:
-        """Close all connections of this process."""
+        """Close all connections of this process. Calls that have not ended fail; later ones open new connections."""
         if self._process == os.getpid():
-            await self._transport.close()
+            await self._sessions.close()
 
     async def events(
         self, *requests: CompletionRequest, is_patient: bool = True, spent: float = 0.0
     ) -> AsyncGenerator[Chunk | Finished]:
         """Yield what `Caller.events` yields, as it arrives."""
-        if self._process != os.getpid():  # a fork: the connections belong to the other process
-            self._begin()
+        session = self._session()
         ends: list[Finished] = []
         patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
         policy = self._policy if is_patient else replace(self._policy, retries=0)
         for sample, request in enumerate(requests):
             try:
-                async with aclosing(self._answer(request, patience, policy)) as answer:
+                async with aclosing(self._answer(session, request, patience, policy)) as answer:
                     async for event in answer:
                         if isinstance(event, Finished):
                             ends.append(event)
@@ -103,51 +138,60 @@ class AsyncCaller:
         return assembler.response(usage)
 
     async def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
-        if self._process != os.getpid():
-            self._begin()
+        session = self._session()
         patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
         policy = self._policy if is_patient else replace(self._policy, retries=0)
 
-        async def send(signing: Mapping[str, str]) -> Mapping[str, Json]:
-            head, body, broken = await self._whole(self._outgoing.request(request, signing), patience)
+        async def send(signing: Mapping[str, str], turn: Unpaced) -> Mapping[str, Json]:
+            signed = self._outgoing.request(request, signing)
+            head, body, broken = await self._whole(session, signed, patience, turn)
             found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
             return found
 
-        return await self._repeated(send, Attempts(self._service, policy), patience)
+        return await self._repeated(send, Effort(session, session.call(request), self._service, policy, patience))
 
     async def models(self) -> ModelList:
         """Return what the service says it serves, as `Caller.models` does."""
-        if self._process != os.getpid():
-            self._begin()
+        session = self._session()
         patience = Patience(self._connection.timeout, self._connection.deadline)
 
-        async def send(signing: Mapping[str, str]) -> ModelList:
-            head, body, broken = await self._whole(self._outgoing.listing(signing), patience)
+        async def send(signing: Mapping[str, str], turn: Unpaced) -> ModelList:
+            head, body, broken = await self._whole(session, self._outgoing.listing(signing), patience, turn)
             return head.read_models(body, broken, self._outgoing.answers)
 
-        return await self._repeated(send, Attempts(self._service.listing, self._policy), patience)
+        return await self._repeated(send, Effort(session, UnpacedCall(), self._service.listing, self._policy, patience))
 
     async def _repeated(
-        self, send: Callable[[Mapping[str, str]], Awaitable[_Document]], attempts: Attempts, patience: Patience
+        self,
+        send: Callable[[Mapping[str, str], Unpaced], Awaitable[_Document]],
+        effort: Effort,
     ) -> _Document:
         """Send a request until it is answered, or no further attempt is worth it."""
         try:
             while True:
-                attempts.number += 1
+                turn = await effort.turn()
                 signing: Mapping[str, str] = {}
                 try:
-                    signing = await self._credentials.headers()
-                    return await send(signing)
+                    signing = await effort.session.credentials.headers()
+                    answer = await send(signing, turn)
                 except (ServiceError, NetworkError) as error:
-                    if not (attempts.wants_renewal(error) and await self._credentials.renew(signing)):
-                        await self._wait(attempts.wait_after(error, patience.remaining_in_all()))
+                    turn.failed(error)
+                    await self._retry(error, signing, effort)
+                else:
+                    turn.answered(None)
+                    return answer
+                finally:
+                    turn.close()
         except CompletionsError as error:
             raise self._outgoing.mask.error(error) from None
 
-    async def _whole(self, signed: HttpRequest, patience: Patience) -> tuple[Head, bytes, CompletionsError | None]:
+    async def _whole(
+        self, session: Session, signed: HttpRequest, patience: Patience, turn: Unpaced
+    ) -> tuple[Head, bytes, CompletionsError | None]:
         """Send a request and return its answer when all of it is there, and what it broke off with."""
-        async with self._transport.open(signed, patience) as response:
+        async with session.transport.open(signed, patience) as response:
             head = Head(response.status, response.headers)
+            turn.read(head)
             if not head.is_success:
                 raise await self._failure(head, response)
             body, broken = bytearray(), None
@@ -162,19 +206,17 @@ class AsyncCaller:
             return head, bytes(body), broken
 
     async def _answer(
-        self, request: CompletionRequest, patience: Patience, policy: RetryPolicy
+        self, session: Session, request: CompletionRequest, patience: Patience, policy: RetryPolicy
     ) -> AsyncGenerator[Chunk | Finished]:
-        attempts = Attempts(self._service, policy)
-        started = time.monotonic()
+        effort = Effort(session, session.call(request), self._service, policy, patience)
         while True:
-            attempts.number += 1
-            turn = await self._turn(request, patience)
-            incoming = Incoming(request, attempts.number, self._outgoing.answers)
+            turn = await effort.turn()
+            incoming = Incoming(request, effort.attempts.number, self._outgoing.answers)
             signing: Mapping[str, str] = {}
             try:
-                signing = await self._credentials.headers()
+                signing = await session.credentials.headers()
                 signed = self._outgoing.request(request, signing)
-                async with aclosing(self._attempt(signed, incoming, patience, turn)) as events:
+                async with aclosing(self._attempt(session.transport, signed, incoming, patience, turn)) as events:
                     async for event in events:
                         given_at = time.monotonic()
                         yield event
@@ -182,31 +224,26 @@ class AsyncCaller:
             except (ServiceError, NetworkError) as error:
                 turn.failed(error)
                 if incoming.has_text:
-                    raise attempts.last(error) from None
-                if attempts.wants_renewal(error) and await self._credentials.renew(signing):
-                    continue
-                is_free = self._pacer is not None and self._pacer.is_free(error, started)
-                await self._wait(attempts.wait_after(error, patience.remaining_in_all(), is_free=is_free))
+                    raise effort.attempts.last(error) from None
+                await self._retry(error, signing, effort)
             else:
                 return
             finally:
                 turn.close()
 
-    async def _turn(self, request: CompletionRequest, patience: Patience) -> Unpaced:
-        """Wait for the turn of an attempt. Raises RequestTimeoutError when the call's time is over before."""
-        if self._pacer is None:
-            return Unpaced()
-        try:
-            turn = await self._pacer.turn(request, patience.remaining_in_all())
-        except TimeoutError:
-            raise patience.expired() from None
-        patience.heard()
-        return turn
+    async def _retry(self, error: ServiceError | NetworkError, signing: Mapping[str, str], effort: Effort) -> None:
+        """Do what the next attempt needs: new credentials, or a wait. Raises the error if there is to be none."""
+        if effort.attempts.wants_renewal(error) and await effort.session.credentials.renew(signing):
+            return
+        wait = effort.wait_after(error)
+        self._outgoing.mask.error(wait.error)
+        self._on_wait(wait)
+        await asyncio.sleep(wait.seconds)
 
     async def _attempt(
-        self, signed: HttpRequest, incoming: Incoming, patience: Patience, turn: Unpaced
+        self, transport: AsyncTransport, signed: HttpRequest, incoming: Incoming, patience: Patience, turn: Unpaced
     ) -> AsyncGenerator[Chunk | Finished]:
-        async with self._transport.open(signed, patience) as response:
+        async with transport.open(signed, patience) as response:
             head = Head(response.status, response.headers)
             turn.read(head)
             if not head.is_success:
@@ -246,8 +283,3 @@ class AsyncCaller:
                 if not refusal.feed(part):
                     break
         return refusal.error()
-
-    async def _wait(self, wait: Wait) -> None:
-        self._outgoing.mask.error(wait.error)
-        self._on_wait(wait)
-        await asyncio.sleep(wait.seconds)

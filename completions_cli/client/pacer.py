@@ -9,27 +9,46 @@ from completions_cli.client.incoming import Head
 from completions_cli.errors import CompletionsError, RateLimitError, RequestTimeoutError, ServiceError
 from completions_cli.models import CompletionRequest, Usage
 from completions_cli.pacing.concurrency import Concurrency
-from completions_cli.pacing.gate import Gate
+from completions_cli.pacing.gate import ClosedError, Gate
 from completions_cli.pacing.pace import Pace, Ticket
 from completions_cli.pacing.usage_estimate import UsageEstimate
+from completions_cli.transport import reports
 
 
 class Pacer:
-    """The pace of one client, for all calls of one event loop. Times are monotonic seconds."""
+    """The pace of one client, for all calls of one event loop. Times are monotonic seconds.
 
-    def __init__(self, max_wait: float, clock: Callable[[], float] = time.monotonic) -> None:
+    It continues `after` another one at the rate that this has found.
+    """
+
+    def __init__(
+        self, max_wait: float, after: "Pacer | None" = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pace = Pace(Concurrency(), None, None, clock())
+        if after is not None:
+            self._pace.recall(clock(), after._pace.memory(clock()))  # noqa: SLF001 - of this class
         self._gate = Gate(self._pace, clock)
         self._clock = clock
         self._max_wait = max_wait
         self._estimate = UsageEstimate()
         self._answered_at = float("-inf")
 
-    async def turn(self, request: CompletionRequest, left: float | None) -> "Turn":
-        """Wait until a request may go out, for `left` seconds at most. Raises TimeoutError."""
+    def call(self, request: CompletionRequest) -> "PacedCall":
+        """Begin a call, behind all others."""
+        return PacedCall(self, request, self._gate.place(), self._clock())
+
+    async def turn(self, request: CompletionRequest, place: int, left: float | None) -> "Turn":
+        """Wait until a request may go out, for `left` seconds at most. Raises TimeoutError, and UsageError."""
         tokens, most = self._estimate.of(request) if self._pace.counts_tokens else (0.0, 0.0)
-        async with asyncio.timeout(left):
-            return Turn(self, request, await self._gate.enter(tokens, most))
+        try:
+            async with asyncio.timeout(left):
+                return Turn(self, request, await self._gate.enter(tokens, most, place))
+        except ClosedError:
+            raise reports.closed() from None
+
+    def close(self) -> None:
+        """End the calls that wait for their turn."""
+        self._gate.close()
 
     def is_free(self, error: CompletionsError, started: float) -> bool:
         """Return whether a refusal costs a call, begun at `started`, none of its retries.
@@ -112,3 +131,33 @@ class Turn(Unpaced):
         """End what has not ended yet: the call was cancelled, or its stream left."""
         if not self._is_over:
             self.failed(None)
+
+
+class UnpacedCall:
+    """A call that nothing paces."""
+
+    async def turn(self, left: float | None) -> Unpaced:
+        """Return at once."""
+        return Unpaced()
+
+    def is_free(self, error: CompletionsError) -> bool:
+        """Return False."""
+        return False
+
+
+class PacedCall(UnpacedCall):
+    """A call with its place in the line, which it keeps for all its attempts: the oldest call goes first."""
+
+    def __init__(self, pacer: Pacer, request: CompletionRequest, place: int, started: float) -> None:
+        self._pacer = pacer
+        self._request = request
+        self._place = place
+        self._started = started
+
+    async def turn(self, left: float | None) -> Unpaced:
+        """Wait for the turn of the next attempt, for `left` seconds at most. Raises TimeoutError, and UsageError."""
+        return await self._pacer.turn(self._request, self._place, left)
+
+    def is_free(self, error: CompletionsError) -> bool:
+        """Return whether a refusal costs none of the call's retries."""
+        return self._pacer.is_free(error, self._started)

@@ -91,6 +91,7 @@ class AsyncTransport:
         self._link: Link | None = None
         self._left: list[Link] = []  # links that led nowhere any more; others may still wait for answers of theirs
         self._starting: asyncio.Task[Link] | None = None
+        self._is_closed = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -106,7 +107,8 @@ class AsyncTransport:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. What is under way fails, and nothing more can be sent."""
+        self._is_closed = True
         if self._starting is not None:
             self._starting.cancel()
         links = [*self._left, *([self._link] if self._link else [])]
@@ -224,12 +226,23 @@ class AsyncTransport:
 
     async def _start(self, request: HttpRequest) -> Link:
         """Begin a link. All who wait for it get the same one, or the same failure: each in turn would take for ever."""
+        if self._is_closed:
+            raise reports.closed()
         self._link = at_once(self._connection, request.url)
         if self._link is not None:
             return self._link
-        if self._starting is None:
+        if self._starting is None or self._starting.get_loop() is not asyncio.get_running_loop():
             self._starting = asyncio.create_task(self._begin(request.url))
-        return await asyncio.shield(self._starting)
+        return await self._started(self._starting)
+
+    async def _started(self, starting: asyncio.Task[Link]) -> Link:
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if self._is_closed and not (waiting and waiting.cancelling()):
+                raise reports.closed() from None
+            raise
 
     async def _begin(self, url: str) -> Link:
         try:

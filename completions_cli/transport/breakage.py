@@ -5,7 +5,7 @@ Its exception classes say little; the chain of causes they carry says all.
 
 import re
 
-from pyreqwest.exceptions import DetailedPyreqwestError, PoolTimeoutError, RequestTimeoutError
+from pyreqwest.exceptions import ClientClosedError, DetailedPyreqwestError, PoolTimeoutError, RequestTimeoutError
 
 from completions_cli.errors import CompletionsError, NetworkError
 from completions_cli.transport import alerts, reports
@@ -31,6 +31,8 @@ def mapped(
     if not isinstance(error, DetailedPyreqwestError):
         is_ours = isinstance(error, ValueError) and not answering
         return reports.unsendable(route.target) if is_ours else reports.unknown(route.target, error)
+    if isinstance(error, ClientClosedError):
+        return reports.closed()
     causes = _causes(error)
     connecting = any("(Connect)" in cause for cause in causes)
     last = _OS_ERROR.sub("", causes[-1]) if causes else error.message

@@ -9,6 +9,7 @@ from completions_cli.errors import (
     NetworkError,
     ProxyError,
     RequestTimeoutError,
+    UsageError,
 )
 from completions_cli.transport.route import PROXY, Peer, Route
 
@@ -137,6 +138,13 @@ def unsendable(peer: Peer) -> NetworkError:
     """Make the error for a request no library will send; the library's own words quote header values, keys too."""
     return NetworkError(
         f"the request to the {peer} cannot be sent as it is", hint="Check the headers given with -H or in the profile."
+    )
+
+
+def closed() -> UsageError:
+    """Return the error for a call that a program left behind when it closed its client."""
+    return UsageError(
+        "the client was closed before this call had ended", hint="Await all calls before you close the client."
     )
 
 
