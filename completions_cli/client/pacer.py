@@ -37,12 +37,13 @@ class Pacer:
         """Begin a call, behind all others."""
         return PacedCall(self, request, self._gate.place(), self._clock())
 
-    async def turn(self, request: CompletionRequest, place: int, left: float | None) -> "Turn":
+    async def turn(self, request: CompletionRequest, place: int, left: float | None, *, is_repeat: bool) -> "Turn":
         """Wait until a request may go out, for `left` seconds at most. Raises TimeoutError, and UsageError."""
         tokens, most = self._estimate.of(request) if self._pace.counts_tokens else (0.0, 0.0)
         try:
             async with asyncio.timeout(left):
-                return Turn(self, request, await self._gate.enter(tokens, most, place))
+                ticket = await self._gate.enter(tokens, most, place)
+                return Turn(self, request, ticket._replace(is_repeat=is_repeat))
         except ClosedError:
             raise reports.closed() from None
 
@@ -153,10 +154,12 @@ class PacedCall(UnpacedCall):
         self._request = request
         self._place = place
         self._started = started
+        self._is_repeat = False
 
     async def turn(self, left: float | None) -> Unpaced:
         """Wait for the turn of the next attempt, for `left` seconds at most. Raises TimeoutError, and UsageError."""
-        return await self._pacer.turn(self._request, self._place, left)
+        is_repeat, self._is_repeat = self._is_repeat, True
+        return await self._pacer.turn(self._request, self._place, left, is_repeat=is_repeat)
 
     def is_free(self, error: CompletionsError) -> bool:
         """Return whether a refusal costs none of the call's retries."""

@@ -87,10 +87,14 @@ def _limit(trouble: TroubleOptions) -> LimitKind:
             found["in_flight"] = values.number("--limit in-flight", IN_FLIGHT)(value)
         elif name == "chance":
             found["chance"] = values.number("--limit chance", SHARE)(value)
+        elif name == "bucket" and value:
+            found["budget"], found["burst"] = name, values.number("--limit bucket", WHOLE_RATE)(value)
+        elif text == "first-attempts":
+            found["first_attempts"] = True
         elif text in REQUESTS:
             found["budget"] = text
         else:
-            known = ", ".join([*REQUESTS, "in-flight=N", "chance=P"])
+            known = ", ".join([*REQUESTS, "bucket=N", "in-flight=N", "chance=P", "first-attempts"])
             raise UsageError(f"--limit: there is no {text!r}", hint=f"There are {known}.")
     if "budget" in found and trouble.rpm is None and trouble.tpm is None:
         raise UsageError(f"--limit {found['budget']} limits nothing", hint="Say how much: --rpm N or --tpm N.")

@@ -157,8 +157,8 @@ class TroubleOptions:
         typer.Option(
             "--limit",
             metavar="KIND",
-            help="How limits are enforced: bucket (the default), fixed-window, sliding-window, burstless or shared for "
-            "--rpm and --tpm; in-flight=N; chance=P. Repeat to combine.",
+            help="How limits are enforced: bucket (the default), bucket=N, fixed-window, sliding-window, burstless or "
+            "shared for --rpm and --tpm; in-flight=N; chance=P; first-attempts. Repeat to combine.",
             rich_help_panel=_TROUBLE,
         ),
     ] = field(default_factory=list)

@@ -57,7 +57,7 @@ class Answering:
         call = strikes.call(call)
         prompt_tokens = await self._engine.prompt_tokens(call)
         estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.texts
-        verdict = self._limits.admit(estimate)
+        verdict = self._limits.admit(estimate, body)
         if verdict.wait:
             reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
         else:

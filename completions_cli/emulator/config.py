@@ -33,9 +33,14 @@ class LimitHeader(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitKind:
-    """How limits are enforced: how a minute is counted, requests in flight at most, a share refused by chance."""
+    """How limits are enforced: how a minute is counted, requests in flight at most, a share refused by chance.
+
+    `burst` is what a bucket holds, None a minute's worth; `first_attempts` refuses whatever was not sent before.
+    """
 
     budget: str = "bucket"
+    burst: int | None = None
+    first_attempts: bool = False
     in_flight: int | None = None
     chance: float = 0.0
 

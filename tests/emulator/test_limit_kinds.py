@@ -67,6 +67,27 @@ def test_what_comes_at_once_and_what_half_a_minute_later(kind: str, admitted: li
     assert found == admitted
 
 
+def test_a_bucket_holds_as_much_as_it_is_told_to() -> None:
+    clock = Clock()
+    limits = Limits(60, None, EVERY, clock, kind=LimitKind(burst=5))
+    for moment, admitted in ((0.0, 5), (3.0, 3), (100.0, 5)):
+        clock.now = moment
+        assert sum(not limits.admit(1).wait for _ in range(100)) == admitted
+
+
+def test_first_attempts_are_refused_once(emulator: Start) -> None:
+    server = emulator("--limit", "first-attempts")
+    assert [ask(server, {"prompt": prompt}).status for prompt in "aabbab"] == [429, 200, 429, 200, 200, 200]
+
+
+def test_of_first_attempts_not_more_are_remembered_than_there_is_room_for() -> None:
+    limits = Limits(None, None, EVERY, Clock(), kind=LimitKind(first_attempts=True))
+    for number in range(100_001):
+        assert limits.admit(1, b"%d" % number).wait
+    assert limits.admit(1, b"100000").wait == 0
+    assert limits.admit(1, b"0").wait
+
+
 def test_tokens_have_the_same_kinds() -> None:
     limits = Limits(None, 6000, EVERY, Clock(), kind=LimitKind(budget="burstless"))
     assert sum(not limits.admit(10).wait for _ in range(100)) == 10
@@ -96,6 +117,9 @@ def test_chance_is_the_same_for_a_seed(emulator: Start) -> None:
         ("in-flight=0", "--limit in-flight must be a whole number from 1"),
         ("chance=2", "--limit chance must be"),
         ("fixed-window", "--limit fixed-window limits nothing"),
+        ("bucket=9", "--limit bucket limits nothing"),
+        ("bucket=0", "--limit bucket must be a whole number from 1"),
+        ("first-attempts=2", "--limit: there is no 'first-attempts=2'"),
     ],
 )
 def test_what_is_no_limit_is_explained(cli: Cli, limit: str, words: str) -> None:
