@@ -73,7 +73,7 @@ class UsageError(CompletionsError):
 
     exit_code = ExitCode.USAGE
     kind = "usage"
-    next_step = "--help shows what the command takes."
+    next_step = "--help lists the options of the command."
 
 
 class RowError(UsageError):
@@ -87,7 +87,7 @@ class ConfigError(CompletionsError):
 
     exit_code = ExitCode.CONFIG
     kind = "config"
-    next_step = "`completions config show --origin` tells where each setting comes from."
+    next_step = "`completions config show --origin` shows where each setting comes from."
 
 
 class NetworkError(CompletionsError):
@@ -144,7 +144,7 @@ class MisfitError(MalformedResponseError):
 class LogprobsError(MisfitError):
     """The answer lacks log-probabilities of the text that was asked about."""
 
-    next_step = "docs/score.md says which servers give them; -vv shows what came."
+    next_step = "vLLM, SGLang and llama.cpp's server return them; -vv shows the response."
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint, retryable=False)

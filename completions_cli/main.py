@@ -111,9 +111,7 @@ def _require_shell(streams: Streams) -> None:
     except shellingham.ShellDetectionFailure:
         name = "this shell"
     if name and name not in _SHELLS:
-        raise UsageError(
-            f"there is no tab completion for {name}", hint="Run it from bash, zsh, fish or PowerShell, which have one."
-        )
+        raise UsageError(f"there is no tab completion for {name}", hint="Run it from bash, zsh, fish or PowerShell.")
 
 
 def _report(error: BaseException, streams: Streams) -> int:
@@ -154,7 +152,9 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         return mistakes.explained(error)
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _EXHAUSTED):
         reason = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else error.strerror
-        return UsageError(f"the system gives this process no more: {reason}", hint="Raise its limits; see ulimit -a.")
+        return UsageError(
+            f"the system refuses more resources to this process: {reason}", hint="Raise its limits; see ulimit -a."
+        )
     if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
         return OutputError(
             f"the script for tab completion cannot be written: {error.strerror}",
@@ -166,7 +166,7 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
 def _see_help() -> str:
     """Name the help of the command that was typed."""
     words = [word for word in sys.argv[1:2] if word in COMMANDS]
-    return f"{' '.join(['completions', *words])} --help shows what it takes."
+    return f"{' '.join(['completions', *words])} --help lists the options."
 
 
 def _typed_json(streams: Streams) -> bool:

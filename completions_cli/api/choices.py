@@ -24,4 +24,4 @@ def miscount(came: int, expected: int) -> str | None:
     """Return what is wrong with a number of choices, None when it is the one expected."""
     if came == expected:
         return None
-    return f"the response holds {came} {'choice' if came == 1 else 'choices'}, not {expected}"
+    return f"the response contains {came} {'choice' if came == 1 else 'choices'}, not {expected}"

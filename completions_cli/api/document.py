@@ -47,9 +47,9 @@ def read_object(body: bytes, broken: CompletionsError | None = None) -> Mapping[
     try:
         value = wire.read(text)
     except ValueError:
-        raise broken or MalformedResponseError(f"the response is not whole JSON: {text[:_QUOTED]!r}") from None
+        raise broken or MalformedResponseError(f"the response is not complete JSON: {text[:_QUOTED]!r}") from None
     if not isinstance(value, dict):
-        raise MalformedResponseError(f"the response is no JSON object: {text[:_QUOTED]!r}")
+        raise MalformedResponseError(f"the response is not a JSON object: {text[:_QUOTED]!r}")
     if value.get("error"):
         raise error_map.from_event(value, "")
     return value

@@ -70,7 +70,7 @@ class Ending:
         given_up = next((reason for reason in self.reasons.values() if is_broken_off(reason)), None)
         if given_up is not None:
             return MalformedResponseError(
-                f"the server broke the answer off: its finish reason is {given_up!r}",
+                f"the server ended the answer early: its finish reason is {given_up!r}",
                 hint="The server may be overloaded or shutting down. Try again.",
             )
         if self.is_document or self.is_complete or (self.is_done and self.reasons and not self._finished):
@@ -96,7 +96,7 @@ class Ending:
         # What one prompt is answered with is its answer, however much it is and whatever it is numbered.
         if self._prompts > 1 and (self.is_guessed or self.reasons.keys() != set(range(self._expected))):
             return MisfitError(
-                f"the response holds {came} choices that are not numbered from 0 to {self._expected - 1}",
+                f"the response contains {came} choices that are not numbered from 0 to {self._expected - 1}",
                 hint="It is not clear which prompt each of them answers. Send one prompt at a time.",
             )
         return None
@@ -109,7 +109,7 @@ class Ending:
 
 def cut_short(message: str) -> MalformedResponseError:
     """Make the error for an answer that broke off."""
-    return MalformedResponseError(message, hint="The connection or the server broke off. Try again.")
+    return MalformedResponseError(message, hint="The connection was lost, or the server stopped. Try again.")
 
 
 def has_finished(document: Mapping[str, Json]) -> bool:

@@ -56,7 +56,7 @@ def resolve(text: str, api_version: str | None = None) -> Endpoint:
 
     Without a scheme it is https (http on loopback). A path that ends in `/chat/completions` or
     `/score` is mended, any other but `/completions` gets it appended. `api_version` None means the
-    reference's, unless the URL has one or is an OpenAI-style `/v1`; "none" sends none.
+    reference's, unless the URL has one or is an OpenAI-style `/v1`; "none" sends no version.
     Raises ConfigError.
     """
     pasted = parse(text)
@@ -76,7 +76,7 @@ def parse(text: str) -> Url:
     text = text.strip()
     refuse_user(text)
     if _WORD.fullmatch(text) and text.lower() != "localhost":
-        raise ConfigError("endpoint is not a URL: it is a single word", hint=f"{_HINT} A profile is named with -p.")
+        raise ConfigError("endpoint is not a URL: it is a single word", hint=f"{_HINT} To name a profile, use -p.")
     try:
         return urls.parse(text if _SCHEME.match(text) else _scheme_of(text) + text)
     except UrlError as error:
@@ -84,9 +84,11 @@ def parse(text: str) -> Url:
 
 
 def refuse_user(text: str) -> None:
-    """Raise ConfigError when an endpoint holds a user name or password."""
+    """Raise ConfigError when an endpoint contains a user name or password."""
     if _holds_user(text):
-        raise ConfigError("endpoint holds a user name or password", hint="Keys go into the keyring or a variable.")
+        raise ConfigError(
+            "endpoint contains a user name or password", hint="Keep keys in the keyring or in a variable."
+        )
 
 
 def shown(text: str) -> str:

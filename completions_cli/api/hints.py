@@ -87,19 +87,21 @@ def _is_failed_model(error: ServiceError, _: HintContext) -> bool:
 def _extra_parameters(_: ServiceError, context: HintContext) -> str:
     if context.extra_parameters == "ignore":
         return _DROP
-    return "Use --extra-parameters pass-through to hand it to the model, or drop to have the server leave it out."
+    return "Use --extra-parameters pass-through to pass it to the model, or drop to have the server remove it."
 
 
 def _too_large(error: ServiceError, context: HintContext) -> str:
     if _LENGTH.search(error.message.lower()) and not error.is_page:
         return _SHORTEN
     del context
-    return "Shorten the prompt, or send fewer at a time: the server, or a gateway before it, limits a request's size."
+    return (
+        "Shorten the prompt, or send fewer at a time: the server, or a gateway in front of it, limits a request's size."
+    )
 
 
 def _model(_: ServiceError, context: HintContext) -> str:
     if context.host.endswith(".openai.azure.com") and "/deployments/" in context.path:
-        return "Check the deployment's name in the endpoint; a new one takes some minutes."
+        return "Check the deployment's name in the endpoint; a new deployment takes a few minutes."
     return NAME_A_MODEL
 
 
@@ -116,7 +118,7 @@ def _auth(error: ServiceError, context: HintContext) -> str:
     if source == KEYRING:
         also = f" The key may also be that of {others[0]}." if others else ""
         return f"Is it the key of this endpoint? Replace it with {store}.{also}"
-    return f"The key came from {source}: is it this endpoint's? Set it again, or unset it and use {store}."
+    return f"The key came from {source}: is it the key of this endpoint? Set it again, or unset it and use {store}."
 
 
 def _not_found(error: ServiceError, context: HintContext) -> str:
@@ -125,7 +127,7 @@ def _not_found(error: ServiceError, context: HintContext) -> str:
     if "/openai/v1" in path or "/managed-deployments/" in path:
         return "Does the model offer the completions route? Check its name, in the endpoint and with -m MODEL."
     if context.host.endswith(".services.ai.azure.com") and "/models" not in path:
-        return "Foundry's endpoint ends in /models; not every model there has the completions route."
+        return "A Foundry endpoint ends in /models, and not every model there has the completions route."
     if context.host.endswith(".openai.azure.com") and "/openai/" not in path:
         return "Azure OpenAI's endpoint is https://NAME.openai.azure.com/openai/deployments/DEPLOYMENT or …/openai/v1."
     if context.host and not context.host.endswith(".azure.com") and "/v1" not in path:
@@ -218,7 +220,7 @@ _RULES: tuple[Rule, ...] = (
     (_says(r"api[- _]?version"), _always("Set another with --api-version, or `none`.")),
     (
         _says(r"deployment_?not_?found|deployment for this resource does not exist"),
-        _always("Check the deployment's name; a new one takes some minutes."),
+        _always("Check the deployment's name; a new deployment takes a few minutes."),
     ),
     (
         _says(
@@ -234,7 +236,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     (
         _says(r"authentication_?type_?disabled|key based authentication is disabled"),
-        _always("Use --auth entra: this resource takes no keys."),
+        _always("Use --auth entra: this resource accepts no keys."),
     ),
     (
         _says(r"virtual network|firewall|private endpoint|public (network )?access is disabled|ip address"),

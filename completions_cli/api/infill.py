@@ -28,8 +28,8 @@ def spelled(request: CompletionRequest, template: str | None) -> CompletionReque
     texts = [_filled(template, prompt, suffix) for prompt in prompts if isinstance(prompt, str)]
     if len(texts) != len(prompts):
         raise UsageError(
-            "the infill of the profile needs a prompt of text, not of tokens",
-            hint="Put the tokens of prefix and suffix into the prompt, and give no suffix.",
+            "the profile's infill needs a text prompt, not tokens",
+            hint="Put the tokens of prefix and suffix into the prompt, and leave out the suffix.",
         )
     extra = {name: value for name, value in request.extra.items() if name != SUFFIX}
     return replace(request, prompt=texts if isinstance(request.prompt, list) else texts[0], extra=extra)

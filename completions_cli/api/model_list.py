@@ -30,7 +30,7 @@ def read(body: bytes) -> ModelList:
     try:
         document = wire.read(text)
     except ValueError:
-        raise _misfit("the response is not whole JSON", text) from None
+        raise _misfit("the response is not complete JSON", text) from None
     if isinstance(document, dict) and document.get("error"):
         raise error_map.from_event(document, "")
     entries = _entries(document)
@@ -38,7 +38,7 @@ def read(body: bytes) -> ModelList:
         raise error_map.from_event(document, "")
     ids = [_id(entry) for entry in entries or ()]
     if entries is None or None in ids:
-        raise _misfit("the response is no list of models", text)
+        raise _misfit("the response is not a list of models", text)
     return ModelList(document, entries, [name for name in ids if name is not None])
 
 

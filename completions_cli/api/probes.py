@@ -107,7 +107,7 @@ def _suffix(without: Answer, answers: Sequence[Answer]) -> Verdict:
         return Verdict("unclear", "the server counts no tokens")
     if after >= before + _FEWEST_TOKENS:
         return Verdict("kept", f"{after - before} more prompt tokens")
-    return Verdict("ignored", "the prompt has no more tokens with it")
+    return Verdict("ignored", "it adds no tokens to the prompt")
 
 
 def _stop_at(answer: Answer) -> Mapping[str, Json]:
@@ -117,10 +117,10 @@ def _stop_at(answer: Answer) -> Mapping[str, Json]:
 def _stop(without: Answer, answers: Sequence[Answer]) -> Verdict:
     sequence = _stop_at(without)["stop"]
     if sequence in answers[0].text:
-        return Verdict("ignored", f"the text goes on behind {sequence!r}")
+        return Verdict("ignored", f"the text continues after {sequence!r}")
     if sequence in without.text and not answers[0].text.strip():
         return Verdict("kept", f"the text ends before {sequence!r}")
-    return Verdict("unclear", "the text is another this time")
+    return Verdict("unclear", "the text is different this time")
 
 
 def _seed(_: Answer, answers: Sequence[Answer]) -> Verdict:

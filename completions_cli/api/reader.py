@@ -170,7 +170,7 @@ class ResponseReader:
             reason = reason_of(reason)
         if text:
             if not isinstance(text, str):
-                raise wrong_answers.not_a_completion("the response holds a text that is not a string", source)
+                raise wrong_answers.not_a_completion("the response contains a text that is not a string", source)
             self._usage.has_text = True
         else:
             wrong_answers.refuse_chat(choice, source)
@@ -197,7 +197,8 @@ class ResponseReader:
         chunk = self._chunk(value, text, whole=True)
         if not self._reasons:
             raise MisfitError(
-                f"the response holds no choices: {text[: wrong_answers.QUOTED]!r}", hint=wrong_answers.NOT_A_COMPLETION
+                f"the response contains no choices: {text[: wrong_answers.QUOTED]!r}",
+                hint=wrong_answers.NOT_A_COMPLETION,
             )
         self.ending.is_document = True
         yield chunk
@@ -211,11 +212,11 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
     except ValueError:
         if kind == b"error":
             raise error_map.from_event(None, text) from None
-        raise wrong_answers.not_a_completion("the stream holds an event that is not JSON", text) from None
+        raise wrong_answers.not_a_completion("the stream contains an event that is not JSON", text) from None
     if kind == b"error":
         raise error_map.from_event(value, text)
     if value is not None and not isinstance(value, dict):  # some servers put `null` between prompts
-        raise wrong_answers.not_a_completion("the stream holds an event that is not a completion", text)
+        raise wrong_answers.not_a_completion("the stream contains an event that is not a completion", text)
     return value
 
 

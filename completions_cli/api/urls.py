@@ -116,10 +116,10 @@ def parse(text: str) -> Url:
     """Read an http or https URL. Raises UrlError."""
     parts = _parts(text)
     if "@" in parts["authority"]:
-        raise UrlError("holds a user name or password")
+        raise UrlError("contains a user name or password")
     scheme = parts["scheme"].lower()
     if scheme not in DEFAULT_PORTS:
-        raise UrlError(f"has the scheme {scheme[:_LONGEST_NAME]!r}; only https and http will do")
+        raise UrlError(f"has the scheme {scheme[:_LONGEST_NAME]!r}; only https and http are supported")
     origin = _origin(scheme, parts["authority"], text, DEFAULT_PORTS[scheme])
     return Url(origin, _path(parts["path"]), _escaped(parts["query"] or "", _SAFE_IN_QUERIES))
 
@@ -129,7 +129,7 @@ def parse_proxy(text: str) -> Proxy:
     try:
         return _proxy(_parts(text if "://" in text else f"http://{text}"))
     except UrlError:
-        raise UrlError("is not a URL that can be used") from None
+        raise UrlError("is not a usable URL") from None
 
 
 def shown(text: str) -> str:
@@ -152,7 +152,7 @@ def _parts(text: str) -> re.Match[str]:
 
 def _refuse_characters(text: str) -> None:
     if len(text) > limits.URL_CHARACTERS:
-        raise UrlError(f"is no URL: it is longer than {limits.URL_CHARACTERS} characters")
+        raise UrlError(f"is not a usable URL: it is longer than {limits.URL_CHARACTERS} characters")
     if _NOT_IN_URLS.search(text) or not text:
         raise _no_url(text)
 
@@ -190,7 +190,7 @@ def _address(text: str) -> str:
     except ValueError:
         address = None
     if address is None or address.scope_id is not None:
-        raise UrlError(f"has an impossible host: {text[:_LONGEST_NAME]!r}")
+        raise UrlError(f"has an invalid host: {text[:_LONGEST_NAME]!r}")
     if address.ipv4_mapped is not None:
         high, low = divmod(int(address.ipv4_mapped), 1 << 16)
         return f"::ffff:{high:x}:{low:x}"
@@ -210,7 +210,7 @@ def _name(text: str) -> str:
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise UrlError(f"has an impossible host name: {text[:_LONGEST_NAME]!r}")
+        raise UrlError(f"has an invalid host name: {text[:_LONGEST_NAME]!r}")
     return host
 
 

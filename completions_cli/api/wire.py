@@ -108,7 +108,7 @@ def prompt_from_json(value: Json) -> Prompt:
         if all(isinstance(item, list) and item and _are_tokens(item) for item in value):
             return value
     raise UsageError(
-        "the prompt is not one of the forms that the API knows",
+        "the prompt is not in a form that the API accepts",
         hint="Give a string, an array of strings, an array of tokens, or an array of token arrays.",
     )
 

@@ -12,17 +12,19 @@ QUOTED = 120  # characters of what came, in an error
 # Bytes that no text has, or that are no UTF-8, among the first.
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd]")
 _MAGIC = 16
-_NO_WORDS = "It is no text: the server, or a proxy before it, may have compressed it in a way that was not asked for."
+_NO_WORDS = "It is not text: the server, or a proxy in front of it, may have compressed it without being asked."
 _A_PAGE = (
-    "It is a page for browsers: is a proxy or a sign-in page in between, or is it another server? Check the endpoint."
+    "It is a web page: is there a proxy or a sign-in page in between, or is it another server? Check the endpoint."
 )
-NOT_A_COMPLETION = "Is this a completions endpoint? Those of many servers end in /v1. Add -vv to see what it sent."
+NOT_A_COMPLETION = (
+    "Is this a completions endpoint? On many servers it ends in /v1. Add -vv to see what the server sent."
+)
 
 
 def no_events(text: str) -> MalformedResponseError | None:
     """Return the error for a body without events: lines that no blank line parts, or prose; None for comments alone."""
     if _FIELD.search(text):
-        return not_a_completion("the stream holds no whole event", text)
+        return not_a_completion("the stream contains no complete event", text)
     if any(line.strip() and not line.startswith(":") for line in text.splitlines()):
         return not_a_completion("the response is not JSON", text)
     return None
@@ -33,8 +35,8 @@ def not_json(text: str, error: ValueError) -> MalformedResponseError:
     if not text.startswith("{") or "Extra data" in str(error):
         return not_a_completion("the response is not JSON", text)
     return MalformedResponseError(
-        f"the response is not whole JSON: {str(error)[:100]}, in {text[:QUOTED]!r}",
-        hint="It was probably cut off on its way; try again. Add -vv to see the response.",
+        f"the response is not complete JSON: {str(error)[:100]}, in {text[:QUOTED]!r}",
+        hint="It was probably cut off in transit; try again. Add -vv to see the response.",
     )
 
 
@@ -59,8 +61,8 @@ def raise_what_came_instead(value: dict[str, Json], source: str) -> None:
     if "choices" not in value and isinstance(value.get("content"), str):
         # llama.cpp's own /completions takes the same request and answers in another form.
         raise MalformedResponseError(
-            f"the response holds no choices: {source[:QUOTED]!r}",
-            hint="It is that of another route of the server: completions are below /v1. End the endpoint in /v1.",
+            f"the response contains no choices: {source[:QUOTED]!r}",
+            hint="It belongs to another route of the server. Completions are below /v1, so end the endpoint in /v1.",
         )
 
 

@@ -58,8 +58,8 @@ _PROFILE_AT_FAULT = {
 }
 _BUSY = "The sign-in server is busy or at fault, not the endpoint: try again later."
 _ADVICE = {
-    "AADSTS7000215": "Use the secret's value, not its id: `completions config key set` takes a new one.",
-    "AADSTS7000222": "The secret has expired: make a new one, then `completions config key set`.",
+    "AADSTS7000215": "Use the secret's value, not its id. Store it with `completions config key set`.",
+    "AADSTS7000222": "The secret has expired. Create a new one, and store it with `completions config key set`.",
     "AADSTS7000229": "The application has no service principal in this tenant: an administrator must add it.",
 }
 
@@ -178,7 +178,7 @@ class ClientCredentialsFlow:
                 return self._token(answer.status, answer.headers, _body(answer), now)
         except (NetworkError, RequestTimeoutError, MalformedResponseError) as error:
             if "redirects" in error.message:
-                error.hint = "Check authority in the profile: the secret goes nowhere else."
+                error.hint = "Check authority in the profile: the secret is sent nowhere else."
             error.message = f"no token: {error.message}"
             raise
 

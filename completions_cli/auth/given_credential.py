@@ -50,6 +50,6 @@ class GivenCredential:
             issued.close()
             raise ConfigError(
                 "the credential is asynchronous",
-                hint="Give the one of azure.identity, not of azure.identity.aio: it is asked away from the loop.",
+                hint="Use the one from azure.identity, not from azure.identity.aio; it is called in another thread.",
             )
         return Token(Secret.checked(issued.token, "credential"), now, float(issued.expires_on))

@@ -25,7 +25,7 @@ _PART = 1200
 _HEAD = "parts"
 
 _NONE_HERE = "there is none on this machine"
-_PLAIN_TEXT = "the one set up keeps keys in plain text"
+_PLAIN_TEXT = "the configured one keeps keys in plain text"
 _REASONS = {
     "KeyringLocked": "it is locked",
     "InitError": "it cannot be opened",
@@ -40,8 +40,8 @@ def no_keyring_hint(profile: str | None) -> str:
     """Return what to do without a keyring: two variables, or a file for the key of a profile."""
     name = "NAME" if profile is None else shlex.quote(profile)
     return (
-        "Put the key into the variable COMPLETIONS_API_KEY, the name of a file that holds it into "
-        f"COMPLETIONS_API_KEY_FILE, or run: completions config key set -p {name} --to-file"
+        "Set COMPLETIONS_API_KEY to the key, or COMPLETIONS_API_KEY_FILE to the name of a file that holds it, "
+        f"or run: completions config key set -p {name} --to-file"
     )
 
 

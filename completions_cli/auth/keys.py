@@ -59,7 +59,7 @@ def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withhe
     keyring = next((source for source in sources if source.kind == "keyring"), None)
     message = f"no {what} for {keyring.value if keyring else 'this endpoint'}"
     if withheld is not None:
-        message += f"; {withheld} is for the endpoint in COMPLETIONS_ENDPOINT, which is another"
+        message += f"; {withheld} is for the endpoint in COMPLETIONS_ENDPOINT, which is a different one"
         return ConfigError(
             message, hint=f"Run: {_store(keyring, to_file=trouble is not None)}; or unset COMPLETIONS_ENDPOINT."
         )
@@ -77,7 +77,7 @@ def _without_keyring(keyring: KeySource | None) -> str:
     """Say where a key can be kept instead; a profile's key file is for the endpoint of that profile alone."""
     if keyring is None or keyring.is_own:
         return no_keyring_hint(str(keyring.value).rpartition("@")[0] if keyring else None)
-    return f"Put the key into the variable COMPLETIONS_API_KEY, or make a profile for that endpoint: {_NEW_PROFILE}"
+    return f"Set COMPLETIONS_API_KEY to the key, or make a profile for that endpoint: {_NEW_PROFILE}"
 
 
 def _store(keyring: KeySource | None, *, to_file: bool = False) -> str:
@@ -170,9 +170,7 @@ def _refuse_shared(found: os.stat_result, path: str) -> None:
     if sys.platform == "win32":
         return
     if found.st_uid != os.geteuid():
-        raise ConfigError(
-            f"the key file {path} belongs to another user", hint="Make one of your own, readable by you alone."
-        )
+        raise ConfigError(f"the key file {path} belongs to another user", hint="Create your own, readable only by you.")
     if found.st_mode & 0o077:
         raise ConfigError(
             f"the key file {path} can be read or written by others (mode {found.st_mode & 0o777:o})",

@@ -32,7 +32,7 @@ class Secret:
             )
         if not _VISIBLE_ASCII.fullmatch(stripped):
             raise ConfigError(
-                f"the key from {source} holds characters that no key has (spaces, control characters or non-ASCII)",
+                f"the key from {source} contains characters that no key has (spaces, control characters or non-ASCII)",
                 hint="Copy it again from the portal; it is one word of visible ASCII.",
             )
         return cls(stripped)

@@ -79,7 +79,9 @@ def find(places: Iterable[Path]) -> Held:
     for file, run in zip(files, runs, strict=True):
         first = first or run
         if run is not None and first is not None and _same(run) != _same(first):
-            raise UsageError(f"{file} is of another input or run than {files[0]}", hint="Merge what belongs together.")
+            raise UsageError(
+                f"{file} belongs to another input or run than {files[0]}", hint="Merge what belongs together."
+            )
     kinds = {run.output_format if run else _sniff(file) for file, run in zip(files, runs, strict=True)}
     if len(kinds) > 1:
         raise UsageError("the parts are of different output formats", hint="Some are native, some OpenAI's.")

@@ -72,18 +72,18 @@ class ModelWatch:
     def _tell(self, model: str) -> None:
         if self._seen and self._warn is not None and self._warnings < _MOST_WARNINGS:
             self._warnings += 1
-            self._warn(f"warning: the model {model} answers now; answers before came from {_listed(self._seen)}")
+            self._warn(f"warning: the model {model} answers now; earlier answers came from {_listed(self._seen)}")
 
     def _others(self, model: str, outcome: Outcome) -> UsageError:
         return UsageError(
             f"{outcome.profile} answers with the model {model}, the others with {', '.join(self._seen)}",
-            hint="Its answer was not recorded. --mixed-models resumes all the same; else resume without that profile.",
+            hint="Its answer was not recorded. --mixed-models resumes anyway; otherwise resume without that profile.",
         )
 
     def _error(self, model: str) -> UsageError:
         return UsageError(
             f"the answers come from the model {model}, those in OUTPUT from {_listed(sorted(self._earlier))}",
-            hint="Nothing was recorded. --mixed-models resumes all the same; --overwrite starts over.",
+            hint="Nothing was recorded. --mixed-models resumes anyway; --overwrite starts over.",
         )
 
 

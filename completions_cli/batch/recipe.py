@@ -31,7 +31,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in _NEVER_SENT:
             if name in self.send:
-                raise UsageError(f"--send-fields: {name} is not a parameter", hint="--template makes prompts.")
+                raise UsageError(f"--send-fields: {name} is not a parameter", hint="Use --template to build prompts.")
 
     @property
     def prompt_names(self) -> frozenset[str]:

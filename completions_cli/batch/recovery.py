@@ -153,11 +153,11 @@ class Recovered:
         """Return what the user should know of the mending of an output."""
         found = []
         if self.torn:
-            found.append(f"the last line of {output} was torn: {self.torn} bytes were dropped")
+            found.append(f"the last line of {output} was incomplete: its {self.torn} bytes were removed")
         if self.damaged:
-            found.append(f"{self.damaged} lines of {output} that a power cut had filled with zeros were dropped")
+            found.append(f"lines removed from {output} because a power cut had filled them with zeros: {self.damaged}")
         if self.repeated:
-            found.append(f"{self.repeated} lines of {output} were of rows that have another line: one each was kept")
+            found.append(f"lines removed from {output} because another line has the same row: {self.repeated}")
         return found
 
 

@@ -206,7 +206,7 @@ def _spooled(file: BinaryIO, folder: Path | None) -> BinaryIO:
         spool.seek(0)
     except OSError as error:
         raise OutputError(
-            f"the input cannot be set aside in {folder or 'the temporary folder'}: {error.strerror}",
-            hint="A pipe is kept beside OUTPUT while it is worked on: that takes as much room as its content.",
+            f"the input cannot be stored in {folder or 'the temporary folder'}: {error.strerror}",
+            hint="During a run, piped input is kept beside OUTPUT, which takes as much space as the input.",
         ) from error
     return cast("BinaryIO", spool)

@@ -73,7 +73,7 @@ def _missing(missing: set[str], names: list[str], recipe: Recipe) -> UsageError:
     shown = ", ".join(names[:_MOST_SHOWN])
     return UsageError(
         f"{option}: none of the first rows has a field {', '.join(sorted(missing))}",
-        hint=f"They have: {shown}." if names else "The rows are no objects: they have no fields.",
+        hint=f"They have: {shown}." if names else "The rows are not objects, so they have no fields.",
     )
 
 

@@ -33,7 +33,7 @@ class Template:
         self.names = frozenset(name for _, name in self._parts if name is not None)
         if not self.names:
             raise UsageError(
-                "--template names no field, so every row would ask the same",
+                "--template names no field, so every row would get the same prompt",
                 hint="Write {text} where the field text belongs; @FILE reads the template from a file.",
             )
 

@@ -185,7 +185,7 @@ class Triage:
 
     def _too_long(self, error: CompletionsError, asked: float) -> Verdict:
         hint = (
-            f"The server asks to wait {asked:g} s, over --max-wait {self._policy.max_wait:g}; "
+            f"The server asks to wait {asked:g} s, longer than --max-wait {self._policy.max_wait:g}; "
             "run the same command again later."
         )
         if isinstance(error, ServiceError) and not isinstance(error, RateLimitError):

@@ -21,7 +21,7 @@ class ClientOptions(TypedDict, total=False):
     api_key: str | None
     """The key of the endpoint."""
     api_version: str | None
-    """Version of the API; "none" sends none."""
+    """Version of the API; "none" sends no version."""
     deployment: str | None
     """Deployment to route to: the header `azureml-model-deployment`."""
     model: str | None
@@ -37,7 +37,7 @@ class ClientOptions(TypedDict, total=False):
     credential: TokenCredential | None
     """Entra: what issues the tokens, as the credentials of azure-identity do. Called by other threads, too."""
     scope: str | None
-    """Entra: what the token is asked for, where the endpoint's host does not tell."""
+    """Entra: the scope of the token, if the endpoint's host does not determine it."""
     authority: str | None
     """Entra: the login host, for sovereign clouds."""
     extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None
@@ -57,11 +57,11 @@ class ClientOptions(TypedDict, total=False):
     on_wait: Callable[[Wait], None] | None
     """Called before each retry with the error and the length of the wait."""
     proxy: str | None
-    """URL of a proxy; by default what HTTPS_PROXY and its kin say."""
+    """URL of a proxy; by default that of HTTPS_PROXY and similar variables."""
     ca_bundle: str | None
     """File of certificates to trust; by default the system's store."""
     client_cert: str | None
-    """File (PEM) with the certificate to show to a server that demands one."""
+    """File (PEM) with the certificate to show to a server that requires one."""
     client_key: str | None
     """File (PEM) with the key of that certificate, if it is not in the same file."""
     unix_socket: str | None
@@ -143,7 +143,7 @@ def scored(
     Raises UsageError.
     """
     if not isinstance(prompt, str):
-        raise UsageError("score() needs a prompt of text", hint="Of tokens nobody knows where the prompt ends.")
+        raise UsageError("score() needs a prompt of text", hint="With tokens, it is not known where the prompt ends.")
     if isinstance(continuations, str) or not all(isinstance(text, str) and text for text in continuations or ()):
         raise UsageError("continuations must be a list of texts, none of them empty")
     texts = list(continuations or ())
@@ -188,7 +188,7 @@ def _parameters(settings: Settings, unset: Collection[str], options: CompletionO
 def _extra(settings: Settings, unset: Collection[str], extra: Mapping[str, Json]) -> dict[str, Json]:
     for name in extra:
         if name in DOCUMENTED:
-            raise UsageError(f"{name} is no extra parameter", hint=f"Give it as an argument of its own: {name}=…")
+            raise UsageError(f"{name} is not an extra parameter", hint=f"Give it as an argument of its own: {name}=…")
     return {name: value for name, value in settings.extra.items() if name not in unset} | {**extra}
 
 

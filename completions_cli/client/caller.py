@@ -216,7 +216,7 @@ class Caller:
                 yield from incoming.feed(part)
                 if os.getpid() != process:  # a fork, and the other process reads the same bytes
                     raise UsageError(
-                        "this answer was begun by another process, before a fork", hint="Read it there to its end."
+                        "this answer was started by another process, before a fork", hint="Read it in that process."
                     )
             yield from incoming.close()
             yield incoming.finished()

@@ -100,7 +100,7 @@ def of_profile(flags: Flags, config: str | None, proof: Proof) -> list[Configura
     pool = resolve_pool(flags, environ, profile_file.find(config, environ))
     if pool.is_pool and (proof.secret is not None or proof.credential is not None):
         raise UsageError(
-            "a key or a credential does not go with several profiles", hint="Each profile has its own: leave it out."
+            "a key or a credential cannot be used with several profiles", hint="Each profile has its own: leave it out."
         )
     return [_configuration(settings, environ, proof) for settings in pool.members]
 

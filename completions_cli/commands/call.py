@@ -131,7 +131,7 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Pr
         streams.stderr.note(warning)
     if not source.uses_stdin and streams.stdin_holds_data():
         streams.stderr.note(
-            "warning: standard input holds data that is not read; to put text around it use --prepend or --append"
+            "warning: standard input has data that is not read; to combine it with a prompt, use --prepend or --append"
         )
 
 
@@ -154,7 +154,7 @@ def show_request(
 
     if as_curl and settings.is_local:
         raise UsageError(
-            "the embedded model listens only for the length of a call, so curl cannot reach it",
+            "the embedded model runs only during a call, so curl cannot reach it",
             hint="Use --dry-run to see the request.",
         )
     for number, item in enumerate(requests):

@@ -75,7 +75,7 @@ class CommonOptions:
     def profile(self) -> str | None:
         """The profile that was named. Raises UsageError for several, which few commands take."""
         if len(self.profiles) > 1:
-            raise UsageError("one profile at a time here", hint=f"For example: -p {shlex.quote(self.profiles[0])}")
+            raise UsageError("this command takes one profile", hint=f"For example: -p {shlex.quote(self.profiles[0])}")
         return self.profiles[0] if self.profiles else None
 
 

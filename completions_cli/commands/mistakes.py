@@ -32,7 +32,7 @@ def explained(error: Any, context: Any = None) -> UsageError:
     """Put an error of the parser into the user's words; `context` is that of the command that was parsed."""
     context = getattr(error, "ctx", None) or context
     if context is None:
-        return UsageError("the command line makes no sense", hint=f"{_PROGRAM} --help lists the commands.")
+        return UsageError("the command line cannot be understood", hint=f"{_PROGRAM} --help lists the commands.")
     param, name = getattr(error, "param", None), getattr(error, "option_name", None)
     if name is not None:
         return _about_option(context, str(name))
@@ -40,7 +40,7 @@ def explained(error: Any, context: Any = None) -> UsageError:
         return _missing(context, param)
     if param is not None:
         return _wrong_value(context, param)
-    return UsageError(f"{_path(context)}: the arguments make no sense", hint=_see_help(context))
+    return UsageError(f"{_path(context)}: the arguments cannot be understood", hint=_see_help(context))
 
 
 def no_command(context: Any) -> UsageError:
@@ -247,7 +247,7 @@ def _shown(words: list[str]) -> str:
 
 def _on_keys(path: str) -> str:
     if "config key set" in path:
-        return "Type the key when asked for it, or pipe it in with --stdin. Others can read what is typed here."
+        return "Type the key when asked for it, or pipe it in with --stdin. Others can read the command line."
     return neighbours.KEY
 
 
@@ -260,4 +260,4 @@ def _path(context: Any) -> str:
 
 
 def _see_help(context: Any) -> str:
-    return f"{_path(context)} --help shows what it takes."
+    return f"{_path(context)} --help lists the options."

@@ -124,7 +124,9 @@ class PromptSource:
 
     def _check_cursor(self, given: list[str]) -> None:
         if given != ["--file"] or len(self._flags.file) != 1:
-            raise UsageError("--cursor needs the one file that it is in", hint="As in -f main.py --cursor 12:5.")
+            raise UsageError(
+                "--cursor needs exactly one file, given with -f", hint="For example: -f main.py --cursor 12:5."
+            )
         if self._flags.suffix is not None:
             raise UsageError(
                 "--cursor and --suffix both say what comes after the gap",
@@ -173,7 +175,7 @@ class PromptSource:
     def _tokens(self, value: str, parse: Callable[[Json], Prompt]) -> Prompt:
         prompt = parse(self._json(value, "--tokens"))
         if isinstance(prompt, str) or isinstance(prompt[0], str):
-            raise UsageError("--tokens holds text, not tokens", hint="Give numbers: --tokens '[1,2,3]'.")
+            raise UsageError("--tokens contains text, not tokens", hint="Give numbers: --tokens '[1,2,3]'.")
         if self._flags.prepend is not None or self._flags.append is not None:
             raise _not_text()
         return prompt
@@ -189,7 +191,7 @@ class PromptSource:
             return self._surround(parse(prompt)), body
         if self._flags.prepend is not None or self._flags.append is not None:
             raise UsageError(
-                "--request holds no prompt that --prepend or --append could surround",
+                "--request has no prompt to which --prepend or --append could add text",
                 hint="Put a prompt into the body.",
             )
         return None, body
@@ -225,7 +227,7 @@ def warnings(prompt: Prompt | None, suffix: Json = None) -> list[str]:
     texts = [prompt] if isinstance(prompt, str) else [text for text in prompt or () if isinstance(text, str)]
     found = []
     if prompt is None:
-        found.append("warning: the request has no prompt, so the model begins a document of its own")
+        found.append("warning: the request has no prompt, so the model begins a new document")
     elif not any(texts) and (texts or not prompt) and not suffix:
         found.append("warning: the prompt is empty, and is sent as it is")
     if any(text.startswith("\ufeff") for text in texts):

@@ -95,7 +95,8 @@ def _of_file(path: str) -> list[str]:
     empty = next((number for number, text in enumerate(texts, 1) if not text), None)
     if empty is not None:
         raise UsageError(
-            f"{path} line {empty}: the continuation is empty", hint="One that has line ends goes into a .json file."
+            f"{path} line {empty}: the continuation is empty",
+            hint="Put continuations with line ends into a .json file.",
         )
     return texts
 
@@ -118,9 +119,9 @@ def _check(scored: "ContinuationOptions", *, has_continuations: bool) -> None:
         )
     asked = [f"--{name}" for name in ("metric", "sort", "best") if getattr(scored, name)]
     if asked and not has_continuations:
-        raise UsageError(f"{asked[0]} is about continuations, and there are none", hint="Give them with -c TEXT.")
+        raise UsageError(f"{asked[0]} needs continuations, and there are none", hint="Give them with -c TEXT.")
     if scored.sort and scored.best:
-        raise UsageError("--sort and --best do not go together", hint="--best prints the likeliest alone.")
+        raise UsageError("--sort and --best do not go together", hint="--best prints only the likeliest.")
 
 
 def _one_text(prompt: Json) -> str:
@@ -130,5 +131,8 @@ def _one_text(prompt: Json) -> str:
     if prompt is None:
         raise UsageError("--request has no prompt", hint="Put a prompt into the body.")
     if prompt and isinstance(prompt[0], str):
-        raise UsageError("score takes one prompt at a time", hint="`completions batch` scores many: docs/score.md.")
-    raise UsageError("score needs a prompt of text, not of tokens", hint="Give the text that they stand for.")
+        raise UsageError(
+            "score takes one prompt at a time",
+            hint="To score many, give `completions batch` rows with `continuations`.",
+        )
+    raise UsageError("score needs a prompt of text, not of tokens", hint="Give the text that the tokens stand for.")

@@ -83,7 +83,7 @@ def extras(items: Iterable[str], documented: Iterable[str], read_text: Callable[
         path, value = _extra(item, read_text)
         if path[0] in documented:
             option = _RESERVED.get(path[0], f"Use --{path[0].replace('_', '-')}.")
-            raise UsageError(f"{path[0]} is no extra parameter", hint=option)
+            raise UsageError(f"{path[0]} is not an extra parameter", hint=option)
         table = found
         for name in path[:-1]:
             table = table.setdefault(name, {})

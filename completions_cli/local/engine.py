@@ -117,7 +117,7 @@ def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, sequence
     if "address" not in reply:
         raise ConfigError(
             f"llama.cpp cannot load the model {model_path}: {_reason(log) or reply['error']}",
-            hint="Is it a whole GGUF file of a text model? The embedded one is verified by: completions local status",
+            hint="Is it a complete GGUF file of a text model? To verify the embedded one: completions local status",
         )
     address: str = reply["address"]
     return address

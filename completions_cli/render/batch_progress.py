@@ -166,7 +166,7 @@ def _figures(totals: Totals) -> list[str]:
     if len(totals.profiles) > 1:
         figures.append(f"answered: {by_profile}")
     if totals.hedged:
-        figures.append(f"asked twice: {_counted(totals.hedged, 'row')} (--hedge); both answers are paid for")
+        figures.append(f"sent twice: {_counted(totals.hedged, 'row')} (--hedge); you pay for both answers")
     return figures
 
 

@@ -20,8 +20,8 @@ _TOKENIZE, _COMPLETE = "/tokenize", "/completion"
 _AT_A_TIME = 256  # tokens in one grammar
 _SOME, _ALL = 1000, 300_000  # how many of the likeliest tokens to look an id up in
 _FORCE = 1e6  # of a token that must come
-_OUT_OF_REACH = "it is llama.cpp's server, and its own routes are out of reach"
-_HINT = "The endpoint is HOST/v1 of the server itself, not a gateway's."
+_OUT_OF_REACH = "the server is llama.cpp's, but its own routes cannot be reached"
+_HINT = "Use HOST/v1 of the server itself as the endpoint, not a gateway."
 
 
 @dataclass(frozen=True, slots=True)

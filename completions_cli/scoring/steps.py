@@ -24,9 +24,9 @@ _Figures: TypeAlias = tuple[str | None, Laid]  # and the model that gave them
 # Nothing goes on with it, and nobody generates it: a server that shows its tokens shows a prompt.
 _PROBE = "Zq7 wyvern 40961, plinth: oboe 8 (kumquat) fjord 53."
 _LACKS = "the server gives no log-probabilities of text that it did not generate"
-_NO_TOKENS = "the answer does not hold the tokens of the text"
+_NO_TOKENS = "the answer does not contain the tokens of the text"
 _FIRST = "the server gives no log-probability for the first token, because nothing precedes it"
-_HINT = "vLLM, SGLang and llama.cpp's server give them: docs/score.md. -v shows the requests."
+_HINT = "vLLM, SGLang and llama.cpp's server return them; -v shows the requests."
 
 
 class Part(NamedTuple):

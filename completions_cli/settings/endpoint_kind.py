@@ -33,7 +33,7 @@ _PROJECT = EndpointKind("a Foundry resource's OpenAI-style route", scope=_FOUNDR
 _OPENAI = EndpointKind("Azure OpenAI")
 _GITHUB = EndpointKind("GitHub Models", advice="It offers chat only, no text completions.")
 _LOCAL = EndpointKind("a server on this machine")
-_OTHER = EndpointKind("a server of another kind", scope=None)
+_OTHER = EndpointKind("another kind of server", scope=None)
 
 
 def _foundry(path: str) -> EndpointKind:
@@ -41,7 +41,7 @@ def _foundry(path: str) -> EndpointKind:
         return _PROJECT
     if path.startswith("/models/"):
         return _MODELS
-    return EndpointKind("a Foundry resource", advice="Its model route ends in /models: the endpoint lacks that.")
+    return EndpointKind("a Foundry resource", advice="Its model route ends in /models, and the endpoint does not.")
 
 
 def _azure_openai(path: str) -> EndpointKind:
@@ -49,7 +49,7 @@ def _azure_openai(path: str) -> EndpointKind:
         return _OPENAI
     return EndpointKind(
         "Azure OpenAI",
-        advice="Its completions are below /openai/deployments/DEPLOYMENT or /openai/v1: the endpoint lacks that.",
+        advice="Its completions are below /openai/deployments/DEPLOYMENT or /openai/v1, and the endpoint is not.",
     )
 
 

@@ -122,12 +122,12 @@ def _check_flags(flags: Flags) -> None:
         if name in flags.settings or flags.arguments.get(name) is not None:
             shown = SETTINGS[name].flag if name in flags.settings else name
             raise UsageError(
-                f"{shown} does not go with several profiles", hint="Each has its own: set it in the profile."
+                f"{shown} cannot be used with several profiles", hint="Each has its own: set it in the profile."
             )
     for header in flags.headers:
         if is_sensitive(header):
             raise UsageError(
-                f"the header {header} does not go with several profiles: it would be sent to all of them",
+                f"the header {header} cannot be used with several profiles: it would be sent to all of them",
                 hint="Set it in the headers of the profile that it is for.",
             )
 
@@ -135,7 +135,7 @@ def _check_flags(flags: Flags) -> None:
 def _under(pool: Mapping[str, Json], profile: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     """Return what a member says, below what the pool says for all. Raises UsageError for a pool."""
     if "members" in profile:
-        raise UsageError(f"{name} is a pool itself, and a pool has no pools in it", hint="Name its members instead.")
+        raise UsageError(f"{name} is itself a pool, and a pool cannot contain pools", hint="Name its members instead.")
     default = {key: pool[key] for key in _BY_DEFAULT if key in pool}
     shared = {key: pool[key] for key in _SHARED if key in pool}
     tables = {table: {**profile.get(table, {}), **pool[table]} for table in POOL_TABLES if table in pool}

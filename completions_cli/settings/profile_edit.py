@@ -39,7 +39,8 @@ class Edit:
         """Remove a key. Raises ConfigError when it is not set."""
         if look_up(self.before, path) is None:
             raise ConfigError(
-                f"{'.'.join(path)} is not set in {self.before.path}", hint="completions config show lists what is."
+                f"{'.'.join(path)} is not set in {self.before.path}",
+                hint="`completions config show` lists the values that are set.",
             )
         self._steps.append(lambda document, _: _unset(document, path))
 
@@ -148,7 +149,7 @@ def _changed(text: str, changes: Edit, path: Path) -> str:
         is_right = False
     if not is_right:
         raise ConfigError(
-            f"{path} is written in a way that this change cannot be made in", hint="Use: completions config edit"
+            f"{path} cannot be changed in this way because of how it is written", hint="Use: completions config edit"
         )
     profile_file.parse(changed, path, is_planned=True)
     return changed

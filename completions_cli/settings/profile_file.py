@@ -103,7 +103,7 @@ def read(path: Path, *, must_exist: bool) -> ProfileFile:
     if text is not None:
         return parse(text, path)
     if must_exist:
-        raise ConfigError(f"no such file: {path}", hint=f"Make it with: completions config init --config {path}")
+        raise ConfigError(f"no such file: {path}", hint=f"Create it with: completions config init --config {path}")
     return ProfileFile(path)
 
 
@@ -127,7 +127,7 @@ def read_text(path: Path, *, may_wait: bool = False) -> str | None:
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder, not a file", hint="Name the file in it.") from error
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL byte"
+        reason = error.strerror if isinstance(error, OSError) else "its name contains a NUL byte"
         raise ConfigError(f"{path} cannot be read: {reason}", hint="Check its name and permissions.") from error
 
 
@@ -226,7 +226,7 @@ class _Checker:
         pool, where = profiles[name], ("profiles", name)
         for key in pool:
             if key not in (*POOL_SETTINGS, *POOL_TABLES):
-                raise self.error(f"{key} does not go with members", (*where, key), hint="Set it in each member.")
+                raise self.error(f"{key} cannot be used with members", (*where, key), hint="Set it in each member.")
         for member in pool["members"]:
             if member not in profiles and member != BUILT_IN:
                 raise self.error(
@@ -269,7 +269,7 @@ def table_error(kind: str, name: str, value: Json) -> str | None:
     if kind == "headers":
         return headers.error(name, value)
     if name in DOCUMENTED:
-        return f"{name} is no extra parameter" + ("; it belongs into params" if name in PARAMETERS else "")
+        return f"{name} is not an extra parameter" + ("; it belongs in params" if name in PARAMETERS else "")
     deepest = limits.PROFILE_FILE_DEPTH
     return None if _is_json(value) else f"{name} must be something that JSON can hold, nested {deepest} deep at most"
 

@@ -144,12 +144,10 @@ def lookup(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Jso
     known = [*file.profiles, BUILT_IN]
     if any(map(str.isspace, name)):
         raise ConfigError(
-            f"there is no profile {quoted(name, _LONGEST_NAME)} (asked for by {source})",
+            f"there is no profile {quoted(name, _LONGEST_NAME)} (from {source})",
             hint="-p names a profile. A prompt needs no option; put it in quotes.",
         )
-    raise ConfigError(
-        f"there is no profile {quoted(name, _LONGEST_NAME)} (asked for by {source})", hint=nearest(name, known)
-    )
+    raise ConfigError(f"there is no profile {quoted(name, _LONGEST_NAME)} (from {source})", hint=nearest(name, known))
 
 
 @dataclass(frozen=True, slots=True)

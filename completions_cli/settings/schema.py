@@ -17,10 +17,10 @@ DIRECTIVE = f"#:schema ./{FILE_NAME}\n"
 # What an editor shows beside a key.
 _ABOUT = {
     "endpoint": "Address of the service, as the portal shows it. `https://` except on this machine.",
-    "api_version": 'Sent as `api-version`, as in "2024-04-01-preview". "none" sends none.',
+    "api_version": 'Sent as `api-version`, as in "2024-04-01-preview". "none" sends no version.',
     "deployment": "Sent as the header `azureml-model-deployment`: which deployment answers.",
     "model": "Sent in the body, for endpoints that serve several models.",
-    "extra_parameters": "What the server does with the parameters in `extra`.",
+    "extra_parameters": "What to do with the parameters in `extra`.",
     "auth": "How to sign in: with a key, with OAuth2 (entra), or not at all.",
     "key_command": "A command; the first line of its output is the key.",
     "key_file": "A file that holds the key, relative to this one. Only you may read it (mode 0600).",
@@ -32,7 +32,7 @@ _ABOUT = {
     "deadline": "Maximum time for the whole call, in seconds.",
     "connect_timeout": "Maximum time to connect, in seconds.",
     "retries": "Retries after the first attempt.",
-    "max_wait": "Maximum wait before a retry, in seconds. 0: do not wait.",
+    "max_wait": "Maximum wait before a retry, in seconds. 0 means no waiting.",
     "proxy": "A proxy: http://, https:// or socks5://. Never used for this machine.",
     "ca_bundle": "A PEM file of certificates to trust instead of the system's.",
     "client_cert": "A PEM file with the client certificate, for a server that requires one.",

@@ -12,7 +12,7 @@ _BACKSLASH = "Write \\\\ for a backslash, or use single quotes."
 
 # The library's reasons, by how they begin; what is wrong; what to do.
 _REASONS = (
-    ("Invalid value", "Invalid value: it is no text in quotes, number, array or table", _TEXT),
+    ("Invalid value", "Invalid value: neither text in quotes nor a number, array or table", _TEXT),
     ("Expected '=' after", "a key without = and a value", _LINE),
     ("Invalid statement", "neither a table nor a key with a value", _LINE),
     ("Expected newline or end", "something follows the value", _LINE),

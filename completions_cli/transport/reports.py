@@ -13,7 +13,7 @@ from completions_cli.errors import (
 )
 from completions_cli.transport.route import PROXY, Peer, Route
 
-_BROKEN_OFF = "The server or something on the way broke off; try again. Add -v to see the exchange."
+_BROKEN_OFF = "The server, or something in between, closed it. Try again; -v shows the exchange."
 _WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
 _WHICH = {PROXY: f"{_WHICH_PROXY}.", "sign-in server": "Check authority in the profile; is a VPN or a proxy needed?"}
 # What proxies say who cannot reach the target; all else is about us.
@@ -26,7 +26,7 @@ def connect_timeout(route: Route, seconds: float | None) -> NetworkError:
     network = "Check the host name and the network; a proxy or firewall may drop packets."
     return NetworkError(
         f"no connection to the {route.target}{through} within {seconds or 0:g} s (--connect-timeout)",
-        hint=network if route.proxy is None else f"{_WHICH_PROXY}; is the proxy of the kind that its URL says?",
+        hint=network if route.proxy is None else f"{_WHICH_PROXY}; is it the kind of proxy that its URL says?",
         retryable=True,
     )
 
@@ -62,10 +62,10 @@ def bracketed_behind_proxy(peer: Peer) -> NetworkError:
 def no_tls(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a peer that speaks no TLS, or no version that we speak."""
     if "handshake" in reason.lower():  # what older servers say when they miss a client certificate
-        hint = "It may demand a client certificate (--client-cert), or a version of TLS that is not spoken here."
+        hint = "It may require a client certificate (--client-cert), or a version of TLS that is not supported here."
         return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
     which = {
-        PROXY: "Does the proxy speak plain http? Then write it as http://HOST:PORT.",
+        PROXY: "If the proxy speaks plain http, write it as http://HOST:PORT.",
         "endpoint": "Is the endpoint https, and its port right?",
     }
     hint = which.get(peer.role) or _WHICH[peer.role]
@@ -76,11 +76,11 @@ def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:
     """Return the error for a server that demands a certificate of ours, or does not like the one that was shown."""
     if shown:
         return NetworkError(
-            f"TLS with the {peer} failed: it does not accept our client certificate: {reason}",
+            f"TLS with the {peer} failed: it does not accept the client certificate: {reason}",
             hint="Check --client-cert and --client-key: are they for this server, and still valid?",
         )
     return NetworkError(
-        f"TLS with the {peer} failed: it demands a client certificate",
+        f"TLS with the {peer} failed: it requires a client certificate",
         hint="Give yours with --client-cert FILE and --client-key FILE, or client_cert and client_key in the profile.",
     )
 
@@ -130,7 +130,7 @@ def not_http(peer: Peer, reason: str) -> NetworkError:
 def not_socks(proxy: Peer) -> NetworkError:
     """Return the error for a proxy that answers SOCKS with something else."""
     return NetworkError(
-        f"the {proxy} does not speak SOCKS", hint="Is it an HTTP proxy? Then write it as http://HOST:PORT."
+        f"the {proxy} does not speak SOCKS", hint="If it is an HTTP proxy, write it as http://HOST:PORT."
     )
 
 
@@ -167,7 +167,7 @@ def cut_off(peer: Peer) -> MalformedResponseError:
 def undecodable(peer: Peer) -> DamagedResponseError:
     """Return the error for a body that is not compressed as its header says."""
     return DamagedResponseError(
-        f"the response of the {peer} cannot be decompressed", hint="It was damaged on its way; try again."
+        f"the response of the {peer} cannot be decompressed", hint="It was damaged in transit; try again."
     )
 
 

@@ -5,7 +5,7 @@ import socket
 from completions_cli.api.endpoint import is_loopback
 from completions_cli.api.urls import Origin
 
-ELSEWHERE = "its name leads to another machine here"
+ELSEWHERE = "its name points to another machine here"
 
 
 def may_be(host: str, address: str) -> bool:

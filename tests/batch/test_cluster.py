@@ -199,7 +199,7 @@ def test_what_cannot_be_joined_is_said_within_seconds(joined: Joined, rows: Rows
     joined.cli.service("http://127.0.0.1:9")
     joined.cli.env["RAY_AUTH_TOKEN"] = "f" * 64
     refused = joined.run(*args)
-    assert (refused.code, "does not take our token" in refused.stderr) == (10, True), refused.stderr
+    assert (refused.code, "does not accept the token" in refused.stderr) == (10, True), refused.stderr
     joined.cli.env["RAY_AUTH_TOKEN"] = TOKEN
     at_raylet = f"{cluster.address.rpartition(':')[0]}:{cluster.raylet_port()}"
     elsewhere = batch(joined.cli, *args, "--engine", "ray", "--address", at_raylet)

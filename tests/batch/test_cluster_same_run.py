@@ -46,7 +46,7 @@ def test_runs_of_one_folder(joined: Joined, scripted_server: ScriptedServer, row
     server.play([answer()], [answer("b")])
     again = run("--limit", "6", "--retry-failed=retryable", "--max-errors", "50%")
     assert (again.code, sorted(by_row(folder).values())) == (13, ["a", "a", "a", "b", "b", "rejected"]), again.stderr
-    assert "warning: the model b answers now; answers before came from a" in again.stderr
+    assert "warning: the model b answers now; earlier answers came from a" in again.stderr
     told = summary(again)
     assert (told["rows"], told["models"], told["resumed"]) == (3, {"a": 1, "b": 2}, 3)
     assert (told["all_runs"]["rows"], told["all_runs"]["models"]) == (6, {"a": 3, "b": 2})

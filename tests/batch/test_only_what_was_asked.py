@@ -160,7 +160,7 @@ def test_a_server_that_ignores_n_is_not_asked_again(cli: Cli, rows: Callable[[in
         assert len(server.requests) == 2 + 6
     assert result.code == 13
     assert {record["error"]["message"] for record in records(output)} == {
-        "the server ignored n: the response holds 1 choice, not 2"
+        "the server ignored n: the response contains 1 choice, not 2"
     }
     assert {record["error"]["kind"] for record in records(output)} == {"malformed"}
 

@@ -279,7 +279,7 @@ def test_each_member_has_its_price(cli: Cli, serve: Serve, rows: Rows, output: P
     [
         (("--engine", "ray", "--hedge"), "--hedge works on one machine only"),
         (("--share", "x"), "--share takes one profile"),
-        (("-d", "x"), "--deployment does not go with several profiles"),
+        (("-d", "x"), "--deployment cannot be used with several profiles"),
         (("-p", "east"), "all is a pool itself"),
         (("--max-cost", "1"), "--max-cost needs --price-in and --price-out"),
     ],
@@ -318,7 +318,7 @@ def test_a_plan_names_the_members(cli: Cli, serve: Serve, rows: Rows) -> None:
     pool(cli, serve(), serve(), "rpm = 60")
     plan = cli.run("batch", str(rows(3)), "-p", "all", "--plan")
     assert plan.code == 0
-    assert "profiles: east (60 requests a minute), west" in plan.text.splitlines()
+    assert "profiles: east (60 requests per minute), west" in plan.text.splitlines()
 
 
 def test_a_single_profile_is_named_too(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:

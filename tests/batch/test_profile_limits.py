@@ -42,4 +42,4 @@ def test_prices_of_a_profile_come_in_pairs(lacking: str, cli: Cli, rows: Rows, o
     cli.profile("\n".join(lines))
     result = cli.run("batch", str(rows(1)), "-o", str(output))
     assert (result.code, output.exists()) == (2, False)
-    assert "prices come in pairs: price_in and price_out" in result.stderr
+    assert "prices are given in pairs: price_in and price_out" in result.stderr

@@ -63,7 +63,7 @@ def test_within_a_run_a_new_model_is_a_warning(
     server.play(*[[answer(model)] for model in models])
     result = batch(cli, rows(3), "-o", output, "-j", "1")
     assert (result.code, row_numbers(output)) == (0, [0, 1, 2])
-    assert ("warning: the model b answers now; answers before came from a" in result.stderr) is ("b" in models)
+    assert ("warning: the model b answers now; earlier answers came from a" in result.stderr) is ("b" in models)
 
 
 def test_a_model_that_was_not_named_is_none(cli: Cli, server: ScriptedServer, rows: Rows, output: Path) -> None:

@@ -107,7 +107,7 @@ def test_too_little_memory(cli: Cli) -> None:
     line = "import sys, tomllib; tomllib.loads = lambda _: 'x' * sys.maxsize; from completions_cli.main import main; main()"
     words = [sys.executable, "-c", line, "config", "list"]
     done = subprocess.run(words, env=cli.env, capture_output=True, text=True, timeout=60, check=False)
-    said = "error: the system gives this process no more: Cannot allocate memory"
+    said = "error: the system refuses more resources to this process: Cannot allocate memory"
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, said)
 
 

@@ -294,7 +294,7 @@ def test_what_makes_no_sense_is_refused_at_once(name: str, kind: Callable[..., C
     ("options", "error", "words"),
     [
         ({"temperature": "hot"}, UsageError, "temperature must be a number"),
-        ({"extra": {"seed": 1}}, UsageError, "seed is no extra parameter"),
+        ({"extra": {"seed": 1}}, UsageError, "seed is not an extra parameter"),
         ({"suffix": 5, "prompt": "P"}, UsageError, "suffix must be a string"),
         ({"unset": ["max_token"]}, UsageError, "there is no parameter 'max_token'"),
         ({"samples": 0}, UsageError, "samples must be"),

@@ -214,9 +214,9 @@ def test_what_is_for_one_endpoint_does_not_go_with_a_pool(cli: Cli, serve: Serve
     for words in (("--endpoint", west.url), ("-d", "x"), ("-m", "x"), ("-H", "Authorization: Bearer canary")):
         result = cli.run("complete", "P", "-p", "all", *words)
         assert (result.code, "canary" in result.stderr) == (2, False)
-    with pytest.raises(CompletionsError, match="does not go with several profiles"):
+    with pytest.raises(CompletionsError, match="cannot be used with several profiles"):
         Client.from_profile("all", config=str(config), api_key="canary")
-    with pytest.raises(CompletionsError, match="model does not go with several profiles"):
+    with pytest.raises(CompletionsError, match="model cannot be used with several profiles"):
         Client.from_profile("all", config=str(config), model="x")
     assert (east.requests, west.requests) == ([], [])
     env = {"COMPLETIONS_API_KEY": "variable-canary-1", "COMPLETIONS_MODEL": "x"}

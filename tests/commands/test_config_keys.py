@@ -60,7 +60,7 @@ def test_a_new_user_comes_from_nothing_to_a_completion(
         ("[foundry]: ", b"\n"),
         ("Endpoint", started.url.encode() + b"\n"),
         ("[none]: ", b"key\n"),
-        ("(Enter: later): ", KEY.encode() + b"\n"),
+        ("(press Enter to do this later): ", KEY.encode() + b"\n"),
     )
     assert converse(keyring_cli, ["config", "init"], *turns).code == 0
     assert keyring_cli.run("complete", "Once upon a time").code == 0

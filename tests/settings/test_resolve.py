@@ -49,7 +49,7 @@ def test_the_profile_is_chosen_by_flag_variable_default(
 
 
 def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"no profile 'q' \(asked for by COMPLETIONS_PROFILE\)"):
+    with pytest.raises(ConfigError, match=r"no profile 'q' \(from COMPLETIONS_PROFILE\)"):
         resolve(Flags(), {"COMPLETIONS_PROFILE": "q"}, file())
     with pytest.raises(ConfigError) as caught:
         resolve(Flags(profile="q"), {}, ProfileFile(Path("f.toml"), True, None, {"local": {}}))

@@ -46,7 +46,7 @@ def call_awaited(url: str) -> str:
 @pytest.mark.parametrize("caller", [call, call_awaited])
 def test_a_resolver_cannot_send_it_elsewhere(caller: Callable[[str], str], resolve: Callable[..., None]) -> None:
     resolve("192.0.2.1")
-    with pytest.raises(NetworkError, match="endpoint localhost:9: its name leads to another machine here"):
+    with pytest.raises(NetworkError, match="endpoint localhost:9: its name points to another machine here"):
         caller("http://localhost:9")
 
 

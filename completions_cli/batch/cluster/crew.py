@@ -197,7 +197,7 @@ class Crew:
         hand.items.clear()
         self._losses += 1
         if self._losses > _LOSSES:
-            words = "workers end as soon as they begin: is there too little memory?"
+            words = "workers end as soon as they start: is there too little memory?"
             self._driver.stop(Ending("lost", BatchStoppedError(words, hint=_AGAIN)))
 
     def _dismiss(self, hand: _Hand) -> None:

@@ -70,6 +70,6 @@ class Desks(Protocol):
 def fenced(place: object) -> FencedError:
     """Return what a worker is told that no longer has a desk."""
     return FencedError(
-        f"{place} is not this run's, as a worker sees it",
+        f"{place} belongs to another run, as a worker sees it",
         hint="Every machine must see the same folder, and one run at a time may write to it.",
     )

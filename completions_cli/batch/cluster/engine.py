@@ -73,11 +73,11 @@ def _connecting(address: str | None) -> Iterator[None]:
         words = " ".join(str(error).split())
         if "ersion" in words and "Python" in words:  # Ray's own check of both
             raise ConfigError(
-                f"the cluster has other versions: {words}", hint="Install the same Ray and Python on all machines."
+                f"the cluster has different versions: {words}", hint="Install the same Ray and Python on all machines."
             ) from None
         if "AuthenticationError" in f"{error.__cause__} {error.__context__}":  # older versions of Ray do not say `from`
             raise NetworkError(
-                f"the Ray cluster at {address} does not take our token",
+                f"the Ray cluster at {address} does not accept the token",
                 hint="Set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN (or ~/.ray/auth_token) to that of the cluster.",
             ) from None
         raise NetworkError(

@@ -78,7 +78,7 @@ def reach(address: str | None) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         raise _no_cluster(f"{address}: {reason}") from None
     if not is_ray:
-        raise _no_cluster(f"{address}: what listens there is no Ray")
+        raise _no_cluster(f"{address}: what listens there is not Ray")
 
 
 def _speaks_http_2(connection: socket.socket) -> bool:

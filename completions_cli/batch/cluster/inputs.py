@@ -188,7 +188,7 @@ def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
     found = kind or _kind(url)
     if found is None:
         raise UsageError(
-            f"{url}: unknown kind of input: its name does not tell",
+            f"{url}: unknown kind of input: its name does not show it",
             hint="Known names end in .jsonl, .json, .txt, .csv, .tsv or .parquet; for others add --input-format.",
         )
     return InputFile(url, found, found != "parquet" and url.lower().endswith(kinds.COMPRESSED), delimiter)

@@ -114,22 +114,22 @@ class Output:
     def _check(self, held: list[str], plan: Partition) -> None:
         """Refuse parts that cannot be of this run. Raises UsageError."""
         if any(parts.kind_of(name) != self.kind for name in held):
-            raise UsageError(f"{self} was started with other --parts", hint="--overwrite starts over.")
+            raise UsageError(f"{self} was started with different --parts", hint="--overwrite starts over.")
         for name in held:
             if not plan.rows_of(parts.first_row(name) or 0):
                 raise UsageError(
-                    f"{name} in {self} is of another input: no part of this one begins at that row",
+                    f"{name} in {self} belongs to another input: no part of this one begins at that row",
                     hint="Choose another OUTPUT, or move the file away.",
                 )
 
     def _unknown(self, held: list[str]) -> UsageError:
         if not held:
             return UsageError(
-                f"{self} holds files and is not the output of a batch on a cluster",
+                f"{self} contains files and is not the output of a batch on a cluster",
                 hint="Choose another OUTPUT, or --overwrite to discard its parts.",
             )
         return UsageError(
-            f"{self} holds parts, and there is no {RUN} that says which batch they belong to",
+            f"{self} contains parts, and there is no {RUN} that says which batch they belong to",
             hint="Choose another OUTPUT. If they belong to this batch, --adopt resumes it; --overwrite discards them.",
         )
 

@@ -27,7 +27,7 @@ def _local(place: str, target: Path) -> Path:
     described = folder.read(parts.RUN)
     run = run_file.parse(described or b"")
     if not names or described is None or run is None:
-        raise UsageError(f"{place} holds no parts of a batch", hint="Name the OUTPUT of --engine ray.")
+        raise UsageError(f"{place} contains no parts of a batch", hint="Name the OUTPUT of --engine ray.")
     target.mkdir()
     (target / parts.RUN).write_bytes(described)
     for name in names:

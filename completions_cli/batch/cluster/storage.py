@@ -202,5 +202,5 @@ def filesystem(place: str) -> tuple["AbstractFileSystem", str]:
         hint = f"On all machines, run: {install(extra)}" if extra else str(error)
         raise UsageError(f"{place}: the driver for {scheme}:// is not installed", hint=hint) from error
     except ValueError as error:
-        raise UsageError(f"{place} is no address that is known: {error}") from error
+        raise UsageError(f"{place} is not an address that can be used: {error}") from error
     return found, str(path)

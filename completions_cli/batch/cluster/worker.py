@@ -192,7 +192,7 @@ class Worker:
                 break
             time.sleep(_POLL_SECONDS)
         if log.is_dirty and not self._gate.is_in_touch:
-            raise FencedError("the driver has given this worker up")
+            raise FencedError("the driver has given up this worker")
         return log.commit()
 
     def _open(self, part: int) -> PartLog:

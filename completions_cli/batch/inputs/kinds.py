@@ -63,7 +63,9 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
     named = None if is_pipe else by_name(path)
     kind = stated or named
     if kind == "parquet":
-        raise UsageError(f"{path} is not a Parquet file", hint="Is it whole? --input-format says what else it is.")
+        raise UsageError(
+            f"{path} is not a Parquet file", hint="Is it complete? If it is in another format, use --input-format."
+        )
     if kind in ("txt", "csv", "tsv"):
         return kind
     text = head.removeprefix(_BOM).lstrip()
@@ -83,7 +85,7 @@ def refuse_false_name(path: str, head: bytes) -> None:
     """Raise UsageError when a name promises compression, and the content is neither that nor text: it is damaged."""
     name = path.lower()
     if name.endswith(COMPRESSED) and (not head or _BINARY.search(head[:4096]) or head.startswith(_MAGIC_STARTS)):
-        reason = "it is empty" if not head else "it does not begin as such a file does"
+        reason = "it is empty" if not head else "it does not begin like such a file"
         raise UsageError(f"{path} is damaged: {reason}", hint="It may be incomplete. Download or write it again.")
 
 
@@ -136,7 +138,7 @@ def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_name
     return UsageError(
         f"{path}: its name says JSON, but {why}"
         if is_named
-        else f"{path}: unknown kind of input: its name does not tell, and {why}",
+        else f"{path}: unknown kind of input: its name does not show it, and {why}",
         hint=f"--input-format {fitting} {what_it_does}; the formats are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}.",
     )
 

@@ -97,7 +97,7 @@ class Reading:
         return table
 
 
-_NO_FIELDS = "They are for JSON and tables: jq -R '{text: .}' makes JSON of lines."
+_NO_FIELDS = "They are for JSON and tables: jq -R '{text: .}' turns lines into JSON."
 
 
 def _keeping(row: Row) -> Row:

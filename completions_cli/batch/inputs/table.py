@@ -134,7 +134,7 @@ def check_columns(header: list[str], recipe: Recipe) -> None:
             hint=f"{shown} --template 'Translate: {{text}}' makes prompts of columns.",
         )
     if twice := sorted({name for name in used if header.count(name) > 1}):
-        raise UsageError(f"the table has several columns {', '.join(twice)}", hint="Give them names of their own.")
+        raise UsageError(f"the table has several columns {', '.join(twice)}", hint="Give each one its own name.")
     for option, names in (("--send-fields", recipe.send), ("--keep-columns", recipe.keep or ())):
         if missing := sorted(set(names) - set(header)):
             raise UsageError(f"{option}: the table has no column {', '.join(missing)}", hint=shown)

@@ -119,8 +119,8 @@ class Verified(io.RawIOBase):
         if not self._blocks.is_right(number, block):
             raise InputChangedError(
                 f"{self._name} was changed while it was read",
-                hint="Rows that were read before are answered. Put it back, and the same command resumes; "
-                "--overwrite starts over with what it is now.",
+                hint="Rows that were read before are answered. Restore it and run the same command to resume; "
+                "--overwrite starts over with the new content.",
             )
         self._number, self._block = number, memoryview(block)
 

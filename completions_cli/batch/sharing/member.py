@@ -170,7 +170,7 @@ class SharedGate:
         if answer == "differs":
             writer.close()
             raise UsageError(
-                f"the runs that share this pace have other limits: {limits[0]}",
+                f"the runs that share this pace have different limits: {limits[0]}",
                 hint="Give every run of a name the same -j, --rpm and --tpm.",
             )
         self._address, self._writer = address, writer

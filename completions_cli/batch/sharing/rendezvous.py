@@ -85,6 +85,8 @@ def _own_folder() -> Path:
             warnings.simplefilter("ignore")
             folder = platformdirs.user_runtime_path("completions", appauthor=False) / "share"
     except OSError as error:
-        raise OutputError(f"--share has no folder of yours: {error}", hint=private_folder.HINT) from error
+        raise OutputError(
+            f"--share needs a folder of its own, which cannot be found: {error}", hint=private_folder.HINT
+        ) from error
     private_folder.make(folder)
     return folder

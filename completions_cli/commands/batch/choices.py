@@ -155,7 +155,7 @@ def check_alike(pool: Pool) -> None:
         for name in sorted(first.keys() | other.keys()):
             if first.get(name) != other.get(name):
                 raise UsageError(
-                    f"{pool.first.profile} and {settings.profile} differ in {name}, and each row is asked of either",
+                    f"{pool.first.profile} and {settings.profile} differ in {name}, and a row may go to either",
                     hint="Set it in a pool of these profiles, or with an option.",
                 )
 
@@ -236,7 +236,7 @@ def _input(typed: list[str], verbs: Iterable[str]) -> str:
 
 def _share(name: str | None, *, is_on_ray: bool) -> str | None:
     if name is not None and is_on_ray:
-        raise UsageError("a cluster has one pace already", hint="Leave out --share, or leave out --engine ray.")
+        raise UsageError("a cluster already has a common pace", hint="Leave out --share, or leave out --engine ray.")
     return None if name is None else checked_name(name)
 
 
@@ -260,7 +260,7 @@ def _cluster(cluster: ClusterOptions, rows: RowOptions) -> ClusterChoices:
 def _budget(stop: StopOptions) -> Budget:
     """Read the options on when to stop."""
     if stop.fail_fast and stop.max_errors is not None:
-        raise UsageError("--fail-fast and --max-errors exclude each other", hint="--fail-fast is --max-errors 1.")
+        raise UsageError("--fail-fast and --max-errors cannot be used together", hint="--fail-fast is --max-errors 1.")
     prices = _prices(stop.price_in, stop.price_out, "--price-in", "--price-out")
     errors = ErrorLimit(count=1) if stop.fail_fast else words.error_limit(stop.max_errors)
     return Budget(stop.max_tokens_total, stop.max_cost, prices, errors)
@@ -272,4 +272,4 @@ def _prices(prompt: float | None, completion: float | None, *names: str) -> Pric
         return Prices(prompt, completion)
     if prompt is None and completion is None:
         return None
-    raise UsageError(f"prices come in pairs: {' and '.join(names)}", hint="Per million tokens; 0 is a price.")
+    raise UsageError(f"prices are given in pairs: {' and '.join(names)}", hint="Per million tokens; 0 is a price.")

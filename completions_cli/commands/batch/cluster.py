@@ -207,7 +207,7 @@ class _Run:
             parts = self.plan.open_parts(self.output.entries, None)
             if driver.ending is not None or not parts:
                 return
-        driver.stop(Ending("lost", BatchStoppedError("some rows were lost on the way", hint=_AGAIN)))
+        driver.stop(Ending("lost", BatchStoppedError("some rows were lost", hint=_AGAIN)))
 
     def _nothing(self, before: Totals) -> Totals:
         parts = self.output.entries

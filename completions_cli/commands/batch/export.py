@@ -71,7 +71,7 @@ def export(streams: Streams, options: ExportOptions) -> None:
 
     target, table = _target(options.output, cast("Table | None", options.format))
     if target is None and table == "parquet" and streams.stdout.is_terminal:
-        raise _usage("Parquet is no text for a terminal", "Name a file with -o, or pipe it into a program.")
+        raise _usage("Parquet cannot be shown on a terminal", "Name a file with -o, or pipe it into a program.")
     folder = Path(tempfile.gettempdir()) if target is None else target.parent
     with staging.local([options.source], folder) as places:
         found = held.find(places)

@@ -45,8 +45,8 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     with staging.local(options.parts, output.parent) as paths:
         done = merging.merge(paths, output)
     words = [f"{done.rows} rows, {done.failed} of them failed"]
-    words += [f"{done.repeated} that were there twice"] if done.repeated else []
-    words += [f"{done.torn} torn lines left out"] if done.torn else []
+    words += [f"duplicates left out: {done.repeated}"] if done.repeated else []
+    words += [f"incomplete lines left out: {done.torn}"] if done.torn else []
     streams.stderr.note(f"merged: {', '.join(words)}; output: {output}")
     if done.absent:
         raise RowsFailedError(

@@ -88,7 +88,7 @@ def _members(pool: Pool) -> str:
 
 
 def _limited(settings: Settings) -> str:
-    units = ("requests a minute", "tokens a minute", "requests in flight")
+    units = ("requests per minute", "tokens per minute", "requests in flight")
     found = zip(Limits.of(settings.values), units, strict=True)
     said = [f"{value:g} {what}" for value, what in found if value is not None]
     return f" ({', '.join(said)})" if said else ""

@@ -45,9 +45,7 @@ def workers(text: str | None) -> bounds.Bounds:
     try:
         return bounds.parse(text) if text is not None else bounds.Bounds()
     except ValueError:
-        raise UsageError(
-            f"--workers {text!r} is no number of workers", hint="MIN:MAX, as 2:8 or :8, or one number."
-        ) from None
+        raise UsageError(f"--workers {text!r} is not a number of workers", hint="For example: 2:8, :8 or 4.") from None
 
 
 def in_flight(text: str) -> int | None:

@@ -3,7 +3,7 @@
 from completions_cli.errors import UsageError
 from completions_cli.streams import Streams, visible
 
-_OPTIONS = "Options and stdin take every answer, too: see --help."
+_OPTIONS = "Every answer can also be given as an option or on stdin: see --help."
 
 
 class Questions:

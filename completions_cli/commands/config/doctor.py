@@ -75,7 +75,9 @@ def _findings(
     except ConfigError as error:
         yield failed("file", error)
         return
-    yield Finding("file", "ok" if file.exists else "note", str(file.path) + ("" if file.exists else " (not there)"))
+    yield Finding(
+        "file", "ok" if file.exists else "note", str(file.path) + ("" if file.exists else " (does not exist)")
+    )
     try:
         pool = resolve_pool(resolution.connection_flags(connection, common), streams.environ, file)
     except CompletionsError as error:

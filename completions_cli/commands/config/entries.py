@@ -31,7 +31,7 @@ Key = Annotated[
     str,
     typer.Argument(
         metavar="KEY",
-        help="For example: default_profile, profiles.NAME.endpoint, or endpoint for that of the profile in use.",
+        help="For example: default_profile, profiles.NAME.endpoint, or endpoint (of the profile in use).",
         autocompletion=complete_key,
     ),
 ]
@@ -46,7 +46,10 @@ def get(streams: Streams, common: OneProfileOptions, key: Key) -> None:
         files.must_have(file, path[1])
     found = profile_edit.look_up(file, path)
     if found is None:
-        raise ConfigError(f"{'.'.join(path)} is not set in {file.path}", hint="completions config show lists what is.")
+        raise ConfigError(
+            f"{'.'.join(path)} is not set in {file.path}",
+            hint="`completions config show` lists the values that are set.",
+        )
     shown = _without_passwords(path[-1], found)
     if isinstance(shown, str):
         streams.stdout.line(shown)
@@ -76,7 +79,7 @@ def unset(streams: Streams, common: OneProfileOptions, key: Key) -> None:
     with files.edited(common, streams) as edit:
         path = _path(key, common, streams, edit.before)
         if key_path.holds_profiles(path):
-            raise UsageError("a profile is removed as a whole", hint="Use: completions config remove NAME")
+            raise UsageError("unset removes single values, not a profile", hint="Use: completions config remove NAME")
         edit.unset(path)
 
 

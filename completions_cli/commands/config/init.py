@@ -72,7 +72,7 @@ def init(streams: Streams, common: NewProfileOptions, options: InitOptions) -> N
     asks = typed.endpoint is None and questions.can_ask
     if typed.endpoint is None and not asks:
         raise UsageError(
-            "there is no terminal to ask on, and no --endpoint",
+            "no --endpoint was given, and there is no terminal to ask on",
             hint="For example: completions config init -p NAME --endpoint URL [--auth key|entra|none]",
         )
     place, _ = resolution.profile_path(common, streams)
@@ -106,7 +106,7 @@ def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Str
 
 def _asked_identity(typed: Answers, target: Endpoint, ask: "_Wizard", streams: Streams) -> Answers:
     if typed.tenant_id is None:
-        streams.stderr.note("With a tenant and a client of your own; leave them empty to use your Azure sign-in.")
+        streams.stderr.note("Enter your own tenant and client, or leave them empty to use your Azure sign-in.")
         typed = replace(typed, tenant_id=ask("Tenant id", _check_tenant) or None)
     if typed.tenant_id is not None and typed.client_id is None:
         typed = replace(typed, client_id=ask("Client id", lambda _: None) or None)
@@ -137,7 +137,7 @@ class _Wizard:
 def _must_be_new(name: str, file: ProfileFile) -> None:
     if name in file.profiles:
         raise ConfigError(
-            f"there is a profile {name!r} already",
+            f"the profile {name!r} already exists",
             hint="Change it with `completions config set`, or name another with -p NAME.",
         )
     if not name or not name.isprintable():
@@ -196,7 +196,11 @@ def _finish(answers: Answers, questions: Questions | None, common: NewProfileOpt
         keyring = _keyring_or_say(streams)
         what = "client secret" if answers.auth == "entra" else "key"
         where = "keyring" if keyring else f"file {_key_file(answers, common, streams)}"
-        entered = questions.hidden(f"The {what}, to be stored in the {where} (Enter: later)") if questions else ""
+        entered = (
+            questions.hidden(f"The {what}, to be stored in the {where} (press Enter to do this later)")
+            if questions
+            else ""
+        )
         if not entered.strip():
             to_file = "" if keyring else " --to-file"
             streams.stderr.note(f"next: completions config key set -p {profile}{to_file}, or set COMPLETIONS_API_KEY:")

@@ -64,7 +64,7 @@ def set_(
         KeyringStore(streams.environ).backend()  # without a keyring nobody is asked for a key
     elif not entry.is_own:
         raise UsageError(
-            "a key file serves the endpoint of its profile, and another is in use",
+            "a key file is for the endpoint of its profile, and a different endpoint is in use",
             hint="Leave out --endpoint, or unset COMPLETIONS_ENDPOINT.",
         )
     typed = _typed(streams, str(entry.value), stdin=stdin)

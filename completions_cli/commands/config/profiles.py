@@ -98,7 +98,7 @@ def _replace(place: Path, before: str | None, text: str, streams: Streams) -> No
     profile_edit.make_folder(place.parent)
     with profile_edit.locked(place, files.lock_folder(place, streams)):
         if profile_file.read_text(place) != before:
-            raise ConfigError(f"{place} was changed meanwhile by someone else")
+            raise ConfigError(f"{place} was changed in the meantime by someone else")
         profile_edit.write(place, text)
 
 

@@ -76,7 +76,7 @@ def _signed_in_wrongly(error: ServiceError, tried: Situation) -> str | None:
     if any(words in message for words in ("network", "firewall", "public access")):
         return None
     if "key based authentication is disabled" in message:
-        return f"It takes no keys. Run: {_set('auth', 'entra', tried)}"
+        return f"It accepts no keys. Run: {_set('auth', 'entra', tried)}"
     if error.code == "PermissionDenied" or "principal does not have access" in message:
         return _ROLE_MISSING
     if tried.auth == "none":

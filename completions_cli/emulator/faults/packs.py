@@ -32,7 +32,7 @@ def packs() -> Iterator[Fault]:
     yield _packed("pack-null-choice", "among the choices of several prompts is a null", _with_null)
     yield _ignoring("echo-ignored", "the prompt is not repeated, though `echo` asks for it", echo=False)
     yield _ignoring("logprobs-ignored", "no figures, though `logprobs` asks for them", logprobs=None)
-    yield _ignoring("stop-ignored", "the text goes on behind a stop sequence", stop=())
+    yield _ignoring("stop-ignored", "the text continues after a stop sequence", stop=())
     yield _any("n-ignored", "one choice a prompt, whatever `n` asks for", _without_n)
     yield _any("surplus-choice", "one choice more than was asked for", _surplus)
 

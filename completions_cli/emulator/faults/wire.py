@@ -29,7 +29,7 @@ def wires() -> Iterator[Fault]:
     yield _sent("truncate", "the body breaks off after so many bytes", _truncate, 100.0, "BYTES")
     yield _sent("length-short", "Content-Length is less than the body has", _length_short)
     yield _sent("length-long", "Content-Length is more than the body has", _length_long)
-    yield _sent("bad-chunk", "a chunk whose length is no number", _bad_chunk)
+    yield _sent("bad-chunk", "a chunk whose length is not a number", _bad_chunk)
     yield _sent("not-http", "an answer that is not HTTP", _not_http)
     yield _sent("interim", "100 and 103 before the answer", _interim)
 
