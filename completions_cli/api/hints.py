@@ -30,6 +30,7 @@ class HintContext:
     profile: str | None = None
     extra_parameters: str | None = None
     auth: str = "key"
+    is_auth_typed: bool = False
     key_sources: tuple[str, ...] = ()
 
 
@@ -110,20 +111,28 @@ def _auth(error: ServiceError, context: HintContext) -> str:
         return "A gateway or firewall refused it before the service saw it: check the endpoint, network and proxy."
     if context.auth == "entra":
         return "Check the identity's role on the endpoint and the scope; `completions config doctor` tells you more."
-    if context.auth == "none":
-        return "The endpoint wants a key, and auth is none: set auth to key; `completions config key set` stores one."
-    source, *others = context.key_sources or (KEYRING,)
     profile = f" -p {context.profile}" if context.profile else ""
     store = f"`completions config key set{profile}`"
+    if context.auth == "none":
+        return _no_key_sent(context, profile, store)
+    source, *others = context.key_sources or (KEYRING,)
     if source == KEYRING:
         also = f" The key may also be that of {others[0]}." if others else ""
         return f"Is it the key of this endpoint? Replace it with {store}.{also}"
     return f"The key came from {source}: is it the key of this endpoint? Set it again, or unset it and use {store}."
 
 
+def _no_key_sent(context: HintContext, profile: str, store: str) -> str:
+    if context.is_auth_typed or not profile:
+        return f"The endpoint wants a key, and --auth none sends none: leave it out; {store} stores a key."
+    change = f"`completions config set{profile} auth key`"
+    return f'The endpoint wants a key, and the profile has auth = "none": run {change}, then {store}.'
+
+
 def _not_found(error: ServiceError, context: HintContext) -> str:
-    del error
     path = context.path.partition("?")[0]
+    if path.endswith("/v1/completions") and path in error.message:
+        return "The server has no such route: try the endpoint without /v1, or see the server's documentation."
     if "/openai/v1" in path or "/managed-deployments/" in path:
         return "Does the model offer the completions route? Check its name, in the endpoint and with -m MODEL."
     if context.host.endswith(".services.ai.azure.com") and "/models" not in path:

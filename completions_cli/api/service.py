@@ -19,6 +19,7 @@ class Service:
     secret_headers: frozenset[str] = frozenset()
     profile: str | None = None
     auth: str = "key"
+    is_auth_typed: bool = False  # by an option, not set in the profile
     key_sources: tuple[str, ...] = ()
 
     def labels(self, request: CompletionRequest) -> dict[str, str]:
@@ -49,6 +50,7 @@ class Service:
                     profile=self.profile,
                     extra_parameters=self.extra_parameters,
                     auth=self.auth,
+                    is_auth_typed=self.is_auth_typed,
                     key_sources=self.key_sources,
                 ),
             )

@@ -28,6 +28,7 @@ def service(settings: Settings, endpoint: Endpoint) -> Service:
         secret_headers=settings.secret_headers,
         profile=settings.profile,
         auth=settings.values["auth"],
+        is_auth_typed=settings.sources["auth"].startswith("--"),
         key_sources=_key_sources(settings),
     )
 

@@ -25,7 +25,9 @@ def test_every_status_has_advice() -> None:
         (HintContext(), "config key set`"),
         (HintContext(profile="blue"), "config key set -p blue`"),
         (HintContext(auth="entra"), "scope"),
-        (HintContext(auth="none"), "set auth to key"),
+        (HintContext(auth="none"), "--auth none"),
+        (HintContext(auth="none", is_auth_typed=True, profile="blue"), "--auth none"),
+        (HintContext(auth="none", profile="blue"), "config set -p blue auth key`, then `completions config key set -p"),
     ],
 )
 def test_a_refused_key_depends_on_how_one_signs_in(context: HintContext, part: str) -> None:
@@ -110,6 +112,12 @@ def test_a_route_that_cannot_end_in_models_is_not_told_to(path: str) -> None:
 )
 def test_a_server_of_ones_own_may_have_its_routes_below_v1(path: str, *, is_told: bool) -> None:
     assert ("end in /v1" in advice(404, "Not Found", context=HintContext(host="localhost", path=path))) is is_told
+
+
+def test_a_route_that_the_server_itself_says_it_lacks_may_be_outside_v1() -> None:
+    context = HintContext(host="localhost", path="/v1/completions?api-version=1")
+    assert "without /v1" in advice(404, "Cannot POST /v1/completions", context=context)
+    assert "without /v1" not in advice(404, "Not Found", context=context)
 
 
 def test_the_word_ignore_may_be_what_a_server_does_not_know() -> None:

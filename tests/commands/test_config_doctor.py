@@ -138,6 +138,7 @@ def test_a_refused_probe_is_explained_with_the_command_that_mends_it(
         ("https://r.openai.azure.com", 404, "", {}, "set -p p endpoint https://r.openai.azure.com/openai/v1"),
         ("https://x/v1", 404, "", {"api_version": "2023-01-01"}, "config unset -p p api_version"),
         ("https://x/v1", 404, "", {}, "set -p p endpoint URL"),
+        ("https://x/v1", 404, "Cannot POST /v1/completions", {}, "not below /v1. Run: completions config set -p p end"),
         ("https://x", 404, '{"message":"Modality not supported by the model."}', {}, "set -p p endpoint URL"),
         ("https://x", 404, '{"error":{"code":"DeploymentNotFound","message":"no"}}', {}, "set -p p deployment NAME"),
         ("https://x/a", 404, "There is no route /a. Check the documentation of the model.", {}, "endpoint https://x"),

@@ -121,6 +121,10 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
             f"Perhaps the path is wrong. Run: {_set('endpoint', origin, tried)}",
         ),
         (
+            path.startswith("/v1/") and path.partition("?")[0] in error.message and not says_model,
+            f"Perhaps its routes are not below /v1. Run: {_set('endpoint', origin, tried)}",
+        ),
+        (
             not path.startswith("/v1/") and not says_model,
             f"Perhaps its routes are below /v1. Run: {_set('endpoint', f'{origin}/v1', tried)}",
         ),

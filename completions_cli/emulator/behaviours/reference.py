@@ -81,7 +81,7 @@ class Reference:
 
     def elsewhere(self, head: Head) -> Reply:
         """404 in the reference's shape."""
-        return not_found(f"There is no route {head.path}.")
+        return not_found(f"There is no route {head.path}; this behaviour has /completions.")
 
     def wrong_method(self, head: Head) -> Reply:
         """405, with the reference's shape for all other statuses."""
