@@ -13,7 +13,7 @@ from completions_cli.batch.journal import Log
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.pool import hedging
 from completions_cli.batch.pool.hedging import LOOK_SECONDS, Hedging
-from completions_cli.batch.pool.member import Member
+from completions_cli.batch.pool.member import Member, trouble
 from completions_cli.batch.pool.roster import Roster, quiet
 from completions_cli.batch.scribe import Scribe
 from completions_cli.batch.settling import Rules, Settler
@@ -94,8 +94,8 @@ class Runner:
 
     @property
     def trouble(self) -> str | None:
-        """What to tell the user of a server that does not answer; None for a pool, whose members report themselves."""
-        return self._members[0].triage.trouble(self._clock()) if len(self._members) == 1 else None
+        """What to tell the user while no server answers."""
+        return trouble(self._members, self._clock())
 
     @property
     def is_drained(self) -> bool:

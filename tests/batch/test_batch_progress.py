@@ -4,11 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Prices
+from completions_cli.batch.pool.member import Member, trouble
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Triage
 from completions_cli.errors import NetworkError, RateLimitError, ServerError
@@ -91,6 +93,19 @@ def test_a_server_that_is_down_is_named_while_it_is_waited_for() -> None:
     triage.judge(RateLimitError("slow down", status=429, retryable=True), now=100.0, sent_at=100.0, tries=0)
     assert triage.trouble(102.0) is None
     assert triage.trouble(130.0) == "the server has answered only 429 (too many requests) for 30 s"
+
+
+def test_a_pool_is_in_trouble_only_while_no_member_that_is_left_answers() -> None:
+    east, west = (
+        Member(name, cast("Any", None), cast("Any", None), Triage(RetryPolicy(), is_alone=False)) for name in ("e", "w")
+    )
+    east.triage.judge(ServerError("busy", status=503), now=0.0, sent_at=0.0, tries=0)
+    assert trouble([east, west], 9.0) is None
+    assert trouble([east], 9.0) == "requests have failed for 9 s; retrying: 503 busy"
+    west.is_gone = True
+    assert trouble([east, west], 9.0) == "no profile answers; e: requests have failed for 9 s; retrying: 503 busy"
+    east.is_gone = True
+    assert trouble([east, west], 9.0) is None
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])

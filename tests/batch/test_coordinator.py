@@ -198,3 +198,16 @@ def test_orders_show_nothing_and_a_refusal_brings_new_ones() -> None:
     assert coordinator.orders(newer.version) is None
     coordinator.refuse(0, newer.version)
     assert coordinator.sync(PUSH).refused == {0: newer.version}
+
+
+def test_the_driver_hears_of_trouble_only_while_nobody_gets_answers() -> None:
+    coordinator = begun(UNLIMITED, Clock())
+    failing = Report("a", "", members=(MemberNews(under_way=2),), trouble="requests have failed for 5 s")
+    coordinator.exchange(failing)
+    assert coordinator.sync(PUSH).trouble == "requests have failed for 5 s"
+    coordinator.exchange(Report("b", "", members=(MemberNews(under_way=1),)))
+    assert coordinator.sync(PUSH).trouble is None
+    coordinator.exchange(Report("b", "", members=(MemberNews(),)))
+    assert coordinator.sync(PUSH).trouble == "requests have failed for 5 s"
+    coordinator.exchange(replace(failing, trouble=None))
+    assert coordinator.sync(PUSH).trouble is None

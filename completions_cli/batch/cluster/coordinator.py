@@ -31,6 +31,7 @@ class _Worker:
     under_way: list[int]  # by member
     wants_more: bool = False
     is_drained: bool = False
+    trouble: str | None = None
 
 
 class Coordinator:
@@ -120,7 +121,14 @@ class Coordinator:
             frozenset(self._workers),
             tuple(self._models),
             tuple(self._notes[known:]),
+            self._trouble(),
         )
+
+    def _trouble(self) -> str | None:
+        """Return what a worker says that gets no answers, unless another one may be getting some."""
+        workers = self._workers.values()
+        others_ask = any(worker.trouble is None and any(worker.under_way) for worker in workers)
+        return None if others_ask else next((worker.trouble for worker in workers if worker.trouble), None)
 
     def _note(self, note: str) -> None:
         if len(self._notes) < _MOST_NOTES:
@@ -136,7 +144,7 @@ class Coordinator:
         for event in report.events:
             self._members.settle(event, self._tickets.pop(event.ticket, None) if is_known else None, now)
         worker.seen_at, worker.under_way = now, [news.under_way for news in report.members]
-        worker.is_drained = report.is_drained
+        worker.is_drained, worker.trouble = report.is_drained, report.trouble
         final = self._members.hear(report.members, now)
         self._totals.update({key: value for key, value in report.totals.items() if key not in self._forgotten})
         if len(self._models) < _MOST_MODELS:

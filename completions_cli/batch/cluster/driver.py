@@ -95,6 +95,7 @@ class Driver:
     ) -> None:
         self.ending: Ending | None = None
         self.in_flight = 0
+        self.trouble: str | None = None  # what to tell the user while nothing answers
         self._output, self._before, self._signer, self._sync, self._clock = output, totals, signer, sync, clock
         self._models, self._started_at = models, clock()
         self._settled = Totals()
@@ -156,7 +157,7 @@ class Driver:
         self._tell(status)
         self._listed = frozenset(status.totals)
         self._unsettled |= status.totals
-        self.in_flight, self._refused = status.in_flight, status.refused
+        self.in_flight, self._refused, self.trouble = status.in_flight, status.refused, status.trouble
         return status.heard
 
     def _see(self, models: Iterable[str]) -> None:

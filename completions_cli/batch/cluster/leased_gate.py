@@ -135,6 +135,7 @@ class LeasedGate:
                 states=self._states,
                 is_drained=self.is_drained(),
                 models=tuple(model for model in self.models.recorded if model not in self._models),
+                trouble=self._roster.trouble(asked_at) if self._roster is not None else None,
             )
         )
         self._take(grant, asked_at)

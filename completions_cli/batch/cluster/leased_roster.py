@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from completions_cli.batch.cluster.messages import MemberNews, MemberState
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.pool.member import Health, Member
+from completions_cli.batch.pool.member import Health, Member, trouble
 from completions_cli.batch.pool.roster import Roster
 from completions_cli.batch.triage import SUSPICIOUS_MEMBER, Ending
 from completions_cli.errors import CompletionsError
@@ -59,6 +59,10 @@ class LeasedRoster(Roster):
         """Have a member left out, or rested. Return how the run ends where it was the last as far as is known here."""
         self._endings[self._numbers[member]] = ending
         return super().give_up(member, ending, now)
+
+    def trouble(self, now: float) -> str | None:
+        """Return what to tell the user while no member answers this worker, or None."""
+        return trouble(self.reached, now)
 
     def news(self, now: float, under_way: Sequence[int], pauses: Sequence[float]) -> tuple[MemberNews, ...]:
         """Return what was written down since the last time, with the tickets and the pauses of each member."""

@@ -77,7 +77,7 @@ class Report:
     """A worker's news. `totals` are those of each block it works on, `states` what it was told of the members.
 
     `models` are those whose answers it has recorded and that the coordinator has not named yet. It `is_drained` when
-    its blocks hold no row that nobody was asked yet.
+    its blocks hold no row that nobody was asked yet. `trouble` is what a user should know while nothing answers it.
     """
 
     worker: str
@@ -90,6 +90,7 @@ class Report:
     states: tuple[MemberState, ...] = ()
     models: tuple[str, ...] = ()
     is_drained: bool = False
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,8 @@ class Status:
     """The coordinator's answer to the driver.
 
     `refused` has, by member, the version of orders that it no longer takes; `heard` are the workers that said something
-    lately, `models` those whose answers were recorded, `notes` what the user is to be told and was not.
+    lately, `models` those whose answers were recorded, `notes` what the user is to be told and was not, `trouble` what
+    to show while no worker gets an answer.
     """
 
     incarnation: str
@@ -171,6 +173,7 @@ class Status:
     heard: frozenset[str] = frozenset()
     models: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One service that a batch asks, with everything of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,3 +48,12 @@ class Member(Health):
     exchange: Exchange
     triage: Triage
     prices: Prices | None = None
+
+
+def trouble(members: Sequence[Member], now: float) -> str | None:
+    """Return what to tell the user while none of the members that are left answers, or None."""
+    asked = [member for member in members if not member.is_gone]
+    said = [member.triage.trouble(now) for member in asked]
+    if not said or None in said:
+        return None
+    return said[0] if len(members) == 1 else f"no profile answers; {asked[0].name}: {said[0]}"

@@ -174,7 +174,7 @@ class _Run:
             def show() -> None:
                 sums = driver.totals()
                 share = min(1.0, sums.rows / total) if total else 1.0
-                self.progress.show(Snapshot(sums, driver.in_flight, share, total, names))
+                self.progress.show(Snapshot(sums, driver.in_flight, share, total, names, driver.trouble))
 
             try:
                 with process.signals(driver, self.progress.note):
