@@ -29,7 +29,7 @@ def answers() -> Iterator[Fault]:
     for kind, summary, answer in (
         ("redirect", "307 to another host", _redirect),
         ("redirect-once", "307 to the same host, which then answers", _redirect_once),
-        ("redirect-loop", "308 to itself, without end", _redirect_again),
+        ("redirect-loop", "308 to itself, endlessly", _redirect_again),
     ):
         yield Fault(kind=kind, summary=summary, target=Target.REQUEST, answer=answer)
 

@@ -22,15 +22,15 @@ _AFTER = b'"}]}'
 
 def bodies() -> Iterator[Fault]:
     """Return every fault of this file's kind."""
-    yield _changed("gzip", "a gzip body, asked for or not", _gzip)
-    yield _changed("gzip-broken", "Content-Encoding gzip on a body that is not", _gzip_broken)
+    yield _changed("gzip", "a gzip body, even if not asked for", _gzip)
+    yield _changed("gzip-broken", "Content-Encoding gzip on a body that is not compressed", _gzip_broken)
     yield _changed("gzip-bomb", "a gzip body that grows to many MiB", _gzip_bomb, 512.0)
     yield _changed("huge", "a body of many MiB", _huge, 300.0)
     yield _changed("text-plain", "Content-Type text/plain", _text_plain)
     yield _changed("no-type", "no Content-Type", _no_type)
     yield _changed("html-200", "200 with an HTML page", lambda _, __: Reply.of_text(200, _HTML, None, "text/html"))
     yield _changed("empty-200", "200 without a body", lambda _, __: Reply(200, b"", {"content-type": JSON}))
-    yield _changed("not-json", "a body that breaks off inside its JSON", _not_json)
+    yield _changed("not-json", "a body that ends inside its JSON", _not_json)
     yield _changed("bom", "a byte order mark before the body", _bom)
     yield _changed("not-utf8", "a body with a byte that is not UTF-8", _not_utf8)
 

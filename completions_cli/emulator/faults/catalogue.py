@@ -48,4 +48,4 @@ def listing() -> list[str]:
 
 
 def _value(fault: Fault) -> str:
-    return f" (={fault.value_name}, else {fault.value:g})" if fault.value_name else ""
+    return f" (={fault.value_name}, default {fault.value:g})" if fault.value_name else ""

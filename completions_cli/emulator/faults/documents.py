@@ -18,13 +18,13 @@ _SURROGATES = "\ud83d\ude42 \ud83d alone "
 
 def documents() -> Iterator[Fault]:
     """Return every fault of this file's kind."""
-    yield _whole("missing-choice", "the first of several choices is not there", _first_missing)
-    yield _whole("shuffled-choices", "several choices stand in no order", _shuffled)
-    yield _whole("repeated-choice", "the first choice is there twice", _repeated)
+    yield _whole("missing-choice", "the first of several choices is missing", _first_missing)
+    yield _whole("shuffled-choices", "several choices are out of order", _shuffled)
+    yield _whole("repeated-choice", "the first choice appears twice", _repeated)
     yield _whole("no-choices", "200 with an empty array of choices", _none)
     yield _whole("blanked", "200 with every text filtered away", _blanked)
-    yield _whole("error-200", "200 whose object is an error", _error)
-    yield _both("no-usage", "no usage is told", _without_usage)
+    yield _whole("error-200", "200 with an error as its object", _error)
+    yield _both("no-usage", "there is no usage", _without_usage)
     yield _both("null-usage", "usage is null", _null_usage)
     yield _both("sparse", "nothing but choices: no id, object, created, model, usage", _sparse)
     yield _both("unknown-fields", "fields and finish reasons that the API reference does not have", _unknown)

@@ -23,7 +23,7 @@ def logprobs() -> Iterator[Fault]:
     )
     yield Fault(
         kind="figures-generated",
-        summary="`logprobs` of generated tokens in place of the prompt's, though `echo` asks for them",
+        summary="`logprobs` of generated tokens instead of the prompt's, although `echo` asks for them",
         target=Target.DOCUMENT,
         call=lambda call: replace(call, max_tokens=max(1, call.max_tokens)) if call.echo else call,
         choices=_of_generated,
@@ -32,8 +32,8 @@ def logprobs() -> Iterator[Fault]:
     yield _each("figures-nan", "the last log-probability is NaN", _last(float("nan")))
     yield _each("figures-positive", "the last log-probability is above 0", _last(0.5))
     yield _each("figures-missing", "`logprobs` lack the last token", lambda found: _every(found, _without_last))
-    yield _each("figures-uneven", "`logprobs` have a figure less than tokens", _uneven)
-    yield _each("figures-other", "`logprobs` are those of another text", _of_another)
+    yield _each("figures-uneven", "`logprobs` have one figure fewer than tokens", _uneven)
+    yield _each("figures-other", "`logprobs` belong to another text", _of_another)
     yield _each("figures-shifted", "`text_offset` is one too large", _shifted)
     yield _each("figures-bytes", "`text_offset` counts bytes", _in_bytes)
 

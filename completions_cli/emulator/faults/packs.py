@@ -16,11 +16,11 @@ _BEYOND = 1 << 63
 
 def packs() -> Iterator[Fault]:
     """Return every fault of this file's kind."""
-    yield _packed("pack-joined", "an array of prompts is taken for the pieces of one", _joined)
-    yield _packed("pack-first", "of an array of prompts the first alone is answered", _first)
+    yield _packed("pack-joined", "an array of prompts is joined into one prompt", _joined)
+    yield _packed("pack-first", "only the first prompt of an array is answered", _first)
     yield _packed("pack-missing", "the last prompt of an array is not answered", lambda choices, _: choices[:-1])
     yield _packed("pack-dedup", "equal prompts of an array are answered once", _deduplicated)
-    yield _packed("pack-doubled", "each choice of several prompts is there twice, with a number of its own", _doubled)
+    yield _packed("pack-doubled", "each choice of several prompts appears twice, with different numbers", _doubled)
     yield _packed("pack-shifted", "choices of several prompts are numbered from 1", _numbers(lambda number: number + 1))
     yield _packed("pack-negative", "choices of several prompts are numbered downwards from 0", _numbers(lambda n: -n))
     yield _packed("pack-huge-indices", "choices of several prompts have huge numbers", _numbers(lambda n: n + _BEYOND))
@@ -28,13 +28,13 @@ def packs() -> Iterator[Fault]:
     yield _packed("pack-string-indices", "choices of several prompts have strings for numbers", _numbers(str))
     yield _packed("pack-float-indices", "choices of several prompts have fractions for numbers", _numbers(float))
     yield _packed("pack-null-indices", "choices of several prompts have null for a number", _numbers(lambda _: None))
-    yield _packed("pack-unnumbered", "choices of several prompts have no number, and stand in reverse", _unnumbered)
-    yield _packed("pack-null-choice", "among the choices of several prompts is a null", _with_null)
-    yield _ignoring("echo-ignored", "the prompt is not repeated, though `echo` asks for it", echo=False)
-    yield _ignoring("logprobs-ignored", "no figures, though `logprobs` asks for them", logprobs=None)
+    yield _packed("pack-unnumbered", "choices of several prompts have no number, and are in reverse order", _unnumbered)
+    yield _packed("pack-null-choice", "one of the choices of several prompts is null", _with_null)
+    yield _ignoring("echo-ignored", "the prompt is not repeated, although `echo` asks for it", echo=False)
+    yield _ignoring("logprobs-ignored", "no figures, although `logprobs` asks for them", logprobs=None)
     yield _ignoring("stop-ignored", "the text continues after a stop sequence", stop=())
-    yield _any("n-ignored", "one choice a prompt, whatever `n` asks for", _without_n)
-    yield _any("surplus-choice", "one choice more than was asked for", _surplus)
+    yield _any("n-ignored", "one choice per prompt, whatever `n` asks for", _without_n)
+    yield _any("surplus-choice", "one choice more than requested", _surplus)
 
 
 Change = Callable[[Choices, Call], Choices]

@@ -141,7 +141,7 @@ def _strikes(asked: str) -> list[Strike]:
 
 def _wanted(spec: FaultSpec) -> Strike:
     if spec.rate < 1 or spec.first is not None:
-        raise UsageError("one request is struck or not: leave out :RATE")
+        raise UsageError("a single request is affected or not: leave out :RATE")
     return _strike(found(spec), spec)
 
 

@@ -29,7 +29,7 @@ def parse_spec(text: str) -> FaultSpec:
         raise _wrong(text, "write KIND, KIND:RATE, KIND=VALUE or KIND=VALUE:RATE")
     rate = _number(text, matched["rate"], "RATE")
     if rate is not None and not 0 <= rate <= 1:
-        raise _wrong(text, "RATE is the share of requests that are struck, from 0 to 1")
+        raise _wrong(text, "RATE is the share of requests that are affected, from 0 to 1")
     return FaultSpec(
         kind=matched["kind"],
         value=_number(text, matched["value"], "VALUE"),
