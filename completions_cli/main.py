@@ -44,12 +44,12 @@ class _Root(LazyGroup):
     package: ClassVar = "completions_cli.commands"
     summaries: ClassVar = COMMANDS
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """List the options; typer's own are described in our words."""
-        params: list[Any] = super().get_params(ctx)
-        for param in params:
-            param.help = _TYPERS_OPTIONS.get(param.name, param.help)
-        return params
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page; typer's own options are described in our words."""
+        for param in self.params:
+            if param.name in _TYPERS_OPTIONS:
+                param.help = _TYPERS_OPTIONS[param.name]  # type: ignore[attr-defined] # every option has one
+        super().format_help(ctx, formatter)
 
 
 app = typer.Typer(

@@ -131,8 +131,8 @@ def _no_key_sent(context: HintContext, profile: str, store: str) -> str:
 
 def _not_found(error: ServiceError, context: HintContext) -> str:
     path = context.path.partition("?")[0]
-    if path.endswith("/v1/completions") and path in error.message:
-        return "The server has no such route: try the endpoint without /v1, or see the server's documentation."
+    if path == "/v1/completions" and path in error.message:
+        return "The server has no such route: try the endpoint without /v1. Perhaps it has no completions route at all."
     if "/openai/v1" in path or "/managed-deployments/" in path:
         return "Does the model offer the completions route? Check its name, in the endpoint and with -m MODEL."
     if context.host.endswith(".services.ai.azure.com") and "/models" not in path:

@@ -16,6 +16,7 @@ _NO_WORDS = "It is not text: the server, or a proxy in front of it, may have com
 _A_PAGE = (
     "It is a web page: is there a proxy or a sign-in page in between, or is it another server? Check the endpoint."
 )
+OTHER_ROUTE = "It belongs to another route of the server. Completions are below /v1, so end the endpoint in /v1."
 NOT_A_COMPLETION = (
     "Is this a completions endpoint? On many servers it ends in /v1. Add -vv to see what the server sent."
 )
@@ -62,7 +63,7 @@ def raise_what_came_instead(value: dict[str, Json], source: str) -> None:
         # llama.cpp's own /completions takes the same request and answers in another form.
         raise MalformedResponseError(
             f"the response contains no choices: {source[:QUOTED]!r}",
-            hint="It belongs to another route of the server. Completions are below /v1, so end the endpoint in /v1.",
+            hint=OTHER_ROUTE,
         )
 
 

@@ -77,6 +77,11 @@ def of(endpoint: Endpoint) -> EndpointKind:
     return _OTHER
 
 
+def may_lack_v1(endpoint: Endpoint) -> bool:
+    """Return whether a server that is none of Azure's may have its completions below /v1, where the endpoint is not."""
+    return of(endpoint) in (_LOCAL, _OTHER) and "/v1/" not in endpoint.url
+
+
 def scope_for(endpoint: Endpoint, chosen: str | None) -> str:
     """Name what a token is asked for: what the user chose, else what the kind of endpoint wants. Raises ConfigError."""
     scope = chosen or of(endpoint).scope

@@ -92,7 +92,7 @@ def _unicode(value: Json) -> str:
 def _header(value: Json) -> str:
     text = _text(value)
     if text.lstrip().startswith(("{", "[")):
-        raise ValueError("the name of a deployment, not JSON; give a body with --request")
+        raise ValueError("the name of a deployment (give a JSON body with --request)")
     if not (text.isascii() and text.isprintable()):
         raise ValueError("a line of ASCII text, for it becomes a header")
     return text

@@ -252,7 +252,7 @@ SEEN = [
         "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n<center><h1>413 Request Entity Too "
         "Large</h1></center>\r\n<hr><center>nginx/1.25.3</center>\r\n</body>\r\n</html>\r\n",
         "Request Entity Too Large",
-        "a gateway before it",
+        "a gateway in front of it",
         6,
     ),
     Seen(

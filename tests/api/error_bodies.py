@@ -281,7 +281,7 @@ DIALECTS = {
         'Make sure to provide a valid key"}}',
         AuthError,
         "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key",
-        "set auth to key",
+        "--auth none",
         code="401",
         context=HintContext(auth="none"),
     ),
@@ -344,7 +344,7 @@ DIALECTS = {
         NotFoundError,
         "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, "
         "please wait a moment and try again.",
-        "takes some minutes",
+        "takes a few minutes",
         code="DeploymentNotFound",
     ),
     "404 model": Row(

@@ -310,13 +310,13 @@ def test_stream_and_document_are_told_apart_by_their_first_byte(body: bytes, *, 
     [
         (b"", "the response is empty"),
         (b" \r\n\xef\xbb\xbf ", "the response is empty"),
-        (b"{}", "holds no choices"),
-        (b'{"choices":[]}', "holds no choices"),
-        (b'{"choices":null}', "holds no choices"),
-        (b'{"choices":{"0":{}}}', "holds no choices"),
-        (b'{"choices":5}', "holds no choices"),
-        (b'{"choices":[null,1,"x",[]]}', "holds no choices"),
-        (b'{"status":"ok"}', "holds no choices"),
+        (b"{}", "contains no choices"),
+        (b'{"choices":[]}', "contains no choices"),
+        (b'{"choices":null}', "contains no choices"),
+        (b'{"choices":{"0":{}}}', "contains no choices"),
+        (b'{"choices":5}', "contains no choices"),
+        (b'{"choices":[null,1,"x",[]]}', "contains no choices"),
+        (b'{"status":"ok"}', "contains no choices"),
         (b'{"choices":[{"message":{"content":"Hi"}}]}', "the response is a chat completion: '{"),
         (b'{"choices":[{"text":"a"},{"message":null}]}', "is a chat completion"),
         (
@@ -330,9 +330,12 @@ def test_stream_and_document_are_told_apart_by_their_first_byte(body: bytes, *, 
         (b"upstream connect error", "is not JSON"),
         (b'{"choices":[{"text":"a"}]} trailing', "the response is not JSON: '{"),
         (b'{"choices":[{"text":"a"}]}\n{"choices":[{"text":"b"}]}\n', "the response is not JSON: '{"),
-        (b'data: {"choices":[{"text":"a"}]}\ndata: {"choices":[{"text":"b"}]}\n', "holds no complete event: 'data: {"),
+        (
+            b'data: {"choices":[{"text":"a"}]}\ndata: {"choices":[{"text":"b"}]}\n',
+            "contains no complete event: 'data: {",
+        ),
         (b"error: model overloaded", "the response is not JSON: 'error: model overloaded'"),
-        (b"error: model overloaded\n\nid: none\n\n", "holds no complete event: 'error: model overloaded"),
+        (b"error: model overloaded\n\nid: none\n\n", "contains no complete event: 'error: model overloaded"),
         (b"data is missing", "the response is not JSON: 'data is missing'"),
         (b"nothing here", "the response is not JSON: 'nothing here'"),
         (b"Internal Server Error", "the response is not JSON: 'Internal"),
@@ -341,7 +344,7 @@ def test_stream_and_document_are_told_apart_by_their_first_byte(body: bytes, *, 
             b'data: {"choices":[{"text":["Hello"],"finish_reason":"stop"}]}\n\n' + DONE,
             "a text that is not a string: '{",
         ),
-        (b'{"choices":[{"finish_reason":null}]}', "holds no choices"),
+        (b'{"choices":[{"finish_reason":null}]}', "contains no choices"),
         (b'{"choices":[{"text":"a","n":' + b"9" * 5000 + b"}]}", "not complete JSON"),
         (b'{"choices":' + b"[" * 100_000, "not complete JSON"),
         (b'{"a":' * 100_000, "not complete JSON"),
@@ -686,6 +689,6 @@ def test_any_json_document_is_chunks_or_an_error_of_ours(value: object) -> None:
 
 @pytest.mark.parametrize("head", [b"", b"data: "])
 def test_the_answer_of_llama_cpps_own_route_gets_the_advice_to_end_the_endpoint_in_v1(head: bytes) -> None:
-    with pytest.raises(MalformedResponseError, match="holds no choices") as caught:
+    with pytest.raises(MalformedResponseError, match="contains no choices") as caught:
         read(head + b'{"index":0,"content":" a","stop":false}\n\n')
-    assert "End the endpoint in /v1" in str(caught.value.hint)
+    assert "end the endpoint in /v1" in str(caught.value.hint)

@@ -88,7 +88,7 @@ def test_backends_that_keep_nothing_are_no_keyring(
     use_keyring(backend)
     with pytest.raises(NoKeyringError, match="there is none on this machine") as caught:
         KeyringStore({}).set(USER, "k")
-    assert "COMPLETIONS_API_KEY, " in str(caught.value.hint)
+    assert "COMPLETIONS_API_KEY to the key" in str(caught.value.hint)
     assert "COMPLETIONS_API_KEY_FILE" in str(caught.value.hint)
 
 

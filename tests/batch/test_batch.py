@@ -56,7 +56,7 @@ def test_bad_rows_are_lines_and_not_the_end(cli: Cli, emulator: Start, tmp_path:
     assert "Expecting" not in errors[1]
     assert errors[2] == "no prompt (line 3)"
     assert found[2]["id"] == 7
-    assert "forms" in errors[3]
+    assert "in a form that" in errors[3]
     assert errors[4] == "not UTF-8: byte 0 is 0xff (line 6)"
     assert errors[5] == "max_tokens must be an integer (line 7)"
     assert errors[6] == "neither a string nor an object (line 8)"

@@ -115,6 +115,7 @@ def test_a_proxy_is_named_without_its_password(cli: Cli) -> None:
         ("405 Method Not Allowed", b'{"detail":"Method Not Allowed"}', (5, "no text completions")),
         ("424 Failed Dependency", b'{"detail":"boom"}', (5, "az ml online-deployment get-logs")),
         ("429 Too Many Requests", b"", (8, "Wait and try again")),
+        ("200 OK", b'{"index":0,"content":" blue","stop":true}', (12, "config set -p p endpoint http://127.0.0.1:")),
     ],
 )
 def test_a_refused_probe_is_explained_with_the_command_that_mends_it(

@@ -75,4 +75,4 @@ def test_commands_for_one_endpoint_refuse_a_pool(cli: Cli) -> None:
         for names in (["-p", "all"], ["-p", "east", "-p", "west"]):
             result = cli.run(*command, *names)
             assert result.code == 2
-            assert "hint: Name one of them: -p east" in result.stderr or "one profile at a time" in result.stderr
+            assert "hint: Name one of them: -p east" in result.stderr or "takes one profile" in result.stderr

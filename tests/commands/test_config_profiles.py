@@ -110,7 +110,7 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
         ["config", "init"],
         ("Name of the profile [foundry]: ", b"mine\n"),
         ("Endpoint", b"ftp://nonsense\n"),
-        ("only https and http will do", b""),
+        ("only https and http are supported", b""),
         ("Endpoint", URL.encode() + b"\n"),
         ("a serverless endpoint", b""),
         ("[key]: ", b"secret?\n"),
@@ -377,7 +377,7 @@ def test_edit_does_not_overwrite_what_another_wrote_meanwhile(cli: Cli) -> None:
     path = cli.profile(TOML)
     result = cli.run("config", "edit", env=editor(cli, f"echo '# other' >> {path}; sed -i s/30/31/ $1"))
     assert result.code == 3
-    assert "was changed meanwhile" in result.stderr
+    assert "was changed in the meantime" in result.stderr
     assert path.read_text(encoding="utf-8") == TOML + "# other\n"
     Path(result.stderr.split("Your version is in ")[1].strip().removesuffix(".")).unlink()
 

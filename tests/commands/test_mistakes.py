@@ -42,7 +42,7 @@ NO_COMMAND = [
     Mistake("complete hi -p 'Tell me'", "no profile 'Tell me'", "needs no option", code=3),
     Mistake(
         """complete hi -d '{"prompt":"x"}'""",
-        "--deployment must be the name of a deployment, and no JSON",
+        "--deployment must be the name of a deployment",
         "--deployment",
     ),
     Mistake("Hello", "no command 'Hello'", "completions complete Hello"),
@@ -253,8 +253,8 @@ WORDS = [
     Mistake("complete hi -x k:={", "not valid JSON", "quotes"),
     Mistake("complete hi --unset tempature", "no such parameter", "temperature"),
     Mistake("complete --tokens '[1,'", "not valid JSON", "quotes"),
-    Mistake("complete --tokens '[\"a\"]'", "--tokens holds text", "[1,2,3]"),
-    Mistake("complete hi --endpoint ftp://x", "only https and http will do", "https://", code=3),
+    Mistake("complete --tokens '[\"a\"]'", "--tokens contains text", "[1,2,3]"),
+    Mistake("complete hi --endpoint ftp://x", "only https and http are supported", "https://", code=3),
     Mistake("complete hi --endpoint https://me:pw@x.example", "user name or password", "keyring", code=3),
     Mistake("complete hi -p nowhere", "no profile 'nowhere'", "local", code=3),
     Mistake(f"complete hi -p {_KEY}", "no profile", "local", code=3),
@@ -313,7 +313,7 @@ FILES = [
     Mistake(
         "complete hi", "a key that appears twice", "Delete one", code=3, profile=_PLAIN + 'endpoint = "https://b"\n'
     ),
-    Mistake("complete hi", "it is no text in quotes", "quotes", code=3, profile="[profiles.a]\nendpoint = https://a\n"),
+    Mistake("complete hi", "neither text in quotes", "quotes", code=3, profile="[profiles.a]\nendpoint = https://a\n"),
     Mistake(
         "complete hi", "without its closing quote", "quote", code=3, profile='[profiles.a]\nendpoint = "https://a\n'
     ),
@@ -383,7 +383,7 @@ FILES = [
     ),
     Mistake(
         "config key set --stdin --to-file --endpoint https://b.example",
-        "serves the endpoint of its profile",
+        "is for the endpoint of its profile",
         "Leave out --endpoint",
         stdin=b"k",
         profile=_PLAIN,

@@ -122,7 +122,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(store: Store, made: tuple
 
 def test_an_index_that_serves_another_file_is_refused(store: Store, index: Index) -> None:
     index.body = index.body[:500] + b"!" + index.body[501:]
-    with pytest.raises(NetworkError, match="sha256 differs") as raised:
+    with pytest.raises(NetworkError, match="its sha256 is not the expected one") as raised:
         store.pull(Notes())
     assert raised.value.exit_code is ExitCode.NETWORK
     assert left_over(store.folder) == []
@@ -186,7 +186,7 @@ def test_ensure_replaces_weights_of_another_size(store: Store) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path, made: tuple[Path, Pinned]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be kept in"):
+    with pytest.raises(OutputError, match="cannot be stored in"):
         Store(made[1], tmp_path / "file" / "models").pull(Notes(), made[0])
 
 
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path, made: t
 def test_a_read_only_folder_is_an_output_error(store: Store, made: tuple[Path, Pinned]) -> None:
     store.folder.mkdir(parents=True)
     store.folder.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be kept in"):
+    with pytest.raises(OutputError, match="cannot be stored in"):
         store.pull(Notes(), made[0])
 
 
@@ -319,7 +319,7 @@ def test_without_any_pip_the_hint_names_the_way_by_hand(
     (tmp_path / "ensurepip.py").write_text("raise SystemExit(1)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match="this Python has none") as raised:
+    with pytest.raises(ConfigError, match="this Python does not have") as raised:
         store.pull(Notes())
     assert "local pull --from" in str(raised.value.hint)
 

@@ -35,11 +35,24 @@ def test_a_kind_goes_by_the_domain(endpoint: str, name: str, scope: str | None) 
 
 @pytest.mark.parametrize("endpoint", ["https://r.services.ai.azure.com", "https://r.openai.azure.com"])
 def test_an_endpoint_without_its_path_gets_advice(endpoint: str) -> None:
-    assert "lacks that" in str(endpoint_kind.of(endpoints.resolve(endpoint)).advice)
+    assert "the endpoint " in str(endpoint_kind.of(endpoints.resolve(endpoint)).advice)
 
 
 def test_an_endpoint_with_its_path_needs_none() -> None:
     assert endpoint_kind.of(endpoints.resolve("https://r.openai.azure.com/openai/v1")).advice is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "may_lack"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.0.0.1:8080/v1", False),
+        ("https://llm.example/api", True),
+        ("https://n.eastus2.models.ai.azure.com", False),
+    ],
+)
+def test_a_server_of_ones_own_may_lack_the_usual_path(endpoint: str, *, may_lack: bool) -> None:
+    assert endpoint_kind.may_lack_v1(endpoints.resolve(endpoint)) is may_lack
 
 
 def test_a_token_is_asked_for_what_was_chosen_or_what_the_kind_wants() -> None:

@@ -85,7 +85,7 @@ def test_variables_of_one_endpoint_are_not_used_and_named() -> None:
 
 
 def test_a_pool_has_no_pools_in_it() -> None:
-    with pytest.raises(UsageError, match="all is a pool itself"):
+    with pytest.raises(UsageError, match="all is itself a pool"):
         resolve_pool(Flags(members=("east", "all")), {}, file())
 
 

@@ -91,7 +91,7 @@ def test_a_proxy_is_a_url_or_a_host(given: str, checked: str) -> None:
      "u:canary@p:port"],
 )  # fmt: skip
 def test_what_is_no_proxy_is_refused_without_repeating_it(given: str) -> None:
-    with pytest.raises(ConfigError, match="the proxy from --proxy is not a URL") as caught:
+    with pytest.raises(ConfigError, match="the proxy from --proxy is not a usable URL") as caught:
         proxies.checked(given, "--proxy")
     assert "canary" not in caught.value.message + str(caught.value.hint)
 

@@ -112,7 +112,7 @@ def test_a_certificate_that_is_not_accepted_is_what_is_blamed(
     connection = Connection(ca_bundle=str(write_authority(authority, tmp_path)), client_cert=str(mine))
     with _demanding(authority, version) as server, pytest.raises(NetworkError) as caught:
         send(f"https://127.0.0.1:{server.port}/", connection)
-    assert "does not accept our client certificate: " in caught.value.message
+    assert "does not accept the client certificate: " in caught.value.message
 
 
 @pytest.mark.parametrize("content", [None, "nonsense", "certificate alone", "encrypted"])

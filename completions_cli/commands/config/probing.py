@@ -48,7 +48,7 @@ def probe(settings: Settings, streams: Streams, mask: Mask, *, parameters: bool)
                 name = "parameters"
                 yield from _parameters(caller, plain, settings.values["model"])
     except CompletionsError as error:
-        if isinstance(error, ServiceError) and settings.endpoint is not None:
+        if settings.endpoint is not None:
             error.hint = _remedy(error, settings, settings.endpoint, streams) or error.hint
         status = f"{error.status}: " if isinstance(error, ServiceError) else ""
         yield Finding(name, "failed", f"{status}{error.message}", error)
@@ -82,7 +82,7 @@ def _ask(caller: "Caller", request: CompletionRequest) -> tuple[Answer, float]:
     return Answer(assembler.response()["choices"], *counts), finished.latency
 
 
-def _remedy(error: ServiceError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
+def _remedy(error: CompletionsError, settings: Settings, endpoint: Endpoint, streams: Streams) -> str | None:
     from completions_cli.auth import keys
     from completions_cli.auth.keyring_store import KeyringStore
     from completions_cli.commands.config.remedies import remedy, situation

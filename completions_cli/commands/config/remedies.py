@@ -4,7 +4,8 @@ import shlex
 from dataclasses import dataclass
 
 from completions_cli.api.endpoint import DEFAULT_API_VERSION, Endpoint
-from completions_cli.errors import AuthError, NotFoundError, ServiceError
+from completions_cli.api.wrong_answers import OTHER_ROUTE
+from completions_cli.errors import AuthError, CompletionsError, NotFoundError, ServiceError
 from completions_cli.settings import endpoint_kind
 from completions_cli.settings.key_sources import KeySource
 from completions_cli.settings.resolve import Settings
@@ -44,8 +45,12 @@ def situation(settings: Settings, endpoint: Endpoint, source: KeySource | None =
     )
 
 
-def remedy(error: ServiceError, tried: Situation) -> str | None:
-    """Explain a refusal and name the command that mends it; None leaves it to the error's hint."""
+def remedy(error: CompletionsError, tried: Situation) -> str | None:
+    """Explain a failure and name the command that mends it; None leaves it to the error's hint."""
+    if error.hint == OTHER_ROUTE:
+        return f"Its completions are below /v1. Run: {_set('endpoint', f'{tried.endpoint.origin}/v1', tried)}"
+    if not isinstance(error, ServiceError):
+        return None
     if isinstance(error, AuthError):
         return _signed_in_wrongly(error, tried)
     if isinstance(error, NotFoundError):
