@@ -90,7 +90,7 @@ def test_a_torn_end_is_mended(tail: bytes, cli: Cli, emulator: Start, rows: Rows
     before = output.read_bytes()
     output.write_bytes(before + tail)
     result = batch(cli, rows(8), "-o", output)
-    assert (result.code, f"torn: {len(tail)} bytes were dropped" in result.stderr) == (0, True)
+    assert (result.code, f"its {len(tail)} bytes were removed" in result.stderr) == (0, True)
     assert output.read_bytes().startswith(before)
     assert row_numbers(output) == list(range(8))
 

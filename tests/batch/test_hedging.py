@@ -56,7 +56,7 @@ def test_rows_of_a_member_that_fell_silent_are_asked_of_another(
         assert found["hedged"] == len(slow.requests) - 5 > 0
         assert found["maybe_billed"] == found["hedged"]
         assert found["requests"] == len(slow.requests) + len(quick.requests)
-        assert "asked twice:" in result.stderr
+        assert "sent twice:" in result.stderr
 
 
 def test_an_answer_that_comes_second_is_counted_and_not_written(

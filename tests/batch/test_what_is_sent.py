@@ -124,7 +124,7 @@ def test_the_suffix_of_a_row_is_spelled_as_the_profile_says(
     assert batch(cli, path, "-o", output, "-p", "code", "--pack", pack).code == 13
     assert bodies(scripted_server) == [{"prompt": "<P>a<S>b<M>", "max_tokens": 256}]
     failed = next(record for record in records(output) if record["id"] == "tokens")
-    assert "not of tokens" in failed["error"]["message"]
+    assert "not tokens" in failed["error"]["message"]
 
 
 def test_a_plan_lists_what_is_sent_and_kept(cli: Cli, tmp_path: Path) -> None:

@@ -354,7 +354,7 @@ def test_a_wait_over_max_wait_is_refused_at_once(cli: Cli, scripted_server: Scri
     ("headers", "requests", "hint"),
     [
         ([], 1, "Another attempt has to wait, and --max-wait 0 does not allow it"),
-        (["retry-after: 1"], 1, "asks to wait 1 s, over --max-wait 0"),
+        (["retry-after: 1"], 1, "asks to wait 1 s, longer than --max-wait 0"),
         (["retry-after: 0"], 5, "--retries"),
     ],
 )

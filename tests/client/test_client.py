@@ -273,7 +273,7 @@ def test_a_client_shows_no_key(made: type[Client | AsyncClient]) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no key": ({}, ConfigError, "no key for this endpoint"),
-    "a key of two lines": ({"api_key": "a\nb"}, ConfigError, "the key from api_key holds characters"),
+    "a key of two lines": ({"api_key": "a\nb"}, ConfigError, "the key from api_key contains characters"),
     "a word for a number": ({"api_key": KEY, "timeout": "soon"}, UsageError, "timeout must be a positive number"),
     "a wrong word": ({"auth": "basic"}, UsageError, "auth must be key, entra or none"),
     "an infill of one text": ({"api_key": KEY, "infill": "{prefix}"}, UsageError, "infill must be a text with"),
@@ -298,7 +298,7 @@ def test_what_makes_no_sense_is_refused_at_once(name: str, kind: Callable[..., C
         ({"suffix": 5, "prompt": "P"}, UsageError, "suffix must be a string"),
         ({"unset": ["max_token"]}, UsageError, "there is no parameter 'max_token'"),
         ({"samples": 0}, UsageError, "samples must be"),
-        ({"prompt": []}, UsageError, "not one of the forms"),
+        ({"prompt": []}, UsageError, "not in a form that"),
         ({"max_token": 1}, TypeError, "did you mean 'max_tokens'"),
         ({"prompt": None}, UsageError, "there is no prompt"),
         ({}, UsageError, "there is no prompt"),

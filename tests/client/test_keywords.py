@@ -121,11 +121,11 @@ def test_a_client_needs_an_endpoint(kind: type[Client] | type[AsyncClient]) -> N
     [
         (None, "there is no prompt"),
         ("", "the prompt is empty"),
-        ([], "not one of the forms"),
-        ((), "not one of the forms"),
+        ([], "not in a form that"),
+        ((), "not in a form that"),
         (["a", ""], "prompt 1 of the list is empty"),
-        ({"text": "a"}, "not one of the forms"),
-        (b"a", "not one of the forms"),
+        ({"text": "a"}, "not in a form that"),
+        (b"a", "not in a form that"),
     ],
 )
 def test_an_empty_prompt_is_an_error_and_nothing_is_sent(
