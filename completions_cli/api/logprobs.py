@@ -130,7 +130,12 @@ def shown(tokens: Sequence[Token]) -> tuple[Sequence[str], str] | None:
     else:
         texts = [token.text for token in tokens]
     joined = "".join(texts)
-    return (texts, joined) if _UNKNOWN not in joined and _BYTES_FOLLOW not in joined and all(texts) else None
+    return (texts, joined) if _UNKNOWN not in joined and not may_spell_bytes(joined) and all(texts) else None
+
+
+def may_spell_bytes(shown: str) -> bool:
+    """Return whether tokens that show this may be spelled as their bytes."""
+    return _BYTES_FOLLOW in shown
 
 
 def figures(tokens: Sequence[Token]) -> Iterator[float | None]:
@@ -152,14 +157,12 @@ def not_plainly_likeliest(tokens: Sequence[Token]) -> Sequence[tuple[int, Token]
     if not isinstance(tokens, SideBySide):
         return list(enumerate(tokens))
     if tokens.doubtful is None:
+        shown = "".join(tokens.texts)
+        may_be_pieces = _UNKNOWN in shown or may_spell_bytes(shown)
         tokens.doubtful = [
             (place, tokens[place])
             for place, (text, value, top) in enumerate(zip(tokens.texts, tokens.figures, tokens.tops, strict=True))
-            if top != {text: value}
-            or type(value) is not float
-            or not _NONE < value <= _ROUNDING
-            or _UNKNOWN in text
-            or text.startswith(_BYTES_FOLLOW)
+            if may_be_pieces or top != {text: value} or type(value) is not float or not _NONE < value <= _ROUNDING
         ]
     return tokens.doubtful
 

@@ -89,4 +89,4 @@ class Dialogue:
     def _shared_out(self) -> list[Scores]:
         parts = iter(self._done)
         rows = [list(itertools.islice(parts, len(row.continuations))) for row in self._rows]
-        return [Scores(tuple(part.score for part in row), row[-1].method, row[-1].model) for row in rows]
+        return [Scores(tuple([part.score for part in row]), row[-1].method, row[-1].model) for row in rows]

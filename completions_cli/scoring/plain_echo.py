@@ -14,32 +14,36 @@ from completions_cli.scoring.scores import Score
 
 def score(answer: Mapping[str, Json], prompt: str, text: str) -> Score | None:
     """Return the score of a continuation from the answer to one request; None where it takes a closer look."""
-    choices, usage = answer.get("choices"), answer.get("usage")
-    if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict or type(usage) is not dict:
+    try:
+        (choice,) = answer["choices"]
+        found, usage = choice["logprobs"], answer["usage"]
+        tokens, figures, offsets, tops = map(found.__getitem__, _LISTS)
+        is_echo = len(tokens) == len(figures) == len(offsets) == len(tops) == usage["prompt_tokens"]
+        if not is_echo or usage["completion_tokens"] != 0 or figures[0] is not None or not found.keys() <= _KNOWN:
+            return None
+        if not _spell(tokens, prompt + text):
+            return None
+        count, covered = _last(tokens, len(text))
+        scored = SideBySide(tokens[-count:], figures[-count:], offsets[-count:], tops[-count:], [None] * count)
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
-    tokens = logprobs.read(choices[0])
-    if type(tokens) is not SideBySide or logprobs.figure(tokens.figures[0]) is not None:
-        return None
-    if usage.get("prompt_tokens") != len(tokens.texts) or usage.get("completion_tokens") != 0:
-        return None
-    whole = prompt + text
-    if not whole.isascii() or logprobs.shown(tokens) != (tokens.texts, whole):
-        return None
-    count, covered = _last(tokens.texts, len(text))
-    scored = tokens[-count:]
-    return (
-        Score(text, scored, covered > len(text))
-        if count < len(tokens.texts) and scores.are_undisputed(scored)
-        else None
-    )
+    return Score(text, scored, covered > len(text)) if scores.are_undisputed(scored) else None
 
 
-def _last(texts: Sequence[str], size: int) -> tuple[int, int]:
-    """Return how many of the last texts it takes for so many characters, and how many they have."""
+_LISTS = ("tokens", "token_logprobs", "text_offset", "top_logprobs")
+_KNOWN = frozenset(_LISTS)
+
+
+def _spell(tokens: Sequence[str], text: str) -> bool:
+    """Return whether tokens are just the text, and show all of it."""
+    is_shown = type(tokens) is list and all(tokens) and "".join(tokens) == text
+    return is_shown and text.isascii() and not logprobs.may_spell_bytes(text)
+
+
+def _last(tokens: Sequence[str], size: int) -> tuple[int, int]:
+    """Return how many of the last tokens it takes for so many characters, and how many they have."""
     count = covered = 0
-    for text in reversed(texts):
+    while covered < size:
         count += 1
-        covered += len(text)
-        if covered >= size:
-            break
+        covered += len(tokens[-count])
     return count, covered

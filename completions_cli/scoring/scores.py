@@ -157,9 +157,9 @@ def are_undisputed(tokens: Sequence[Token]) -> bool:
 
     False also where all are zero, as where a server fills in what it does not know.
     """
-    doubtful = logprobs.not_plainly_likeliest(tokens)
-    if any(token.logprob is None or _agrees(token) is False for _, token in doubtful):
-        return False
+    for _, token in logprobs.not_plainly_likeliest(tokens):
+        if token.logprob is None or _agrees(token) is False:
+            return False
     return any(logprobs.figures(tokens))
 
 

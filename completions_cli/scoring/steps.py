@@ -72,7 +72,7 @@ class Scorer:
         scores: list[Score] = []
         model = None
         for text in texts:
-            score, _, model = yield from self._one(base, prompt, text)
+            ((score, _, model),) = yield from self._one(base, prompt, text)
             scores.append(score)
         return Scores(tuple(scores), self._name, model)
 
@@ -82,24 +82,27 @@ class Scorer:
         Raises likewise, also where only one of them cannot be scored.
         """
         if together and len(pairs) > 1 and isinstance(self.method, Method):
-            figures = yield from self._laid_together(self.method, base, [prompt + text for prompt, text in pairs])
-            return [
-                Part(self._score(*pair, laid), self._name, model)
-                for pair, (model, laid) in zip(pairs, figures, strict=True)
-            ]
-        return [(yield from self._one(base, *pairs[0]))]
+            return self._together(self.method, base, pairs)
+        return self._one(base, *pairs[0])
 
-    def _one(self, base: CompletionRequest, prompt: str, text: str) -> Steps[Part]:
+    def _together(self, method: Method, base: CompletionRequest, pairs: Sequence[tuple[str, str]]) -> Steps[list[Part]]:
+        figures = yield from self._laid_together(method, base, [prompt + text for prompt, text in pairs])
+        return [
+            Part(self._score(*pair, laid), self._name, model)
+            for pair, (model, laid) in zip(pairs, figures, strict=True)
+        ]
+
+    def _one(self, base: CompletionRequest, prompt: str, text: str) -> Steps[list[Part]]:
         """Score a continuation of a prompt."""
         if self.method is not ECHO:
             model, laid = yield from self._laid(base, prompt + text, prompt)
-            return Part(self._score(prompt, text, laid), self._name, model)
+            return [Part(self._score(prompt, text, laid), self._name, model)]
         answer = yield ECHO.request(base, [prompt + text])
         score = plain_echo.score(answer, prompt, text)
         if score is None:
             (laid,) = yield from self._required(ECHO, base, answer, [prompt + text])
             score = self._score(prompt, text, laid)
-        return Part(score, ECHO.name, _model(answer))
+        return [Part(score, ECHO.name, _model(answer))]
 
     @property
     def _name(self) -> str:
