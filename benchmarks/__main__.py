@@ -22,7 +22,8 @@ BENCHMARKS = {
     "batch_shards": "what a second process does for a batch",
     "pools": "batches with several endpoints: the sum of two limits, a member that dies, and a pool of one",
     "pacing": "how much of 582 limits a batch uses, played in simulated time",
-    "pacing_live": "the same over real sockets, in real time",
+    "pacing_live": "a cell of each kind over real sockets, beside the simulation of it",
+    "pacing_changes": "limits that are told, or change, over real sockets",
     "local": "the profile local against llama.cpp's server on the same file",
     "emulator": "requests a second of the emulator, against a bare app on the same server",
 }
@@ -32,6 +33,7 @@ INSIDE = {
     "pools": ("emulator",),
     "pacing": ("emulator",),
     "pacing_live": ("emulator",),
+    "pacing_changes": ("emulator",),
     "emulator": ("emulator",),
 }
 
