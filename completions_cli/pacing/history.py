@@ -4,17 +4,19 @@ from collections import deque
 from itertools import takewhile
 
 _LONGEST = 4096
+_INSTANT = 0.05  # seconds; what was sent in less tells no rate
 
 
 class History:
     """Requests by when they were sent, in seconds; one that was not refused counts as taken."""
 
     def __init__(self) -> None:
-        self._sent: deque[list[float]] = deque(maxlen=_LONGEST)  # when, and 1 while it counts as taken
+        self.waited = 0.0  # seconds so far in which nobody was let out
+        self._sent: deque[list[float]] = deque(maxlen=_LONGEST)  # when, 1 while it counts as taken, `waited` then
 
     def sent(self, now: float) -> None:
         """Record a request that goes out."""
-        self._sent.append([now, 1])
+        self._sent.append([now, 1, self.waited])
 
     def refused(self, sent_at: float) -> None:
         """Record that a request sent at that moment was refused."""
@@ -25,13 +27,21 @@ class History:
                 entry[1] = 0
                 return
 
+    def forget(self, sent_at: float) -> None:
+        """Leave a request out that was sent at that moment."""
+        for back, entry in enumerate(reversed(self._sent), 1):
+            if entry[0] <= sent_at:
+                if entry[0] == sent_at:
+                    del self._sent[-back]
+                return
+
     def taken(self, after: float, until: float) -> int:
         """Return how many requests sent after one moment and before another were taken."""
         return int(sum(entry[1] for entry in self._between(after, until)))
 
     def has_taken(self, count: int, after: float, until: float) -> bool:
         """Return whether so many requests sent after one moment and until another were taken; looks no further back."""
-        for at, is_taken in reversed(self._sent):
+        for at, is_taken, _ in reversed(self._sent):
             if at <= after:
                 return False
             count -= is_taken > 0 and at <= until
@@ -43,6 +53,19 @@ class History:
         """Return how many requests sent after one moment and until another were sent and refused."""
         entries = self._between(after, until)
         return len(entries), len(entries) - int(sum(entry[1] for entry in entries))
+
+    def share(self, after: float, most: int, until: float) -> float:
+        """Return which share of the last requests between two moments was refused, of so many at most."""
+        sent, refused = self.counts(max(after, self.start_of(most, until)), until)
+        return refused / max(1, sent)
+
+    def rate(self, after: float, until: float) -> float:
+        """Return how many requests a second were sent between two moments, waits left aside."""
+        entries = self._between(after, until)
+        if not entries:
+            return 0.0
+        first_at, _, waited_then = entries[-1]
+        return len(entries) / max(_INSTANT, until - first_at - (self.waited - waited_then))
 
     def start_of(self, count: int, until: float) -> float:
         """Return the moment before which none of the last `count` requests sent until `until` was sent."""

@@ -12,7 +12,7 @@ rate goes back up, and only what goes beyond the noise counts.
 import math
 
 from completions_cli.pacing.history import History
-from completions_cli.pacing.trial import Trial, most_explained, share_explained
+from completions_cli.pacing.trial import Trial, least_taken, most_explained, share_explained
 
 _SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
 _LEAST_TAKEN = 5  # requests between two refusals that tell a rate
@@ -46,7 +46,6 @@ _LEARNS = 0.15
 _LONGEST_RETURN = 4.0  # seconds
 _NOISY = 0.05
 _NO_NOISE = 0.002
-_INSTANT = 0.05  # seconds
 _TRIED = 0.9  # of what was taken, to see whether that makes for fewer refusals
 _TRIALS = 2  # in a row that do not make for fewer: the first may have been at a rate that was too high
 _LEAST_DELAY = 0.1  # seconds
@@ -137,6 +136,7 @@ class LearnedRate:
         """Record that everybody waited for so many seconds, whatever the rate, and for others that were of no use."""
         self._held += seconds
         self._anchor += wasted
+        self.history.waited += seconds + wasted
 
     def take(self, now: float) -> None:
         """Count a request that goes out."""
@@ -176,9 +176,8 @@ class LearnedRate:
     @property
     def _row(self) -> float:
         """How many refusals in a row are no chance, going by what was refused before them."""
-        sent, refused = self.history.counts(
-            self.history.start_of(_RECENT_REQUESTS, self._last_refused), self._last_refused
-        )
+        start = self.history.start_of(_RECENT_REQUESTS, self._last_refused)
+        sent, refused = self.history.counts(start, self._last_refused)
         before = (refused - self._in_a_row) / max(1, sent - self._in_a_row)
         share = min(0.99, max(self.noise, before))
         return max(_ROW, math.log(_UNLIKELY) / math.log(share)) if share > 0 else _ROW
@@ -187,10 +186,10 @@ class LearnedRate:
         sample = _NOISY_SAMPLE if self.is_noisy else _RECENT_REQUESTS
         start = max(self._fair_from, self.history.start_of(sample, sent_at))
         sent, refused = self.history.counts(start, sent_at)
-        if self._is_starting or (self.rate(now) or 0.0) > (self._measured or 0.0):
+        if not self._is_safe(now):
             if refused > most_explained(self.noise, sent):
                 if self.noise and self._in_a_row < self._row:
-                    self._try_lower(now, sent, refused, Trial(refused / sent, self.rate(now) or 0.0))
+                    self._try_lower(now, start, self.rate(now) or 0.0)
                 else:
                     self.noise = 0.0
                     self._measure(now, sent_at)
@@ -199,13 +198,8 @@ class LearnedRate:
                 least = (1 - refused / sent) * (self._measured or 0.0)
                 self._measure(now, sent_at)
                 self._measured = max(self._measured or 0.0, least)
-            elif self._share_of(_NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
-                self._try_lower(now, sent, refused, Trial(refused / sent, self._measured or 0.0))
-
-    def _share_of(self, count: int, until: float) -> float:
-        """Return which share of the last so many requests was refused."""
-        sent, refused = self.history.counts(max(self._fair_from, self.history.start_of(count, until)), until)
-        return refused / max(1, sent)
+            elif self.history.share(self._fair_from, _NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
+                self._try_lower(now, start, self._measured or 0.0)
 
     def _look_at_noise(self, now: float) -> None:
         """Learn which share is refused whatever the rate: the one that a lower rate does not cure."""
@@ -219,14 +213,16 @@ class LearnedRate:
             self.noise += _LEARNS * (share - self.noise)
             self.noise = 0.0 if self.noise < _NO_NOISE else self.noise
         elif refused > 1 and share > 2 * self.noise + _NO_NOISE and self._is_safe(now):
-            self._try_lower(now, sent, refused, Trial(share, self._measured or 0.0))
+            self._try_lower(now, since, self._measured or 0.0)
 
-    def _try_lower(self, now: float, sent: int, refused: int, trial: Trial) -> None:
-        """Go below what of the present rate is taken, to see whether a smaller share is refused then."""
-        taken = (sent - refused + 1) / (sent + 1)
-        rate = self.rate(now) or 0.0
-        self._trial = trial
-        self._set(now, max(_SLOWEST, _TRIED * taken * rate))
+    def _try_lower(self, now: float, since: float, before: float, again: Trial | None = None) -> None:
+        """Go below the rate of what was taken since a moment, to see whether a smaller share is refused then."""
+        sent, refused = self.history.counts(since, now)
+        rate = min(self.rate(now) or 0.0, self.history.rate(since, now))
+        taken = rate * (sent - refused) / sent
+        self._trial = again._replace(taken=taken) if again else Trial(refused / sent, taken, before)
+        share = least_taken(sent, refused) if again else (sent - refused + 1) / (sent + 1)
+        self._set(now, max(_SLOWEST, _TRIED * rate * share))
 
     def _end_trial(self, now: float, trial: Trial) -> None:
         """Act on a trial once it is clear what the lower rate does to the refused share."""
@@ -236,16 +232,16 @@ class LearnedRate:
         if verdict == "cured":
             self._trial = None
             self.noise = min(self.noise, refused / sent)
-            self._since = now
+            self._set(now, max(trial.taken, self._measured or 0.0))
         elif verdict == "other":  # so it does depend on the rate, or the limit has changed
-            self._try_lower(now, sent, refused, Trial(refused / sent, trial.rate))
+            self._try_lower(now, self._fair_from, trial.before)
         elif verdict == "same" and trial.number < _TRIALS:
-            self._try_lower(now, sent, refused, trial._replace(number=trial.number + 1))
+            self._try_lower(now, self._fair_from, trial.before, trial._replace(number=trial.number + 1))
         elif verdict == "same":
             self._trial = None
             self.noise = max(trial.share, refused / sent)
             self._is_starting = True
-            self._set(now, trial.rate)
+            self._set(now, trial.before)
 
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""
@@ -280,6 +276,7 @@ class LearnedRate:
         """Wait, twice as long each time that nothing was taken meanwhile."""
         pause = min(_LONGEST_PAUSE, 2.0 ** (self._in_a_row - self._row) / (self.rate(now) or _SLOWEST))
         self._held += pause
+        self.history.waited += pause
         self._paused_until = max(self._paused_until, now + pause)
         self._paused_at = now
         self._since += pause

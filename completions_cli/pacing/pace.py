@@ -96,6 +96,8 @@ class Pace:
     def leave(self, now: float, tokens: float, most: float) -> Ticket:
         """Count a request that goes out now. Give its ticket to one of the methods below when it is over."""
         self.in_flight += 1
+        if self._retry_after.is_uncounted:
+            self._count_waits(now)
         self._retry_after.sent(now)
         self._cap.sent(now, self.in_flight)
         self._learned.take(now)
@@ -130,12 +132,10 @@ class Pace:
         learned.history.refused(sent_at)
         learned.asked = max(retry_after or 0.0, _FADES * learned.asked)
         if retry_after is not None and not learned.is_noisy and not learned.is_trying:
-            held, wasted = self._retry_after.held(now)
-            learned.held(held - wasted, wasted)
-            self._began_at += wasted
-            self._refusing_since = min(sent_at, self._refusing_since + wasted)
+            self._count_waits(now)
             is_test = self._retry_after.asked(now, sent_at, retry_after)
             if is_test:
+                learned.history.forget(sent_at)
                 return
         if learned.is_active:
             learned.refused(now, sent_at)
@@ -151,6 +151,13 @@ class Pace:
             self._learned = LearnedRate()
             self._retry_after.end()
         return firsts.are_refused
+
+    def _count_waits(self, now: float) -> None:
+        """Leave waits out of the times in which something is measured, if they were of no use."""
+        held, wasted = self._retry_after.held(now)
+        self._learned.held(held - wasted, wasted)
+        self._began_at += wasted
+        self._refusing_since = min(now, self._refusing_since + wasted)
 
     def _lower_cap(self, now: float, sent_at: float, level: int) -> None:
         """Treat refusals as those of a cap on requests in flight until that is in doubt; then find a rate."""

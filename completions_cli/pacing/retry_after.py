@@ -1,12 +1,15 @@
 """How long the wait that a refusal asks for holds everybody, and not only the request that was refused."""
 
+import math
 from collections import deque
 
 _FULL_TRUST = 1.0
 _TRUSTED = 4  # waits kept whole after one that proved right, until the next is tested
 _FALLS = 0.125  # of the trust, with each wait that proved to be of no use
 _NO_TRUST = 1 / 64
-_MOST_IN_A_ROW = 16  # refusals that are needed for a wait
+_MOST_IN_A_ROW = 32  # refusals that are needed for a wait
+_UNLIKELY = 0.001  # that so many are refused in a row by chance
+_WEIGHT = 1 / 32  # of the newest request in the share that is refused by chance
 _GRACE = 0.1  # seconds after which a request that was not refused was taken, at least
 _MEMORY = 4096  # requests sent
 
@@ -34,7 +37,9 @@ class RetryAfter:
         self._wasted = 0.0  # and those of them that were of no use
         self._delay = 0.0  # what refusals take to arrive
         self._taken_at = float("-inf")  # when the last request was sent that is known to have been taken
-        self._refused: deque[float] = deque(maxlen=_MOST_IN_A_ROW)  # when those were sent that were refused since
+        self._refused_at = float("-inf")  # when the last one was sent that was refused
+        self._in_a_row = 0  # refused without one between them that was not
+        self._chance = 0.0  # share refused in rows that were too short for a wait
         self._sent: deque[float] = deque(maxlen=_MEMORY)  # after the last of these
 
     def wait(self, now: float) -> float:
@@ -58,9 +63,7 @@ class RetryAfter:
     def taken(self, now: float, sent_at: float) -> None:
         """Record that a request was not refused: so it is no use to wait for what was refused before."""
         self._taken_at = max(self._taken_at, sent_at)
-        while self._refused and self._refused[0] < sent_at:
-            self._refused.popleft()
-        if now < self._until and not self._refused:
+        if now < self._until and sent_at > self._refused_at:
             self._trust = self._trust * _FALLS if self._trust > _NO_TRUST else 0.0
             self._wasted += now - self._began_at
             self._count_time(now)
@@ -76,15 +79,21 @@ class RetryAfter:
         self._count(now, sent_at)
         if is_test:
             self._trust = min(_FULL_TRUST, max(_NO_TRUST, self._trust) * 2)
-            self._kept, self._test_at = 0, float("inf")
+            self._kept = 0
+            self._test_at = now + seconds * self._trust if self._trust < _FULL_TRUST else float("inf")
         elif is_over:
-            if len(self._refused) < self._row:
+            if self._in_a_row < self._row:
                 return False
             self._begin(now, seconds)
         elif self._test_at != float("inf"):
             self._test_at = max(self._test_at, now + seconds * self._share())
         self._until = max(self._until, now + seconds)
         return is_test
+
+    @property
+    def is_uncounted(self) -> bool:
+        """True while everybody waited for longer than `held` has told."""
+        return self._counted_until < self._until or self._held > 0
 
     def held(self, now: float) -> tuple[float, float]:
         """Return for how many seconds everybody waited since this was asked last, and how many were of no use."""
@@ -100,7 +109,7 @@ class RetryAfter:
     def end(self) -> None:
         """Hold nobody for what was refused so far, unless it is for a pause."""
         self._until, self._test_at = float("-inf"), float("inf")
-        self._refused.clear()
+        self._in_a_row = 0
 
     def left(self, now: float) -> float:
         """Return how long everybody is to wait, in seconds, tests left aside."""
@@ -113,16 +122,29 @@ class RetryAfter:
     @property
     def _row(self) -> int:
         """How many refusals in a row it takes to begin a wait."""
-        return 1 if self._trust >= _FULL_TRUST else 2 if self._trust >= _NO_TRUST else 4
+        if self._trust >= _FULL_TRUST:
+            return 1
+        unlikely = math.log(_UNLIKELY) / math.log(self._chance) if self._chance else 0.0
+        return min(_MOST_IN_A_ROW, max(2 if self._trust >= _NO_TRUST else 4, math.ceil(unlikely)))
 
     def _count(self, now: float, sent_at: float) -> None:
-        """Count a refusal if none that was sent later is known to have been taken."""
+        """Count a refusal: in the row of those before it, if none between them was taken."""
+        taken = 0
         while self._sent and self._sent[0] <= sent_at:
-            self._sent.popleft()
+            taken += self._sent.popleft() < sent_at
         if self._sent and self._sent[0] + self._grace <= now:
             self._taken_at = max(self._taken_at, self._sent[0])
-        if self._taken_at <= sent_at:
-            self._refused.append(sent_at)
+        if self._taken_at > sent_at:
+            return
+        if taken:
+            self._end_row(taken)
+        self._in_a_row += 1
+        self._refused_at = max(self._refused_at, sent_at)
+
+    def _end_row(self, taken: int) -> None:
+        refused = self._in_a_row if self._in_a_row < self._row else 0
+        self._chance += (1 - (1 - _WEIGHT) ** (taken + refused)) * (refused / (taken + refused) - self._chance)
+        self._in_a_row = 0
 
     def _count_time(self, until: float) -> None:
         self._held += max(0.0, until - self._counted_until)

@@ -13,14 +13,20 @@ _SURE = 3.0  # log of how many times likelier one of the two is
 _MOST_SHARE = 0.95
 _LEAST_SAMPLE = 8  # requests
 _SPREAD = 3.0  # standard deviations of a share that is the same
+_SURELY = 1.0  # standard deviations
 _TOLERATED = 0.02  # beyond twice the noise
 
 
 class Trial(NamedTuple):
-    """A lower rate, tried after a share was refused at `rate`. `number` counts those in a row that were of no use."""
+    """A lower rate, tried after a share was refused. Rates are requests a second.
+
+    `taken` is the rate of what was not refused, which is the limit if there is one, and `before` the one to go back to
+    if there is none. `number` counts trials in a row that were of no use.
+    """
 
     share: float
-    rate: float
+    taken: float
+    before: float
     number: int = 1
 
     def verdict(self, sent: int, refused: int) -> Verdict:
@@ -35,6 +41,12 @@ class Trial(NamedTuple):
         expected = self.share * sent
         spread = _SPREAD * math.sqrt(expected * (1 - self.share)) + 1
         return "same" if abs(refused - expected) <= spread else "other"
+
+
+def least_taken(sent: int, refused: int) -> float:
+    """Return the share that is surely taken, going by so many requests."""
+    share = (sent - refused + 1) / (sent + 2)
+    return max(1 / (sent + 2), share - _SURELY * math.sqrt(share * (1 - share) / (sent + 2)))
 
 
 def share_explained(noise: float) -> float:

@@ -45,10 +45,12 @@ def played(refuses: Callable[[float], bool], status: int, asked: float, seconds:
 
 @pytest.mark.parametrize("asked", [1.0, 5.0])
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_refusals_by_chance_hold_nobody_else(status: int, asked: float) -> None:
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_refusals_by_chance_hold_nobody_else(share: float, status: int, asked: float) -> None:
     dice = random.Random(1)
-    seen = played(lambda _: dice.random() < 0.01, status, asked, seconds=30.0)
-    assert seen[True] > 0.5 * 20 * IN_FLIGHT / ANSWER
+    seen = played(lambda _: dice.random() < share, status, asked, seconds=30.0)
+    a_request = ANSWER * (1 - share) + REFUSAL * share
+    assert seen[True] > 0.5 * 20 * IN_FLIGHT / a_request * (1 - share)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -84,6 +86,25 @@ def test_a_request_sent_since_is_taken_when_it_is_not_refused_in_time() -> None:
     wait.asked(0.11, 0.0, 30.0)
     assert wait.wait(0.11) == pytest.approx(0.32)  # three times what the refusal took
     assert wait.wait(0.44) == 0.0
+
+
+def test_a_row_of_refusals_that_chance_explains_holds_nobody() -> None:
+    """Half of all are refused: five in a row mean nothing, twenty do."""
+    wait, dice = RetryAfter(), random.Random(1)
+    now = 0.0
+    for _ in range(400):
+        now += 0.01
+        wait.sent(now)
+        if dice.random() < 0.5:
+            wait.asked(now, now, 30.0)
+        else:
+            wait.taken(now, now)
+    for row in range(20):
+        now += 0.01
+        wait.sent(now)
+        wait.asked(now, now, 30.0)
+        assert row >= 5 or wait.wait(now) == 0.0
+    assert wait.wait(now) > 0.0
 
 
 def test_waits_that_hold_are_kept_whole() -> None:
