@@ -211,3 +211,58 @@ def test_the_driver_hears_of_trouble_only_while_nobody_gets_answers() -> None:
     assert coordinator.sync(PUSH).trouble == "requests have failed for 5 s"
     coordinator.exchange(replace(failing, trouble=None))
     assert coordinator.sync(PUSH).trouble is None
+
+
+def grown(clock: Clock) -> Coordinator:
+    """Return a coordinator whose only worker has had 256 requests answered at a time."""
+    coordinator = begun(UNLIMITED, clock)
+    tickets: tuple[int, ...] = ()
+    for _ in range(2):
+        clock.now += 0.1
+        grant = coordinator.exchange(Report("a", "", events=answered(tickets), asks=asks(256)))
+        coordinator.sync(PUSH)
+        tickets = grant.tickets
+    assert len(tickets) == 256
+    clock.now += 0.1
+    coordinator.exchange(Report("a", "", events=answered(tickets)))
+    return coordinator
+
+
+@pytest.mark.parametrize(("trouble", "at_once"), [("requests have failed for 5 s", 2), (None, 256)])
+def test_after_an_outage_all_workers_start_slowly(trouble: str | None, at_once: int) -> None:
+    clock = Clock()
+    coordinator = grown(clock)
+    for worker in "ab":
+        grant = coordinator.exchange(Report(worker, "", asks=asks(1)))
+        clock.now += 6
+        coordinator.sync(PUSH)
+        failed = tuple(Event("failed", ticket, 0.1, 0.0) for ticket in grant.tickets)
+        coordinator.exchange(Report(worker, "", events=failed, trouble=trouble))
+    probe = coordinator.exchange(Report("a", "", asks=asks(1), trouble=trouble))
+    clock.now += 1
+    coordinator.sync(PUSH)
+    grant = coordinator.exchange(Report("a", "", events=answered(probe.tickets), asks=asks(256)))
+    assert len(grant.tickets) == at_once
+    sent = len(grant.tickets)
+    for _ in range(40):
+        clock.now += 0.1
+        coordinator.sync(PUSH)
+        grant = coordinator.exchange(Report("a", "", events=answered(grant.tickets), asks=asks(256)))
+        assert len(grant.tickets) <= sent * 2 + 1
+        sent = max(sent, len(grant.tickets))
+    assert len(grant.tickets) == 256
+
+
+def test_others_that_get_answers_keep_their_pace() -> None:
+    clock = Clock()
+    coordinator = grown(clock)
+    for _ in range(10):
+        clock.now += 1
+        coordinator.sync(PUSH)
+        lost = coordinator.exchange(Report("a", "", asks=asks(1), trouble="no connection")).tickets
+        found = coordinator.exchange(Report("b", "", asks=asks(200))).tickets
+        clock.now += 0.1
+        failed = tuple(Event("failed", ticket, 0.1, 0.0) for ticket in lost)
+        coordinator.exchange(Report("a", "", events=failed, trouble="no connection"))
+        coordinator.exchange(Report("b", "", events=answered(found)))
+        assert len(found) == 200

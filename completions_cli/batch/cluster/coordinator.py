@@ -23,6 +23,7 @@ _SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in a
 _SOONEST, _LATEST = 0.01, 0.25
 _MOST_MODELS = 20  # that workers tell each other of
 _MOST_NOTES = 1000
+_OUTAGE_SECONDS = 5.0  # without an answer
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Coordinator:
         self._first: str | None = None  # the worker whose answers are the first, where it matters whose model they have
         self._models: dict[str, None] = {}  # in the order of their coming
         self._ending: Ending | None = None
+        self._is_out = False  # nobody gets answers
+        self._answered_at = now
         self._opens_at = now
         if is_restarted:
             # Tickets of the one before may still be used, and what it gave out is not known.
@@ -150,7 +153,18 @@ class Coordinator:
         if len(self._models) < _MOST_MODELS:
             self._models |= dict.fromkeys(report.models)
         self._count_in_flight()
+        self._look_for_outage(report, now)
         self._ending = self._ending or report.ending or final or self._budget_ending()
+
+    def _look_for_outage(self, report: Report, now: float) -> None:
+        """Start slowly when an outage ends: what waits on all workers must not go out at once."""
+        kinds = {event.kind for event in report.events}
+        if "answered" in kinds:
+            if self._is_out:
+                self._members.start_slowly()
+            self._is_out, self._answered_at = False, now
+        elif "failed" in kinds and now - self._answered_at > _OUTAGE_SECONDS and self._trouble() is not None:
+            self._is_out = True
 
     def _drop_silent(self, now: float) -> None:
         for name, worker in list(self._workers.items()):

@@ -141,6 +141,12 @@ class Members:
             pace.narrow(_PROBES)
             self._roster.set_aside(health, news.error)
 
+    def start_slowly(self) -> None:
+        """Begin with few requests at a service that answers again. Each member of a pool does so by itself."""
+        if not self.are_several:
+            self._total.narrow(max(_PROBES, self._total.in_flight))
+            self._total.narrow(None)
+
     def states(self, now: float) -> tuple[MemberState, ...]:
         """Return what workers are to know of the members."""
         return tuple(
