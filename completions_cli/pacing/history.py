@@ -4,6 +4,7 @@ from collections import deque
 from itertools import takewhile
 
 _LONGEST = 4096
+_MINUTE = 60.0
 _INSTANT = 0.05  # seconds; what was sent in less tells no rate
 
 
@@ -11,12 +12,20 @@ class History:
     """Requests by when they were sent, in seconds; one that was not refused counts as taken."""
 
     def __init__(self) -> None:
-        self.waited = 0.0  # seconds so far in which nobody was let out
-        self._sent: deque[list[float]] = deque(maxlen=_LONGEST)  # when, 1 while it counts as taken, `waited` then
+        self._began_at: float | None = None
+        self._waited = 0.0  # seconds so far in which nobody was let out
+        self._sent: deque[list[float]] = deque(maxlen=_LONGEST)  # when, 1 while it counts as taken, `_waited` then
 
     def sent(self, now: float) -> None:
         """Record a request that goes out."""
-        self._sent.append([now, 1, self.waited])
+        self._began_at = now if self._began_at is None else self._began_at
+        self._sent.append([now, 1, self._waited])
+
+    def wait(self, seconds: float, wasted: float = 0.0) -> None:
+        """Record that nobody was let out for so many seconds, and for others that were of no use."""
+        self._waited += seconds + wasted
+        if self._began_at is not None:
+            self._began_at += wasted
 
     def refused(self, sent_at: float) -> None:
         """Record that a request sent at that moment was refused."""
@@ -59,13 +68,18 @@ class History:
         sent, refused = self.counts(max(after, self.start_of(most, until)), until)
         return refused / max(1, sent)
 
+    def mean(self, now: float) -> float:
+        """Return the mean rate of what was taken in the last minute, or since the first request."""
+        since = max(now - _MINUTE, now if self._began_at is None else self._began_at - _INSTANT)
+        return self.taken(since, now) / max(1.0, now - since)
+
     def rate(self, after: float, until: float) -> float:
         """Return how many requests a second were sent between two moments, waits left aside."""
         entries = self._between(after, until)
         if not entries:
             return 0.0
         first_at, _, waited_then = entries[-1]
-        return len(entries) / max(_INSTANT, until - first_at - (self.waited - waited_then))
+        return len(entries) / max(_INSTANT, until - first_at - (self._waited - waited_then))
 
     def start_of(self, count: int, until: float) -> float:
         """Return the moment before which none of the last `count` requests sent until `until` was sent."""

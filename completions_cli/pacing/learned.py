@@ -40,10 +40,8 @@ _LONGEST_PAUSE = 10.0
 
 _FEW = 3  # refusals that make a share
 _TOLERATED = 0.02
-_RETURNS = 2.0  # times what refusals ask for
 _TOLERATED_LONG = 0.06
 _LEARNS = 0.15
-_LONGEST_RETURN = 4.0  # seconds
 _NOISY = 0.05
 _NO_NOISE = 0.002
 _TRIED = 0.9  # of what was taken, to see whether that makes for fewer refusals
@@ -59,7 +57,6 @@ class LearnedRate:
 
     def __init__(self) -> None:
         self.history = History()
-        self.asked = 0.0  # seconds that refusals ask a row to wait
         self.noise = 0.0  # share refused whatever the rate
         self._measured: float | None = None
         self._is_starting = False  # and doubles quickly
@@ -72,6 +69,7 @@ class LearnedRate:
         self._last_refused = float("-inf")
         self._in_a_row = 0
         self._paused_at = float("-inf")
+        self._pauses = 0  # since something was taken
         self._paused_until = float("-inf")
         self._looked_at = 0.0
         self._trial: Trial | None = None
@@ -136,7 +134,7 @@ class LearnedRate:
         """Record that everybody waited for so many seconds, whatever the rate, and for others that were of no use."""
         self._held += seconds
         self._anchor += wasted
-        self.history.waited += seconds + wasted
+        self.history.wait(seconds, wasted)
 
     def take(self, now: float) -> None:
         """Count a request that goes out."""
@@ -155,11 +153,12 @@ class LearnedRate:
 
     def refused(self, now: float, sent_at: float) -> None:
         """Record a refusal of a request sent at `sent_at`, which `history` knows of."""
-        if self._measured is None or sent_at <= self._fair_from:
+        if self._measured is None or sent_at <= self._set_at:
             return
         self._delay = max(now - sent_at, self._delay * 0.9)
         between = self.history.taken(self._last_refused, sent_at)
         self._in_a_row = 1 if between else self._in_a_row + 1
+        self._pauses = 0 if between else self._pauses
         self._last_refused = sent_at
         if self._trial is not None and self.is_trying:
             self._end_trial(now, self._trial)
@@ -167,11 +166,6 @@ class LearnedRate:
             self._react(now, sent_at)
         if self._in_a_row >= self._row and sent_at > self._paused_at:
             self._pause(now)
-
-    @property
-    def _fair_from(self) -> float:
-        """When shares begin to tell: rows that wait as long as was asked are back, not only new ones on their way."""
-        return self._set_at + (min(_LONGEST_RETURN, _RETURNS * self.asked) if self.is_noisy else 0.0)
 
     @property
     def _row(self) -> float:
@@ -184,7 +178,7 @@ class LearnedRate:
 
     def _react(self, now: float, sent_at: float) -> None:
         sample = _NOISY_SAMPLE if self.is_noisy else _RECENT_REQUESTS
-        start = max(self._fair_from, self.history.start_of(sample, sent_at))
+        start = max(self._set_at, self.history.start_of(sample, sent_at))
         sent, refused = self.history.counts(start, sent_at)
         if not self._is_safe(now):
             if refused > most_explained(self.noise, sent):
@@ -198,12 +192,12 @@ class LearnedRate:
                 least = (1 - refused / sent) * (self._measured or 0.0)
                 self._measure(now, sent_at)
                 self._measured = max(self._measured or 0.0, least)
-            elif self.history.share(self._fair_from, _NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
+            elif self.history.share(self._set_at, _NOISY_SAMPLE, sent_at) > _TOLERATED_LONG:
                 self._try_lower(now, start, self._measured or 0.0)
 
     def _look_at_noise(self, now: float) -> None:
         """Learn which share is refused whatever the rate: the one that a lower rate does not cure."""
-        since = max(self._fair_from, self._looked_at)
+        since = max(self._set_at, self._looked_at)
         sent, refused = self.history.counts(since, now)
         self._looked_at, self._sent_since = now, 0
         if self._trial is not None or not sent:
@@ -227,16 +221,16 @@ class LearnedRate:
     def _end_trial(self, now: float, trial: Trial) -> None:
         """Act on a trial once it is clear what the lower rate does to the refused share."""
         settled = now - max(_LEAST_DELAY, _DELAYS * self._delay)
-        sent, refused = self.history.counts(self._fair_from, settled)
+        sent, refused = self.history.counts(self._set_at, settled)
         verdict = trial.verdict(sent, refused)
         if verdict == "cured":
             self._trial = None
             self.noise = min(self.noise, refused / sent)
             self._set(now, max(trial.taken, self._measured or 0.0))
         elif verdict == "other":  # so it does depend on the rate, or the limit has changed
-            self._try_lower(now, self._fair_from, trial.before)
+            self._try_lower(now, self._set_at, trial.before)
         elif verdict == "same" and trial.number < _TRIALS:
-            self._try_lower(now, self._fair_from, trial.before, trial._replace(number=trial.number + 1))
+            self._try_lower(now, self._set_at, trial.before, trial._replace(number=trial.number + 1))
         elif verdict == "same":
             self._trial = None
             self.noise = max(trial.share, refused / sent)
@@ -258,11 +252,11 @@ class LearnedRate:
         exact = self._exact
         self._exact = None
         if taken < _LEAST_TAKEN:
-            measured = exact or max(measured, _UNSURE_CUT * current, self.history.taken(now - 60, now) / 120)
+            measured = exact or max(measured, _UNSURE_CUT * current, self.history.mean(now) / 2)
         else:
             if self._held > _IDLE * elapsed:
                 # What is given out again by the window may come in the same bursts as it was taken.
-                measured = max(measured, self.history.taken(now - 60, now) / 120)
+                measured = max(measured, self.history.mean(now) / 2)
             else:
                 self._exact = measured
                 measured = lately if lately > measured * _UNDERRATED else max(measured, min(lately, measured * _ABOVE))
@@ -274,9 +268,10 @@ class LearnedRate:
 
     def _pause(self, now: float) -> None:
         """Wait, twice as long each time that nothing was taken meanwhile."""
-        pause = min(_LONGEST_PAUSE, 2.0 ** (self._in_a_row - self._row) / (self.rate(now) or _SLOWEST))
+        pause = min(_LONGEST_PAUSE, 2.0**self._pauses / (self.rate(now) or _SLOWEST))
+        self._pauses += 1
         self._held += pause
-        self.history.waited += pause
+        self.history.wait(pause)
         self._paused_until = max(self._paused_until, now + pause)
         self._paused_at = now
         self._since += pause

@@ -15,11 +15,9 @@ FULL = float("inf")
 _REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"
 _TOKENS_LEFT, _TOKENS_LIMIT = "x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens"
 RATE_HEADERS = (_REQUESTS_LEFT, _REQUESTS_LIMIT, _TOKENS_LEFT, _TOKENS_LIMIT)
-_MINUTE = 60.0
 _AT_LEAST = 1.0  # requests a second to begin with
 _INSTANT = 0.05  # seconds; what was taken in less tells no rate
 _STEP = 0.5  # requests in flight, with each answer after an outage
-_FADES = 0.9  # what is left of a wait asked for, after another refusal
 
 HeaderOf = Callable[[str], str | None]
 
@@ -63,7 +61,6 @@ class Pace:
         self._seen_tokens = Mirror(TOKEN_RESERVE)
         self._cap = Cap()
         self._learned = LearnedRate()
-        self._began_at = now
         self._refusing_since = now
         self._retry_after = RetryAfter()
         self._first_attempts = FirstAttempts()
@@ -130,7 +127,6 @@ class Pace:
             return
         learned, sent_at = self._learned, ticket.left_at or ticket.sent_at
         learned.history.refused(sent_at)
-        learned.asked = max(retry_after or 0.0, _FADES * learned.asked)
         if retry_after is not None and not learned.is_noisy and not learned.is_trying:
             self._count_waits(now)
             is_test = self._retry_after.asked(now, sent_at, retry_after)
@@ -156,7 +152,6 @@ class Pace:
         """Leave waits out of the times in which something is measured, if they were of no use."""
         held, wasted = self._retry_after.held(now)
         self._learned.held(held - wasted, wasted)
-        self._began_at += wasted
         self._refusing_since = min(now, self._refusing_since + wasted)
 
     def _lower_cap(self, now: float, sent_at: float, level: int) -> None:
@@ -166,10 +161,9 @@ class Pace:
         self._cap.refused(now, sent_at, level, self.in_flight)
         if self._cap.is_doubtful:
             history = self._learned.history
-            lately = history.taken(self._refusing_since, now) / max(_INSTANT, now - self._refusing_since)
-            before = history.taken(now - _MINUTE, now) / min(_MINUTE, max(1.0, now - self._began_at))
+            lately = history.taken(self._refusing_since, sent_at) / max(_INSTANT, sent_at - self._refusing_since)
             self._cap.forget()
-            self._learned.begin(now, max(lately, before, _AT_LEAST))
+            self._learned.begin(now, max(lately, history.mean(now), _AT_LEAST))
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
         """Record any other failure; `overloaded` when it says that the server has too much to do."""
