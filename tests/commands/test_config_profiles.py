@@ -125,6 +125,24 @@ def test_the_wizard_asks_on_the_terminal(cli: Cli) -> None:
 
 
 @posix_only
+@pytest.mark.parametrize(
+    ("endpoint", "advice", "auth"),
+    [("r.services.ai.azure.com", "ends in /models", "key"), ("http://127.0.0.1:8080", "ends in /v1", "none")],
+)
+def test_the_wizard_says_what_an_endpoint_may_lack(endpoint: str, advice: str, auth: str, cli: Cli) -> None:
+    answers = ((f"[{auth}]: ", b"\n"), ("(press Enter to do this later): ", b"\n"))
+    result = converse(
+        cli,
+        ["config", "init", "-p", "new"],
+        ("Endpoint", endpoint.encode() + b"\n"),
+        (advice, b""),
+        *answers[: 1 if auth == "none" else 2],
+    )
+    assert result.code == 0
+    assert cli.run("config", "get", "profiles.new").json() == {"endpoint": endpoint, "auth": auth}
+
+
+@posix_only
 def test_the_wizard_asks_again_for_a_name_that_is_taken_and_a_tenant_that_is_none(cli: Cli) -> None:
     cli.profile(TOML)
     result = converse(

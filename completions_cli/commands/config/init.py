@@ -96,9 +96,12 @@ def _asked(typed: Answers, file: ProfileFile, questions: Questions, streams: Str
         typed = replace(typed, name=ask("Name of the profile", lambda name: _must_be_new(name, file), default))
     endpoint = ask("Endpoint (as the portal shows it)", endpoints.resolve)
     target = endpoints.resolve(endpoint)
-    streams.stderr.note(f"That looks like {endpoint_kind.of(target).name}. Requests go to:\n{target.url}")
+    kind = endpoint_kind.of(target)
+    streams.stderr.note(f"That looks like {kind.name}. Requests go to:\n{target.url}")
     if endpoint_kind.may_lack_v1(target):
         streams.stderr.note("On most servers the endpoint ends in /v1. If requests fail, add it.")
+    elif kind.advice is not None:
+        streams.stderr.note(kind.advice)
     typed = replace(typed, endpoint=endpoint)
     if typed.auth is None:
         question, default = f"Sign in with ({', '.join(AUTH_KINDS)})", "none" if target.is_loopback else "key"
