@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from completions_cli.api import blame
 from completions_cli.api.endpoint import MODELS_PATH
@@ -17,6 +18,8 @@ from completions_cli.errors import (
     ServiceTimeoutError,
 )
 
+# Who chose how to sign in: an option, the profile of the endpoint, or a profile that is for another endpoint.
+AuthSource: TypeAlias = Literal["option", "profile", "other profile"]
 KEYRING = "the keyring"
 NAME_A_MODEL = "Name a model that is deployed there with -m MODEL; `completions models` lists them."
 
@@ -30,7 +33,7 @@ class HintContext:
     profile: str | None = None
     extra_parameters: str | None = None
     auth: str = "key"
-    is_auth_typed: bool = False
+    auth_source: AuthSource = "option"
     key_sources: tuple[str, ...] = ()
 
 
@@ -123,8 +126,10 @@ def _auth(error: ServiceError, context: HintContext) -> str:
 
 
 def _no_key_sent(context: HintContext, profile: str, store: str) -> str:
-    if context.is_auth_typed or not profile:
+    if context.auth_source == "option":
         return f"The endpoint wants a key, and --auth none sends none: leave it out; {store} stores a key."
+    if context.auth_source == "other profile":
+        return 'The endpoint wants a key, and the profile has auth = "none": use --auth key and COMPLETIONS_API_KEY.'
     change = f"`completions config set{profile} auth key`"
     return f'The endpoint wants a key, and the profile has auth = "none": run {change}, then {store}.'
 

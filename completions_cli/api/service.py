@@ -19,7 +19,7 @@ class Service:
     secret_headers: frozenset[str] = frozenset()
     profile: str | None = None
     auth: str = "key"
-    is_auth_typed: bool = False  # by an option, not set in the profile
+    auth_source: hints.AuthSource = "option"
     key_sources: tuple[str, ...] = ()
 
     def labels(self, request: CompletionRequest) -> dict[str, str]:
@@ -50,7 +50,7 @@ class Service:
                     profile=self.profile,
                     extra_parameters=self.extra_parameters,
                     auth=self.auth,
-                    is_auth_typed=self.is_auth_typed,
+                    auth_source=self.auth_source,
                     key_sources=self.key_sources,
                 ),
             )

@@ -28,9 +28,17 @@ def service(settings: Settings, endpoint: Endpoint) -> Service:
         secret_headers=settings.secret_headers,
         profile=settings.profile,
         auth=settings.values["auth"],
-        is_auth_typed=settings.sources["auth"].startswith("--"),
+        auth_source=_auth_source(settings),
         key_sources=_key_sources(settings),
     )
+
+
+def _auth_source(settings: Settings) -> hints.AuthSource:
+    """Return who chose how to sign in: an option, the profile, or a profile that is for another endpoint."""
+    source = settings.sources["auth"]
+    if settings.profile is None or source != f"profile {settings.profile}":
+        return "option"
+    return "profile" if settings.sources["endpoint"] == source else "other profile"
 
 
 def _key_sources(settings: Settings) -> tuple[str, ...]:

@@ -70,6 +70,13 @@ def withheld(environ: Mapping[str, str], target: Endpoint) -> str | None:
     return next((variable for _, variable in _KEY_VARIABLES if environ.get(variable)), None)
 
 
+def paired(environ: Mapping[str, str], source: str) -> str | None:
+    """Name the variable with the key for an endpoint whose `source` is COMPLETIONS_ENDPOINT; None: there is none."""
+    if source != "COMPLETIONS_ENDPOINT":
+        return None
+    return next((variable for _, variable in _KEY_VARIABLES if environ.get(variable)), None)
+
+
 def has_origin(text: Json, target: Endpoint) -> bool:
     """Return whether an endpoint, as a profile or variable has it, is of the same origin as another."""
     if not isinstance(text, str):

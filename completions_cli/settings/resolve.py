@@ -101,6 +101,9 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
     for name_of_own in _ITS_OWN if not is_own else ():
         if sources[name_of_own] == layers.profile_source:
             values[name_of_own], sources[name_of_own] = None, "default"
+    paired = None if is_own or flags.profile is not None else key_sources.paired(environ, sources["endpoint"])
+    if paired is not None and sources["auth"] == layers.profile_source:
+        values["auth"], sources["auth"] = "key", paired
     _check_client_certificate(values, sources)
     profile_headers = {key.lower(): text for key, text in profile.get("headers", {}).items()} if is_own else {}
     all_headers = {**profile_headers, **flags.headers}

@@ -26,8 +26,9 @@ def test_every_status_has_advice() -> None:
         (HintContext(profile="blue"), "config key set -p blue`"),
         (HintContext(auth="entra"), "scope"),
         (HintContext(auth="none"), "--auth none"),
-        (HintContext(auth="none", is_auth_typed=True, profile="blue"), "--auth none"),
-        (HintContext(auth="none", profile="blue"), "config set -p blue auth key`, then `completions config key set -p"),
+        (HintContext(auth="none", profile="blue"), "--auth none"),
+        (HintContext(auth="none", auth_source="other profile", profile="blue"), "--auth key"),
+        (HintContext(auth="none", auth_source="profile", profile="blue"), "config set -p blue auth key`, then"),
     ],
 )
 def test_a_refused_key_depends_on_how_one_signs_in(context: HintContext, part: str) -> None:

@@ -139,6 +139,19 @@ def test_a_key_in_a_variable_belongs_to_the_endpoint_in_a_variable(variable: str
     assert (alone.withheld, alone.key_sources[0].name) == (None, variable)
 
 
+@pytest.mark.parametrize("kind", ["none", "entra"])
+def test_a_key_beside_an_endpoint_in_a_variable_is_used_whatever_the_default_profile_says(kind: str) -> None:
+    environ = {"COMPLETIONS_ENDPOINT": "https://other.example", "COMPLETIONS_API_KEY": "k"}
+    settings = resolve(Flags(), environ, file(auth=kind))
+    assert (settings.values["auth"], settings.sources["auth"]) == ("key", "COMPLETIONS_API_KEY")
+    same = {**environ, "COMPLETIONS_ENDPOINT": HERE}
+    without = {"COMPLETIONS_ENDPOINT": "https://other.example"}
+    typed = Flags(settings={"endpoint": "https://other.example"})
+    for flags, variables in ((Flags(), same), (Flags(), without), (Flags(profile="p"), environ), (typed, environ)):
+        assert resolve(flags, variables, file(auth=kind)).values["auth"] == kind
+    assert resolve(Flags(settings={"auth": "none"}), environ, file(auth=kind)).sources["auth"] == "--auth"
+
+
 @pytest.mark.parametrize(
     ("named", "path"), [("k", "folder/k"), ("keys/k", "folder/keys/k"), ("/abs/k", "/abs/k"), ("~/k", "~/k")]
 )
