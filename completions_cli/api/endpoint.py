@@ -85,21 +85,10 @@ def parse(text: str) -> Url:
 
 def refuse_user(text: str) -> None:
     """Raise ConfigError when an endpoint contains a user name or password."""
-    if _holds_user(text):
+    if urls.holds_user(text):
         raise ConfigError(
             "endpoint contains a user name or password", hint="Keep keys in the keyring or in a variable."
         )
-
-
-def shown(text: str) -> str:
-    """Return an endpoint as it may be shown: without the user name and password that a file may hold."""
-    return urls.shown(text) if _holds_user(text) else text
-
-
-def _holds_user(text: str) -> bool:
-    text = text.strip()
-    scheme = _SCHEME.match(text)
-    return "@" in re.split("[/?#]", text[scheme.end() if scheme else 0 :], maxsplit=1)[0]
 
 
 def is_loopback(host: str) -> bool:

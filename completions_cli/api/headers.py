@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
+from completions_cli.api import urls
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.version import __version__
@@ -13,6 +15,7 @@ _SENSITIVE = re.compile(
     r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\bsas\b",
     re.IGNORECASE,
 )
+_PARAMETER = re.compile(r"(?P<mark>[?&#])(?P<name>[^=?&#]+)=(?P<value>[^&#]+)")
 MASK = "****"
 # What the client owns: a value of the user's here would break the exchange or leak a key.
 RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
@@ -77,7 +80,21 @@ def secret_parameters(url: str) -> list[tuple[str, str]]:
     """Return the parameters of a URL's query that are better not shown: some gateways take keys there."""
     query = url.partition("#")[0].partition("?")[2]
     named = [(name, value) for name, _, value in (item.partition("=") for item in query.split("&"))]
-    return [(name, value) for name, value in named if value and (is_sensitive(name) or name.lower() in ("code", "sig"))]
+    return [(name, value) for name, value in named if value and _is_secret_parameter(name)]
+
+
+def shown_url(url: str) -> str:
+    """Return a URL, or a text that was meant as one, without what may be a password or key in it."""
+    return _PARAMETER.sub(_shown_parameter, urls.shown(url) if urls.holds_user(url) else url)
+
+
+def _shown_parameter(found: re.Match[str]) -> str:
+    return f"{found['mark']}{found['name']}={MASK}" if _is_secret_parameter(found["name"]) else found[0]
+
+
+def _is_secret_parameter(name: str) -> bool:
+    name = unquote(name)
+    return is_sensitive(name) or name.lower() in ("code", "sig")
 
 
 def is_sensitive(name: str) -> bool:

@@ -35,6 +35,7 @@ _SAFE_IN_PATHS = "/:@!$&'()*+,;=~-._%"
 _SAFE_IN_QUERIES = "/:@!$&()*+,;=~-._%?"
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _ESCAPED_DOT = re.compile("%2e", re.IGNORECASE)
+_BEFORE_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _USER = re.compile(r"\A((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?.*@", re.DOTALL)
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
@@ -135,6 +136,13 @@ def parse_proxy(text: str) -> Proxy:
 def shown(text: str) -> str:
     """Return a text that may be a URL without what may be a user name and password in it."""
     return _USER.sub(r"\1****@", text)
+
+
+def holds_user(text: str) -> bool:
+    """Return whether a text that may be a URL has a user name or password before its host."""
+    text = text.strip()
+    scheme = _BEFORE_AUTHORITY.match(text)
+    return "@" in re.split("[/?#]", text[scheme.end() if scheme else 0 :], maxsplit=1)[0]
 
 
 def bracketed(host: str) -> str:

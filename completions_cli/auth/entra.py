@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
-from completions_cli.api import error_map, urls
+from completions_cli.api import error_map, headers, urls
 from completions_cli.api.masking import Mask
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token, TokenCache
@@ -249,7 +249,7 @@ def check_authority(authority: str) -> str:
     try:
         url = endpoints.parse(authority)
     except ConfigError as error:
-        shown = urls.shown(authority)
+        shown = headers.shown_url(authority)
         raise ConfigError(
             f"the authority {shown!r} is not a URL", hint=f"For example: {AUTHORITY}, the default."
         ) from error
@@ -259,7 +259,8 @@ def check_authority(authority: str) -> str:
         )
     if "?" in authority or "#" in authority:
         raise ConfigError(
-            f"the authority {authority!r} has more than a host and a path", hint=f"For example: {AUTHORITY}."
+            f"the authority {headers.shown_url(authority)!r} has more than a host and a path",
+            hint=f"For example: {AUTHORITY}.",
         )
     return str(url).rstrip("/")
 

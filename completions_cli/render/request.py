@@ -22,9 +22,7 @@ def masked(request: HttpRequest) -> dict[str, str]:
 
 def dry_run(request: HttpRequest, *, as_json: bool) -> str:
     """Show method, URL, headers and body: as HTTP has them, or as one JSON object."""
-    url = request.url
-    for name, value in headers.secret_parameters(url):
-        url = url.replace(f"{name}={value}", f"{name}={MASK}")
+    url = headers.shown_url(request.url)
     if as_json:
         fields = {"method": "POST", "url": url, "headers": masked(request), "body": json.loads(request.body)}
         return wire.dumps(fields) + "\n"

@@ -132,11 +132,15 @@ def read_text(path: Path, *, may_wait: bool = False) -> str | None:
 
 
 def is_open_to_all(path: Path) -> bool:
-    """Return whether any user of this machine may change the file, and so decide where keys go and what is run."""
+    """Return whether any user of this machine may change the file, and so decide where keys go and what is run.
+
+    /dev/null is open to all, and has to be.
+    """
     try:
-        return os.name != "nt" and bool(path.stat().st_mode & stat.S_IWOTH)
+        mode = path.stat().st_mode
     except OSError:
         return False
+    return os.name != "nt" and stat.S_ISREG(mode) and bool(mode & stat.S_IWOTH)
 
 
 def parse(text: str, path: Path, *, is_planned: bool = False) -> ProfileFile:

@@ -35,11 +35,6 @@ def checked(proxy: str, source: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def masked(proxy: str) -> str:
-    """Hide the user name and password of a proxy's URL."""
-    return urls.shown(proxy)
-
-
 def _is_excluded(endpoint: Endpoint, no_proxy: str) -> bool:
     if endpoint.is_loopback:
         return True

@@ -104,6 +104,21 @@ def test_headers_that_may_hold_a_secret_are_known(name: str, *, is_sensitive: bo
     assert headers.is_sensitive(name) is is_sensitive
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/x?api-version=1", "https://h/x?api-version=1"),
+        ("https://h/x?code=a%3D&sig=b#t", "https://h/x?code=****&sig=****#t"),
+        ("https://h/x?%63ode=a&barcode=b", "https://h/x?%63ode=****&barcode=b"),
+        ("https://h/x?a=1&Api-Key=b=c", "https://h/x?a=1&Api-Key=****"),
+        ("https://me:word@h/#access_token=a", "https://****@h/#access_token=****"),
+        ("h?token=", "h?token="),
+    ],
+)
+def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
+    assert headers.shown_url(url) == shown
+
+
 @pytest.mark.parametrize("entropy", [bytes(16), b"\xff" * 16, bytes(range(16)), bytes(range(240, 256))])
 def test_a_request_id_is_a_random_uuid(entropy: bytes) -> None:
     assert headers.request_id(entropy) == str(uuid.UUID(bytes=entropy, version=4))

@@ -357,6 +357,39 @@ def test_show_hides_the_password_of_a_proxy(cli: Cli) -> None:
     assert "proxy\thttp://****@proxy:3128\n" in result.text
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("show", "--origin"),
+        ("show", "--json"),
+        ("list",),
+        ("list", "--json"),
+        ("get", "endpoint"),
+        ("get", "authority"),
+        ("get", "proxy"),
+        ("get", "headers"),
+        ("get", "headers.X-Api-Key"),
+        ("get", "profiles"),
+        ("doctor",),
+        ("doctor", "--json"),
+    ],
+)
+def test_no_command_shows_a_secret_of_the_file(cli: Cli, args: tuple[str, ...]) -> None:
+    cli.profile(
+        """[profiles.a]
+endpoint = "https://x.example/?code=canary&%73ig=canary&api-version=1"
+authority = "https://me:canary@login.example?token=canary"
+tenant_id = "t"
+client_id = "c"
+proxy = "http://me:canary@127.0.0.1:9"
+headers = { X-Api-Key = "canary", Cookie = "canary" }
+"""
+    )
+    result = cli.run("config", *args)
+    assert "****" in result.text
+    assert "canary" not in result.text + result.stderr
+
+
 # edit
 
 

@@ -5,6 +5,7 @@ import pytest
 from completions_cli.api import endpoint as endpoints
 from completions_cli.errors import ConfigError
 from completions_cli.settings import proxies
+from completions_cli.settings import shown as settings_shown
 
 PROXY = "http://proxy:3128"
 HTTPS, HTTP = "https://api.example.com", "http://api.example.com"
@@ -109,4 +110,4 @@ def test_what_is_no_proxy_is_refused_without_repeating_it(given: str) -> None:
     ],
 )
 def test_users_and_passwords_of_proxies_are_not_shown(proxy: str, shown: str) -> None:
-    assert proxies.masked(proxy) == shown
+    assert settings_shown.setting("proxy", proxy) == shown

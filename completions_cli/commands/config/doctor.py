@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from completions_cli.api import wire
+from completions_cli.api import headers, wire
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.api.masking import Mask
 from completions_cli.client import configuration
@@ -19,7 +19,7 @@ from completions_cli.commands.options import ConnectionOptions
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.installation import install
 from completions_cli.render import listing
-from completions_cli.settings import endpoint_kind, proxies
+from completions_cli.settings import endpoint_kind, shown
 from completions_cli.settings.pool import resolve_pool
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
@@ -100,7 +100,9 @@ def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes", mask: 
         kind = endpoint_kind.of(settings.endpoint)
         state = "note" if kind.advice else "ok"
         yield Finding(
-            "endpoint", state, f"{settings.endpoint.url}, {kind.name}" + (f". {kind.advice}" if kind.advice else "")
+            "endpoint",
+            state,
+            f"{headers.shown_url(settings.endpoint.url)}, {kind.name}" + (f". {kind.advice}" if kind.advice else ""),
         )
         checks = [*_key(settings, settings.endpoint, streams), *_way(settings, settings.endpoint)]
         yield from checks
@@ -187,7 +189,7 @@ def _way(settings: Settings, endpoint: Endpoint) -> Iterator[Finding]:
 
     connection = configuration.connection(settings)
     if connection.proxy is not None:
-        proxy = f"{proxies.masked(connection.proxy)} ({settings.sources['proxy']})"
+        proxy = f"{shown.setting('proxy', connection.proxy)} ({settings.sources['proxy']})"
         yield Finding("host", "skipped", f"the proxy {proxy} connects; --probe goes through it")
         return
     try:

@@ -12,7 +12,7 @@ from completions_cli.commands.config import file as files
 from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
-from completions_cli.settings import key_path, profile_edit, proxies
+from completions_cli.settings import key_path, profile_edit, shown
 from completions_cli.settings.key_path import KeyPath
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
@@ -50,11 +50,11 @@ def get(streams: Streams, common: OneProfileOptions, key: Key) -> None:
             f"{'.'.join(path)} is not set in {file.path}",
             hint="`completions config show` lists the values that are set.",
         )
-    shown = _without_passwords(path[-1], found)
-    if isinstance(shown, str):
-        streams.stdout.line(shown)
+    visible = shown.setting(path[-1], found, path[-2] if len(path) > 1 else "")
+    if isinstance(visible, str):
+        streams.stdout.line(visible)
     else:
-        streams.stdout.json_line(wire.dumps(shown))
+        streams.stdout.json_line(wire.dumps(visible))
 
 
 @with_options
@@ -81,14 +81,6 @@ def unset(streams: Streams, common: OneProfileOptions, key: Key) -> None:
         if key_path.holds_profiles(path):
             raise UsageError("unset removes single values, not a profile", hint="Use: completions config remove NAME")
         edit.unset(path)
-
-
-def _without_passwords(name: str, value: Json) -> Json:
-    """Hide the user names and passwords of URLs, however deep they stand."""
-    if isinstance(value, dict):
-        return {key: _without_passwords(key, item) for key, item in value.items()}
-    hide = {"endpoint": endpoints.shown, "proxy": proxies.masked}.get(name)
-    return hide(value) if hide and isinstance(value, str) else value
 
 
 def _path(key: str, common: OneProfileOptions, streams: Streams, file: ProfileFile) -> KeyPath:

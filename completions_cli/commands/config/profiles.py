@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.commands import editor, resolution, values
 from completions_cli.commands.common_options import FileOptions, JsonOptions
@@ -16,7 +15,7 @@ from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import CompletionsError, ConfigError, OutputError
 from completions_cli.models import Json
 from completions_cli.render import listing
-from completions_cli.settings import profile_edit, profile_file
+from completions_cli.settings import profile_edit, profile_file, shown
 from completions_cli.settings.profile_file import BUILT_IN
 from completions_cli.streams import Streams
 
@@ -57,7 +56,7 @@ def _row(name: str, profile: Mapping[str, Json]) -> dict[str, Json]:
     if "members" in profile:
         return {"name": name, "endpoint": None, "auth": None, "members": profile["members"]}
     endpoint = profile.get("endpoint")
-    return {"name": name, "endpoint": endpoint and endpoints.shown(endpoint), "auth": profile.get("auth", "key")}
+    return {"name": name, "endpoint": shown.setting("endpoint", endpoint), "auth": profile.get("auth", "key")}
 
 
 @with_options

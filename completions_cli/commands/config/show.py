@@ -6,7 +6,6 @@ from urllib.parse import parse_qsl
 
 import typer
 
-from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, wire
 from completions_cli.api.endpoint import DEFAULT_API_VERSION
 from completions_cli.api.headers import MASK
@@ -19,15 +18,12 @@ from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
-from completions_cli.settings import proxies
+from completions_cli.settings import shown
 from completions_cli.settings.pool import Pool, named, resolve_pool
 from completions_cli.settings.resolve import Flags, Settings, no_endpoint
 from completions_cli.streams import Streams
 
 _Row: TypeAlias = tuple[str, Json, str]  # name, value and source
-
-# Settings that may hold a password, and what shows them without it.
-_HIDES = {"endpoint": endpoints.shown, "proxy": proxies.masked}
 
 
 @with_options
@@ -95,10 +91,9 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[_Row]:
         if name == "api_version" and value is None:
             yield name, *_api_version(settings)
             continue
-        hide = _HIDES.get(name)
-        yield name, hide(value) if hide and isinstance(value, str) else value, settings.sources[name]
+        yield name, shown.setting(name, value), settings.sources[name]
     if settings.endpoint is not None:
-        yield "url", settings.endpoint.url, "endpoint, api_version"
+        yield "url", shown.setting("url", settings.endpoint.url), "endpoint, api_version"
     for name, value in settings.parameters.items():
         yield f"params.{name}", value, settings.sources[f"params.{name}"]
     for name, value in settings.extra.items():
