@@ -46,8 +46,8 @@ class CompletionsError(Exception):
     """A failure reported in the user's terms.
 
     `message` says what happened, `hint` what to do next; `next_step` is the hint of those that have
-    none of their own. The text may quote a server and is therefore untrusted: whoever prints it makes
-    control characters visible.
+    none of their own. The text may quote a server and is therefore untrusted: make control
+    characters visible before printing it.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
@@ -69,7 +69,7 @@ class CompletionsError(Exception):
 
 
 class UsageError(CompletionsError):
-    """The command line or an input file does not make sense; nothing was sent."""
+    """The command line or an input file is invalid; nothing was sent."""
 
     exit_code = ExitCode.USAGE
     kind = "usage"
@@ -142,7 +142,7 @@ class MisfitError(MalformedResponseError):
 
 
 class LogprobsError(MisfitError):
-    """The answer lacks log-probabilities of the text that was asked about."""
+    """The answer lacks log-probabilities of the given text."""
 
     next_step = "vLLM, SGLang and llama.cpp's server return them; -vv shows the response."
 
@@ -196,12 +196,11 @@ class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not 
 class ServiceError(CompletionsError):
     """The service answered with an error. See the API reference, "Responses".
 
-    `status` is the HTTP status (for an error inside a 200 stream: the one its code stands for),
-    `code` the server's own word, `loc` the path of the offending parameter, `retry_after` the
-    wait in seconds the server asked for, `detail` the part of the body after its JSON, `model_status` the
-    status that the model behind a managed endpoint gave, where the endpoint tells it apart from its own,
-    `body_code` the body's code where `code` is a header's, `is_page` true for a page of HTML, `is_spent` where money or
-    credits are used up.
+    `status` is the HTTP status; for an error inside a 200 stream, it is the status that its code stands for. `code` is
+    the server's own code, `body_code` the one in the body if `code` came from a header. `loc` is the path of the
+    offending parameter, `retry_after` the wait in seconds that the server asked for, and `detail` the part of the body
+    after its JSON. `model_status` is the status of the model behind a managed endpoint, if it differs. `is_page` is
+    true for a page of HTML, and `is_spent` if money or credits are used up.
     """
 
     exit_code = ExitCode.REJECTED
@@ -248,7 +247,7 @@ class ServiceError(CompletionsError):
 
 
 class AuthError(ServiceError):
-    """401, 402 or 403: the key or token was refused, or its owner has to pay first."""
+    """401, 402 or 403: the key or token was refused, or payment is required."""
 
     exit_code = ExitCode.AUTH
     kind = "auth"

@@ -81,7 +81,7 @@ class Delta(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens as the service counted them; None where it did not say."""
+    """Tokens as counted by the service; None if it did not say."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -89,7 +89,7 @@ class Usage(NamedTuple):
 
     @classmethod
     def total(cls, parts: Iterable["Usage"]) -> "Usage | None":
-        """Add up usages, or None for none. What one of them does not tell, the sum cannot."""
+        """Add up usages; None if there are none. A count that one of them lacks is None in the sum."""
         columns = list(zip(*parts, strict=True))
         if not columns:
             return None

@@ -22,7 +22,7 @@ class AccessToken(Protocol):
 
 
 class TokenCredential(Protocol):
-    """What issues tokens: any credential of azure-identity, or an object with this one method."""
+    """An object that issues tokens: a credential of azure-identity, or any object with this method."""
 
     def get_token(self, *scopes: str) -> AccessToken:
         """Get a token for these scopes."""

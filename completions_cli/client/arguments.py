@@ -16,7 +16,7 @@ _BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wai
 
 
 class ClientOptions(TypedDict, total=False):
-    """What the command's connection options and a profile say. Times are in seconds; None is as good as not given."""
+    """The connection options of the command and the settings of a profile. Times are in seconds, None is not given."""
 
     api_key: str | None
     """The key of the endpoint."""
@@ -31,19 +31,19 @@ class ClientOptions(TypedDict, total=False):
     tenant_id: str | None
     """Entra: the tenant that the application belongs to."""
     client_id: str | None
-    """Entra: the application's id. Without it and `tenant_id`, the identity that azure-identity finds signs in."""
+    """Entra: the application's id. Without it and `tenant_id`, azure-identity finds an identity."""
     client_secret: str | None
     """Entra: the application's secret."""
     credential: TokenCredential | None
-    """Entra: what issues the tokens, as the credentials of azure-identity do. Called by other threads, too."""
+    """Entra: an object that issues tokens, such as a credential of azure-identity. Also called from other threads."""
     scope: str | None
     """Entra: the scope of the token, if the endpoint's host does not determine it."""
     authority: str | None
     """Entra: the login host, for sovereign clouds."""
     extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None
-    """What the service does with parameters it does not know; pass-through where a request has `extra`."""
+    """What the service does with unknown parameters; pass-through if a request has `extra`."""
     headers: Mapping[str, str] | None
-    """Headers of your own."""
+    """Additional headers."""
     timeout: float | None
     """Maximum time without data from the service, in seconds (300)."""
     deadline: float | None
@@ -65,17 +65,17 @@ class ClientOptions(TypedDict, total=False):
     client_key: str | None
     """File (PEM) with the key of that certificate, if it is not in the same file."""
     unix_socket: str | None
-    """Path of a Unix socket to connect to in place of the endpoint's host; `Client` only."""
+    """Path of a Unix socket to connect to instead of the endpoint's host; `Client` only."""
     model_path: str | None
     """A GGUF file for the profile `local`."""
     pace: bool | None
-    """Hold calls back so that the service keeps up, and learn from its refusals; `AsyncClient` only."""
+    """Let calls wait for their turn, at a pace learned from the service; `AsyncClient` only."""
     infill: str | None
-    """The prompt of a call with `suffix` where the server takes none: "<PRE>{prefix}<SUF>{suffix}<MID>"."""
+    """How to build the prompt of a call with `suffix` for a server that has none: "<PRE>{prefix}<SUF>{suffix}<MID>"."""
 
 
 class CompletionOptions(TypedDict, total=False):
-    """The parameters of the API reference, and what goes beyond them. None is as good as not given."""
+    """The parameters of the API reference, and some others. None means not given."""
 
     max_tokens: int | None
     """Maximum tokens to generate (256)."""
@@ -84,7 +84,7 @@ class CompletionOptions(TypedDict, total=False):
     top_p: float | None
     """Nucleus sampling, 0 to 1."""
     stop: str | Sequence[str] | None
-    """Text, or texts, to stop before."""
+    """Text or texts before which to stop."""
     seed: int | None
     """Seed for repeatable sampling."""
     frequency_penalty: float | None
@@ -100,7 +100,7 @@ class CompletionOptions(TypedDict, total=False):
     samples: int
     """Completions per prompt; those of one prompt are next to each other."""
     unset: Collection[str]
-    """Parameters not to send though the profile or a default sets them."""
+    """Parameters that the profile or a default sets, but that are not sent."""
 
 
 def flags(profile: str | None, options: ClientOptions, endpoint: str | None = None) -> Flags:

@@ -18,7 +18,7 @@ from completions_cli.scoring.scores import Scores, TextScore
 
 
 class AsyncClient(ServiceClient):
-    """`Client`, awaited: any number of calls at a time, over connections that they share.
+    """An asynchronous `Client`: any number of calls at a time, over shared connections.
 
     >>> async def main():
     ...     async with AsyncClient(endpoint, api_key=key) as client:
@@ -27,11 +27,11 @@ class AsyncClient(ServiceClient):
     >>> len(asyncio.run(main()))
     100
 
-    With `pace=True` calls wait for their turn: as many are in flight as the service keeps up with, its rate headers and
-    refusals set the rate, and a 429 costs a call none of its retries. So a program needs no limiter of its own.
+    With `pace=True`, calls wait for their turn. The client learns from rate headers and refusals how many requests the
+    service accepts and how fast, and a 429 uses up none of a call's retries. A program then needs no rate limiter.
 
-    A call that is cancelled lets go of its connection at once. `from_profile` reads files and may run a
-    `key_command`; the loop stands still meanwhile.
+    A cancelled call releases its connection at once. `from_profile` reads files and may run a `key_command`, which
+    blocks the event loop.
     """
 
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
@@ -174,7 +174,7 @@ class AsyncClient(ServiceClient):
 
 
 class AsyncCompletionStream:
-    """An answer that is coming in: iterate over its deltas. As a context manager it lets go of the connection."""
+    """A streamed answer: iterate over its deltas. As a context manager, it releases the connection."""
 
     def __init__(self, events: AsyncGenerator[Chunk | Finished]) -> None:
         self._events = events

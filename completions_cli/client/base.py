@@ -110,11 +110,11 @@ class ServiceClient(ABC):
         infill: str | None = None,
         **unknown: Never,
     ) -> Self:
-        """Make the client that `completions -p NAME --config CONFIG` would use; what is given overrides the profile.
+        """Create the client that `completions -p NAME --config CONFIG` would use; arguments override the profile.
 
-        Without a name it is the profile that `COMPLETIONS_PROFILE` or the file names. Of a pool, the first member that
-        answers is used. Unless `api_key` is given, a key is looked for at once: in the variables, by the profile's
-        `key_command`, in the keyring.
+        Without a name, use the profile named by `COMPLETIONS_PROFILE` or the default of the file. With a pool, use the
+        first member that answers. Unless `api_key` is given, look for a key at once: in the variables, with the
+        profile's `key_command`, and in the keyring.
         """
         options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
         del api_key, client_secret

@@ -8,7 +8,7 @@ from completions_cli.models import Chunk, Delta, Finished, Json, Usage
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the texts that were asked for; `raw` is the choice as the service sent it."""
+    """One of the requested texts; `raw` is the choice as the service sent it."""
 
     index: int
     text: str
@@ -17,16 +17,16 @@ class Choice:
 
     @property
     def logprobs(self) -> dict[str, Json] | None:
-        """Log probabilities, where they were asked for."""
+        """Log-probabilities, if they were requested."""
         return self.raw.get("logprobs")
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The answer to a call. `raw` is the response object, fields that the API reference does not know included.
+    """The answer to a call. `raw` is the response object, including fields that are not in the API reference.
 
     `latency` and `first_token` are seconds from sending the request that was answered; `first_token` is None
-    for an answer that came in one piece. `attempts` counts the requests that it took.
+    for an answer that was not streamed. `attempts` counts the requests that it took.
     """
 
     choices: tuple[Choice, ...]
@@ -44,7 +44,7 @@ class Completion:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the first choice ended: stop, length, content_filter; None while it has not."""
+        """Why the first choice ended: stop, length or content_filter; None if it did not end."""
         return self.choices[0].finish_reason if self.choices else None
 
     @property

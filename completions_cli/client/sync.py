@@ -20,15 +20,15 @@ from completions_cli.scoring.scores import Scores, TextScore
 class Client(ServiceClient):
     """Completions from one service. Threads may share it. Close it, or use it as a context manager.
 
-    What it is told is all it goes by, apart from the proxies and certificates of the environment;
-    `from_profile` goes by profiles, variables and stored keys, as the command does.
+    It uses only its arguments, and the proxies and certificates of the environment. `from_profile` uses profiles,
+    variables and stored keys, as the command does.
 
     >>> with Client(endpoint, api_key=key) as client:
     ...     print(client.complete("Once upon a time", max_tokens=8).finish_reason)
     length
 
     Raises the errors of `completions_cli.errors`: UsageError and ConfigError before anything is sent,
-    the others by what became of the request.
+    the others when a request fails.
     """
 
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
@@ -103,7 +103,7 @@ class Client(ServiceClient):
         unset: Collection[str] = (),
         **unknown: Never,
     ) -> "CompletionStream":
-        """Complete a prompt piece by piece, as the text is made. The request is sent when the first piece is asked for.
+        """Complete a prompt piece by piece, as the text is generated. The request is sent when iteration starts.
 
         >>> with client.stream("Once upon a time", max_tokens=8) as stream:
         ...     text = "".join(delta.text for delta in stream)
@@ -146,10 +146,10 @@ class Client(ServiceClient):
         unset: Collection[str] = (),
         **unknown: Never,
     ) -> Scores | TextScore:
-        """Return how likely the model finds continuations of a prompt, or without any the text itself.
+        """Return how likely the model finds continuations of a prompt or, without any, the text itself.
 
-        Nothing is stripped or put between prompt and continuation. Raises LogprobsError where the server does not give
-        the figures.
+        Nothing is stripped or put between prompt and continuation. Raises LogprobsError if the server does not return
+        log-probabilities.
 
         >>> scores = client.score("Red and", [" green", " blue"])
         >>> [score.token_count for score in scores.continuations]
@@ -162,7 +162,7 @@ class Client(ServiceClient):
             return self._pool.conclude(dialogues)
 
     def models(self) -> list[str]:
-        """Return the ids of the models that the service lists, of a pool the first member.
+        """Return the ids of the models that the service lists (for a pool, its first member).
 
         >>> client.models()
         ['echo']
@@ -176,7 +176,7 @@ class Client(ServiceClient):
 
 
 class CompletionStream:
-    """An answer that is coming in: iterate over its deltas. As a context manager it lets go of the connection."""
+    """A streamed answer: iterate over its deltas. As a context manager, it releases the connection."""
 
     def __init__(self, events: Generator[Chunk | Finished]) -> None:
         self._events = events

@@ -23,7 +23,7 @@ METRICS = ("sum", "mean", "per-byte")
 class Score:
     """How likely a continuation is after its prompt. Log-probabilities are in nats.
 
-    `boundary_merged` is true where the first of its tokens begins in the prompt.
+    `boundary_merged` is true if its first token begins in the prompt.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Score:
 
     @property
     def greedy(self) -> bool | None:
-        """Whether each token is the likeliest in its place; None where the server does not tell."""
+        """Whether each token is the likeliest in its place; None if the server does not say."""
         doubtful = logprobs.not_plainly_likeliest(self.tokens)
         return all_of([is_greedy(token) for _, token in doubtful]) if doubtful else True
 
@@ -61,7 +61,7 @@ class Score:
         return {"sum": self.logprob, "mean": self.mean, "per-byte": self.per_byte}[metric]
 
     def document(self, *, with_tokens: bool = True) -> dict[str, Json]:
-        """Return the score as JSON; what the server did not tell is absent."""
+        """Return the score as JSON; figures that the server did not return are absent."""
         greedy = self.greedy
         return {
             "text": self.text,
@@ -94,7 +94,7 @@ class TextScore:
 
     @property
     def perplexity(self) -> float:
-        """The perplexity per token, over the tokens that have a log-probability; infinite beyond what floats hold."""
+        """The perplexity per token, over the tokens that have a log-probability; infinite if too large for a float."""
         try:
             return math.exp(-self.logprob / len(self._known))
         except OverflowError:
@@ -110,7 +110,7 @@ class TextScore:
         return [token.logprob for token in self.tokens if token.logprob is not None]
 
     def document(self) -> dict[str, Json]:
-        """Return the score as JSON; what the server did not tell is absent."""
+        """Return the score as JSON; figures that the server did not return are absent."""
         return {
             "method": self.method,
             **({} if self.model is None else {"model": self.model}),
@@ -131,11 +131,11 @@ class Scores:
     model: str | None = None
 
     def best(self, metric: str = "sum") -> Score:
-        """Return the likeliest continuation by a metric: sum, mean or per-byte. Of equal ones it is the first."""
+        """Return the likeliest continuation by a metric: sum, mean or per-byte; the first of equal ones."""
         return max(self.continuations, key=lambda score: score.figure(metric))
 
     def document(self) -> dict[str, Json]:
-        """Return the scores as JSON; what the server did not tell is absent."""
+        """Return the scores as JSON; figures that the server did not return are absent."""
         return {
             "method": self.method,
             **({} if self.model is None else {"model": self.model}),
@@ -191,7 +191,7 @@ def _agrees(token: Token) -> bool | None:
 
 
 def is_greedy(token: Token) -> bool | None:
-    """Return whether a token is the likeliest in its place; None where the server does not tell."""
+    """Return whether a token is the likeliest in its place; None if the server does not say."""
     if token.rank is not None:
         return token.rank == 1
     if token.logprob is None or not token.top:
