@@ -130,11 +130,13 @@ def _report(error: BaseException, streams: Streams) -> int:
             for row in frame.splitlines():
                 streams.stderr.line(row)
     from completions_cli import quoting
+    from completions_cli.commands import fitting_hints
     from completions_cli.render import failure
 
     known = _in_users_terms(error)
     known.hint = known.hint or (_see_help() if isinstance(known, UsageError) else known.next_step)
     known.message, known.hint = (quoting.without_secrets(text, sys.argv[1:]) for text in (known.message, known.hint))
+    known.hint = fitting_hints.fitting(known.hint, streams.running)
     as_json = streams.wants_json or _typed_json(streams)
     usage = getattr(known, "usage", None)
     if usage and not as_json:

@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from completions_cli import descriptors, limits
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
@@ -171,6 +171,13 @@ class Messages(Output):
             self.write(self.mask(text).encode("utf-8", "replace"))
 
 
+class Running(NamedTuple):
+    """The command that runs: its name, and the options that its help shows."""
+
+    name: str
+    options: frozenset[str]
+
+
 class Streams:
     """The three standard streams and how they are to be used."""
 
@@ -184,6 +191,7 @@ class Streams:
         self.color_choice = "auto"
         self.verbosity = 0
         self.wants_json = False  # errors too
+        self.running: Running | None = None
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:

@@ -213,7 +213,8 @@ _LENGTH = re.compile(
     r"must have less than \d+ tokens|tokens.{0,20}must be <=?"
 )
 _DROP = "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
-_SHORTEN = "Shorten the prompt, or lower -M/--max-tokens: both share the model's context."
+_SHORTEN = "Shorten the prompt. A lower -M/--max-tokens helps, too: both share the model's context."
+_TOO_LONG = "The model took too long; try again. A lower -M helps; `stream` prints text as it is generated."
 _ONE_TEXT = (
     "This server takes one prompt per request: use `batch` for several prompts, -n with --seed for several samples."
 )
@@ -227,7 +228,7 @@ _RULES: tuple[Rule, ...] = (
     (_status(431), _always("The headers are too large or too many; send fewer with -H.")),
     (_is_failed_model, _model_failed),
     (_kind(RateLimitError), _always("Wait and try again, or allow more with --max-wait and --retries.")),
-    (_kind(ServiceTimeoutError), _always("The model took too long: ask for fewer tokens, or use `stream`.")),
+    (_kind(ServiceTimeoutError), _always(_TOO_LONG)),
     (_is_retired, _always("The model is retired: name another with -m or --deployment, or another endpoint.")),
     (_says(r"extra_parameters option|extra[-_ ]parameters? (\[|option|value|header)"), _extra_parameters),
     (_wants_drop, _always(f"If the server rejects extra-parameters: ignore: {_DROP}")),

@@ -147,12 +147,12 @@ def _advice(context: Any, name: str) -> str:
     advice = _advice_for(name, options)
     if advice is not None:
         return advice
-    near = _nearest(name, options)
-    if near is not None:
-        return f"Did you mean {near}? {_see_help(context)}"
     owners = _owners(context.find_root().command, name)
     if owners:
         return f"{name} is an option of {_listed(owners)}."
+    near = _nearest(name, options)
+    if near is not None:
+        return f"Did you mean {near}? {_see_help(context)}"
     dash = " Put -- before a prompt that begins with -." if "--edit" in options else ""
     return _see_help(context) + dash
 

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard, TypeVar, dataclass_transform
 
 import typer
 
-from completions_cli.streams import Streams
+from completions_cli.streams import Running, Streams
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -43,6 +43,7 @@ def with_options(command: _Command) -> _Command:
 
     @wraps(command)
     def spread(ctx: typer.Context, **typed: Any) -> Any:  # noqa: ANN401 - whatever the command returns
+        ctx.obj.running = _running(ctx)
         for name, group in groups.items():
             typed[name] = _gathered(group, typed, ctx.obj)
         return command(**{streams: ctx.obj}, **typed)
@@ -50,6 +51,12 @@ def with_options(command: _Command) -> _Command:
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # read by typer
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return spread  # type: ignore[return-value] # as typer sees it
+
+
+def _running(ctx: typer.Context) -> Running:
+    """Return the command that is about to run."""
+    shown = (param for param in ctx.command.params if not getattr(param, "hidden", False))
+    return Running(ctx.info_name or "", frozenset(option for param in shown for option in param.opts))
 
 
 def _is_group(kind: Any) -> TypeGuard[type]:  # noqa: ANN401 - any annotation

@@ -37,7 +37,7 @@ class ContinuationOptions:
             "--choices",
             metavar="FILE",
             rich_help_panel=_SCORES,
-            help="Continuations from a file: one per line, or a JSON array in a .json file.",
+            help="Continuations from a file, - for stdin: one per line, or a JSON array in a .json file.",
         ),
     ] = None
     metric: Annotated[

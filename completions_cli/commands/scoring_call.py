@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from completions_cli.commands.score import ContinuationOptions, ScoreOptions
 
 _BOM = "\ufeff"
+_STDIN = "-"
 
 
 def run(streams: Streams, options: "ScoreOptions") -> None:
@@ -31,9 +32,14 @@ def run(streams: Streams, options: "ScoreOptions") -> None:
     prompts, scored = options.prompts, options.scored
     if prompts.suffix is not None or prompts.cursor is not None:
         raise UsageError("--suffix and --cursor are for infill, not for scores", hint="Score the text with -c.")
-    texts = _continuations(scored, escapes=prompts.escapes)
-    _check(scored, has_continuations=bool(texts))
     source = call.source_of(prompts, streams)
+    if scored.choices == _STDIN and source.uses_stdin:
+        raise UsageError(
+            "standard input can be read only once, not for the prompt and --choices",
+            hint="Put one of them into a file.",
+        )
+    texts = _continuations(scored, streams, escapes=prompts.escapes)
+    _check(scored, has_continuations=bool(texts))
     prompt, body = source.read(wire.prompt_from_json)
     texts += _of_body(body.pop("continuations", None))
     pool = resolution.pool(streams, options, format=scored.format, body=body, escapes=prompts.escapes)
@@ -77,16 +83,20 @@ def _tell_method(streams: Streams, words: str) -> None:
         streams.stderr.note(f"note: scored by {words}")
 
 
-def _continuations(scored: "ContinuationOptions", *, escapes: bool) -> list[str]:
+def _continuations(scored: "ContinuationOptions", streams: Streams, *, escapes: bool) -> list[str]:
     texts = [typed_text.argument(text, "--continuation", escapes=escapes) for text in scored.continuation]
     if "" in texts:
         raise UsageError("a continuation is empty", hint="Give -c a text.")
-    return texts + (_of_file(scored.choices) if scored.choices is not None else [])
+    return texts + (_of_file(scored.choices, streams) if scored.choices is not None else [])
 
 
-def _of_file(path: str) -> list[str]:
-    """Read continuations from a file: an array in JSON, or a line each."""
-    content = prompt_source.read_text(path).removeprefix(_BOM)
+def _of_file(path: str, streams: Streams) -> list[str]:
+    """Read continuations from a file, `-` being standard input: an array in JSON, or a line each."""
+    if path == _STDIN:
+        path = "standard input"
+        content = prompt_source.decoded(streams.read_stdin(), path).removeprefix(_BOM)
+    else:
+        content = prompt_source.read_text(path).removeprefix(_BOM)
     if path.lower().endswith(".json"):
         return _listed(typed_text.parse_json(content, path, is_typed=False), path)
     if not content.strip("\r\n"):

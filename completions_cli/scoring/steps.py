@@ -25,6 +25,8 @@ _Figures: TypeAlias = tuple[str | None, Laid]  # and the model that gave them
 _PROBE = "Zq7 wyvern 40961, plinth: oboe 8 (kumquat) fjord 53."
 _LACKS = "the server gives no log-probabilities of text that it did not generate"
 _NO_TOKENS = "the answer does not contain the tokens of the text"
+_NO_PROMPT = "Give a prompt; the model's token for the start of a text is one."
+_MERGED = "The prompt and the continuation begin with one and the same token: give a longer prompt."
 _FIRST = "the server gives no log-probability for the first token, because nothing precedes it"
 _HINT = "vLLM, SGLang and llama.cpp's server return them; -v shows the requests."
 
@@ -178,7 +180,7 @@ class Scorer:
         """Return the score of a continuation from the tokens of the whole text. Raises LogprobsError."""
         found = alignment.cut(laid, prompt)
         if len(found.tokens) == len(laid.tokens) and laid.tokens[0].logprob is None:
-            raise LogprobsError(_FIRST, hint="Give a prompt; the model's token for the start of a text is one.")
+            raise LogprobsError(_FIRST, hint=_MERGED if prompt else _NO_PROMPT)
         self._require(found.tokens, laid)
         return Score(text, found.tokens, found.is_merged)
 

@@ -192,5 +192,5 @@ def overdue(server: str, deadline: float | None) -> RequestTimeoutError:
     """Return the error for a call that passed its deadline."""
     return RequestTimeoutError(
         f"the call to the {server} did not end within {deadline or 0:g} s (--deadline)",
-        hint="Raise --deadline, or ask for fewer tokens.",
+        hint="Raise --deadline. A lower -M makes an answer end sooner.",
     )

@@ -85,6 +85,14 @@ def test_choices_come_from_a_file(service: Cli, tmp_path: Path) -> None:
     assert [line.rpartition("\t")[2] for line in found.splitlines()] == [" well", " yes", " no"]
     found = service.run("score", "Is it?", "--choices", str(array)).text
     assert [line.rpartition("\t")[2] for line in found.splitlines()] == [" yes", " no", "\\n"]
+    found = service.run("score", "Is it?", "--choices", "-", stdin=lines.read_bytes()).text
+    assert [line.rpartition("\t")[2] for line in found.splitlines()] == [" yes", " no"]
+
+
+def test_a_token_of_both_at_the_start_has_no_figure(service: Cli) -> None:
+    result = service.run("score", "a", "-c", "b")
+    assert result.code == 12
+    assert "begin with one and the same token: give a longer prompt" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,8 @@ def test_choices_come_from_a_file(service: Cli, tmp_path: Path) -> None:
         (["P", "--choices", "wrong.json"], "must be an array of texts"),
         (["P", "--choices", "none.txt"], "cannot be read"),
         (["P", "--metric", "avg", "-c", "x"], "--metric must be sum, mean or per-byte"),
+        (["--choices", "-"], "only once, not for the prompt and --choices"),
+        (["-f", "-", "--choices", "-"], "only once, not for the prompt and --choices"),
         (["P", "--sort"], "--sort needs continuations"),
         (["P", "--best"], "--best needs continuations"),
         (["P", "-c", "x", "--sort", "--best"], "do not go together"),

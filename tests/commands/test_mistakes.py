@@ -152,6 +152,8 @@ NEIGHBOURS = [
     Mistake("complete --no-color hi", "no option --no-color", "--color never"),
     Mistake("complete -V hi", "no option -V", "completions --version"),
     Mistake("complete --version", "no option --version", "completions --version"),
+    Mistake("score -M 5 hi", "no option -M", "-M is an option of complete, stream and batch."),
+    Mistake("score --stop x hi", "no option --stop", "--stop is an option of complete, stream and batch."),
     Mistake("complete -T 1 hi", "no option -T", "Did you mean -t?"),
     Mistake("complete --engine x hi", "no option --engine", "-m/--model"),
     Mistake("complete --pack 4 hi", "no option --pack", "an option of batch"),
