@@ -160,3 +160,29 @@ def test_what_failed_together_does_not_come_back_together(cli: Cli, rows: Rows, 
         assert cli.run("batch", str(rows(48)), "-o", str(output), "-q", "-j", "48").code == 0
     assert (seen, answered) == (96, 48)
     assert most_after <= 12
+
+
+def test_a_resumed_run_starts_slowly(cli: Cli, rows: Rows, output: Path) -> None:
+    """No answer goes out before those in flight at the start are there, and no more than these come before one."""
+    lock, enough = threading.Lock(), threading.Event()
+    is_resumed, seen, before_an_answer = False, 0, 0
+
+    def answer(_: dict[str, Any]) -> Answered:
+        nonlocal seen, before_an_answer
+        if not is_resumed:
+            return Answered(OK)
+        with lock:
+            seen += 1
+            before_an_answer += not enough.is_set()
+            if seen == 16:
+                enough.set()
+        assert enough.wait(20)
+        return Answered(OK)
+
+    with answering(answer) as running:
+        cli.service(running.url)
+        file = str(rows(300))
+        assert cli.run("batch", file, "-o", str(output), "-q", "--limit", "200").code == 0
+        is_resumed = True
+        assert cli.run("batch", file, "-o", str(output), "-q").code == 0
+    assert (seen, before_an_answer) == (100, 16)

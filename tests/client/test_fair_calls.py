@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -39,6 +40,35 @@ def test_a_refused_call_goes_before_those_that_have_not_gone_yet(status: int) ->
     with answering(answer) as server:
         asyncio.run(main(server.url))
     assert len(seen) == 301
+
+
+def test_calls_that_failed_together_do_not_come_back_together() -> None:
+    together, lock = threading.Barrier(AT_FIRST, timeout=20), threading.Lock()
+    seen = in_flight = most_after = 0
+
+    def answer(_: dict[str, Any]) -> Answered:
+        nonlocal seen, in_flight, most_after
+        with lock:
+            seen += 1
+            is_early = seen <= AT_FIRST
+            in_flight += not is_early
+            most_after = max(most_after, in_flight)
+        if is_early:
+            together.wait()
+            return Answered({"error": "overloaded"}, 503)
+        time.sleep(0.02)  # the work of an answer
+        with lock:
+            in_flight -= 1
+        return TAKEN
+
+    async def main(url: str) -> None:
+        async with AsyncClient(url, api_key=KEY, pace=True) as client:
+            await asyncio.gather(*(client.complete(f"{number} is") for number in range(AT_FIRST)))
+
+    with answering(answer) as server:
+        asyncio.run(main(server.url))
+    assert seen == 2 * AT_FIRST
+    assert most_after <= AT_FIRST // 2
 
 
 class Held:

@@ -1,13 +1,16 @@
 """nginx and haproxy in front of the emulator: TLS, client certificates, streams, refusals of their own."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from completions_cli import AsyncClient, Wait
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 from tests.peers.programs import free_port, path_of, running
@@ -211,3 +214,25 @@ def test_a_batch_through_haproxy_and_nginx_loses_no_row(cli: Cli, emulator: Star
         result = cli.run("batch", str(rows), "-o", str(tmp_path / "out"), "--retries", "0")
     assert result.code == 0, result.stderr
     assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 200
+
+
+async def _paced(url: str, count: int, **options: Any) -> list[int | None]:
+    """Make so many paced calls at once; return the statuses of those that were refused, None for no answer."""
+    waits: list[Wait] = []
+    async with AsyncClient(url, api_key="canary-0123456789", pace=True, on_wait=waits.append, **options) as client:
+        await asyncio.gather(*(client.complete(f"{number} is", max_tokens=2) for number in range(count)))
+    return [getattr(wait.error, "status", None) for wait in waits]
+
+
+@pytest.mark.parametrize("kept", ["keepalive_requests 1", "keepalive_requests 3", "keepalive_timeout 1ms"])
+def test_paced_calls_meet_no_connection_that_nginx_closed(kept: str, emulator: Start, tmp_path: Path) -> None:
+    with _nginx(tmp_path, f"{kept}; location / {{ proxy_pass {emulator().url}; }}") as port:
+        assert asyncio.run(_paced(f"http://127.0.0.1:{port}", 200, retries=0)) == []
+
+
+def test_paced_calls_find_how_many_haproxy_takes_at_a_time(emulator: Start, tmp_path: Path) -> None:
+    backend = emulator("--latency", "0.05").url.removeprefix("http://")
+    with _haproxy(tmp_path, "", f"{backend} maxconn 4\n  timeout queue 20ms") as port:
+        refused = asyncio.run(_paced(f"http://127.0.0.1:{port}", 200, retries=50))
+    assert set(refused) <= {503}
+    assert len(refused) < 200
