@@ -55,6 +55,17 @@ def is_json(line: bytes) -> bool:
     return parsed(line) is not None
 
 
+def begins_with_whole_object(line: bytes) -> bool:
+    """Return whether a line has a whole JSON object at its beginning, whatever follows."""
+    try:
+        json.JSONDecoder(strict=False).raw_decode(line.decode("utf-8", "replace"))
+    except RecursionError:
+        return True  # too deep to tell: whoever wrote it keeps it
+    except ValueError:
+        return False
+    return True
+
+
 def without_bom(line: bytes) -> bytes:
     """Return the first line of a file without the mark that some editors put there."""
     return line.removeprefix(_BOM)

@@ -69,16 +69,19 @@ def _line(number: int, offset: int, raw: bytes, reader: EntryReader) -> OutputLi
 def _is_of_a_crash(line: OutputLine, raw: bytes) -> bool:
     """Return whether a crash may have left this: zeros in place of blocks, or an object that lacks its end."""
     rest = line.content.strip(b"\0 \t\r\n")
-    is_torn = not line.has_end and rest.startswith(b"{") and not entries.is_json(rest)
+    is_torn = not line.has_end and rest.startswith(b"{") and not entries.begins_with_whole_object(rest)
     return is_torn or not rest or _ZEROS.search(raw) is not None
 
 
 def _foreign(path: Path, line: OutputLine) -> UsageError:
-    shown = line.content.strip()[:_SHOWN].decode("utf-8", "replace")
+    content = line.content.strip()
+    shown = content[:_SHOWN].decode("utf-8", "replace")
+    advice = "Remove that line, or choose another OUTPUT."
+    if content.startswith(b"{") and not entries.is_json(content) and entries.begins_with_whole_object(content):
+        advice = "It holds several objects: `jq -c .` writes each on a line of its own."
     return UsageError(
         f"line {line.number} of {path} is not a line of a batch: {shown}",
-        hint="Nothing was changed. Each line must be a JSON object that names its row. "
-        "Remove that line, or choose another OUTPUT.",
+        hint=f"Nothing was changed. Each line must be a JSON object that names its row. {advice}",
     )
 
 

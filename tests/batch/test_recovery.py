@@ -213,7 +213,7 @@ def test_of_a_row_that_is_there_twice_the_answer_counts(tmp_path: Path) -> None:
     found = recover(path, native)
     assert path.read_bytes() == lines[0] + lines[5] + lines[7]
     assert (found.ok, dict(found.failed), found.repeated, len(found.done)) == (2, {"rejected": 1}, 5, 3)
-    assert [note.split()[0] for note in found.notes(path)] == ["5"]
+    assert [note.split()[-1] for note in found.notes(path)] == ["5"]
 
 
 def test_zeros_of_a_power_cut_cost_only_their_rows(tmp_path: Path) -> None:

@@ -103,3 +103,21 @@ def test_a_failure_is_replaced_when_its_row_was_asked_again(
 
 def _failed(output: Path) -> set[int]:
     return {line["row"] for line in records(output) if line["error"]}
+
+
+@pytest.mark.parametrize("end", [b"\r", b" ", b"", b"\x1e", "\u2028".encode()], ids=repr)
+def test_several_objects_on_a_line_are_no_torn_line(
+    end: bytes, cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    server = emulator()
+    cli.service(server.url)
+    assert batch(cli, rows(5), "-o", output).code == 0
+    joined = output.read_bytes().replace(b"\n", end)
+    output.write_bytes(joined)
+    for option in ([], ["--retry-failed"]):
+        result = batch(cli, rows(5), "-o", output, *option)
+        assert result.code == 2
+        assert "line 1" in result.stderr
+        assert "jq -c" in result.stderr
+    assert output.read_bytes() == joined
+    assert len(server.log()) == 5
