@@ -19,22 +19,21 @@ from functools import partial
 from pathlib import Path
 
 import live_batch
+from limiter_bank import Cell, RetryAfter
 from limiters import (
     COMPLETION,
     PROMPT,
     Bucket,
     Cap,
-    Cell,
     Chance,
     FirstAttempt,
     FixedWindow,
     Gcra,
     Limiter,
     Queue,
-    RetryAfter,
     SlidingWindow,
 )
-from pacing import Figures, Row, Run
+from pacing_run import Figures, Row, Run
 
 RATE = 20  # requests a second
 LATENCY = 0.3  # seconds
