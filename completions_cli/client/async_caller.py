@@ -17,44 +17,25 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
-from completions_cli.client.attempts import Attempts, Wait
+from completions_cli.client.attempts import Wait
+from completions_cli.client.effort import Effort
 from completions_cli.client.incoming import Head, Incoming, Refusal
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.client.pacer import Pacer, Unpaced, UnpacedCall
 from completions_cli.client.sessions import Session, Sessions
-from completions_cli.errors import CompletionsError, DamagedResponseError, NetworkError, ServiceError
+from completions_cli.errors import (
+    CompletionsError,
+    DamagedResponseError,
+    NetworkError,
+    RequestTimeoutError,
+    ServiceError,
+)
 from completions_cli.models import Chunk, CompletionRequest, Finished, HttpRequest, Json
 from completions_cli.transport.asynchronous import AsyncResponse, AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 
 _Document = TypeVar("_Document")
-
-
-class Effort:
-    """What all attempts to have one request answered share."""
-
-    def __init__(
-        self, session: Session, call: UnpacedCall, service: Service, policy: RetryPolicy, patience: Patience
-    ) -> None:
-        self.session = session
-        self.attempts = Attempts(service, policy)
-        self._call = call
-        self._patience = patience
-
-    async def turn(self) -> Unpaced:
-        """Wait for the turn of the next attempt. Raises RequestTimeoutError when the call's time is over before."""
-        self.attempts.number += 1
-        try:
-            turn = await self._call.turn(self._patience.remaining_in_all())
-        except TimeoutError:
-            raise self._patience.expired() from None
-        self._patience.heard()
-        return turn
-
-    def wait_after(self, error: ServiceError | NetworkError) -> Wait:
-        """Return how long to wait for the next attempt. Raises the error when there is to be none."""
-        return self.attempts.wait_after(error, self._patience.remaining_in_all(), is_free=self._call.is_free(error))
 
 
 class AsyncCaller:
@@ -177,6 +158,9 @@ class AsyncCaller:
                 except (ServiceError, NetworkError) as error:
                     turn.failed(error)
                     await self._retry(error, signing, effort)
+                except RequestTimeoutError as error:
+                    turn.failed(effort.of_server(error))
+                    raise
                 else:
                     turn.answered(None)
                     return answer
@@ -226,6 +210,9 @@ class AsyncCaller:
                 if incoming.has_text:
                     raise effort.attempts.last(error) from None
                 await self._retry(error, signing, effort)
+            except RequestTimeoutError as error:
+                turn.failed(effort.of_server(error))
+                raise
             else:
                 return
             finally:

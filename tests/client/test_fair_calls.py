@@ -71,6 +71,40 @@ def test_calls_that_failed_together_do_not_come_back_together() -> None:
     assert most_after <= AT_FIRST // 2
 
 
+def test_silence_lowers_the_pace() -> None:
+    """The first calls are not answered in time. Of those that follow, fewer are in flight."""
+    lock, are_over = threading.Lock(), threading.Event()
+    in_flight = most = 0
+
+    def answer(_: dict[str, Any]) -> Answered:
+        nonlocal in_flight, most
+        if not are_over.is_set():
+            are_over.wait(20)
+            return TAKEN
+        with lock:
+            in_flight += 1
+            most = max(most, in_flight)
+        time.sleep(0.02)  # the work of an answer
+        with lock:
+            in_flight -= 1
+        return TAKEN
+
+    async def main(url: str) -> Counter[str]:
+        async with AsyncClient(url, api_key=KEY, pace=True, timeout=2) as client:
+
+            def all_at_once() -> list[asyncio.Task[Any]]:
+                return [asyncio.create_task(client.complete(f"{number} is")) for number in range(AT_FIRST)]
+
+            silent = await outcomes(all_at_once())
+            are_over.set()
+            await outcomes(all_at_once())
+            return silent
+
+    with answering(answer) as server:
+        assert asyncio.run(main(server.url)) == {"RequestTimeoutError": AT_FIRST}
+    assert 0 < most <= AT_FIRST // 2
+
+
 class Held:
     """A server that answers nothing before it is told to."""
 
