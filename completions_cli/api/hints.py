@@ -176,9 +176,10 @@ def _rejected(error: ServiceError, _: HintContext) -> str:
     blamed = error.param or ".".join(error.loc)
     if blamed == "prompt" and "valid string" in error.message.lower():
         return _ONE_TEXT
-    if blamed:
-        return f"Change or leave out {blamed}; --dry-run shows what is sent."
-    return "Check the parameters; --dry-run shows what is sent."
+    advice = f"Change or leave out {blamed}" if blamed else "Check the parameters"
+    is_text = _NOT_TEXT.search(error.message) and "valid string" not in error.message
+    typed = f" {_TYPED}" if is_text else ""
+    return f"{advice}; --dry-run shows what is sent.{typed}"
 
 
 _BAD = (400, 422)
@@ -212,9 +213,15 @@ _LENGTH = re.compile(
     r"too many (input |prompt )?tokens|(prompt|input|sequence|request).{0,30}(is |are )?too (long|large)|"
     r"must have less than \d+ tokens|tokens.{0,20}must be <=?"
 )
+# As llama.cpp's server, OpenAI and those that check with pydantic or a JSON schema say it of a text.
+_NOT_TEXT = re.compile(
+    r"but is string|got a string|should be a valid (integer|number|boolean|list|dict\w*)|"
+    r"is not of type '(integer|number|boolean|array|object)'"
+)
+_TYPED = "-x NAME=VALUE sends text; -x NAME:=VALUE sends a number, true or other JSON."
 _DROP = "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
 _SHORTEN = "Shorten the prompt. A lower -M/--max-tokens helps, too: both share the model's context."
-_TOO_LONG = "The model took too long; try again. A lower -M helps; `stream` prints text as it is generated."
+_TOO_LONG = "The model took too long; try again. Ask for fewer tokens with -M; `stream` prints text as it is generated."
 _ONE_TEXT = (
     "This server takes one prompt per request: use `batch` for several prompts, -n with --seed for several samples."
 )

@@ -11,7 +11,7 @@ _VALUE = r"(?: (?P<value>key|entra|none|drop|pass-through|ignore|\d[\d.]*|[A-Z]{
 _OPTION = re.compile(rf"(?<![\w/-])(?:-\w/)?(?:--(?P<long>[a-z]+(?:-[a-z]+)*)|-(?P<short>[HMmn])\b){_VALUE}")
 _SHORT = {"H": "headers", "M": "max_tokens", "m": "model", "n": "samples"}
 # Nothing of the kind can be done from a program.
-_FOR_COMMAND_ALONE = re.compile(r"(?<![\w-])(?:--(?:dry-run|help|origin|request)|-vv?)\b")
+_FOR_COMMAND_ALONE = re.compile(r"(?<![\w-])(?:--(?:dry-run|help|origin|request)|-vv?|-x)\b")
 _COMMAND_LINE = re.compile(r"\bcompletions [a-z]")
 
 

@@ -38,13 +38,13 @@ class _Piece(NamedTuple):
     raw: bytes
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it is made of whole characters."""
+    def fits_grammar(self) -> bool:
+        """Whether it can stand in a grammar: it is made of whole characters, and none of them is NUL."""
         try:
             self.raw.decode()
         except UnicodeDecodeError:
             return False
-        return bool(self.raw)
+        return bool(self.raw) and b"\0" not in self.raw
 
 
 def prepared(base: CompletionRequest) -> Generator[CompletionRequest, Mapping[str, Json], Forced]:
@@ -113,9 +113,9 @@ def _laid(pieces: Sequence[_Piece], text: str) -> Laid:
 
 
 def _run(pieces: Sequence[_Piece], at: int) -> list[_Piece]:
-    """Return the tokens of whole characters that come next: only those can stand in a grammar."""
+    """Return the tokens that come next and can stand in a grammar."""
     ahead = pieces[at : at + _AT_A_TIME]
-    return list(itertools.takewhile(lambda piece: piece.is_whole, ahead))
+    return list(itertools.takewhile(lambda piece: piece.fits_grammar, ahead))
 
 
 def _forced(

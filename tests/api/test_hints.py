@@ -1,5 +1,7 @@
 """Advice for every error of the service: never none, and never that of another error."""
 
+import json
+
 import pytest
 
 from completions_cli.api import error_map
@@ -126,3 +128,18 @@ def test_the_word_ignore_may_be_what_a_server_does_not_know() -> None:
     assert "drop" in advice(400, "Bad header value", context=ignoring)
     assert "drop" not in advice(400, "Bad header value")
     assert "drop" not in advice(400, '{"error":{"message":"too hot","param":"temperature"}}', context=ignoring)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_told"),
+    [
+        ("Field 'n': [json.exception.type_error.302] type must be number, but is string", True),
+        ("Invalid type for 'n': expected an integer, but got a string instead.", True),
+        ("1 validation error: echo: Input should be a valid boolean, unable to interpret input", True),
+        ("'three' is not of type 'integer' - 'n'", True),
+        ("stop.str: Input should be a valid string; stop.list[str]: Input should be a valid list", False),
+        ("n must be at least 1", False),
+    ],
+)
+def test_text_where_a_number_is_wanted_is_told_how_to_send_one(message: str, *, is_told: bool) -> None:
+    assert ("-x NAME:=VALUE sends a number" in advice(400, json.dumps({"error": {"message": message}}))) is is_told

@@ -205,3 +205,10 @@ def test_the_embedded_model_scores(cli: Cli) -> None:
     assert paris["logprob"] > banana["logprob"] > emoji["logprob"]
     assert paris["greedy"]
     assert emoji["token_count"] == 3
+
+
+def test_the_embedded_model_scores_nul_without_a_failure(cli: Cli) -> None:
+    weights_path()
+    args = ("score", "-p", "local", "-E", "a\\0b", "-c", " c\\0")
+    result = cli.run(*args, env={"XDG_DATA_HOME": str(DATA_HOME)})
+    assert (result.code, result.stderr) == (0, "")

@@ -21,6 +21,7 @@ SAID = {
     "Shorten the prompt, or lower -M/--max-tokens: both share it.": "Shorten the prompt, or lower max_tokens: both share it.",
     "It waits 9 s, over --max-wait 5: try again then.": "It waits 9 s, over max_wait=5: try again then.",
     "Change or leave out top_k; --dry-run shows what is sent.": "Change or leave out top_k.",
+    "Check the parameters. -x NAME=VALUE sends text; -x NAME:=VALUE sends a number.": "Check the parameters.",
     "It was cut off; try again. Add -vv to see the response.": "It was cut off; try again.",
     "Raise --timeout, or use `stream`: its text comes at once.": "Raise timeout, or use stream(): its text comes at once.",
     "The command with --help says what it takes.": None,
