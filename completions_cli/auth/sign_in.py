@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth import keys
-from completions_cli.auth.credentials import Credentials, KeyCredentials, NoCredentials, refuse_plain_http
+from completions_cli.auth.credentials import (
+    Credentials,
+    KeyCredentials,
+    NoCredentials,
+    refuse_plain_http,
+    refuse_plain_secrets,
+)
 from completions_cli.auth.given_credential import GivenCredential, Proof
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.auth.secret import Secret
@@ -34,6 +40,8 @@ def credentials(
     Without a `proof` at hand, the places that the settings allow are looked through for a key or a client secret.
     """
     kind = settings.values["auth"]
+    if settings.endpoint is not None:
+        refuse_plain_secrets(settings.endpoint, settings.headers)
     if kind == "none" or settings.endpoint is None or settings.is_signed_by_headers:
         return NoCredentials()
     refuse_plain_http(settings.endpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.auth.authority import WRONG_SECRET, Authority, running
-from tests.command import Result
+from tests.command import Cli, Result
 from tests.commands.conftest import KeyringCli
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response, scripted, stream_head
 
@@ -175,6 +175,38 @@ def test_the_key_goes_over_http_to_nobody_but_this_machine(keyring_holder: Holde
         result = keyring_holder.run(*command)
         assert result.code == 3
         assert "not sent over unencrypted http" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "header"),
+    [
+        ("http://nowhere.invalid", f"api-key: {CANARY}"),
+        ("http://nowhere.invalid", f"Authorization: Bearer {CANARY}"),
+        ("http://nowhere.invalid", f"X-Gateway-Token: {CANARY}"),
+        ("http://192.0.2.1", f"Cookie: session={CANARY}"),
+        (f"http://nowhere.invalid/v1?code={CANARY}", "x-team: blue"),
+    ],
+)
+def test_nor_does_a_header_or_parameter_that_may_hold_it(
+    cli: Cli, tmp_path: Path, scripted_server: ScriptedServer, url: str, header: str
+) -> None:
+    rows = tmp_path / "rows.txt"
+    rows.write_text("a\n", encoding="utf-8")
+    # Had anything been sent, this proxy would have it.
+    whole = ["--endpoint", url, "--auth", "none", "-H", header, "--proxy", scripted_server.url, "--retries", "0"]
+    for command in (
+        ["complete", "hi"],
+        ["stream", "hi"],
+        ["score", "hi", "-c", " you"],
+        ["models"],
+        ["batch", str(rows), "-o", str(tmp_path / "answers.jsonl")],
+        ["config", "doctor", "--probe"],
+    ):
+        result = cli.run(*command, *whole)
+        assert result.code == 3, command
+        assert "not sent over unencrypted http" in result.text + result.stderr
+        assert CANARY not in result.text + result.stderr
+    assert not scripted_server.requests
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sh")

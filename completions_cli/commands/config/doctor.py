@@ -119,9 +119,15 @@ def _of_endpoint(settings: Settings, streams: Streams, probes: "_Probes", mask: 
 def _key(settings: Settings, endpoint: Endpoint, streams: Streams) -> Iterator[Finding]:
     """Check that there is something to sign in with, and that it may be sent there."""
     from completions_cli.auth import keys
+    from completions_cli.auth.credentials import refuse_plain_secrets
     from completions_cli.auth.keyring_store import KeyringStore
 
     values = settings.values
+    try:
+        refuse_plain_secrets(endpoint, settings.headers)
+    except ConfigError as error:
+        yield failed("key", error)
+        return
     if settings.is_signed_by_headers:
         yield Finding("key", "ok", "a header of yours replaces it")
         return
