@@ -140,7 +140,7 @@ class HttpRequest:
 
     url: str
     shared: Mapping[str, str] = field(repr=False)
-    body: bytes
+    body: bytes = field(repr=False)  # a form with a client secret, when it signs in
     secret_headers: frozenset[str] = frozenset()
     method: str = "POST"
     own: Mapping[str, str] = field(default_factory=dict)

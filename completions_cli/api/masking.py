@@ -118,6 +118,7 @@ class Mask:
             if isinstance(text, str):
                 setattr(error, name, self.text(text))
         error.args = (error.message,)  # which `repr` shows
+        error.__cause__ = error.__context__ = None  # the libraries' errors quote what was received
         if isinstance(error, ServiceError):
             self._pieced(error)
         return error

@@ -16,7 +16,7 @@ from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import error_map, headers, urls
 from completions_cli.api.masking import Mask
-from completions_cli.auth.secret import Secret
+from completions_cli.auth.secret import Secret, SecretHeaders
 from completions_cli.auth.token import Token, TokenCache
 from completions_cli.errors import (
     AuthError,
@@ -94,7 +94,7 @@ class EntraCredentials:
             now = self._clock()
             if self._token is None or not self._token.is_fresh(now):
                 self._token = self._renewed(now)
-            return {"authorization": f"Bearer {self._token.value.reveal()}"}
+            return SecretHeaders({"authorization": f"Bearer {self._token.value.reveal()}"})
 
     def refresh(self) -> bool:
         """Drop the token in use, so that the next headers have a new one; false when there was none."""
@@ -152,24 +152,27 @@ class ClientCredentialsFlow:
 
     def fetch(self, now: float) -> Token:
         """Ask the authority for a token. Raises AuthError, ConfigError, or what went wrong on the way."""
-        secret = self._secret().reveal()
-        form = {
-            "client_id": self._application.client,
-            "scope": self._application.scope,
-            "client_secret": secret,
-            "grant_type": "client_credentials",
-        }
-        request = HttpRequest(
-            url=self._url,
-            shared={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
-            body=urlencode(form).encode(),
-        )
-        mask = Mask([secret, *self._connection.secrets])
+        secret = self._secret()
+        request = self._request(secret)
+        mask = Mask([secret.reveal(), *self._connection.secrets])
         trace = _Discreet(self._trace, mask) if self._trace is not None else None
         try:
             return self._exchange(request, trace, now)
         except CompletionsError as error:
             raise mask.error(error) from None
+
+    def _request(self, secret: Secret) -> HttpRequest:
+        form = {
+            "client_id": self._application.client,
+            "scope": self._application.scope,
+            "client_secret": secret.reveal(),
+            "grant_type": "client_credentials",
+        }
+        return HttpRequest(
+            url=self._url,
+            shared={"content-type": "application/x-www-form-urlencoded", "accept": "application/json"},
+            body=urlencode(form).encode(),
+        )
 
     def _exchange(self, request: HttpRequest, trace: Trace | None, now: float) -> Token:
         patience = Patience(self._connection.timeout, self._connection.deadline)

@@ -49,3 +49,10 @@ class Secret:
     def __reduce__(self) -> str:
         message = "a secret is not to be pickled"
         raise TypeError(message)
+
+
+class SecretHeaders(dict[str, str]):
+    """Headers whose values are secrets: `repr`, and so the locals in a traceback, shows their names alone."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, "****"))

@@ -11,7 +11,7 @@ from completions_cli.api import urls
 from completions_cli.api.urls import Origin, Proxy, Url
 from completions_cli.errors import ConfigError
 from completions_cli.installation import install
-from completions_cli.transport import tls
+from completions_cli.transport import quiet, tls
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.network import PatientBackend
 
@@ -41,20 +41,21 @@ class PoolTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Exchange a request for the head of its answer."""
         url: Url = request.extensions["url"]
-        answer = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=_target(url.origin, url.target, bracketed=self._has_http_proxy),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
+        asked = httpcore.Request(
+            method=request.method,
+            url=_target(url.origin, url.target, bracketed=self._has_http_proxy),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
         )
+        with quiet.logged_in_short():
+            answer = self._pool.handle_request(asked)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        with quiet.logged_in_short():
+            self._pool.close()
 
 
 class _Body(httpx.SyncByteStream):
@@ -62,10 +63,11 @@ class _Body(httpx.SyncByteStream):
         self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._answer.iter_stream()
+        return quiet.each(self._answer.iter_stream())
 
     def close(self) -> None:
-        self._answer.close()
+        with quiet.logged_in_short():
+            self._answer.close()
 
 
 def _pool(connection: Connection, url: Url, backend: PatientBackend) -> httpcore.ConnectionPool:

@@ -1,0 +1,148 @@
+"""A program that is being debugged: logs at DEBUG, locals in tracebacks, the errors behind an error. No key in any."""
+
+import asyncio
+import base64
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpcore
+import pytest
+
+from completions_cli import AsyncClient, Client, CompletionsError
+from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response
+from tests.socks_server import socks_server
+
+KEY = "pL5vTq8zWm2XbN7cRk4JdH9sGf3Yae6u"
+BASIC = base64.b64encode(f"me:{KEY}".encode()).decode()
+SHOWN = (KEY, BASIC)
+# A key that is given back in a reason, a header, a header that is none, and where a chunk's size should be.
+HEAD = [response(b"no", f"401 {KEY}", [f"x-request-id: {KEY}", f"www-authenticate: {BASIC}"])]
+BROKEN: list[Script] = [
+    HEAD,
+    [f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n".encode(), HangUp()],
+    [f"{KEY}\r\n\r\n".encode(), HangUp()],
+    [f"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{KEY}\r\n".encode(), HangUp()],
+    [response(b"", "307 X", [f"location: https://elsewhere.example/{KEY}"])],
+]
+SIGN_IN = {"auth": "entra", "tenant_id": "contoso", "client_id": "c", "client_secret": KEY, "scope": "s"}
+PLAIN: list[Script] = [
+    [response(b"no", "401 X")],
+    [b"garbage\r\n\r\n", HangUp()],
+    [response(b"", "307 X", ["location: https://elsewhere.example/"])],
+    [response(b"{", headers=["content-type: application/json"])],
+    [Reset()],
+]
+
+
+def calls(url: str, **arguments: Any) -> Iterator[CompletionsError]:
+    """Yield the errors of both clients in all that they can be asked."""
+
+    def stream(client: Client) -> None:
+        with client.stream("P") as pieces:
+            list(pieces)
+
+    asked: tuple[Callable[[Client], object], ...] = (lambda client: client.complete("P"), stream, Client.models)
+    with Client(url, retries=0, **arguments) as client:
+        for ask in asked:
+            with pytest.raises(CompletionsError) as caught:
+                ask(client)
+            yield caught.value
+
+    async def ask_again(name: str) -> None:
+        async with AsyncClient(url, retries=0, **arguments) as client:
+            if name == "stream":
+                async with client.stream("P") as pieces:
+                    async for _ in pieces:
+                        pass
+            else:
+                await (client.models() if name == "models" else client.complete("P"))
+
+    for name in ("complete", "stream", "models"):
+        with pytest.raises(CompletionsError) as caught:
+            asyncio.run(ask_again(name), debug=True)
+        yield caught.value
+
+
+def behind(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised from or beside, shown by a traceback or not."""
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        if (one := waiting.pop()) is not None:
+            yield one
+            waiting += [one.__cause__, one.__context__]
+
+
+def quoted(error: BaseException) -> str:
+    """Return what an error, and whatever lies behind it, says."""
+    return "\n".join(f"{one!r} {one}" for one in behind(error))
+
+
+def local_values(error: BaseException) -> str:
+    """Return the locals of our functions, as tools show them beside a traceback."""
+    found = [traceback.TracebackException.from_exception(one, capture_locals=True) for one in behind(error)]
+    ours = [frame.locals or {} for one in found for frame in one.stack if "completions_cli" in frame.filename]
+    return "\n".join(f"{name} = {value}" for values in ours for name, value in values.items())
+
+
+@pytest.mark.parametrize("script", BROKEN)
+@pytest.mark.parametrize("arguments", [{"api_key": KEY}, {"auth": "none", "headers": {"api-key": KEY}}, SIGN_IN])
+def test_no_log_or_error_quotes_a_server_that_gives_a_key_back(
+    arguments: dict[str, Any], script: Script, scripted_server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scripted_server.play(script)
+    url = scripted_server.url
+    errors = list(calls(url, **arguments, **({"authority": url} if arguments is SIGN_IN else {})))
+    assert len(errors) == 6
+    assert len(scripted_server.requests) >= 6
+    for shown in (caplog.text, *map(quoted, errors)):
+        assert not [text for text in SHOWN if text in shown]
+    assert "receive_response_headers.started" in caplog.text
+
+
+@pytest.mark.parametrize("script", PLAIN)
+@pytest.mark.parametrize("arguments", [{"api_key": KEY}, {"auth": "none", "headers": {"api-key": KEY}}, SIGN_IN])
+def test_the_locals_of_no_function_of_ours_show_a_key(
+    arguments: dict[str, Any], script: Script, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play(script)
+    url = scripted_server.url
+    for error in calls(url, **arguments, **({"authority": url} if arguments is SIGN_IN else {})):
+        shown = local_values(error)
+        assert "self = " in shown
+        assert KEY not in shown
+
+
+def test_a_proxy_that_gives_its_password_back_is_not_quoted(
+    scripted_server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scripted_server.play([response(b"", f"407 {BASIC}", [f"x: {BASIC}"])])
+    proxy = scripted_server.url.replace("//", f"//me:{KEY}@")
+    for error in calls("https://nowhere.invalid", api_key="k", proxy=proxy):
+        assert not [text for text in SHOWN if text in caplog.text + quoted(error)]
+    assert BASIC.encode() in scripted_server.requests[0]
+
+
+def test_the_password_of_a_socks_proxy_is_not_logged(
+    scripted_server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with socks_server(scripted_server.port, user=f"me:{KEY}", reply=5) as proxy:
+        for error in calls("https://nowhere.invalid", api_key="k", proxy=f"socks5://me:{KEY}@127.0.0.1:{proxy.port}"):
+            assert KEY not in caplog.text + quoted(error)
+    assert proxy.requests
+
+
+def test_what_httpcore_does_for_others_is_logged_in_full(
+    scripted_server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scripted_server.play(HEAD)
+    with Client(scripted_server.url, api_key="k", retries=0) as client, pytest.raises(CompletionsError):
+        client.complete("P")
+    assert KEY not in caplog.text
+    httpcore.request("GET", scripted_server.url)
+    assert KEY in caplog.text
