@@ -267,6 +267,13 @@ def profile_depth() -> None:
         text = f"[profiles.p.extra]\nx = {'[' * depth}{']' * depth}\n"
         with pytest.raises(ConfigError):
             profile_file.parse(text, Path("completions.toml"))
+    parts = limits.PROFILE_FILE_DEPTH + 1
+    for key in (".".join("a" * parts), " . ".join(["'a'"] * parts), ".".join(['"a\\"."'] * parts)):
+        for line in (f"{key} = 1", f"[{key}]", f"[[ {key}]]", f"x = {{ y = 1, {key} = 1 }}", f"x = [{{{key} = 1}}]"):
+            with pytest.raises(ConfigError, match=r"completions\.toml:2: a key has more than 100 parts"):
+                profile_file.parse(f"# one\n{line}\n", Path("completions.toml"))
+    with pytest.raises(ConfigError, match="a key has more than 100 parts"):  # hours, without the bound
+        profile_file.parse("a." * 8_000_000 + "b = 1\n", Path("completions.toml"))
 
 
 def prompt(folder: Path, cli: Cli) -> None:

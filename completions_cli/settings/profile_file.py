@@ -1,6 +1,7 @@
 """completions.toml as it is read: found, parsed, and checked down to the last key."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -170,6 +171,7 @@ def load(text: str, path: Path) -> dict[str, Json]:
     """Parse the TOML. Raises ConfigError that says where it breaks; the line itself may hold a secret."""
     import tomllib  # many a run has no file to read
 
+    _refuse_long_keys(text, path)
     try:
         return tomllib.loads(text)
     except ValueError as error:
@@ -179,6 +181,18 @@ def load(text: str, path: Path) -> dict[str, Json]:
         raise ConfigError(f"{path}:{place}: {message}", hint=hint) from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deeply", hint="No setting needs that.") from error
+
+
+def _refuse_long_keys(text: str, path: Path) -> None:
+    """Raise ConfigError for a dotted key of too many parts: the time that tomllib takes grows with their square."""
+    most = limits.PROFILE_FILE_DEPTH
+    if text.count(".") < most:
+        return
+    part = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+    long = re.search(rf"(?:^|[\[{{,])[ \t]*+(?P<key>{part})(?:\.[ \t]*+{part}){{{most}}}", text, re.MULTILINE)
+    if long:
+        line = text.count("\n", 0, long.start("key")) + 1
+        raise ConfigError(f"{path}:{line}: a key has more than {most} parts", hint="No setting needs that.")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
