@@ -210,7 +210,8 @@ class OutputOptions:
             "--fail-on",
             metavar="REASONS",
             autocompletion=lambda: ["length", "content_filter", "length,content_filter"],
-            help="Exit 15 on these finish reasons, such as length,content_filter; `ignored`: on an ignored parameter.",
+            help="Exit 15 on these finish reasons, such as length,content_filter; `ignored`: if the server ignored "
+            "a parameter.",
         ),
     ] = None
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request without sending it.")] = False
