@@ -68,5 +68,7 @@ class Attempts:
         if retry_after is None:
             error.hint = error.hint or f"Another attempt has to wait, and {limit} does not allow it: try again later."
         else:
-            error.hint = f"The server asks to wait {retry_after:g} s, over {limit}: try again then, or allow the wait."
+            error.hint = (
+                f"The server asks to wait {retry_after:g} s, longer than {limit}: try again then, or allow the wait."
+            )
         return error

@@ -254,7 +254,7 @@ class _Checker:
                 )
             if "members" in profiles.get(member, {}):
                 raise self.error(
-                    f"the member {member!r} is a pool itself", (*where, "members"), hint="Name its members instead."
+                    f"the member {member!r} is itself a pool", (*where, "members"), hint="Name its members instead."
                 )
 
     def _table(self, kind: str, table: Json, where: tuple[str, ...]) -> None:

@@ -280,7 +280,7 @@ def test_each_member_has_its_price(cli: Cli, serve: Serve, rows: Rows, output: P
         (("--engine", "ray", "--hedge"), "--hedge works on one machine only"),
         (("--share", "x"), "--share takes one profile"),
         (("-d", "x"), "--deployment cannot be used with several profiles"),
-        (("-p", "east"), "all is a pool itself"),
+        (("-p", "east"), "all is itself a pool"),
         (("--max-cost", "1"), "--max-cost needs --price-in and --price-out"),
     ],
 )

@@ -119,7 +119,7 @@ def test_they_share_what_they_learn(cli: Cli, emulator: Start, rows: Rows, tmp_p
     [
         (("--share", "a/b"), "is not a name"),
         (("--share", ""), "is not a name"),
-        (("--share", "a", "--engine", "ray"), "one pace"),
+        (("--share", "a", "--engine", "ray"), "a common pace"),
     ],
 )
 def test_what_makes_no_sense(args: tuple[str, ...], words: str, cli: Cli, rows: Rows, output: Path) -> None:

@@ -59,7 +59,7 @@ POOL = "[profiles.a]\n[profiles.p]\n"
         ("[profiles.a.extra]\nd = 1979-05-27", "f.toml:2:1: d must be something that JSON can hold"),
         ("[profiles.a.extra]\nd = [inf]", "f.toml:2:1: d must be something that JSON can hold"),
         (POOL + "members = ['a', 'c']", "f.toml:3:1: the member 'c' is not a profile of this file in [profiles.p]"),
-        (POOL + "members = ['a', 'p']", "f.toml:3:1: the member 'p' is a pool itself"),
+        (POOL + "members = ['a', 'p']", "f.toml:3:1: the member 'p' is itself a pool"),
         (POOL + "members = []", "f.toml:3:1: members must be an array of names of profiles"),
         (POOL + "members = ['a', 'a']", "f.toml:3:1: members must be an array that names each profile once"),
         (POOL + "members = ['a']\nendpoint = 'x'", "f.toml:4:1: endpoint cannot be used with members in [profiles.p]"),
