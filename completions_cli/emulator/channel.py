@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from completions_cli.emulator.reply import Reply, StreamReply
 
 _Result = TypeVar("_Result")
+_BODY_SECONDS = 60.0  # longest wait for a request's body, whatever length it announced
 TRANSPORT = "completions.transport"
 # l_onoff = 1, l_linger = 0: closing sends RST and drops what is unsent.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -27,13 +28,17 @@ class Channel:
         self._transport: asyncio.Transport = scope[TRANSPORT]
 
     async def body(self) -> bytes | None:
-        """Read the request's body; None when the client left before its end."""
+        """Read the request's body; None when the client left before its end, or kept it back for too long."""
         body = bytearray()
-        while (message := await self._receive())["type"] == "http.request":
-            body += message["body"]
-            if not message["more_body"]:
-                return bytes(body)
-        return None
+        giving_up = asyncio.get_running_loop().call_later(_BODY_SECONDS, self._transport.abort)
+        try:
+            while (message := await self._receive())["type"] == "http.request":
+                body += message["body"]
+                if not message["more_body"]:
+                    return bytes(body)
+            return None
+        finally:
+            giving_up.cancel()
 
     async def reply(self, reply: Reply | StreamReply) -> None:
         """Send an answer as it should be sent."""

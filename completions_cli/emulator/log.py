@@ -118,7 +118,7 @@ def open_log(path: Path | None, show: Callable[[str], None] | None, key: str | N
         yield RequestLog(None, show, key)
         return
     try:
-        stream = path.open("a", encoding="utf-8")
+        stream = open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115 - closed below
     except OSError as error:
         raise _cannot_write(str(path), error) from error
     try:
@@ -126,6 +126,11 @@ def open_log(path: Path | None, show: Callable[[str], None] | None, key: str | N
     finally:
         with contextlib.suppress(OSError):  # told when it was written
             stream.close()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a log that holds prompts: a new one is readable by its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def _spelled(key: str) -> re.Pattern[str]:

@@ -1,9 +1,11 @@
 """The emulator as a process: where it listens, what it writes, how it ends."""
 
+import asyncio
 import base64
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +13,9 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from starlette.types import Message
 
-from completions_cli.emulator import content_filter
+from completions_cli.emulator import channel, content_filter
 from tests.command import Cli
 from tests.emulator.exchange import EOF, RESET, ask, read, request
 from tests.emulator_process import EmulatorProcess
@@ -212,6 +215,41 @@ def test_quiet_wins_over_verbose(emulator: Start) -> None:
     ask(server)
     server.stop()
     assert server.stderr == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no modes there")
+def test_nobody_else_can_read_a_new_log(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with EmulatorProcess(log=log):
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_a_body_that_never_comes_does_not_keep_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "_BODY_SECONDS", 0)
+
+    class Transport:
+        """Tells when it is ended."""
+
+        def __init__(self) -> None:
+            self.is_ended = asyncio.Event()
+
+        def abort(self) -> None:
+            """End the connection."""
+            self.is_ended.set()
+
+    async def receive_for_ever() -> bytes | None:
+        transport = Transport()
+
+        async def receive() -> Message:
+            await transport.is_ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_: Message) -> None:
+            raise AssertionError
+
+        return await channel.Channel({channel.TRANSPORT: transport}, receive, send).body()
+
+    assert asyncio.run(receive_for_ever()) is None
 
 
 def test_the_log_is_added_to(tmp_path: Path) -> None:
