@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import BuilderError
 from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
@@ -104,18 +105,25 @@ def _build_with_roots(builder: ClientBuilder, connection: Connection) -> Client:
     if bundle is not None:
         tls.context(bundle, connection.ca_source)  # names the file when it is not one of certificates
         path = Path(bundle).expanduser()
-        if sys.platform != "linux":
-            for file in [path] if path.is_file() else sorted(path.iterdir()):
-                builder = builder.add_root_certificate_pem(file.read_bytes())
-            return builder.build()
-        with _environment(_roots(path)):
-            return builder.build()
+        try:
+            return _build_with_bundle(builder, path)
+        except BuilderError as error:
+            raise tls.no_certificates(bundle, connection.ca_source) from error
     if tls.has_system_store():
         with _environment({"SSL_CERT_FILE": None, "SSL_CERT_DIR": None}):
             return builder.build()
     import certifi
 
     with _environment(_roots(Path(certifi.where()))):
+        return builder.build()
+
+
+def _build_with_bundle(builder: ClientBuilder, path: Path) -> Client:
+    if sys.platform != "linux":
+        for file in [path] if path.is_file() else sorted(path.iterdir()):
+            builder = builder.add_root_certificate_pem(file.read_bytes())
+        return builder.build()
+    with _environment(_roots(path)):
         return builder.build()
 
 

@@ -1,10 +1,16 @@
 """The TLS context: certificates are checked against the system's store, or against a file the user names."""
 
+import re
+import shlex
 import ssl
 from pathlib import Path
 
 from completions_cli import limits
 from completions_cli.errors import ConfigError
+
+_EMPTY = "no certificates in it"
+# The hash of a subject and a number: how OpenSSL looks a certificate up in a folder.
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
@@ -24,14 +30,34 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
     path = Path(ca_bundle).expanduser()
     try:
         if path.is_dir():
+            _need_certificates(path, source)
             return ssl.create_default_context(capath=str(path))
         return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "no certificates in it"
+        if error.filename is not None and Path(error.filename) != path:
+            raise ConfigError(
+                f"SSLKEYLOGFILE {error.filename}: {error.strerror}",
+                hint="Name a file that can be written, or unset it.",
+            ) from error
+        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else _EMPTY
+        raise no_certificates(ca_bundle, source, reason or _EMPTY) from error
+
+
+def no_certificates(ca_bundle: str, source: str, reason: str = _EMPTY) -> ConfigError:
+    """Return the error for a file or folder of certificates that is of no use."""
+    return ConfigError(
+        f"CA file {ca_bundle} ({source}): {reason}",
+        hint=f"Point {source} at a PEM file, or unset it to use the system's store.",
+    )
+
+
+def _need_certificates(folder: Path, source: str) -> None:
+    """Raise ConfigError for a folder in which OpenSSL would find nothing, and trust nobody."""
+    if not any(_HASHED.fullmatch(file.name) for file in folder.iterdir()):
         raise ConfigError(
-            f"CA file {ca_bundle} ({source}): {reason}",
-            hint=f"Point {source} at a PEM file, or unset it to use the system's store.",
-        ) from error
+            f"CA folder {folder} ({source}): no certificates under the names that OpenSSL gives them",
+            hint=f"Run: openssl rehash {shlex.quote(str(folder))}; or point {source} at a PEM file.",
+        )
 
 
 def client_identity(certificate: str, key: str | None) -> bytes:

@@ -22,6 +22,7 @@ from completions_cli.errors import (
     RequestTimeoutError,
 )
 from completions_cli.models import HttpRequest
+from completions_cli.transport import tls
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
@@ -223,6 +224,27 @@ def test_a_ca_file_that_is_none_is_named(content: str | None, send: Send, tmp_pa
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"ca\.pem \(SSL_CERT_FILE\)"):
         send("https://127.0.0.1:1/", Connection(ca_bundle=str(path), ca_source="SSL_CERT_FILE"))
+
+
+def test_a_folder_without_certificates_is_named(send: Send, tmp_path: Path, authority: trustme.CA) -> None:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))  # not under the name by which it would be found
+    with pytest.raises(ConfigError, match=r"CA folder .* \(SSL_CERT_DIR\): no certificates") as caught:
+        send("https://127.0.0.1:1/", Connection(ca_bundle=str(tmp_path), ca_source="SSL_CERT_DIR"))
+    assert f"Run: openssl rehash {tmp_path}" in str(caught.value.hint)
+    (tmp_path / "ca.pem").rename(tmp_path / "0a1b2c3d.0")
+    (tmp_path / "0a1b2c3d.0").write_text("garbage", encoding="utf-8")
+    with tls_server(authority.issue_cert("127.0.0.1")) as server:
+        with pytest.raises((ConfigError, NetworkError), match="certificate"):
+            send(f"https://127.0.0.1:{server.port}/", Connection(ca_bundle=str(tmp_path), ca_source="SSL_CERT_DIR"))
+        assert server.requests == []
+
+
+def test_a_log_of_tls_keys_that_cannot_be_written_is_not_blamed_on_the_certificates(
+    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path))
+    with pytest.raises(ConfigError, match="SSLKEYLOGFILE"):
+        tls.context(str(write_authority(authority, tmp_path)))
 
 
 def test_plain_http_behind_https(send: Send) -> None:
