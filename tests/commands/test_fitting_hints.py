@@ -57,6 +57,9 @@ SAID = {
         "complete",
         "Raise --timeout. `stream` prints text as it comes.",
     ): "Raise --timeout. `stream` prints text as it comes.",
+    ("score", "It failed. Run: az ml get-logs -n NAME --name X; or try another."): (
+        "It failed. Run: az ml get-logs -n NAME --name X; or try another."
+    ),
     ("models", "Store it with `completions config key set -p x --stdin`."): (
         "Store it with `completions config key set -p x --stdin`."
     ),
