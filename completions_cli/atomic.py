@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from completions_cli import paths
 from completions_cli.errors import OutputError
 
 if sys.platform != "win32":
@@ -108,7 +109,7 @@ class AtomicFile:
             self._fd = os.open(self.path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
             self._is_open = True
             return
-        self._target = target = self.path.resolve() if self._follow and self.path.is_symlink() else self.path
+        self._target = target = paths.real(self.path) if self._follow and self.path.is_symlink() else self.path
         self._fd, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
         self._is_open = True
         _hold(self._fd)

@@ -30,6 +30,9 @@ COMMANDS = {
 # Files, for the process or all of them, and memory: limits that somebody has set, and no bug.
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
+# Paths that the system does not take: of too many letters, or of links in a circle.
+_NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP)
+
 _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
@@ -157,6 +160,8 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         return UsageError(
             f"the system refuses more resources to this process: {reason}", hint="Raise its limits; see ulimit -a."
         )
+    if isinstance(error, OSError) and error.errno in _NO_PATHS:
+        return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
     if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
         return OutputError(
             f"the script for tab completion cannot be written: {error.strerror}",

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from completions_cli import paths
 from completions_cli.batch import entry, output_lines, run_file, totals
 from completions_cli.batch.cluster.parts import RUN
 from completions_cli.batch.formats import OutputFormat
+from completions_cli.batch.inputs.files import failure_named
 from completions_cli.batch.output_lines import EntryReader
 from completions_cli.batch.recovery import Recovered
 from completions_cli.batch.run_file import RunFile
@@ -102,7 +104,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 def _run_of(file: Path, known: dict[Path, RunFile | None]) -> RunFile | None:
     """Read what lies beside a file or its folder; `known` has what was read already."""
-    for place in (run_file.path_beside(file), run_file.path_beside(file.parent.resolve()), file.parent / RUN):
+    for place in (run_file.path_beside(file), run_file.path_beside(paths.real(file.parent)), file.parent / RUN):
         if place not in known:
             known[place] = run_file.read(place)
         if known[place] is not None:
@@ -116,7 +118,7 @@ def _same(run: RunFile) -> tuple[object, ...]:
 
 def _sniff(file: Path) -> OutputFormat:
     """Return the format of an output, by its first line."""
-    with file.open("rb") as lines:
+    with failure_named(str(file)), file.open("rb") as lines:
         first = entry.without_bom(lines.readline())
     if not first.strip() or entry.read(first, "native") is not None:
         return "native"

@@ -1,14 +1,15 @@
 """An input as rows, one at a time: a file or a pipe, of every format, compressed or not."""
 
+import contextlib
 import io
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from completions_cli.batch.inputs import compression, kinds
+from completions_cli.batch.inputs import compression, files, kinds
 from completions_cli.batch.inputs.compression import Compression
 from completions_cli.batch.inputs.fingerprint import Hashing, Identity, LineCount
 from completions_cli.batch.inputs.kinds import Format
@@ -150,7 +151,7 @@ def open_source(  # noqa: PLR0913 - what was typed
     """
     is_pipe = path == "-"
     name = "standard input" if is_pipe else path
-    file = _spooled(stdin(), spool_folder) if is_pipe else _opened(path, spool_folder)
+    file = _piped(stdin(), name, kind, recipe, spool_folder) if is_pipe else _opened(path, spool_folder)
     try:
         compressed = compression.of(_head(file, compression.HEAD_BYTES))
         file.seek(0)
@@ -178,13 +179,20 @@ def _sign(delimiter: str | None, kind: Format) -> str | None:
 
 
 def _opened(path: str, spool_folder: Path | None) -> BinaryIO:
-    try:
-        file: BinaryIO = Path(path).expanduser().open("rb")
-        mode = os.fstat(file.fileno()).st_mode
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
-    return file if stat.S_ISREG(mode) else _spooled(file, spool_folder)
+    file, is_regular = files.opened(path)
+    if is_regular:
+        return file
+    with file:
+        return _spooled(file, spool_folder)
+
+
+def _piped(stdin: BinaryIO, name: str, kind: Format | None, recipe: Recipe, spool_folder: Path | None) -> BinaryIO:
+    """Store a pipe, unless its beginning shows that it holds no rows: it may have no end. Raises UsageError."""
+    with files.failure_named(name):
+        head = _head(stdin, kinds.HEAD_BYTES)
+        if compression.of(head) is None:
+            kinds.settle(name, kind, head, recipe, is_pipe=True)
+        return _spooled(stdin, spool_folder, head)
 
 
 def _head(stream: BinaryIO, size: int) -> bytes:
@@ -196,17 +204,34 @@ def _head(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _spooled(file: BinaryIO, folder: Path | None) -> BinaryIO:
-    """Copy a stream into a file without a name, so that it is known as a whole before anything is sent."""
-    try:
+def _spooled(file: BinaryIO, folder: Path | None, head: bytes = b"") -> BinaryIO:
+    """Copy a stream into a file without a name, so that it is known as a whole before anything is sent.
+
+    Raises OutputError when the folder cannot take it, and what `file` raises when it is read.
+    """
+    with _storing(folder):
         spool: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the source closes it
+        spool.write(head)
+    try:
         while block := file.read(BLOCK):
-            spool.write(block)
-        spool.flush()
-        spool.seek(0)
+            with _storing(folder):
+                spool.write(block)
+        with _storing(folder):
+            spool.flush()
+            spool.seek(0)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            spool.close()
+        raise
+    return cast("BinaryIO", spool)
+
+
+@contextmanager
+def _storing(folder: Path | None) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"the input cannot be stored in {folder or 'the temporary folder'}: {error.strerror}",
             hint="During a run, piped input is kept beside OUTPUT, which takes as much space as the input.",
         ) from error
-    return cast("BinaryIO", spool)

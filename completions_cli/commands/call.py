@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from completions_cli import paths
 from completions_cli.api import infill, near_names, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import model_names, overwriting, prompt_source, resolution, typed_text
@@ -171,7 +171,7 @@ def destination_of(path: str | None, streams: Streams) -> Iterator[Destination]:
         yield streams.stdout
         return
     overwriting.check(path, "-o")
-    file = AtomicFile(Path(path).expanduser())
+    file = AtomicFile(paths.expanded(path))
     try:
         yield file
     except BaseException:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from completions_cli import paths
 from completions_cli.errors import UsageError
 
 _RECORD = ".run"  # what a batch keeps beside its output
@@ -14,9 +15,9 @@ def check(typed: str, option: str, used: Mapping[str, str] | None = None) -> Non
 
     `used` are paths by what they are called. Raises UsageError.
     """
-    target = Path(typed).expanduser()
+    target = paths.expanded(typed)
     for name, path in (used or {}).items():
-        where = _place(target, Path(path.removeprefix("file://")).expanduser())
+        where = _place(target, paths.expanded(path.removeprefix("file://")))
         if where is not None:
             raise UsageError(f"{option} {typed} is {where} {name}", hint=f"Choose another FILE for {option}.")
     check_batches(target, option)

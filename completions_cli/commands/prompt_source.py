@@ -1,9 +1,8 @@
 """Where the prompt comes from: exactly one place, its bytes untouched."""
 
 from collections.abc import Callable
-from pathlib import Path
 
-from completions_cli import limits
+from completions_cli import limits, paths
 from completions_cli.api import near_names
 from completions_cli.api.infill import SUFFIX
 from completions_cli.commands import cursor
@@ -270,7 +269,7 @@ def _not_text() -> UsageError:
 def read_text(path: str, name: str | None = None) -> str:
     """Read a file the user named, as UTF-8 and nothing else; messages call it `name`. Raises UsageError."""
     try:
-        with _expanded(path).open("rb") as file:
+        with paths.expanded(path).open("rb") as file:
             content = file.read(limits.PROMPT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -283,11 +282,3 @@ def decoded(content: bytes, name: str) -> str:
     if len(content) > limits.PROMPT_BYTES:
         raise UsageError(f"{name} is larger than {limits.PROMPT_BYTES // limits.MIB} MiB", hint="Nothing was sent.")
     return text_of(content, name)
-
-
-def _expanded(path: str) -> Path:
-    """Read `~` as the shell would have, which does not look behind an `@`; a user it does not know is a name."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)

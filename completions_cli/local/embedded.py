@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from completions_cli import paths
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth.credentials import Credentials, KeyCredentials
@@ -21,7 +22,7 @@ def endpoint(
     `fetch` sees to the weights of the embedded one.
     """
     engine.require()  # before 93 MB are fetched for nothing
-    path = Path(model_path).expanduser() if model_path else fetch(Store())
+    path = paths.expanded(model_path) if model_path else fetch(Store())
     with engine.running(path) as running:
         yield endpoints.resolve(running.endpoint), KeyCredentials(Secret(running.key))
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from completions_cli import atomic
+from completions_cli import atomic, paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.errors import ConfigError, OutputError
 from completions_cli.models import Json
@@ -129,11 +129,11 @@ def _lock_file(path: Path, lock_folder: Path) -> Path:
     """Name the lock: in our own folder, where nobody else can put a link in its place, one for each file."""
     import hashlib
 
-    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    digest = hashlib.sha256(str(paths.real(path)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     with contextlib.suppress(OutputError):
         make_folder(lock_folder)
     # Where our folder cannot be made the file's own must do; we are about to write there anyway.
-    folder = lock_folder if lock_folder.is_dir() else path.resolve().parent
+    folder = lock_folder if lock_folder.is_dir() else paths.real(path).parent
     return folder / f".{digest}.lock"
 
 

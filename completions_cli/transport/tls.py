@@ -5,7 +5,7 @@ import shlex
 import ssl
 from pathlib import Path
 
-from completions_cli import limits
+from completions_cli import limits, paths
 from completions_cli.errors import ConfigError
 
 _EMPTY = "no certificates in it"
@@ -27,7 +27,7 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
 
             system.load_verify_locations(certifi.where())
         return system
-    path = Path(ca_bundle).expanduser()
+    path = paths.expanded(ca_bundle)
     try:
         if path.is_dir():
             _need_certificates(path, source)
@@ -66,7 +66,7 @@ def client_identity(certificate: str, key: str | None) -> bytes:
     for file, setting in ((certificate, "client_cert"), (key, "client_key")):
         if file is not None:
             try:
-                parts.append(_read(Path(file).expanduser()))
+                parts.append(_read(paths.expanded(file)))
             except OSError as error:
                 raise _no_identity(file, setting, error.strerror or "it cannot be read") from error
     return b"\n".join(parts)
@@ -80,8 +80,8 @@ def _read(file: Path) -> bytes:
 def show_certificate(to: ssl.SSLContext, certificate: str, key: str | None) -> None:
     """Let a context show a certificate of ours. Raises ConfigError that names the file at fault."""
     client_identity(certificate, key)  # names a file that is not there
-    certificate_file = Path(certificate).expanduser()
-    key_file = None if key is None else Path(key).expanduser()
+    certificate_file = paths.expanded(certificate)
+    key_file = None if key is None else paths.expanded(key)
     try:
         # Without a password to try, OpenSSL asks for one on the terminal.
         to.load_cert_chain(certificate_file, key_file, password=lambda: "")

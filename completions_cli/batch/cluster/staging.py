@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from completions_cli import paths
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
 from completions_cli.batch.cluster.storage import Folder, is_remote, open_folder
@@ -19,7 +20,7 @@ def local(places: Sequence[str], beside: Path) -> Iterator[list[Path]]:
 
 
 def _local(place: str, target: Path) -> Path:
-    path = Path(place).expanduser()
+    path = paths.expanded(place)
     if not is_remote(place) and not any(path.glob("part-*.parquet")):
         return path
     folder = open_folder(place)

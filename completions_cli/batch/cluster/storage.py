@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from completions_cli import paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.cluster import conditional
 from completions_cli.errors import OutputError, UsageError
@@ -182,7 +183,7 @@ def open_folder(place: str) -> Folder:
 
 def local_path(place: str) -> Path:
     """Return the path of a folder of this machine."""
-    return Path(place.removeprefix("file://")).expanduser().absolute()
+    return paths.expanded(place.removeprefix("file://")).absolute()
 
 
 def is_remote(place: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from completions_cli import paths
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget, ErrorLimit, Prices
 from completions_cli.batch.cluster import bounds
@@ -191,7 +192,7 @@ def output(text: str | None) -> Path:
             "the answers of a batch go to a file, not to stdout",
             hint="A batch records its progress there. For example: -o out.jsonl",
         )
-    path = Path(text).expanduser()
+    path = paths.expanded(text)
     if path.suffix.lower() in _OTHER_KINDS:
         raise UsageError(
             f"{path.name}: the output of a batch is JSON lines, whatever its name says",
@@ -202,8 +203,8 @@ def output(text: str | None) -> Path:
 
 def output_path(text: str) -> Path:
     """Return the path of an OUTPUT; a link to a file stands for that file, one to a pipe or device for itself."""
-    path = Path(text).expanduser()
-    return path.resolve() if path.is_symlink() and (path.is_file() or not path.exists()) else path
+    path = paths.expanded(text)
+    return paths.real(path) if path.is_symlink() and (path.is_file() or not path.exists()) else path
 
 
 def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from completions_cli import paths
 from completions_cli.commands import values
 from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
@@ -91,7 +92,7 @@ def _target(text: str | None, kind: "Table | None") -> "tuple[Path | None, Table
         raise _usage("no file for the table was given", "Name one with -o: a .csv, .tsv, .parquet or .jsonl file.")
     if text == "-":
         return None, kind or "csv"
-    target = Path(text).expanduser()
+    target = paths.expanded(text)
     table = kind or next((table for table in _TABLES if target.suffix.lower() == f".{table}"), None)
     if table is None:
         raise _usage(

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
-from completions_cli import atomic
+from completions_cli import atomic, paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
@@ -45,7 +44,7 @@ def check_summary(path: str | None, used: Mapping[str, str]) -> None:
     """
     if path is None or path == "-":
         return
-    folder = Path(path).expanduser().parent
+    folder = paths.expanded(path).parent
     if not folder.is_dir():
         raise OutputError(f"--summary: there is no folder {folder}", hint="Make it first.")
     overwriting.check(path, "--summary", used)
@@ -61,7 +60,7 @@ def write_summary(
     if path == "-":
         streams.stdout.write(text)
         return
-    target = Path(path).expanduser()
+    target = paths.expanded(path)
     atomic.sweep(target)
     file = AtomicFile(target)
     file.write(text)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from completions_cli import atomic
+from completions_cli import atomic, paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
@@ -18,7 +18,7 @@ from completions_cli.streams import Streams
 def place(profile: str, file: ProfileFile) -> tuple[str, Path]:
     """Return what `key_file` of a profile says, or would say, and the path that this is."""
     named = file.profiles.get(profile, {}).get("key_file") or _own_name(profile)
-    return named, Path(key_sources.key_file(named, file.path.parent)).expanduser()
+    return named, paths.expanded(key_sources.key_file(named, file.path.parent))
 
 
 def own_place(profile: str, file: ProfileFile) -> Path:

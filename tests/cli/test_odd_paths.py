@@ -1,0 +1,74 @@
+"""Paths that cannot be used, wherever one is typed: an error in the user's terms, never a bug, and nothing is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.command import Cli
+
+# A path is typed in place of PATH; ROWS and OUT stand for an input and the output of a batch.
+COMMANDS = [
+    "complete -f PATH",
+    "complete hi -o PATH",
+    "complete hi --prepend @PATH",
+    "complete hi --config PATH",
+    "complete hi --ca-bundle PATH --endpoint https://localhost:9 --auth none --retries 0",
+    "complete hi --client-cert PATH --endpoint https://localhost:9 --auth none --retries 0",
+    "complete hi -p local --model-path PATH",
+    "score hi --choices PATH",
+    "batch PATH -o new.jsonl",
+    "batch ROWS -o PATH",
+    "batch ROWS -o new.jsonl --summary PATH",
+    "batch ROWS -o PATH --engine ray --plan",
+    "batch status PATH",
+    "batch merge PATH -o new.jsonl",
+    "batch export PATH -o new.csv",
+    "config set -p a timeout 3 --config PATH",
+    "config schema --save --config PATH",
+]
+ODD = {"too long": "x" * 300, "a loop": "loop/x", "nobody's home": "~nobody-of-this-name/x"}
+
+
+@pytest.mark.parametrize("path", ODD)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_path_that_cannot_be_used(
+    command: str, path: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to(tmp_path / "circle")
+    (tmp_path / "circle").symlink_to(tmp_path / "loop")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('"hi"\n')
+    typed = command.replace("PATH", ODD[path]).replace("ROWS", str(rows)).split()
+    result = cli.service("http://127.0.0.1:9").run(*typed)
+    assert result.code in ({0, 2, 16} if "--plan" in typed else {2, 3, 10, 16}), result.stderr
+    assert "bug" not in result.stderr
+    assert "127.0.0.1:9" not in result.stderr  # nothing was asked
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~rows.jsonl").write_text('"hi"\n')
+    result = cli.service("http://127.0.0.1:9").run("batch", "~rows.jsonl", "-o", "~out.jsonl", "--plan")
+    assert (result.code, b"1 to send" in result.stdout) == (0, True), result.stderr
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/random"])
+def test_a_device_without_an_end_is_no_input(device: str, cli: Cli, tmp_path: Path) -> None:
+    if not Path(device).is_char_device():
+        pytest.skip("this system has no such device")
+    result = cli.service("http://127.0.0.1:9").run("batch", device, "-o", str(tmp_path / "out.jsonl"))
+    assert (result.code, "is a device" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("command", ["batch FILE -o new.jsonl", "batch - -o new.jsonl", "batch status FILE"])
+def test_a_file_that_fails_to_be_read(command: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failing = Path("/proc/self/mem")  # its first bytes are never mapped
+    if not failing.exists():
+        pytest.skip("this system has no such file")
+    typed = command.replace("FILE", str(failing)).split()
+    with failing.open("rb") as stdin:
+        process = cli.service("http://127.0.0.1:9").start(*typed, stdin=stdin)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, b"cannot be read: Input/output error" in stderr) == (2, True), stderr
