@@ -216,7 +216,7 @@ def default_folder() -> Path:
     if not folder.is_absolute():
         raise ConfigError(
             "there is no home folder to keep the model in",
-            hint="Set HOME or XDG_DATA_HOME, or name a model with --model-path.",
+            hint="Set HOME or XDG_DATA_HOME; or name a model with --model-path.",
         )
     return folder / "models"
 
