@@ -155,19 +155,36 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         from completions_cli.commands import mistakes
 
         return mistakes.explained(error)
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _EXHAUSTED):
-        reason = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else error.strerror
-        return UsageError(
-            f"the system refuses more resources to this process: {reason}", hint="Raise its limits; see ulimit -a."
-        )
-    if isinstance(error, OSError) and error.errno in _NO_PATHS:
-        return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
+    if (of_the_system := _of_the_system(error)) is not None:
+        return of_the_system
     if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
         return OutputError(
             f"the script for tab completion cannot be written: {error.strerror}",
             hint="Print it with --show-completion, and put it where your shell looks for it.",
         )
     return CompletionsError(f"a bug in completions: {type(error).__name__}")
+
+
+def _of_the_system(error: BaseException) -> CompletionsError | None:
+    """Report what this machine or this installation lacks, which is no bug; None for anything else."""
+    is_exhausted = isinstance(error, OSError) and error.errno in _EXHAUSTED
+    if is_exhausted or isinstance(error, MemoryError) or _is_without_thread(error):
+        reason = error.strerror if isinstance(error, OSError) else str(error) or os.strerror(errno.ENOMEM)
+        return UsageError(
+            f"the system refuses more resources to this process: {reason}", hint="Raise its limits; see ulimit -a."
+        )
+    if isinstance(error, ImportError) and not (error.name or "").startswith(__package__):
+        return UsageError(
+            f"a library cannot be loaded: {error}", hint="Install completions again, in a new environment."
+        )
+    if isinstance(error, OSError) and error.errno in _NO_PATHS:
+        return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
+    return None
+
+
+def _is_without_thread(error: BaseException) -> bool:
+    """Return whether the system refused a thread; Python has no class of its own for this."""
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 def _see_help() -> str:

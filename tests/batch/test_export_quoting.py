@@ -13,8 +13,9 @@ from completions_cli.atomic import AtomicFile
 from completions_cli.batch.export.writers import Table, open_writer
 
 BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-SIGNS = "=+-@\t\uff1d\uff0b\uff0d\uff20"
-PIECES = [*BREAKS, *SIGNS, *" \0\xa0\ufeff\u200b,\"';|x1", "\r\n", "=1+cmd|calc!A0", "\r=1"]
+SIGNS = "=+-@\t\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+BLANKS = " \0\xa0\ufeff\u200b\u202e\u2066\u061c\x7f\x9b"
+PIECES = [*BREAKS, *SIGNS, *BLANKS, *",\"';|x1", ";=1;", ';"=1;', "\r\n", "=1+cmd|calc!A0", "\r=1"]
 DELIMITERS: dict[Table, str] = {"csv": ",", "tsv": "\t"}
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 
@@ -42,7 +43,17 @@ def test_readers_find_the_rows_and_no_formula(
     for text, (_, cell, _) in zip(rows, found, strict=True):
         assert re.sub(r"'", "", cell) == re.sub(r"'", "", text)
         for line in re.split(f"[{BREAKS}]", cell):
-            assert not line.lstrip(" \0\xa0\ufeff\u200b").startswith(tuple(SIGNS)), (text, cell)
+            assert not line.lstrip(BLANKS).startswith(tuple(SIGNS)), (text, cell)
+
+
+@given(rows=st.lists(TEXTS, min_size=1, max_size=4), separator=st.sampled_from(";\t"))
+def test_readers_that_split_elsewhere_find_no_formula(
+    rows: list[str], separator: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = written(tmp_path_factory.mktemp("table"), "csv", rows).decode()
+    for line in re.split(f"[{BREAKS}]", content):
+        for cell in line.split(separator)[1:]:
+            assert not cell.lstrip(BLANKS + '"').startswith(tuple(SIGNS)), (rows, cell)
 
 
 @given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))

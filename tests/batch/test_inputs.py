@@ -328,3 +328,21 @@ def test_cells_of_parquet_become_json(tmp_path: Path) -> None:
     assert second.metadata == {"when": None, "price": 2.25, "raw": "/w==", "nan": 1.5, "nested": None}
     rows = rows_of(tmp_path / "a.parquet", recipe=Recipe(keep=frozenset({"price"})))
     assert [row.metadata for row in rows] == [{"price": 1.5}, {"price": 2.25}]
+
+
+def test_times_that_python_does_not_know_are_read(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    columns = {
+        "prompt": ["a", "b"],
+        "early": pa.array([-(2**52), None], pa.timestamp("s")),
+        "long": pa.array([2**55, None], pa.duration("s")),
+        "elsewhere": pa.array([2**60, None], pa.timestamp("ns", "Mars/Phobos")),
+        "usual": pa.array([0, None], pa.timestamp("s")),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet", coerce_timestamps=None, store_schema=True)
+    first, second = rows_of(tmp_path / "a.parquet")
+    assert {name: first.metadata[name] for name in ("long", "elsewhere")} == {"long": 2**55, "elsewhere": 2**60}
+    assert first.metadata["usual"] == "1970-01-01T00:00:00"
+    assert set(second.metadata.values()) == {None}

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from completions_cli.batch.export.columns import Columns, cell
+from completions_cli.atomic import AtomicFile
+from completions_cli.batch.export.columns import Columns, Kind, cell
+from completions_cli.batch.export.writers import open_writer
+from completions_cli.models import Json
 from tests.batch.conftest import batch, records
 from tests.command import Cli, Result
 from tests.emulator_process import EmulatorProcess
@@ -262,3 +265,25 @@ def test_rows_that_no_part_has_are_counted(cli: Cli, emulator: Start, rows: Rows
         parts[0].write_bytes(whole + line)
         foreign = verb(cli, "merge", *parts, "-o", tmp_path / "third.jsonl")
         assert (foreign.code, "line 6 of" in foreign.stderr, (tmp_path / "third.jsonl").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "boolean"])
+@pytest.mark.parametrize("value", [10**400, -(2**63) - 1, "7", [1], {"a": 1}])
+def test_a_figure_that_a_column_cannot_hold_is_left_out(kind: Kind, value: Json) -> None:
+    assert cell(value, kind) is None
+
+
+def test_a_column_may_have_half_a_surrogate_pair_in_its_name(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    file = AtomicFile(tmp_path / "table.parquet")
+    writer = open_writer("parquet", file, {"\ud800": "text"})
+    writer.add(["a\udfff"])
+    writer.close()
+    file.commit()
+    assert parquet.read_table(tmp_path / "table.parquet").to_pydict() == {"?": ["a?"]}
+
+
+@pytest.mark.parametrize(("value", "made"), [(7.0, 7), (7, 7), (7.5, None), (1e300, None), (True, None), (None, None)])
+def test_a_whole_number_may_be_written_as_a_float(value: Json, made: int | None) -> None:
+    found = cell(value, "integer")
+    assert (found, type(found)) == (made, type(made))

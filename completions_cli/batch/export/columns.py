@@ -69,12 +69,25 @@ class Columns:
 
 
 def cell(value: Json, kind: Kind) -> str | int | float | bool | None:
-    """Return a value as its column has it: what is nested, or of another kind than its column, as JSON."""
-    if value is None or (kind != "text" and isinstance(value, bool | int | float)):
-        return float(value) if kind == "number" and value is not None else value
+    """Return a value as its column has it: in one of texts what is none as JSON, in others None."""
+    if value is None or kind != "text":
+        return _scalar(value, kind)
     if isinstance(value, str):
         return value
     return wire.dumps(value)
+
+
+def _scalar(value: Json, kind: Kind) -> int | float | bool | None:
+    """Return a value of a kind; None for another, as a server or another tool may write in a column of ours."""
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        value = int(value)  # as tools write it that know no integers
+    if isinstance(value, int) and -_LARGEST <= value < _LARGEST:
+        return value if kind == "integer" else float(value)
+    return value if isinstance(value, float) and kind == "number" else None
 
 
 def cells(record: Mapping[str, Json], kinds: Mapping[str, Kind]) -> Iterable[str | int | float | bool | None]:

@@ -20,9 +20,15 @@ Cell: TypeAlias = str | int | float | bool | None
 # Where some reader begins a new line, or stops.
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 # What spreadsheets take for a formula, and the marks that some turn into these; what they skip before it.
-_SIGNS = "=+@\t＝＋－＠-"  # noqa: RUF001 - fullwidth on purpose
-_BLANKS = "\0-\x08\x0e-\x1b\x1f \xa0\xad\u1680\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff"
-_FORMULA = re.compile(rf"(?:\A|(?<=[{_BREAKS}]))(?=[{_BLANKS}]*[{_SIGNS}])|\A(?=[\r\n])")
+_SIGNS = "=+@\t＝＋－＠﹦﹢﹣﹫\u2212-"  # noqa: RUF001 - not ASCII on purpose
+_BLANKS = (
+    "\0-\x08\x0e-\x1b\x1f \x7f-\x84\x86-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f\u3000\ufeff"
+)
+_FORMULA = re.compile(
+    rf"(?:\A|(?<=[{_BREAKS}]))(?=[{_BLANKS}]*[{_SIGNS}])|\A(?=[\r\n])"
+    # Where commas are in numbers, a spreadsheet splits CSV at semicolons; a quote within a cell hides nothing then.
+    rf"|(?<=[;\t])(?=[{_BLANKS}\"]*[{_SIGNS}])"
+)
 _GROUP = 10_000  # records of a Parquet file written together
 
 
@@ -69,7 +75,8 @@ class JsonLines:
 class Delimited:
     """CSV or TSV, UTF-8, quoted as RFC 4180 says.
 
-    Lines of a text that a spreadsheet would run get an apostrophe in front, for readers that split cells at lines, too.
+    What a spreadsheet would run gets an apostrophe in front: at the beginning of a cell, and for readers that split
+    cells there, of its lines and after its semicolons and tabs.
     """
 
     # The csv module quotes a text that holds a character of this; it is cut off each record.
@@ -106,7 +113,7 @@ class Parquet:
         except ImportError:
             raise UsageError("Parquet needs pyarrow, which is not installed", hint=install("parquet")) from None
         types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-        self._schema: pa.Schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+        self._schema: pa.Schema = pa.schema([(_encodable(name), types[kind]) for name, kind in kinds.items()])
         self._writer = parquet.ParquetWriter(pa.PythonFile(_RawFile(file), mode="w"), self._schema, compression="zstd")
         self._columns: list[list[Cell]] = [[] for _ in kinds]
 

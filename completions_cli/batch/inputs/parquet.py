@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from completions_cli.batch import rows
 from completions_cli.batch.inputs import table
@@ -17,6 +17,7 @@ from completions_cli.installation import install
 from completions_cli.models import Json
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
 BATCH = 1000  # rows decoded at a time
@@ -51,10 +52,34 @@ def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool
         with damage_named(name):
             for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
                 if any(map(wanted, range(number, number + batch.num_rows))):
-                    for row, record in enumerate(batch.to_pylist(), number):
+                    for row, record in enumerate(_records(batch), number):
                         if wanted(row):
                             yield _row(row, record, recipe)
                 number += batch.num_rows
+
+
+def _records(batch: "pa.RecordBatch") -> list[dict[str, Json]]:
+    """Return the records of a batch; a column with a time that Python does not know (the year -1) as numbers."""
+    try:
+        return cast("list[dict[str, Json]]", batch.to_pylist())
+    except (ValueError, OverflowError, LookupError):  # LookupError: a time zone that this machine does not know
+        columns = [_cells(column, name) for column, name in zip(batch.columns, batch.schema.names, strict=True)]
+    return [dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _cells(column: "pa.Array", name: str) -> list[Json]:
+    """Return the cells of a column. Raises UsageError for one whose values have no text either."""
+    import pyarrow as pa
+
+    for kind in (None, pa.int64(), pa.string()):
+        try:
+            return cast("list[Json]", (column if kind is None else column.cast(kind)).to_pylist())
+        except (ValueError, OverflowError, LookupError, pa.ArrowException):
+            continue
+    raise UsageError(
+        f"the column {name} has values that cannot be read: {column.type}",
+        hint="Leave it out with --keep-columns, or write it as text.",
+    )
 
 
 def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
