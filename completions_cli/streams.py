@@ -17,10 +17,11 @@ from completions_cli import descriptors, limits
 from completions_cli.errors import BrokenPipeExit, OutputError, UsageError
 
 _BROKEN = (errno.EPIPE, errno.ESHUTDOWN)
-# C0 but newline and tab, DEL, C1, bidirectional controls, line and paragraph separators, surrogates.
+# C0 but newline and tab, DEL, C1, bidirectional controls and their deprecated kin, line and paragraph separators,
+# surrogates. What is only invisible, such as a joiner in an emoji, drives nothing and stays.
 _ONE_BYTE = 0xFF
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff9-\ufffb]"
 )
 
 

@@ -12,7 +12,7 @@ from completions_cli.version import __version__
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(r"[\t\x20-\x7e]*")
 _SENSITIVE = re.compile(
-    r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\bsas\b",
+    r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\b(?:sas|pat)\b",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?P<mark>[?&#])(?P<name>[^=?&#]+)=(?P<value>[^&#]+)")

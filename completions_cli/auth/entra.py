@@ -238,7 +238,7 @@ class _Discreet:
 
 def check_tenant(tenant: str) -> None:
     """Raise ConfigError for what is no tenant of one's own: the secret would go nowhere useful."""
-    if tenant.lower() in _NO_TENANTS:
+    if tenant.lower().rstrip(".") in _NO_TENANTS:
         raise ConfigError(
             f"tenant_id {tenant!r} is not a tenant that an application can sign in to",
             hint="Use the tenant's id or domain, as in contoso.onmicrosoft.com.",

@@ -92,6 +92,8 @@ def test_a_header_that_cannot_be_sent_is_refused_without_repeating_its_value(lin
         ("set-cookie", True),
         ("x-amz-signature", True),
         ("x-client-secret", True),
+        ("x-pat", True),
+        ("x-path", False),
         ("content-type", False),
         ("x-request-id", False),
         ("retry-after", False),

@@ -296,7 +296,7 @@ def test_the_secret_is_not_read_while_a_token_is_kept(
     assert EntraCredentials(source, cache(), clock).headers() == {"authorization": "Bearer kept"}
 
 
-@pytest.mark.parametrize("tenant", ["common", "Organizations", "consumers", "a/b", "a?b", "", "..", "a b"])
+@pytest.mark.parametrize("tenant", ["common", "common.", "Organizations", "consumers", "a/b", "a?b", "", "..", "a b"])
 def test_a_tenant_of_nobodys_own_is_refused_before_the_secret_is_read(authority: Authority, tenant: str) -> None:
     def never() -> Secret:
         raise AssertionError("the secret was read")
