@@ -15,3 +15,8 @@ def expanded(typed: str) -> Path:
 def real(path: Path) -> Path:
     """Follow links as far as they lead; in a loop, that is not to the end."""
     return Path(os.path.realpath(path))
+
+
+def on_a_line(path: Path | str) -> str:
+    """Return a path as part of a line that is printed: a name that holds line ends begins no other one."""
+    return str(path).replace("\n", "\\n").replace("\r", "\\r")

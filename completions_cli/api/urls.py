@@ -21,7 +21,7 @@ _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?"
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_HOST_AND_PORT = re.compile(r"(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]{0,5}))?")
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]{1,5}))?")
 _NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 # Names that end so are addresses to some parsers, in octal, hexadecimal or with parts left out.
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
@@ -183,7 +183,7 @@ def _proxy(parts: re.Match[str]) -> Proxy:
 
 def _origin(scheme: str, authority: str, text: str, default_port: int | None) -> Origin:
     parts = _HOST_AND_PORT.fullmatch(authority)
-    if parts is None or int(parts["port"] or 0) > _HIGHEST_PORT:
+    if parts is None or (parts["port"] and not 0 < int(parts["port"]) <= _HIGHEST_PORT):
         raise _no_url(text)
     if not authority.partition(":")[0]:
         raise UrlError(f"names no host: {shown(text)[:_MOST_SHOWN]!r}")

@@ -18,6 +18,7 @@ Other files (an answer, a table, a summary, profiles, a key) are each replaced a
 file is in its place before the profile file names it.
 """
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -90,8 +91,10 @@ def prepare(
         now.write(beside)
         return Workspace(now, Recovered(), journal)
     if earlier is None and not adopt:
+        is_there = os.path.lexists(beside)
+        why = f"{beside.name} is damaged, or of another version" if is_there else f"there is no {beside.name}"
         raise UsageError(
-            f"{output} exists, and there is no {beside.name} that says which batch it belongs to",
+            f"{output} exists, and {why}: it is not known which batch the output belongs to",
             hint="Choose another OUTPUT. If it belongs to this batch, --adopt resumes it; --overwrite discards it.",
         )
     now = describe()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from completions_cli import paths
 from completions_cli.batch import closing
 from completions_cli.batch.totals import Totals
 from completions_cli.streams import Messages, Streams, visible
@@ -140,7 +141,7 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
     lines = [
         f"{how}: {_counted(totals.rows, 'row')}{resumed}; {rows}",
         *_figures(totals),
-        f"output: {output}",
+        f"output: {paths.on_a_line(output)}",
     ]
     standing = totals.standing
     if standing is not None:

@@ -67,7 +67,6 @@ PASTES = [
     ("https://example.com:8443", f"https://example.com:8443/completions?{V}"),
     ("http://example.com:80", f"http://example.com/completions?{V}"),
     ("http://example.com:443", f"http://example.com:443/completions?{V}"),
-    ("https://example.com:/", f"https://example.com/completions?{V}"),
     ("https://example.com.", f"https://example.com./completions?{V}"),
     ("example.com", f"https://example.com/completions?{V}"),
     ("example.com:8443/v1", "https://example.com:8443/v1/completions"),
@@ -249,3 +248,11 @@ def test_any_text_is_an_endpoint_or_refused_and_means_the_same_to_the_http_libra
     assert resolved.host == host
     assert resolved.origin == f"{seen.scheme}://{f'[{host}]' if ':' in host else host}{port}"
     assert seen.path.endswith("/completions")
+
+
+@pytest.mark.parametrize(
+    "text", ["http://127.0.0.1:", "http://127.0.0.1:/v1", "https://[::1]:", "localhost:", "http://127.0.0.1:0"]
+)
+def test_a_port_is_a_number_from_1_on(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a URL"):
+        endpoint.resolve(text)

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.command import Cli
+from tests.scripted_server import ScriptedServer, response
+
+ANSWER = b'{"object":"text_completion","choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
 
 # A path is typed in place of PATH; ROWS and OUT stand for an input and the output of a batch.
 COMMANDS = [
@@ -72,3 +75,20 @@ def test_a_file_that_fails_to_be_read(command: str, cli: Cli, tmp_path: Path, mo
         process = cli.service("http://127.0.0.1:9").start(*typed, stdin=stdin)
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, b"cannot be read: Input/output error" in stderr) == (2, True), stderr
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+def test_a_name_with_a_line_end_forges_no_line(
+    end: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted_server.play([response(ANSWER)])
+    (tmp_path / "rows.jsonl").write_text('"hi"\n')
+    output = str(tmp_path / f"a{end}done: 1000 rows.jsonl")
+    cli.service(scripted_server.url)
+    ran = cli.run("batch", str(tmp_path / "rows.jsonl"), "-o", output)
+    seen = cli.run("batch", "status", output)
+    exported = cli.run("batch", "export", output, "-o", f"{output}.csv")
+    merged = cli.run("batch", "merge", output, "-o", f"{output}.merged")
+    for text in (ran.stderr, seen.stdout.decode(), exported.stderr, merged.stderr):
+        assert not [line for line in text.splitlines() if line.startswith("done: 1000")], text
+    assert [result.code for result in (ran, seen, exported, merged)] == [0, 0, 0, 0]

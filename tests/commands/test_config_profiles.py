@@ -551,3 +551,10 @@ def test_a_password_in_an_endpoint_is_refused_and_never_shown(cli: Cli) -> None:
     assert path.read_text() == before
     result = cli.run("complete", "hi")
     assert (result.code, "user name or password" in result.stderr, "hunter2" in result.stderr) == (3, True, False)
+
+
+def test_an_editor_that_empties_the_file_loses_no_profile(cli: Cli) -> None:
+    path = cli.profile('[profiles.a]\nendpoint = "http://localhost"\n')
+    before = path.read_bytes()
+    result = cli.run("config", "edit", env=editor(cli, ": > $1"))
+    assert (result.code, "empty" in result.stderr, path.read_bytes()) == (2, True, before)

@@ -80,7 +80,7 @@ def export(streams: Streams, options: ExportOptions) -> None:
             _keep(target, found)
         with _opened(target, table, streams) as sink:
             lines = exporting.export(found, sink, table, folder, cast("Only | None", options.only))
-    where = "" if target is None else f"; output: {target}"
+    where = "" if target is None else f"; output: {paths.on_a_line(target)}"
     streams.stderr.note(f"exported: {lines} line{'' if lines == 1 else 's'}{where}")
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli import paths
 from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
@@ -42,12 +43,12 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     overwriting.check_records(output, "-o")
     if output.exists() and output.stat().st_size and not options.overwrite:
         raise UsageError(f"{output} exists", hint="Choose another OUTPUT, or add --overwrite.")
-    with staging.local(options.parts, output.parent) as paths:
-        done = merging.merge(paths, output)
+    with staging.local(options.parts, output.parent) as parts:
+        done = merging.merge(parts, output)
     words = [f"{done.rows} rows, {done.failed} of them failed"]
     words += [f"duplicates left out: {done.repeated}"] if done.repeated else []
     words += [f"incomplete lines left out: {done.torn}"] if done.torn else []
-    streams.stderr.note(f"merged: {', '.join(words)}; output: {output}")
+    streams.stderr.note(f"merged: {', '.join(words)}; output: {paths.on_a_line(output)}")
     if done.absent:
         raise RowsFailedError(
             f"{done.absent} rows are in none of the parts",

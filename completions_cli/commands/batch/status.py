@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from completions_cli import paths
 from completions_cli.commands import values
 from completions_cli.commands.common_options import ToolOptions
 from completions_cli.commands.help_pages import Command
@@ -82,7 +83,8 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
     wanted, rows, failed = found.wanted(), len(state.done), state.failed
     kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())
     of = "" if wanted is None else f" of {wanted}"
-    lines = [f"{output}: {rows}{of} rows; {state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"]
+    counts = f"{state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"
+    lines = [f"{paths.on_a_line(output)}: {rows}{of} rows; {counts}"]
     if wanted is not None and wanted > rows:
         without = f", without --limit {found.run.limit}" if found.run is not None and found.run.limit else ""
         missing = _rows(wanted - rows)

@@ -12,7 +12,7 @@ from completions_cli.commands.common_options import FileOptions, JsonOptions
 from completions_cli.commands.config import file as files
 from completions_cli.commands.config.asking import Questions
 from completions_cli.commands.option_groups import with_options
-from completions_cli.errors import CompletionsError, ConfigError, OutputError
+from completions_cli.errors import CompletionsError, ConfigError, OutputError, UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file, shown
@@ -105,7 +105,9 @@ def _edited(text: str, place: Path, streams: Streams) -> str:
     """Let the user write until the text is valid. Without a terminal to ask on, the first mistake is the last."""
     questions = Questions(streams)
     while True:
-        text = editor.edit(text, streams.environ, suffix=".toml").removeprefix("\ufeff")
+        before, text = text, editor.edit(text, streams.environ, suffix=".toml").removeprefix("\ufeff")
+        if before.strip() and not text.strip():  # as an editor leaves it on a full disk
+            raise UsageError("the editor saved an empty file; nothing was changed", hint="Try again.")
         try:
             profile_file.parse(text, place)
         except ConfigError as error:
