@@ -263,7 +263,7 @@ class LearnedRate:
                 if self._is_starting or self._idle > _IDLE * elapsed:
                     measured = max(measured, _BEFORE_REFUSAL * current)
             self._anchor, self._idle, self._held = sent_at, 0.0, 0.0
-        self._is_starting = taken < _LEAST_TAKEN and not exact
+        self._is_starting = not exact and not self._exact
         self._set(now, max(_SLOWEST, measured))
 
     def _pause(self, now: float) -> None:

@@ -122,7 +122,7 @@ class RetryAfter:
     @property
     def _row(self) -> int:
         """How many refusals in a row it takes to begin a wait."""
-        if self._trust >= _FULL_TRUST:
+        if not self._episodes:
             return 1
         unlikely = math.log(_UNLIKELY) / math.log(self._chance) if self._chance else 0.0
         return min(_MOST_IN_A_ROW, max(2 if self._trust >= _NO_TRUST else 4, math.ceil(unlikely)))
@@ -152,6 +152,7 @@ class RetryAfter:
 
     def _begin(self, now: float, seconds: float) -> None:
         self._episodes += 1
+        self._in_a_row = 0
         self._began_at = self._counted_until = now
         is_test = self._episodes > 1 and (self._trust < _FULL_TRUST or self._kept >= _TRUSTED or self._episodes == 2)  # noqa: PLR2004 - the second
         self._kept = 0 if is_test else self._kept + 1
