@@ -17,7 +17,7 @@ _OPENING = """\
 servers; [batch](batch.md#figures) describes them. The target is 90 % of what a client gets through that knows the
 limit. At most 5 % of requests may be refused if refusals depend on the client, and Jain's index of fairness among
 several clients must be 0.9. The pace was tuned on one half of the servers, drawn with a seed; the other half was held
-out.
+out. "Before" is the controller of an earlier commit, named with `--against`.
 
 """
 _MISSED = """\
@@ -98,7 +98,8 @@ def _classes(cells: Sequence[Cell], found: Found) -> Iterator[str]:
             continue
         yield f"### {each.name[0].upper()}{each.name[1:]}\n\n"
         yield f"{each.verdict[0].upper()}{each.verdict[1:]}. {each.text}\n\n"
-        yield f"| {len(missed)} servers | used | refused | fairness |\n|---|---:|---:|---:|\n"
+        servers = "servers" if len(missed) > 1 else "server"
+        yield f"| {len(missed)} {servers} | used | refused | fairness |\n|---|---:|---:|---:|\n"
         for name in missed:
             figures = found[name]
             yield f"| {name} | {figures.used:.1%} | {figures.refused:.1%} | {figures.fair:.2f} |\n"
