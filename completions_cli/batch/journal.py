@@ -22,6 +22,14 @@ _TOUCHED_HINT = (
 )
 
 
+class CutShortError(OutputError):
+    """The disk took no more: of the bytes to append, only the first `kept` are there, which are whole lines."""
+
+    def __init__(self, message: str, *, hint: str | None = None, kept: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.kept = kept
+
+
 class Log(Protocol):
     """What a run's lines are appended to. Raises OutputError when it takes no more."""
 
@@ -38,10 +46,10 @@ class Log(Protocol):
 
 
 class Journal:
-    """An OUTPUT that is open and locked. Appends lines, all of an `append` or none.
+    """An OUTPUT that is open and locked. Appends whole lines.
 
-    Raises OutputError when the disk takes no more, or when somebody else touched the file; UsageError when another
-    run has it.
+    Raises CutShortError when the disk takes no more, OutputError when somebody else touched the file, UsageError when
+    another run has it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,15 +68,18 @@ class Journal:
         return self._size
 
     def append(self, lines: bytes) -> None:
-        """Write lines, each with its LF. They survive the end of this process, a power cut only after `sync`."""
+        """Write lines, each with its LF. They survive the end of this process, a power cut only after `sync`.
+
+        On a full disk the lines that still fit are kept, lest paid answers be lost.
+        """
         self.check()
         written = 0
         try:
             while written < len(lines):
                 written += os.write(self._fd, lines[written:] if written else lines)
         except OSError as error:
-            self._cut_back(written)
-            raise _failure(self.path, error) from error
+            kept = self._cut_back(lines[:written])
+            raise CutShortError(f"{self.path} cannot be written: {error.strerror}", hint=_HINT, kept=kept) from error
         self._size += len(lines)
         self.is_dirty = True
 
@@ -164,11 +175,15 @@ class Journal:
         atomic.sync_folder(self._place.parent)
         return fd
 
-    def _cut_back(self, written: int) -> None:
-        """Cut off lines that were written in part. If even that fails, `recovery` will."""
+    def _cut_back(self, written: bytes) -> int:
+        """Cut off a line that was written in part, and return how many bytes are left. If it fails, `recovery` does."""
+        kept = written.rfind(b"\n") + 1
         with suppress(OSError):
-            if os.fstat(self._fd).st_size == self._size + written:
-                os.ftruncate(self._fd, self._size)
+            if os.fstat(self._fd).st_size == self._size + len(written):
+                os.ftruncate(self._fd, self._size + kept)
+                self._size += kept
+                self.is_dirty = True
+        return kept
 
 
 class _Copy(AtomicFile):

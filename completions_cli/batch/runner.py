@@ -16,7 +16,7 @@ from completions_cli.batch.pool.hedging import LOOK_SECONDS, Hedging
 from completions_cli.batch.pool.member import Member, trouble
 from completions_cli.batch.pool.roster import Roster, quiet
 from completions_cli.batch.scribe import Scribe
-from completions_cli.batch.settling import Rules, Settler
+from completions_cli.batch.settling import Rules, Settler, counting
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer, Unit
@@ -70,7 +70,12 @@ class Runner:
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
-        self._scribe = Scribe(tools.journal, self._cannot_write, lambda: self._under_way >= _CROWD)
+        self._scribe = Scribe(
+            tools.journal,
+            counting(tools.totals, rules.budget, self.stop),
+            self._cannot_write,
+            lambda: self._under_way >= _CROWD,
+        )
         roster = tools.roster or Roster(tools.members, tools.warn)
         self._settlers = [
             Settler(

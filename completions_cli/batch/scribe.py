@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
-from completions_cli.batch.journal import Log
+from completions_cli.batch.formats import Outcome
+from completions_cli.batch.journal import CutShortError, Log
 from completions_cli.errors import OutputError
 
 _BREATH = 0.0001  # seconds
@@ -13,23 +15,32 @@ _BREATH = 0.0001  # seconds
 class Scribe:
     """Gathers lines until the loop's next turn. Who has added one waits for `written` before asking anything more.
 
-    So what is answered is in the journal before its worker sends another request. `failed` is called once
-    when the journal takes no more.
+    So what is answered is in the journal before its worker sends another request. `recorded` is given the rows whose
+    lines are there, and no others; `failed` is called when the journal takes no more.
 
     While `is_crowded`, the interpreter's lock is let go for a moment after each turn. The HTTP library's thread needs
     it to hand over an answer, and would otherwise fight for it, answer by answer: a quarter fewer rows a second.
     """
 
-    def __init__(self, journal: Log, failed: Callable[[OutputError], None], is_crowded: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        journal: Log,
+        recorded: Callable[[Sequence[Outcome]], None],
+        failed: Callable[[OutputError], None],
+        is_crowded: Callable[[], bool],
+    ) -> None:
         self._journal = journal
+        self._recorded = recorded
         self._failed = failed
         self._is_crowded = is_crowded
         self._lines: list[bytes] = []
+        self._outcomes: list[Outcome] = []
         self.written: asyncio.Future[None] | None = None
 
-    def add(self, line: bytes) -> None:
-        """Add a line to be written."""
+    def add(self, line: bytes, outcome: Outcome) -> None:
+        """Add a line to be written, and the outcome that it holds."""
         self._lines.append(line)
+        self._outcomes.append(outcome)
         if self.written is None:
             loop = asyncio.get_running_loop()
             self.written = loop.create_future()
@@ -39,9 +50,10 @@ class Scribe:
         """Write what was gathered."""
         written, self.written = self.written, None
         lines, self._lines = self._lines, []
+        outcomes, self._outcomes = self._outcomes, []
         try:
             if lines:
-                self._journal.append(b"".join(lines))
+                self._write(lines, outcomes)
         except OutputError as error:
             self._failed(error)
         except Exception as error:
@@ -54,3 +66,12 @@ class Scribe:
             written.set_result(None)
         if self._is_crowded():
             time.sleep(_BREATH)
+
+    def _write(self, lines: Sequence[bytes], outcomes: Sequence[Outcome]) -> None:
+        try:
+            self._journal.append(b"".join(lines))
+        except CutShortError as error:
+            ends = accumulate(len(line) for line in lines)
+            self._recorded(outcomes[: sum(end <= error.kept for end in ends)])
+            raise
+        self._recorded(outcomes)

@@ -1,6 +1,6 @@
 """Where units end: as lines of OUTPUT, back in the backlog, or at the end of the whole run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from completions_cli.api import blame
@@ -117,11 +117,7 @@ class Settler:
         if mixed is not None:
             self.stop(mixed)
             return
-        self.scribe.add(line(outcome, self.rules.output_format))
-        self.totals.count(outcome)
-        ending = errors_ending(self.rules.budget, self.totals) if outcome.error is not None else None
-        if ending is not None:
-            self.stop(ending)
+        self.scribe.add(line(outcome, self.rules.output_format), outcome)
 
     def settle_waiting(self, now: float) -> None:
         """Decide on the rows that failed while nothing else succeeded: theirs or the server's fault."""
@@ -249,6 +245,19 @@ class Settler:
         ending = budget_ending(self.rules.budget, self.totals)
         if ending is not None:
             self.stop(ending)
+
+
+def counting(totals: Totals, budget: Budget, stop: Callable[[Ending], None]) -> Callable[[Sequence[Outcome]], None]:
+    """Return what counts rows once their lines are in OUTPUT, and ends the run when too many of them failed."""
+
+    def count(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            totals.count(outcome)
+            ending = errors_ending(budget, totals) if outcome.error is not None else None
+            if ending is not None:
+                stop(ending)
+
+    return count
 
 
 def budget_ending(budget: Budget, totals: Totals) -> Ending | None:

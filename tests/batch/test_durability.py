@@ -115,9 +115,11 @@ def test_a_full_disk_ends_the_run_resumably(cli: Cli, emulator: Start, rows: Row
     stdout, stderr = limited.communicate(timeout=60)
     assert (limited.returncode, b"cannot be written" in stderr) == (16, True)
     before = output.read_bytes()
-    assert json.loads(stdout)["stopped_by"] == "output"
+    said = json.loads(stdout)
+    assert (said["stopped_by"], said["ok"]) == ("output", len(row_numbers(output)))  # no row that is not there
     assert before.endswith(b"\n")
     assert 0 < len(row_numbers(output)) < 200
+    assert len(before) > 40_000 - max(map(len, before.splitlines(keepends=True)))  # each line that fits is kept
     assert batch(cli, path, "-o", output).code == 0
     assert output.read_bytes().startswith(before)
     assert row_numbers(output) == list(range(200))

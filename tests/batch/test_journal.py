@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completions_cli.batch.journal import Journal
+from completions_cli.batch.journal import CutShortError, Journal
 from completions_cli.batch.row_set import RowSet
 from completions_cli.errors import OutputError
 
@@ -34,15 +34,16 @@ def test_a_line_is_whole_or_not_there(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150, before[1]))
     try:
-        with pytest.raises(OutputError):
-            book.append(b"y" * 99 + b"\n")
+        with pytest.raises(CutShortError) as cut:
+            book.append(b"y" * 29 + b"\n" + b"w" * 99 + b"\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2
+    assert cut.value.kept == 30
+    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2 + b"y" * 29 + b"\n"
     book.append(b"z\n")
     book.sync()
     book.close()
-    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2 + b"z\n"
+    assert path.read_bytes() == (b"x" * 49 + b"\n") * 2 + b"y" * 29 + b"\n" + b"z\n"
 
 
 def test_it_is_known_what_is_not_yet_on_the_disk(tmp_path: Path) -> None:
