@@ -172,10 +172,10 @@ def _split_body(body: Mapping[str, Json]) -> parameters.Fields:
 
 def preview(settings: Settings, request: CompletionRequest) -> HttpRequest:
     """Build the request as it would be sent, with stand-ins for what is only known when it is."""
-    endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:0/v1")
+    endpoint = settings.endpoint or endpoints.resolve("http://127.0.0.1:1/v1")
     outgoing = configuration.service(settings, endpoint).unsigned(request)
-    if settings.is_local:  # its port is free until the model runs
-        outgoing = replace(outgoing, url=outgoing.url.replace(":0/", ":PORT/", 1))
+    if settings.is_local:  # it has a port only while the model runs
+        outgoing = replace(outgoing, url=outgoing.url.replace(":1/", ":PORT/", 1))
     if (settings.values["auth"] == "none" or settings.is_signed_by_headers) and not settings.is_local:
         return outgoing
     stand_in = {"authorization": "Bearer ****"} | ({"api-key": "****"} if settings.values["auth"] == "key" else {})

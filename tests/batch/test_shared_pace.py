@@ -155,6 +155,7 @@ def leader(
         scripted_server.wait_for_requests(1)
         yield process
         process.kill()
+        pause.go.set()
 
 
 def address_of_leader(tmp_path: Path) -> tuple[str, int]:

@@ -68,7 +68,9 @@ def test_a_missing_ca_file_is_named_and_only_for_https(cli: Cli, scripted_server
 
 def test_plain_text_behind_https(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([b"HTTP/1.1 200 OK\r\n\r\n"])
-    result = cli.service(scripted_server.url.replace("http:", "https:")).run("complete", "P", "--timeout", "2")
+    result = cli.service(scripted_server.url.replace("http:", "https:")).run(
+        "complete", "P", "--timeout", "2", "--connect-timeout", "2", "--retries", "0"
+    )
     assert result.code in (10, 11)
     assert KEY.encode() not in b"".join(scripted_server.requests)
 

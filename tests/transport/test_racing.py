@@ -63,13 +63,12 @@ def test_a_refusal_is_followed_by_the_next_at_once() -> None:
 
 
 def test_who_comes_too_late_is_closed() -> None:
-    late = threading.Event()
+    late, others = threading.Event(), set(threading.enumerate())
     won, made = _connect(["dead but coming", "well"], lambda _: True, late)
     assert won is not None
     assert won.address == "well"
     late.set()
-    racing_threads = [thread for thread in threading.enumerate() if thread.daemon and "_run" in thread.name]
-    for thread in racing_threads:
+    for thread in set(threading.enumerate()) - others:
         thread.join(timeout=10)
     assert made[1].is_closed.is_set()
     assert not won.is_closed.is_set()
