@@ -177,9 +177,22 @@ def _of_the_system(error: BaseException) -> CompletionsError | None:
         return UsageError(
             f"a library cannot be loaded: {error}", hint="Install completions again, in a new environment."
         )
+    if isinstance(error, FileNotFoundError) and _is_nowhere():
+        return UsageError("the folder that this runs in was removed", hint="Change to one that exists.")
     if isinstance(error, OSError) and error.errno in _NO_PATHS:
         return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
     return None
+
+
+def _is_nowhere() -> bool:
+    """Return whether the working folder is gone, so that no relative path leads anywhere."""
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _is_without_thread(error: BaseException) -> bool:

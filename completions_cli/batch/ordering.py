@@ -33,7 +33,12 @@ class Arranged:
 
 def sort_in_place(journal: Journal, reader: EntryReader) -> None:
     """Put an output into the order of its rows; one that is in order is left alone. Raises OutputError."""
-    if not _is_sorted(journal.path, reader):
+    try:
+        is_sorted = _is_sorted(journal.path, reader)
+    except OSError as error:
+        journal.check()  # which says what became of it, if somebody took it away
+        raise OutputError(f"{journal.path} cannot be read: {error.strerror}", hint="Check the disk.") from error
+    if not is_sorted:
         arrange([journal.path], [reader], journal)
 
 

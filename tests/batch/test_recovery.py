@@ -61,6 +61,14 @@ def sort(path: Path, reader: EntryReader) -> None:
     journal.close()
 
 
+def test_an_output_that_is_gone_is_not_sorted(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "out.jsonl")
+    (tmp_path / "out.jsonl").unlink()
+    with pytest.raises(OutputError, match="was removed or moved"):
+        sort_in_place(journal, lambda _: None)
+    journal.close()
+
+
 def _line(number: int, *, failed: bool = False, name: str = "") -> bytes:
     error = RejectedError("no", status=400) if failed else None
     return formats.line(Outcome(Row(number, id=name), response=None if failed else {}, error=error), "native")

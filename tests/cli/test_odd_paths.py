@@ -1,10 +1,12 @@
 """Paths that cannot be used, wherever one is typed: an error in the user's terms, never a bug, and nothing is sent."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.command import Cli
+from tests.command import COMMAND, Cli
 from tests.scripted_server import ScriptedServer, response
 
 ANSWER = b'{"object":"text_completion","choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
@@ -47,6 +49,28 @@ def test_a_path_that_cannot_be_used(
     assert result.code in ({0, 2, 16} if "--plan" in typed else {2, 3, 10, 16}), result.stderr
     assert "bug" not in result.stderr
     assert "127.0.0.1:9" not in result.stderr  # nothing was asked
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "complete hi -o new.txt",
+        "config set -p a timeout 3 --config new.toml",
+        "batch ROWS -o new.jsonl",
+        "batch merge ROWS -o new.jsonl",
+        "batch export ROWS -o new.csv",
+    ],
+)
+def test_a_working_folder_that_was_removed(command: str, cli: Cli, tmp_path: Path) -> None:
+    rows, gone = tmp_path / "rows.jsonl", tmp_path / "gone"
+    rows.write_text('"hi"\n')
+    gone.mkdir()
+    typed = command.replace("ROWS", str(rows)).split()
+    shell = ["sh", "-c", f'cd {gone}; rmdir {gone}; exec "$@"', "sh", COMMAND, *typed]
+    env = cli.service("http://127.0.0.1:9").env
+    done = subprocess.run(shell, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "folder that this runs in was removed" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_name_that_begins_with_a_tilde_is_a_name(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
