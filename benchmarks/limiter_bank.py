@@ -176,7 +176,7 @@ def _by_chance() -> Iterator[Cell]:
             yield from _refused(status, shares, mode, firsts=status in (429, 503), edition=2)
     for status in (500, 503, 529):
         for mode in ("right", "long", "short"):
-            yield from _refused(status, (0.01, 0.05, 0.1, 0.5), mode, firsts=status == 503, edition=3)  # noqa: PLR2004
+            yield from _refused(status, (0.01, 0.05, 0.1, 0.5), mode, firsts=status == 503, edition=3)  # noqa: PLR2004 - a status
     for mode in ("absent", "rounded", "5 s"):
         yield from _refused(529, (0.01, 0.1, 0.5), mode, firsts=False, edition=3)
 

@@ -16,7 +16,7 @@ from completions_cli.render.spinner import Spinner
 from completions_cli.scoring import methods
 from completions_cli.scoring.scores import METRICS, Scores, TextScore
 from completions_cli.scoring.steps import Scorer, Steps
-from completions_cli.settings import profile_file
+from completions_cli.settings import profile_check
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
 
@@ -125,7 +125,7 @@ def _check(scored: "ContinuationOptions", *, has_continuations: bool) -> None:
     if scored.metric is not None and scored.metric not in METRICS:
         raise UsageError(
             f"--metric must be {', '.join(METRICS[:-1])} or {METRICS[-1]}, not {json.dumps(scored.metric)}",
-            hint=profile_file.nearest(scored.metric, METRICS),
+            hint=profile_check.nearest(scored.metric, METRICS),
         )
     asked = [f"--{name}" for name in ("metric", "sort", "best") if getattr(scored, name)]
     if asked and not has_continuations:

@@ -65,7 +65,7 @@ def one_of(option: str, known: Sequence[str], hint: str | None = None) -> Callab
     def parse(text: str) -> str:
         if text in known:
             return text
-        from completions_cli.settings.profile_file import nearest
+        from completions_cli.settings.profile_check import nearest
 
         listed = f"{', '.join(known[:-1])} or {known[-1]}"
         raise UsageError(f"{option} must be {listed}, not {quoted(text)}", hint=hint or nearest(text, known))
@@ -124,13 +124,13 @@ def complete_profile(incomplete: str) -> list[str]:
     import os
 
     from completions_cli.errors import CompletionsError
-    from completions_cli.settings import profile_file
+    from completions_cli.settings import profile_check, profile_file
 
     try:
         path, _ = profile_file.default_path(os.environ)
-        names = [*profile_file.read(path, must_exist=False).profiles, profile_file.BUILT_IN]
+        names = [*profile_file.read(path, must_exist=False).profiles, profile_check.BUILT_IN]
     except CompletionsError:
-        names = [profile_file.BUILT_IN]
+        names = [profile_check.BUILT_IN]
     return sorted({name for name in names if name.startswith(incomplete) and _PLAIN(name)})
 
 

@@ -8,7 +8,7 @@ from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import positions
-from completions_cli.settings.profile_file import nearest, parameter_hint, table_error
+from completions_cli.settings.profile_check import nearest, parameter_hint, table_error
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 KeyPath: TypeAlias = tuple[str, ...]

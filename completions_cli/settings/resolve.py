@@ -14,7 +14,8 @@ from completions_cli.models import Json
 from completions_cli.quoting import quoted
 from completions_cli.settings import key_sources, proxies
 from completions_cli.settings.key_sources import KeySource
-from completions_cli.settings.profile_file import BUILT_IN, ProfileFile, nearest
+from completions_cli.settings.profile_check import BUILT_IN, nearest
+from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.settings.table import SETTINGS, Setting, Values
 
 _ARGUMENT = "argument"

@@ -8,8 +8,9 @@ from completions_cli.commands import resolution
 from completions_cli.commands.common_options import CommonOptions
 from completions_cli.errors import ConfigError
 from completions_cli.settings import profile_edit
+from completions_cli.settings.profile_check import BUILT_IN, nearest
 from completions_cli.settings.profile_edit import Edit
-from completions_cli.settings.profile_file import BUILT_IN, NoHomeError, ProfileFile, config_folder, nearest
+from completions_cli.settings.profile_file import NoHomeError, ProfileFile, config_folder
 from completions_cli.streams import Streams
 
 

@@ -16,7 +16,7 @@ from completions_cli.errors import CompletionsError, ConfigError, OutputError, U
 from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import profile_edit, profile_file, shown
-from completions_cli.settings.profile_file import BUILT_IN
+from completions_cli.settings.profile_check import BUILT_IN
 from completions_cli.streams import Streams
 
 _EMPTY = "# Profiles for the command completions; `completions config init` asks for what one needs.\n"

@@ -14,7 +14,8 @@ from completions_cli.commands.config.profiles import ProfileName
 from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import CompletionsError, ConfigError
 from completions_cli.models import Json
-from completions_cli.settings.profile_file import BUILT_IN, ProfileFile
+from completions_cli.settings.profile_check import BUILT_IN
+from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
 
 
