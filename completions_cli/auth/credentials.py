@@ -5,7 +5,7 @@ from typing import Protocol
 
 from completions_cli.api import headers
 from completions_cli.api.endpoint import Endpoint
-from completions_cli.auth.secret import Secret, SecretHeaders
+from completions_cli.auth.secret import Secret, SecretValues
 from completions_cli.errors import ConfigError
 
 
@@ -39,7 +39,7 @@ class KeyCredentials:
 
     def headers(self) -> dict[str, str]:
         """Return `authorization` and `api-key`."""
-        return SecretHeaders({"authorization": f"Bearer {self._key.reveal()}", "api-key": self._key.reveal()})
+        return SecretValues({"authorization": f"Bearer {self._key.reveal()}", "api-key": self._key.reveal()})
 
     def refresh(self) -> bool:
         """Return False: a key stays what it is."""

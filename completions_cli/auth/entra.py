@@ -16,7 +16,7 @@ from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import error_map, headers, urls
 from completions_cli.api.masking import Mask
-from completions_cli.auth.secret import Secret, SecretHeaders
+from completions_cli.auth.secret import Secret, SecretValues
 from completions_cli.auth.token import Token, TokenCache
 from completions_cli.errors import (
     AuthError,
@@ -94,7 +94,7 @@ class EntraCredentials:
             now = self._clock()
             if self._token is None or not self._token.is_fresh(now):
                 self._token = self._renewed(now)
-            return SecretHeaders({"authorization": f"Bearer {self._token.value.reveal()}"})
+            return SecretValues({"authorization": f"Bearer {self._token.value.reveal()}"})
 
     def refresh(self) -> bool:
         """Drop the token in use, so that the next headers have a new one; false when there was none."""

@@ -1,6 +1,7 @@
 """A value that must not be seen: what `repr`, logs and tracebacks show of it is ****."""
 
 import re
+from typing import TypeVar
 
 from completions_cli import limits
 from completions_cli.errors import ConfigError
@@ -51,8 +52,11 @@ class Secret:
         raise TypeError(message)
 
 
-class SecretHeaders(dict[str, str]):
-    """Headers whose values are secrets: `repr`, and so the locals in a traceback, shows their names alone."""
+_Value = TypeVar("_Value")
+
+
+class SecretValues(dict[str, _Value]):
+    """Headers or options, some of them secrets: `repr`, and so the locals in a traceback, shows their names alone."""
 
     def __repr__(self) -> str:
         return repr(dict.fromkeys(self, "****"))

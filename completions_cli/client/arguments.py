@@ -103,19 +103,21 @@ class CompletionOptions(TypedDict, total=False):
     """Parameters that the profile or a default sets, but that are not sent."""
 
 
-def flags(profile: str | None, options: ClientOptions, endpoint: str | None = None) -> Flags:
+def flags(profile: str | None, options: ClientOptions) -> Flags:
     """Return a program's arguments as if typed as options. Raises UsageError."""
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
     if options.get("credential") is not None:
         given["auth"] = "entra"
     own = options.get("headers") or {}
+    if not isinstance(own, Mapping):
+        raise UsageError("headers must be a mapping of names to values")
     for name, value in own.items():
         reason = headers.error(name, value)
         if reason:
             raise UsageError(reason)
     return Flags(
         profile=profile,
-        arguments=given if endpoint is None else {**given, "endpoint": endpoint},
+        arguments=given,
         headers={name.lower(): value.strip() for name, value in own.items()},
     )
 

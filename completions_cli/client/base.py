@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any, Literal, Never, Self, cast
 
 from completions_cli.auth.given_credential import Proof, TokenCredential
-from completions_cli.auth.secret import Secret
+from completions_cli.auth.secret import Secret, SecretValues
 from completions_cli.client import arguments, configuration, wording
 from completions_cli.client.arguments import ClientOptions, CompletionOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit, given, refuse_of_a_call, refuse_of_a_client
 from completions_cli.client.turns import Passed
-from completions_cli.errors import UsageError
+from completions_cli.errors import CompletionsError, UsageError
 from completions_cli.models import CompletionRequest
 from completions_cli.scoring.scores import Scores, TextScore
 from completions_cli.scoring.steps import Scorer, Steps
@@ -30,6 +30,8 @@ for _codec in ("idna", "rot13", "utf-16-le"):
 
 class ServiceClient(ABC):
     """A client of one service. How it calls is up to its kind."""
+
+    _origin = "no service"  # until it has been made: a traceback with local variables shows it before that
 
     @explicit
     def __init__(  # noqa: PLR0913 - each may be given by name
@@ -65,14 +67,9 @@ class ServiceClient(ABC):
         infill: str | None = None,
         **unknown: Never,
     ) -> None:
-        options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
-        del api_key, client_secret  # lest a traceback with its variables shows them
-        with wording.for_programs(has_profile=False):
-            refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
-            if not endpoint:
-                raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
-            proof = _proof(options)
-            self._start([configuration.explicit(arguments.flags(None, options, endpoint), proof)], options)
+        options, names = _options(locals()), [*unknown]
+        del endpoint, api_key, client_secret, headers, proxy, unknown  # lest a traceback with its variables shows them
+        self._make(options, names, lambda proof: [self._explicit(options, proof)], has_profile=False)
 
     @classmethod
     @explicit
@@ -116,13 +113,15 @@ class ServiceClient(ABC):
         first member that answers. Unless `api_key` is given, look for a key at once: in the variables, with the
         profile's `key_command`, and in the keyring.
         """
-        options = cast("ClientOptions", given(locals(), ClientOptions.__annotations__))
-        del api_key, client_secret
+        options, names = _options(locals()), [*unknown]
+        del api_key, client_secret, headers, proxy, unknown
         self = cls.__new__(cls)
-        with wording.for_programs(has_profile=True):
-            refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
-            proof = _proof(options)
-            self._start(configuration.of_profile(arguments.flags(name, options), config, proof), options)
+        self._make(
+            options,
+            names,
+            lambda proof: configuration.of_profile(arguments.flags(name, options), config, proof),
+            has_profile=True,
+        )
         return self
 
     def __reduce__(self) -> Never:
@@ -132,6 +131,28 @@ class ServiceClient(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._origin}>"
+
+    def _make(
+        self,
+        options: ClientOptions,
+        unknown: Sequence[str],
+        configured: Callable[[Proof], Sequence[Configuration]],
+        *,
+        has_profile: bool,
+    ) -> None:
+        """Start with what `configured` makes of the options. Raises TypeError, UsageError or ConfigError."""
+        refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
+        try:
+            with wording.for_programs(has_profile=has_profile):
+                self._start(configured(_proof(options)), options)
+        except CompletionsError as error:
+            raise wording.without_frames(error)  # noqa: B904 - it is the same error
+
+    def _explicit(self, options: ClientOptions, proof: Proof) -> Configuration:
+        flags = arguments.flags(None, options)
+        if not flags.arguments["endpoint"]:
+            raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
+        return configuration.explicit(flags, proof)
 
     def _start(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         self._settings = [member.settings for member in configured]
@@ -178,6 +199,11 @@ class ServiceClient(ABC):
         """Set what calls are made with. Raises UsageError."""
 
 
+def _options(values: Mapping[str, Any]) -> ClientOptions:
+    """Pick the options from the local names of a constructor. Their `repr` shows no values: some are secrets."""
+    return cast("ClientOptions", SecretValues(given(values, ("endpoint", *ClientOptions.__annotations__))))
+
+
 def _silent(_: Wait) -> None:
     """Tell nobody of a wait."""
 
@@ -194,4 +220,6 @@ def _proof(options: ClientOptions) -> Proof:
     if credential is not None and (secret is not None or options.get("auth") not in (None, "entra")):
         raise UsageError("a credential signs in by itself", hint="Leave out api_key, client_secret and auth.")
     source = "client_secret" if key is None else "api_key"
+    if secret is not None and not isinstance(secret, str):
+        raise UsageError(f"{source} must be a string")
     return Proof(None if secret is None else Secret.checked(secret, source), credential)

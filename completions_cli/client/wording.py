@@ -40,6 +40,16 @@ def _annotate(error: CompletionsError) -> None:
         error.add_note(f"hint: {error.hint}")
 
 
+def without_frames(error: CompletionsError) -> CompletionsError:
+    """Remove the frames of an error and of those behind it, whose local variables hold arguments and variables."""
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        if (one := waiting.pop()) is not None:
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
+    return error
+
+
 def hint(text: str, *, has_profile: bool) -> str | None:
     """Return what a hint says in terms of arguments; None when nothing of it is left."""
     clauses = [

@@ -5,6 +5,7 @@ import base64
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -113,6 +114,56 @@ def test_the_locals_of_no_function_of_ours_show_a_key(
         shown = local_values(error)
         assert "self = " in shown
         assert KEY not in shown
+
+
+# Arguments that a client refuses, beside a key or in place of one.
+WRONG: list[dict[str, Any]] = [
+    {"api_key": KEY, "nonsense": 1},
+    {"api_key": KEY, "max_tokens": 1},
+    {"key": KEY},
+    {"default_headers": {"api-key": KEY}},
+    {"api_key": KEY, "timeout": "x"},
+    {"api_key": KEY, "auth": "bogus"},
+    {"api_key": KEY, "headers": {"a\n": "b"}},
+    {"api_key": KEY, "headers": [("a", "b")]},
+    {"api_key": [KEY]},
+    {"api_key": f"{KEY} x"},
+    {"api_key": KEY, "credential": object()},
+    {"client_secret": KEY, "auth": "entra", "tenant_id": "common", "client_id": "c", "scope": "s"},
+    {"auth": "none", "headers": {"api-key": KEY}, "retries": 1.5},
+    {"api_key": "k", "proxy": f"http://me:{KEY}@proxy.example:1:2", "timeout": -1},
+    {"api_key": "k", "proxy": f"http://me:{KEY}@proxy.example", "infill": "x"},
+]
+CLIENTS: list[Callable[..., object]] = [
+    lambda **arguments: Client("https://x.example", **arguments),
+    lambda **arguments: Client(f"https://x.example/?code={KEY}", **arguments),
+    lambda **arguments: Client("ftp://x.example", **arguments),
+    Client,
+    lambda **arguments: AsyncClient("https://x.example", **arguments),
+    lambda **arguments: Client.from_profile("nowhere", **arguments),
+    AsyncClient.from_profile,
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_wrong_arguments_of_a_client_show_no_key(
+    client: Callable[..., object], arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
+    monkeypatch.setenv("COMPLETIONS_CONFIG", str(tmp_path / "none.toml"))
+    with pytest.raises((CompletionsError, TypeError)) as caught:
+        client(**arguments)
+    assert KEY not in quoted(caught.value) + local_values(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_that_was_never_made_has_a_repr(kind: type[Client | AsyncClient]) -> None:
+    assert repr(kind.__new__(kind)) == f"<{kind.__name__} of no service>"
+    wrong: dict[str, Any] = {"nonsense": 1}
+    with pytest.raises(TypeError) as caught:
+        kind("https://x.example", **wrong)
+    assert "self = <" in local_values(caught.value)
 
 
 def test_a_proxy_that_gives_its_password_back_is_not_quoted(
