@@ -160,10 +160,11 @@ def _figures(totals: Totals) -> list[str]:
     seconds = max(totals.seconds, 1e-9)
     cost = f", cost {totals.cost:.4f}" if totals.cost is not None else ""
     rows = f"{_counted(totals.new_rows, 'row')} in {seconds:.1f} s, {totals.new_rows / seconds:.1f} rows/s"
-    used = f"{totals.prompt_tokens} + {totals.completion_tokens} tokens, {totals.total_tokens / seconds:.0f} tokens/s"
+    used = f"{totals.prompt_tokens:,} prompt + {totals.completion_tokens:,} completion"
+    tokens = f"tokens: {used}, {totals.total_tokens / seconds:,.0f} per second{cost}"
     requests = closing.requests(totals.requests, totals.retries, totals.throttled)
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
-    figures = [f"{rows}; {used}{cost}", requests] if totals.new_rows or totals.total_tokens else [requests]
+    figures = [rows, tokens, requests] if totals.new_rows or totals.total_tokens else [requests]
     if len(totals.profiles) > 1:
         figures.append(f"answered: {by_profile}")
     if totals.hedged:

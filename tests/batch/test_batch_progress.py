@@ -56,18 +56,19 @@ def test_one_slow_row_at_the_end_is_not_estimated_by_the_quick_ones() -> None:
 def test_the_end_in_words() -> None:
     assert summary(totals(), Path("out.jsonl"), None) == [
         "done: 100 rows, 10 of them from earlier runs; 95 ok, 5 failed (3 rejected, 2 server)",
-        "90 rows in 10.0 s, 9.0 rows/s; 500 + 1000 tokens, 150 tokens/s",
+        "90 rows in 10.0 s, 9.0 rows/s",
+        "tokens: 500 prompt + 1,000 completion, 150 per second",
         "99 requests, 4 of them retries; 1 answered 429 (too many requests)",
         "output: out.jsonl",
     ]
     stopped = summary(totals(resumed=0, prices=Prices(0.0, 1000.0)), Path("o"), "max_cost")
     assert stopped[0].startswith("stopped (max_cost): 100 rows; 95 ok")
-    assert stopped[1].endswith("cost 1.0000")
+    assert stopped[2].endswith("cost 1.0000")
     assert "--retry-failed" in stopped[-1]
     one = summary(totals(resumed=4, ok=5, failed=Counter(), requests=1, retries=0), Path("o"), None)
-    assert (one[1].split(" in ")[0], one[2].split(";")[0]) == ("1 row", "1 request")
+    assert (one[1].split(" in ")[0], one[3].split(";")[0]) == ("1 row", "1 request")
     plain = totals(resumed=0, ok=5, failed=Counter(), requests=5, retries=0, throttled=0)
-    assert summary(plain, Path("o"), None)[2] == "5 requests"
+    assert summary(plain, Path("o"), None)[3] == "5 requests"
     refused = totals(resumed=0, ok=0, failed=Counter(), requests=2, retries=1, prompt_tokens=0, completion_tokens=0)
     assert summary(refused, Path("o"), "auth")[1] == "2 requests, 1 of them a retry; 1 answered 429 (too many requests)"
     nothing_left = totals(resumed=5, ok=5, failed=Counter(), requests=0, retries=0)
