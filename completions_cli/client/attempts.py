@@ -60,6 +60,10 @@ class Attempts:
         if seconds > self._policy.max_wait:
             raise self._too_long(error, retry_after) from None
         if left is not None and seconds >= left:
+            if isinstance(error, ServiceError):
+                error.hint = (
+                    error.hint or "The next attempt would begin after --deadline. Raise it, or try again later."
+                )
             raise self._service.advised(error) from None
         return Wait(error, seconds, self.number + 1, self._policy.retries + 1 + self._free)
 

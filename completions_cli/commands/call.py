@@ -129,7 +129,13 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Pr
     resolution.warn(streams, settings)
     for warning in prompt_source.warnings(prompt, settings.extra.get(infill.SUFFIX)):
         streams.stderr.note(warning)
-    if not source.uses_stdin and streams.stdin_holds_data():
+    if not source.uses_stdin:
+        warn_of_unread_stdin(streams)
+
+
+def warn_of_unread_stdin(streams: Streams) -> None:
+    """Warn of data in a pipe that no option reads."""
+    if streams.stdin_holds_data():
         streams.stderr.note(
             "warning: standard input has data that is not read; to combine it with a prompt, use --prepend or --append"
         )

@@ -57,6 +57,11 @@ def warn(streams: Streams, settings: Settings) -> None:
     """Warn of parameters that a service may refuse, and of names that look misspelt."""
     for warning in parameters.warnings(dict(settings.parameters)):
         streams.stderr.note(f"warning: {warning}")
+    warn_of_names(streams, settings)
+
+
+def warn_of_names(streams: Streams, settings: Settings) -> None:
+    """Warn of extra parameters whose names look misspelt."""
     for name in settings.extra:
         meant = near_names.nearest(name)
         if meant is not None:

@@ -48,8 +48,11 @@ def run(streams: Streams, options: "ScoreOptions") -> None:
     text = _one_text(prompt)
     if not text and not texts:
         raise UsageError("the text is empty", hint="Nothing was sent. Give the text that is to be scored.")
+    resolution.warn_of_names(streams, settings)
     for warning in prompt_source.warnings(text):
         streams.stderr.note(warning)
+    if not source.uses_stdin and scored.choices != _STDIN:
+        call.warn_of_unread_stdin(streams)
     look = ScoreLook(settings.values["format"], scored.metric or METRICS[0], is_sorted=scored.sort, best=scored.best)
     if scored.dry_run:
         whole = text + (texts[0] if texts else "")

@@ -294,6 +294,17 @@ def test_the_deadline_is_that_of_all_samples_together(cli: Cli, scripted_server:
     assert len(scripted_server.requests) < 4
 
 
+@pytest.mark.parametrize(("status", "code"), [("429 X", 8), ("503 X", 9)])
+def test_a_wait_beyond_the_deadline_is_what_the_hint_speaks_of(
+    status: str, code: int, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(b"", status, ["retry-after: 60"])])
+    result = cli.service(scripted_server.url).run("complete", "P", "--deadline", "30")
+    assert (result.code, len(scripted_server.requests)) == (code, 1)
+    assert "hint: The next attempt would begin after --deadline." in result.stderr
+    assert "--retries" not in result.stderr
+
+
 # Retries
 
 RATE_LIMITED = response(b'{"error":{"code":"429","message":"Slow down."}}', "429 Too Many Requests", ["retry-after: 0"])

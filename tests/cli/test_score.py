@@ -183,6 +183,19 @@ def test_what_figures_do_not_depend_on_changes_none(
     assert struck.stdout == honest.stdout
 
 
+def test_what_is_not_read_or_looks_misspelt_is_warned_of(service: Cli, tmp_path: Path) -> None:
+    unread = service.run("score", "I went to", "-c", " a", stdin=b"data\n").stderr
+    assert unread.startswith("warning: standard input has data that is not read")
+    choices = service.run("score", "I went to", "--choices", "-", stdin=b" a\n")
+    assert (choices.code, choices.stderr) == (0, "")
+    misspelt = service.run("score", "I went to", "-c", " a", "-x", "max_token:=1").stderr
+    assert misspelt.startswith("warning: max_token is sent as it is; did you mean max_tokens?")
+    # Parameters of the profile that scoring does not send are none of its business.
+    path = tmp_path / "p.toml"
+    path.write_text("[profiles.p]\nparams = {temperature = 9}\n", encoding="utf-8")
+    assert service.run("score", "I went to", "-c", " a", "--config", str(path)).stderr == ""
+
+
 def test_a_dry_run_shows_the_first_request(cli: Cli) -> None:
     result = cli.service("http://127.0.0.1:9").run("score", "a", "-c", " b", "--dry-run", "-F", "json")
     assert result.json()["body"] == {"prompt": "a b", "max_tokens": 0, "echo": True, "logprobs": 1}
