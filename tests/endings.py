@@ -78,8 +78,25 @@ ENDINGS = [
         for word in ("", "null", None)
         for how, code in _CUT_SHORT.items()
     ),
+    *(
+        Row(f"reason {word!r}, cut", event(piece("a", word)) + event(piece("b", word)), "cut", 12, ("ab",))
+        for word in ("NULL", "undefined", "n/a", "not_finished", "in_progress", "FINISH_REASON_UNSPECIFIED")
+    ),
+    # A reason that text follows is none, whatever the word.
+    *(
+        Row(f"{word!r} in every piece, {how}", event(piece("a", word)) + event(piece("b", word)), how, code, ("ab",))
+        for word in ("writing", "stop")
+        for how, code in _CUT_SHORT.items()
+    ),
+    Row("a reason in every piece, [DONE]", event(piece("a", "go")) + event(piece("b", "go")) + DONE, "cut", 0, ("ab",)),
+    Row("a reason in every piece, stop", event(piece("a", "go")) + A + STOP, "cut", 0, ("aab",)),
+    Row("text after one of two reasons", TWO + event(piece("c", None, 1)), "cut", 12, ("a", "bc"), 2),
     # A finish reason that says that there is no end.
     *(Row(f"reason {word!r}", A + event(piece("b", word)) + DONE, "ends", 12, ("ab",)) for word in ("abort", "error")),
+    *(
+        Row(f"reason {word!r}", A + event(piece("b", word)) + DONE, "ends", 12, ("ab",))
+        for word in ("model_error", "ERROR_LIMIT", "USER_CANCEL", "insufficient_system_resource", "timed-out")
+    ),
     Row("reason 'abort', cut", A + event(piece("b", "abort")), "cut", 12, ("ab",)),
     Row("one of two aborted", event(piece("a", "stop"), piece("b", "abort", 1)) + DONE, "ends", 12, ("a", "b"), 2),
     Row("a document with 'abort'", document(piece("ab", "abort"), usage=USAGE), "ends", 12, ("ab",)),
@@ -93,6 +110,10 @@ ENDINGS = [
     Row("one of two, no reason, [DONE]", A + DONE, "ends", 12, ("a",), 2),
     Row("two of two, no reasons, [DONE]", event(piece("a"), piece("b", index=1)) + DONE, "ends", 0, ("a", "b"), 2),
     Row("one reason of two, [DONE]", event(piece("a", "stop"), piece("b", None, 1)) + DONE, "ends", 12, ("a", "b"), 2),
+    *(
+        Row(f"the end spelled {word}", A + b"data: %s\n\n" % word.encode(), "silent", 0, ("a",))
+        for word in ("[done]", "DONE", '"[DONE]"')
+    ),
     # Cut short.
     Row("nothing", b"", "ends", 12, ()),
     Row("text, then the end", A, "ends", 12, ("a",)),
@@ -131,5 +152,20 @@ ENDINGS = [
     Row("text, an error, [DONE]", A + ERROR + DONE, "silent", 8, ("a",)),
     Row("text, then a field called error", A + FIELD_ERROR + DONE, "ends", 6, ("a",)),
     Row("a field called error", FIELD_ERROR + DONE, "ends", 6, ()),
+    *(
+        Row(f"text, {list(error)}, [DONE]", A + b"data: %s\n\n" % json.dumps(error).encode() + DONE, "ends", 9, ("a",))
+        for error in (
+            {"errors": [{"message": "the engine died"}]},
+            {"error_message": "the engine died", "status_code": 503},
+            {"code": 500, "msg": "the engine died"},
+            {"success": False, "reason": "the engine died"},
+            {"status": "error", "reason": "the engine died"},
+            {"modelStreamErrorException": {"message": "the engine died"}},
+        )
+    ),
+    Row("an error in a choice", A + event(piece("b") | {"error": {"code": 502}}) + DONE, "ends", 9, ("ab",)),
+    Row("an error in a document's choice", document(piece("a") | {"error": {"code": 502}}), "ends", 9, ("a",)),
+    Row("an error event without data", A + b"event: error\n\n" + DONE, "ends", 9, ("a",)),
+    Row("objects that say nothing", A + b'data: {"status":"ok","msg":"x"}\n\ndata: {}\n\n' + DONE, "ends", 0, ("a",)),
     Row("stop, then an error", A + STOP + ERROR, "ends", 8, ("ab",)),
 ]

@@ -79,6 +79,7 @@ def _is_choice(value: Json) -> bool:
         type(value) is dict
         and type(value.get("text")) is str
         and type(value.get("index", 0)) is int
+        and not value.get("error")
         and not is_broken_off(value.get("finish_reason"))
     )
 

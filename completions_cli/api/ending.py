@@ -9,12 +9,14 @@
     a JSON document that can be read               in any way                    whole
     fewer or more choices than were asked for      in any way                    no answer to that request
     a finish reason such as "abort" or "error"     in any way                    broken off by the server
+    a finish reason that more text follows         (it was none)                 as if it had not come
     anything else                                  in order                      cut short
     anything else                                  broken off, silence           what the connection says
 
 Once a row says "whole", nothing that is still to come can change it: the rest is waited for LINGER_SECONDS at most.
 """
 
+import re
 from collections.abc import Mapping
 
 from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
@@ -22,19 +24,23 @@ from completions_cli.models import Json
 
 LINGER_SECONDS = 2.0
 # Servers that have nothing to say here say it in many ways.
-_NO_REASON = frozenset({"", "null", "None", "none"})
-# What they say when a choice did not finish: the engine failed, was stopped, or made room for another request.
-_BROKEN_OFF = frozenset({"abort", "aborted", "error", "cancelled", "canceled", "failed", "timeout", "interrupted"})
+_NO_REASON = re.compile(r"|null|none|nil|undefined|n/?a|not_?finished|in_?progress|\w*unspecified", re.IGNORECASE)
+# A word of theirs when a choice did not finish: the engine failed, was stopped, or made room for another request.
+_BROKEN_OFF = re.compile(
+    r"(?<![a-z])(abort(ed)?|errors?|cancel(l?ed)?|fail(ed|ure)?|timed?[ _-]?out|interrupted|insufficient|incomplete|"
+    r"overloaded|unavailable|disconnect(ed)?|preempted|crashed)(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 def reason_of(value: Json) -> str | None:
     """Return a finish reason; None while a choice goes on."""
-    return value if isinstance(value, str) and value not in _NO_REASON else None
+    return value if isinstance(value, str) and not _NO_REASON.fullmatch(value) else None
 
 
 def is_broken_off(value: Json) -> bool:
     """Return whether a finish reason says that the server gave up, and the text is only a part of one."""
-    return isinstance(value, str) and value.lower() in _BROKEN_OFF
+    return isinstance(value, str) and bool(_BROKEN_OFF.search(value))
 
 
 class Ending:
@@ -48,14 +54,23 @@ class Ending:
         self._expected = expected
         self._prompts = expected if prompts is None else prompts
         self._finished = 0
+        self._no_reasons: set[str] = set()  # what the server calls reasons, though more text follows
 
     def piece(self, index: int, reason: str | None) -> None:
         """Record a piece of a choice, and why it finished if it did."""
-        if reason is None:
+        if reason is None or reason in self._no_reasons:
             self.reasons.setdefault(index, None)
             return
         self._finished += self.reasons.get(index) is None
         self.reasons[index] = reason
+
+    def goes_on(self, index: int) -> None:
+        """Record that text came for a choice: a reason that it has so far was none."""
+        reason = self.reasons.get(index)
+        if reason is not None:
+            self._no_reasons.add(reason)
+            self._finished -= 1
+            self.reasons[index] = None
 
     @property
     def is_complete(self) -> bool:

@@ -126,7 +126,7 @@ def is_error_object(value: dict[str, Json]) -> bool:
     """Return whether a value is an error object rather than a response object."""
     if value.get("error") or value.get("object") == "error":
         return True
-    return not value.get("choices") and "usage" not in value and bool(value.get("message") or value.get("detail"))
+    return not value.get("choices") and "usage" not in value and error_words.is_failure(value)
 
 
 def _error(  # noqa: PLR0913 - the parts of one error, gathered

@@ -31,6 +31,9 @@ _NEVER = re.compile(
 )
 _ERRORS = re.compile(r"(error|errors|err|fault|exception|exceptions|failure)$")
 _LISTS = re.compile(r"^(errors|validationerrors|fields|fielderrors|modelstate)$")
+_SAYS = re.compile(r"(message|messages|msg|detail)$")
+_FAILED = frozenset({"error", "fail", "failed", "failure"})
+_FINE = frozenset({"true", "ok", "success", "0", "200"})
 _FIELD_NAMES = re.compile(r"^(param|parameter|field|target|property)(name)?$")
 _PLACE_NAMES = re.compile(r"^(loc|location|field|path|pointer|param|parameter|property|target|instancepath)$")
 _CODE_NAMES = re.compile(r"^(code|errorcode|errcode|errno|errornumber|exceptionname|faultcode)$|(error|exception)code$")
@@ -92,6 +95,18 @@ def find(value: Json) -> Words:
         ),
         located=located,
     )
+
+
+def is_failure(value: dict[str, Json]) -> bool:
+    """Return whether an object's own names say that something failed: an error, a flag, or else a message."""
+    named = {plain(name): item for name, item in value.items()}
+    texts = {name for name, item in named.items() if item is True or (item and not isinstance(item, int | float))}
+    if any(map(_ERRORS.search, texts)) or named.get("success") is False or named.get("ok") is False:
+        return True
+    states = {str(named.get(name)).lower() for name in ("success", "ok", "status", "code")}
+    if states & _FAILED:
+        return True
+    return not states & _FINE and any(map(_SAYS.search, texts))
 
 
 def scalar(value: Json) -> str | None:

@@ -41,6 +41,7 @@ class ResponseReader:
         self._joiner = SurrogateJoiner()
         self._events = EventDecoder()
         self._has_events = False
+        self._foreign = ""  # the first event that is no part of a completion, if there was one
         self._body = JsonBody()  # of a stream that holds no events so far, too: it may be something else
         self._size = 0
         self._feed: Callable[[bytes], Iterable[Chunk]] = self._sniff
@@ -96,9 +97,15 @@ class ResponseReader:
         failure = self.ending.failure(broken)
         if failure is None:
             return
-        if broken is None and not self._has_events:
-            raise wrong_answers.no_events(self._body.text) or failure
+        if broken is None and not self._reasons:
+            raise self._no_completion() or failure
         raise failure
+
+    def _no_completion(self) -> CompletionsError | None:
+        """Return the error for a stream in which no piece of a completion was, None for one that says nothing."""
+        if self._foreign:
+            return wrong_answers.not_a_completion("the stream contains no choices", self._foreign)
+        return None if self._has_events else wrong_answers.no_events(self._body.text)
 
     def _last_event(self) -> Iterator[Chunk]:
         """Yield the chunk of an event that lacks its blank line, if it is whole."""
@@ -139,6 +146,9 @@ class ResponseReader:
             try:
                 value = _value(kind, source)
             except MalformedResponseError:
+                if _is_end(source):
+                    self.ending.is_done = True
+                    break
                 if self.ending.is_complete:  # after the last of the text, nothing is lost
                     continue
                 raise
@@ -150,6 +160,8 @@ class ResponseReader:
         choices = value.get("choices")
         if not choices:
             wrong_answers.raise_what_came_instead(value, source)
+            if value and value.keys().isdisjoint(("choices", "usage")):
+                self._foreign = self._foreign or source
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
@@ -172,6 +184,8 @@ class ResponseReader:
             if not isinstance(text, str):
                 raise wrong_answers.not_a_completion("the response contains a text that is not a string", source)
             self._usage.has_text = True
+            if self._reasons.get(index) and not self.is_renumbered:
+                self.ending.goes_on(index)
         else:
             wrong_answers.refuse_chat(choice, source)
             text = ""
@@ -218,6 +232,11 @@ def _value(kind: bytes, text: str) -> dict[str, Json] | None:
     if value is not None and not isinstance(value, dict):  # some servers put `null` between prompts
         raise wrong_answers.not_a_completion("the stream contains an event that is not a completion", text)
     return value
+
+
+def _is_end(text: str) -> bool:
+    """Return whether an event that is no completion is some server's spelling of [DONE]."""
+    return text.strip().strip('"').upper() in ("[DONE]", "DONE")
 
 
 def _holds_one(choices: Json) -> bool:

@@ -92,7 +92,7 @@ class EventDecoder:
 
 
 def _event(block: bytes) -> Event | None:
-    """Interpret the lines between two blank ones; without data they are no event."""
+    """Interpret the lines between two blank ones; without data they are no event, unless it is an error."""
     kind, data = b"", bytearray()
     for field in _FIELD.finditer(block):
         value = field[2] or b""
@@ -104,4 +104,4 @@ def _event(block: bytes) -> Event | None:
         else:
             data += value
             data += b"\n"
-    return (kind, bytes(data[:-1])) if data else None
+    return (kind, bytes(data[:-1])) if data or kind == b"error" else None

@@ -68,6 +68,10 @@ def raise_what_came_instead(value: dict[str, Json], source: str) -> None:
 
 
 def raise_error_beside_choices(value: dict[str, Json]) -> None:
-    """Raise the error that came in the same object as the last of the text."""
+    """Raise the error that came in the same object as the last of the text, or in one of its choices."""
     if value.get("error"):
         raise error_map.from_event(value, "")
+    choices = value.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("error"):
+            raise error_map.from_event({"error": choice["error"]}, "")

@@ -96,15 +96,15 @@ class _Until:
     def heard(self, part: bytes) -> None:
         """Record a part."""
         worth = self._tell(part)
-        if self._lingers:
-            return
-        self._lingers = worth == "complete"
-        if self._lingers:
-            self._moment = asyncio.get_running_loop().time() + LINGER_SECONDS
+        now = asyncio.get_running_loop().time()
+        if worth == "complete":
+            if not self._lingers:
+                self._moment = now + LINGER_SECONDS
         elif worth == "more":
             self._moment = None
         elif self._moment is None and self._timeout is not None:
-            self._moment = asyncio.get_running_loop().time() + self._timeout
+            self._moment = now + self._timeout
+        self._lingers = worth == "complete"
 
 
 def _length(headers: Headers) -> int | None:
