@@ -103,6 +103,14 @@ class CompletionOptions(TypedDict, total=False):
     """Parameters that the profile or a default sets, but that are not sent."""
 
 
+class ScoreOptions(TypedDict, total=False):
+    """Those of a score, which generates nothing."""
+
+    model: str | None
+    extra: Mapping[str, Json] | None
+    unset: Collection[str]
+
+
 def flags(profile: str | None, options: ClientOptions) -> Flags:
     """Return a program's arguments as if typed as options. Raises UsageError."""
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
@@ -138,7 +146,7 @@ def requests(
 
 
 def scored(
-    settings: Settings, prompt: Json, continuations: Json, options: CompletionOptions
+    settings: Settings, prompt: Json, continuations: Json, options: ScoreOptions
 ) -> tuple[CompletionRequest, str, list[str]]:
     """Make what a score is made from: a request to take the model from, the prompt, its continuations.
 

@@ -1,19 +1,19 @@
 """The client for programs that have many requests under way."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Never, Self, overload
+from typing import Self, Unpack, overload
 
 from completions_cli.client import pool_mask
-from completions_cli.client.arguments import ClientOptions
+from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.async_failover import AsyncFailover
 from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
-from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 from completions_cli.scoring.scores import Scores, TextScore
 
 
@@ -64,51 +64,17 @@ class AsyncClient(ServiceClient):
         await self._pool.close()
         self._close_engine()
 
-    @explicit
-    async def complete(  # noqa: PLR0913 - each may be given by name
-        self,
-        prompt: Prompt | None = None,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        model: str | None = None,
-        suffix: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        samples: int = 1,
-        unset: Collection[str] = (),
-        **unknown: Never,
-    ) -> Completion:
+    @explicit(CompletionOptions)
+    async def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
         """Complete a prompt, as `Client.complete` does."""
-        requests = self._requests(locals(), stream=False)
+        requests = self._requests(prompt, options, stream=False)
         gathering = Gathering()
         async for event in self._events(requests):
             gathering.take(event)
         return gathering.completion()
 
-    @explicit
-    def stream(  # noqa: PLR0913 - each may be given by name
-        self,
-        prompt: Prompt | None = None,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        model: str | None = None,
-        suffix: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        samples: int = 1,
-        unset: Collection[str] = (),
-        **unknown: Never,
-    ) -> "AsyncCompletionStream":
+    @explicit(CompletionOptions)
+    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "AsyncCompletionStream":
         """Complete a prompt piece by piece, as `Client.stream` does.
 
         >>> async def main():
@@ -120,7 +86,7 @@ class AsyncClient(ServiceClient):
         >>> asyncio.run(main())
         'length'
         """
-        requests = self._requests(locals(), stream=True)
+        requests = self._requests(prompt, options, stream=True)
         return AsyncCompletionStream(self._events(requests))
 
     @overload
@@ -128,10 +94,7 @@ class AsyncClient(ServiceClient):
         self,
         prompt: str,
         continuations: Sequence[str],
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
+        **options: Unpack[ScoreOptions],
     ) -> Scores: ...
 
     @overload
@@ -139,25 +102,18 @@ class AsyncClient(ServiceClient):
         self,
         prompt: str,
         continuations: None = None,
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
+        **options: Unpack[ScoreOptions],
     ) -> TextScore: ...
 
-    @explicit
+    @explicit(ScoreOptions)
     async def score(
         self,
         prompt: str,
         continuations: Sequence[str] | None = None,
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
-        **unknown: Never,
+        **options: Unpack[ScoreOptions],
     ) -> Scores | TextScore:
         """Return what `Client.score` returns."""
-        dialogues = self._dialogues(locals())
+        dialogues = self._dialogues(prompt, continuations, options)
         with self._wording():
             return await self._pool.conclude(dialogues)
 

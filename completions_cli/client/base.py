@@ -6,22 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, Literal, Never, Self, cast
+from typing import Never, Self, Unpack, cast
 
-from completions_cli.auth.given_credential import Proof, TokenCredential
+from completions_cli.auth.given_credential import Proof
 from completions_cli.auth.secret import Secret, SecretValues
 from completions_cli.client import arguments, configuration, wording
-from completions_cli.client.arguments import ClientOptions, CompletionOptions
+from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
-from completions_cli.client.keywords import explicit, given, refuse_of_a_call, refuse_of_a_client
+from completions_cli.client.keywords import explicit, refuse_of_a_call, refuse_of_a_client
 from completions_cli.client.turns import Passed
 from completions_cli.errors import CompletionsError, UsageError
-from completions_cli.models import CompletionRequest
+from completions_cli.models import CompletionRequest, Prompt
 from completions_cli.scoring.scores import Scores, TextScore
 from completions_cli.scoring.steps import Scorer, Steps
-
-_OF_SCORE = ("model", "extra", "unset")
 
 # Python imports a codec when it is first used. A process that is forked meanwhile would wait for that import for ever.
 for _codec in ("idna", "rot13", "utf-16-le"):
@@ -33,79 +31,16 @@ class ServiceClient(ABC):
 
     _origin = "no service"  # until it has been made: a traceback with local variables shows it before that
 
-    @explicit
-    def __init__(  # noqa: PLR0913 - each may be given by name
-        self,
-        endpoint: str = "",
-        *,
-        api_key: str | None = None,
-        api_version: str | None = None,
-        deployment: str | None = None,
-        model: str | None = None,
-        auth: Literal["key", "entra", "none"] | None = None,
-        tenant_id: str | None = None,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        credential: TokenCredential | None = None,
-        scope: str | None = None,
-        authority: str | None = None,
-        extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        connect_timeout: float | None = None,
-        retries: int | None = None,
-        max_wait: float | None = None,
-        on_wait: Callable[[Wait], None] | None = None,
-        proxy: str | None = None,
-        ca_bundle: str | None = None,
-        client_cert: str | None = None,
-        client_key: str | None = None,
-        unix_socket: str | None = None,
-        model_path: str | None = None,
-        pace: bool | None = None,
-        infill: str | None = None,
-        **unknown: Never,
-    ) -> None:
-        options, names = _options(locals()), [*unknown]
-        del endpoint, api_key, client_secret, headers, proxy, unknown  # lest a traceback with its variables shows them
-        self._make(options, names, lambda proof: [self._explicit(options, proof)], has_profile=False)
+    @explicit(ClientOptions)
+    def __init__(self, endpoint: str = "", **options: Unpack[ClientOptions]) -> None:
+        own, names = _options({**options, "endpoint": endpoint}), [*options]
+        del endpoint, options  # lest a traceback with its variables shows them
+        self._make(own, names, lambda proof: [self._explicit(own, proof)], has_profile=False)
 
     @classmethod
-    @explicit
-    def from_profile(  # noqa: PLR0913 - each may be given by name
-        cls,
-        name: str | None = None,
-        *,
-        config: str | None = None,
-        api_key: str | None = None,
-        api_version: str | None = None,
-        deployment: str | None = None,
-        model: str | None = None,
-        auth: Literal["key", "entra", "none"] | None = None,
-        tenant_id: str | None = None,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        credential: TokenCredential | None = None,
-        scope: str | None = None,
-        authority: str | None = None,
-        extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        deadline: float | None = None,
-        connect_timeout: float | None = None,
-        retries: int | None = None,
-        max_wait: float | None = None,
-        on_wait: Callable[[Wait], None] | None = None,
-        proxy: str | None = None,
-        ca_bundle: str | None = None,
-        client_cert: str | None = None,
-        client_key: str | None = None,
-        unix_socket: str | None = None,
-        model_path: str | None = None,
-        pace: bool | None = None,
-        infill: str | None = None,
-        **unknown: Never,
+    @explicit(ClientOptions)
+    def from_profile(
+        cls, name: str | None = None, *, config: str | None = None, **options: Unpack[ClientOptions]
     ) -> Self:
         """Create the client that `completions -p NAME --config CONFIG` would use; arguments override the profile.
 
@@ -113,13 +48,13 @@ class ServiceClient(ABC):
         first member that answers. Unless `api_key` is given, look for a key at once: in the variables, with the
         profile's `key_command`, and in the keyring.
         """
-        options, names = _options(locals()), [*unknown]
-        del api_key, client_secret, headers, proxy, unknown
+        own, names = _options({**options}), [*options]
+        del options
         self = cls.__new__(cls)
         self._make(
-            options,
+            own,
             names,
-            lambda proof: configuration.of_profile(arguments.flags(name, options), config, proof),
+            lambda proof: configuration.of_profile(arguments.flags(name, own), config, proof),
             has_profile=True,
         )
         return self
@@ -135,13 +70,13 @@ class ServiceClient(ABC):
     def _make(
         self,
         options: ClientOptions,
-        unknown: Sequence[str],
+        names: Sequence[str],
         configured: Callable[[Proof], Sequence[Configuration]],
         *,
         has_profile: bool,
     ) -> None:
         """Start with what `configured` makes of the options. Raises TypeError, UsageError or ConfigError."""
-        refuse_of_a_client(unknown, ClientOptions.__annotations__, CompletionOptions.__annotations__)
+        refuse_of_a_client(names, ClientOptions.__annotations__, CompletionOptions.__annotations__)
         try:
             with wording.for_programs(has_profile=has_profile):
                 self._start(configured(_proof(options)), options)
@@ -150,7 +85,7 @@ class ServiceClient(ABC):
 
     def _explicit(self, options: ClientOptions, proof: Proof) -> Configuration:
         flags = arguments.flags(None, options)
-        if not flags.arguments["endpoint"]:
+        if not flags.arguments.get("endpoint"):
             raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
         return configuration.explicit(flags, proof)
 
@@ -162,24 +97,21 @@ class ServiceClient(ABC):
         self._scorers = [Scorer(is_llama_cpp=settings.is_local) for settings in self._settings]
         self._call_with(configured, options)
 
-    def _requests(self, called: Mapping[str, Any], *, stream: bool) -> list[list[CompletionRequest]]:
-        """Make the requests of a call, for each member of a pool, from the local names of its method."""
-        options = cast("CompletionOptions", given(called, CompletionOptions.__annotations__))
+    def _requests(
+        self, prompt: Prompt | None, options: CompletionOptions, *, stream: bool
+    ) -> list[list[CompletionRequest]]:
+        """Make the requests of a call, for each member of a pool."""
         with self._wording():
-            refuse_of_a_call(called["unknown"], CompletionOptions.__annotations__, ClientOptions.__annotations__)
-            return [
-                arguments.requests(settings, called["prompt"], options, stream=stream) for settings in self._settings
-            ]
+            refuse_of_a_call(options, CompletionOptions.__annotations__, ClientOptions.__annotations__)
+            return [arguments.requests(settings, prompt, options, stream=stream) for settings in self._settings]
 
-    def _dialogues(self, called: Mapping[str, Any]) -> list[Callable[[], Steps[Scores | TextScore]]]:
-        """Make what begins a score by each member of a pool, from the local names of its method."""
-        options = cast("CompletionOptions", given(called, _OF_SCORE))
+    def _dialogues(
+        self, prompt: str, continuations: Sequence[str] | None, options: ScoreOptions
+    ) -> list[Callable[[], Steps[Scores | TextScore]]]:
+        """Make what begins a score by each member of a pool."""
         with self._wording():
-            refuse_of_a_call(called["unknown"], _OF_SCORE, ClientOptions.__annotations__)
-            asked = [
-                arguments.scored(settings, called["prompt"], called["continuations"], options)
-                for settings in self._settings
-            ]
+            refuse_of_a_call(options, ScoreOptions.__annotations__, ClientOptions.__annotations__)
+            asked = [arguments.scored(settings, prompt, continuations, options) for settings in self._settings]
         return [partial(scorer.score, *member) for scorer, member in zip(self._scorers, asked, strict=True)]
 
     def _close_engine(self) -> None:
@@ -199,9 +131,10 @@ class ServiceClient(ABC):
         """Set what calls are made with. Raises UsageError."""
 
 
-def _options(values: Mapping[str, Any]) -> ClientOptions:
-    """Pick the options from the local names of a constructor. Their `repr` shows no values: some are secrets."""
-    return cast("ClientOptions", SecretValues(given(values, ("endpoint", *ClientOptions.__annotations__))))
+def _options(values: Mapping[str, object]) -> ClientOptions:
+    """Pick the options that say something. Their `repr` shows no values: some are secrets."""
+    said = {name: value for name, value in values.items() if value is not None}
+    return cast("ClientOptions", SecretValues(said))
 
 
 def _silent(_: Wait) -> None:

@@ -3,9 +3,12 @@
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from inspect import Parameter
 from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_DEFAULTS = {"samples": 1, "unset": ()}  # of the others: None
 
 # What other clients call it, and what it is here.
 _OF_A_CALL = {
@@ -53,26 +56,30 @@ _OF_A_CLIENT = {
 }
 
 
-def explicit(function: _Function) -> _Function:
-    """Have help() and editors show the arguments that there are, without the one that catches all others."""
-    signature = inspect.signature(function)
-    known = [
-        parameter.replace(default=parameter.empty) if parameter.name in ("endpoint", "prompt") else parameter
-        for parameter in signature.parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD
+def explicit(options: type) -> Callable[[_Function], _Function]:
+    """Have help() and editors show the arguments that a TypedDict names, not the `**options` that takes them."""
+    named = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name), annotation=kind)
+        for name, kind in options.__annotations__.items()
     ]
-    function.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined] # as PEP 362 has it
-    return function
+
+    def shown(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        first = [
+            parameter.replace(default=parameter.empty) if parameter.name in ("endpoint", "prompt") else parameter
+            for parameter in [*signature.parameters.values()][:-1]
+        ]
+        function.__signature__ = signature.replace(parameters=[*first, *named])  # type: ignore[attr-defined] # as PEP 362 has it
+        return function
+
+    return shown
 
 
-def given(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Pick the arguments that say something from all local names of a function."""
-    return {name: values[name] for name in known if values.get(name) is not None}
-
-
-def refuse_of_a_call(unknown: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
+def refuse_of_a_call(names: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
     """Raise TypeError for the first name that a call does not have; `elsewhere` are those of the client."""
-    for name in unknown:
+    for name in names:
+        if name in known:
+            continue
         if name in elsewhere and name not in _OF_A_CALL:
             advice = f": it is an argument of the client, Client(…, {name}=…)"
         else:
@@ -80,9 +87,11 @@ def refuse_of_a_call(unknown: Collection[str], known: Collection[str], elsewhere
         raise TypeError(f"got an unexpected keyword argument {name!r}{advice}")
 
 
-def refuse_of_a_client(unknown: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
+def refuse_of_a_client(names: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
     """Raise TypeError for the first name that a client does not have; `elsewhere` are those of its calls."""
-    for name in unknown:
+    for name in names:
+        if name in known:
+            continue
         if name in elsewhere:
             advice = f": it is an argument of each call, complete(prompt, {name}=…)"
         else:

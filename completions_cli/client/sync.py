@@ -1,11 +1,11 @@
 """The client for programs that wait for each answer."""
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
-from typing import Never, Self, overload
+from typing import Self, Unpack, overload
 
 from completions_cli.client import pool_mask
-from completions_cli.client.arguments import ClientOptions
+from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
@@ -13,7 +13,7 @@ from completions_cli.client.configuration import Configuration
 from completions_cli.client.failover import Failover
 from completions_cli.client.keywords import explicit
 from completions_cli.errors import UsageError
-from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Json, Prompt
+from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 from completions_cli.scoring.scores import Scores, TextScore
 
 
@@ -53,56 +53,22 @@ class Client(ServiceClient):
             caller.close()
         self._close_engine()
 
-    @explicit
-    def complete(  # noqa: PLR0913 - each may be given by name
-        self,
-        prompt: Prompt | None = None,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        model: str | None = None,
-        suffix: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        samples: int = 1,
-        unset: Collection[str] = (),
-        **unknown: Never,
-    ) -> Completion:
+    @explicit(CompletionOptions)
+    def complete(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> Completion:
         """Complete a prompt: a string, tokens, or an array of either, which gives a choice for each.
 
         >>> completion = client.complete(["Red", "Green"], max_tokens=4, temperature=0)
         >>> [choice.index for choice in completion.choices]
         [0, 1]
         """
-        requests = self._requests(locals(), stream=False)
+        requests = self._requests(prompt, options, stream=False)
         gathering = Gathering()
         for event in self._events(requests):
             gathering.take(event)
         return gathering.completion()
 
-    @explicit
-    def stream(  # noqa: PLR0913 - each may be given by name
-        self,
-        prompt: Prompt | None = None,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        stop: str | Sequence[str] | None = None,
-        seed: int | None = None,
-        frequency_penalty: float | None = None,
-        presence_penalty: float | None = None,
-        model: str | None = None,
-        suffix: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        samples: int = 1,
-        unset: Collection[str] = (),
-        **unknown: Never,
-    ) -> "CompletionStream":
+    @explicit(CompletionOptions)
+    def stream(self, prompt: Prompt | None = None, **options: Unpack[CompletionOptions]) -> "CompletionStream":
         """Complete a prompt piece by piece, as the text is generated. The request is sent when iteration starts.
 
         >>> with client.stream("Once upon a time", max_tokens=8) as stream:
@@ -110,7 +76,7 @@ class Client(ServiceClient):
         >>> text == stream.completion.text
         True
         """
-        requests = self._requests(locals(), stream=True)
+        requests = self._requests(prompt, options, stream=True)
         return CompletionStream(self._events(requests))
 
     @overload
@@ -118,10 +84,7 @@ class Client(ServiceClient):
         self,
         prompt: str,
         continuations: Sequence[str],
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
+        **options: Unpack[ScoreOptions],
     ) -> Scores: ...
 
     @overload
@@ -129,22 +92,15 @@ class Client(ServiceClient):
         self,
         prompt: str,
         continuations: None = None,
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
+        **options: Unpack[ScoreOptions],
     ) -> TextScore: ...
 
-    @explicit
+    @explicit(ScoreOptions)
     def score(
         self,
         prompt: str,
         continuations: Sequence[str] | None = None,
-        *,
-        model: str | None = None,
-        extra: Mapping[str, Json] | None = None,
-        unset: Collection[str] = (),
-        **unknown: Never,
+        **options: Unpack[ScoreOptions],
     ) -> Scores | TextScore:
         """Return how likely the model finds continuations of a prompt or, without any, the text itself.
 
@@ -157,7 +113,7 @@ class Client(ServiceClient):
         >>> client.score("Once upon a time").perplexity > 1
         True
         """
-        dialogues = self._dialogues(locals())
+        dialogues = self._dialogues(prompt, continuations, options)
         with self._wording():
             return self._pool.conclude(dialogues)
 

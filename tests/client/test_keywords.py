@@ -112,8 +112,10 @@ def test_a_name_that_a_client_does_not_have_is_answered_with_the_right_one(
 
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_a_client_needs_an_endpoint(kind: type[Client] | type[AsyncClient]) -> None:
-    with pytest.raises(UsageError, match="no endpoint"):
-        kind(api_key=KEY)
+    unset: Any = None  # as from os.environ.get
+    for endpoint in ((), ("",), (unset,)):
+        with pytest.raises(UsageError, match="no endpoint"):
+            kind(*endpoint, api_key=KEY)
 
 
 @pytest.mark.parametrize(
