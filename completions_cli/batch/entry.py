@@ -12,8 +12,11 @@ from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
 
 _BOM = b"\xef\xbb\xbf"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
 UNKNOWN = "unknown"
+_LOST = "the line has neither an answer nor an error"
+_NULLS = frozenset({"", "none", "null", "nan", "{}", "[]"})  # null as tables write it
 _RETRYABLE = (*RETRYABLE_KINDS, "network")
 
 
@@ -88,7 +91,9 @@ def _native(record: dict[str, Json]) -> Entry | None:
     if row is None:
         return None
     error = record.get("error")
-    if not error:
+    if _is_null(error):
+        if _lacks_answer(record):
+            return Entry(row, UNKNOWN, message=_LOST)
         model, reason = _text(record.get("model")), _finish_reason(record)
         profile = _text(record.get("profile"))
         return Entry(row, model=model, finish_reason=reason, ignored=_names(record.get("ignored")), profile=profile)
@@ -106,25 +111,41 @@ def _openai(record: dict[str, Json]) -> Entry | None:
     row = int(found[1])
     error = record.get("error")
     response = record.get("response")
-    if error:
+    if not _is_null(error):
         said = error if isinstance(error, dict) else {"message": error}
         kind = _text(said.get("code")) or UNKNOWN
         return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
     body = response.get("body") if isinstance(response, dict) else None
     body = body if isinstance(body, dict) else {}
+    if ("response" in record and not body) or _lacks_answer(body):
+        return Entry(row, UNKNOWN, message=_LOST)
     profile = _text(record.get("profile"))
     return Entry(row, model=_text(body.get("model")), finish_reason=_finish_reason(body), profile=profile)
 
 
+def _is_null(value: Json) -> bool:
+    """Return whether a value is null, also as other tools write it: NaN, a word for it, an object of nulls."""
+    if isinstance(value, dict):
+        return all(map(_is_null, value.values()))
+    return value.strip().lower() in _NULLS if isinstance(value, str) else not value or value != value  # noqa: PLR0124
+
+
+def _lacks_answer(record: dict[str, Json]) -> bool:
+    """Return whether a record is of a failed row, though its error is lost: it has choices, and these are none."""
+    return "choices" in record and _is_null(record["choices"]) and _is_null(record.get("scores"))
+
+
 def _row_number(value: Json) -> int | None:
-    """Return a row's number; tables that other tools made may have turned 3 into 3.0."""
+    """Return a row's number; tables that other tools made may have turned 3 into 3.0 or "3"."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= limits.ROW_NUMBER else None
 
 
 def _finish_reason(record: dict[str, Json]) -> str | None:
-    if "scores" in record:
+    if not _is_null(record.get("scores")):
         return SCORED
     choices = record.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None

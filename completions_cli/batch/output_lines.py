@@ -76,13 +76,25 @@ def _is_of_a_crash(line: OutputLine, raw: bytes) -> bool:
 def _foreign(path: Path, line: OutputLine) -> UsageError:
     content = line.content.strip()
     shown = content[:_SHOWN].decode("utf-8", "replace")
-    advice = "Remove that line, or choose another OUTPUT."
-    if content.startswith(b"{") and not entries.is_json(content) and entries.begins_with_whole_object(content):
-        advice = "It holds several objects: `jq -c .` writes each on a line of its own."
     return UsageError(
         f"line {line.number} of {path} is not a line of a batch: {shown}",
-        hint=f"Nothing was changed. Each line must be a JSON object that names its row. {advice}",
+        hint=f"Nothing was changed. Each line must be a JSON object that names its row. {_advice(content)}",
     )
+
+
+def _advice(content: bytes) -> str:
+    """Return how to make lines of a batch of what another tool wrote."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return "It is not UTF-8: convert the file."
+    if content.startswith(b"["):
+        return "If this begins an array, `jq -c '.[]'` writes each element on a line of its own."
+    if content.endswith(b"},"):
+        return "Remove the comma at its end."
+    if content.startswith(b"{") and not entries.is_json(content):
+        return "It is not one whole object: `jq -c .` writes each object on a line of its own."
+    return "Remove that line, or choose another OUTPUT."
 
 
 def _beyond(path: Path, number: int, row: int, row_total: int) -> UsageError:

@@ -70,8 +70,9 @@ def test_an_output_that_is_gone_is_not_sorted(tmp_path: Path) -> None:
 
 
 def _line(number: int, *, failed: bool = False, name: str = "") -> bytes:
-    error = RejectedError("no", status=400) if failed else None
-    return formats.line(Outcome(Row(number, id=name), response=None if failed else {}, error=error), "native")
+    row = Row(number, id=name)
+    answer = Outcome(row, response={}, choices=[{"index": 0, "text": "", "finish_reason": "stop"}])
+    return formats.line(Outcome(row, error=RejectedError("no", status=400)) if failed else answer, "native")
 
 
 @given(outcomes(), st.sampled_from(["native", "openai"]))
@@ -168,7 +169,7 @@ def test_any_prefix_is_recovered(made: list[Outcome], cut: float, zeros: int) ->
         b'{"row":-1}\n',
         b'{"row":1.5}\n',
         b'{"row":true}\n',
-        b'{"row":"3"}\n',
+        b'{"row":"three"}\n',
         b'{"row":null}\n',
         b'{"row":99999999999999999999}\n',
         b'{"row":1e400}\n',

@@ -101,6 +101,58 @@ def test_a_failure_is_replaced_when_its_row_was_asked_again(
     assert (whole.code, len(records(output)), _failed(output), len(server.log())) == (0, 20, set(), 20)
 
 
+def _flat(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line as `pandas.json_normalize` has it."""
+    error = line.pop("error") or {"kind": None, "message": None}
+    return line | {f"error.{name}": value for name, value in error.items()}
+
+
+LOSSES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "flat": _flat,
+    "two columns": lambda line: {"row": line["row"], "choices": line["choices"]},
+    "no nulls": lambda line: {name: value for name, value in line.items() if value is not None},
+    "NaN": lambda line: {name: float("nan") if value is None else value for name, value in line.items()},
+    "an object of nulls": lambda line: (
+        line | {"error": line["error"] or dict.fromkeys(("kind", "status", "code", "message", "retryable"))}
+    ),
+    "texts": lambda line: line | {"row": str(line["row"]), "error": json.dumps(line["error"])},
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_failure_stays_one_and_an_answer_too(loss: str, cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    args = (rows(6), "-o", output, "--max-errors", "1000")
+    assert batch(cli.service(emulator("--fault", "422").url), *args).code == 13
+    server = emulator()
+    cli.service(server.url)
+    assert batch(cli, *args, "--retry-failed", "--limit", "2").code == 13
+    output.write_bytes(_dumped([LOSSES[loss](line) for line in records(output)]))
+    again = batch(cli, *args, "--summary", "-")
+    assert (again.code, sum(again.json()["all_runs"]["failed"].values())) == (13, 4), again.stderr
+    assert batch(cli, *args, "--retry-failed").code == 0
+    assert len(server.log()) == 6
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        (b'[{"row": 0}, {"row": 1}]\n', "jq -c '.[]'"),
+        (b'{"row": 0},\n', "comma"),
+        ('{"row": 0}\n'.encode("utf-16"), "not UTF-8"),
+        (b'{\n  "row": 0\n}\n', "jq -c ."),
+    ],
+    ids=["array", "comma", "UTF-16", "pretty"],
+)
+def test_the_hint_says_how_to_undo_it(
+    line: bytes, advice: str, cli: Cli, emulator: Start, rows: Rows, output: Path
+) -> None:
+    cli.service(emulator().url)
+    assert batch(cli, rows(2), "-o", output, "--limit", "1").code == 0
+    output.write_bytes(line)
+    result = batch(cli, rows(2), "-o", output)
+    assert (result.code, advice in result.stderr, output.read_bytes()) == (2, True, line), result.stderr
+
+
 def _failed(output: Path) -> set[int]:
     return {line["row"] for line in records(output) if line["error"]}
 
