@@ -16,7 +16,8 @@ from completions_cli.errors import OutputError
 if sys.platform != "win32":
     import fcntl
 
-_SUFFIX = ".tmp"
+_SUFFIX = ".completions.tmp"
+_RANDOM = r"[a-z0-9_]{8}"  # as `tempfile` has it
 
 
 class Destination(Protocol):
@@ -37,7 +38,7 @@ class AtomicFile:
 
     `commit()` moves it into place; `keep_partial()` leaves what came as FILE.partial and FILE
     itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly. A symbolic link is
-    followed. With `follow` false both are replaced.
+    followed. With `follow` false both are replaced. What killed writers of FILE left there is removed.
     Raises OutputError.
     """
 
@@ -86,10 +87,8 @@ class AtomicFile:
 
     def discard(self) -> None:
         """Leave everything as it was."""
-        if self._is_open:
-            self._is_open = False
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
+        with contextlib.suppress(OSError):
+            self._close()
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
@@ -110,10 +109,9 @@ class AtomicFile:
             self._is_open = True
             return
         self._target = target = paths.real(self.path) if self._follow and self.path.is_symlink() else self.path
-        self._fd, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        sweep(target)
+        self._fd, self._temporary = _held_beside(target)
         self._is_open = True
-        _hold(self._fd)
-        self._temporary = Path(name)
         mode = self._mode
         if mode is None:
             mode = stat.S_IMODE(existing) if existing is not None else 0o666 & ~_umask()
@@ -122,16 +120,23 @@ class AtomicFile:
 
     def _finish(self, target: Path) -> None:
         try:
-            if self._temporary is not None:
-                os.fsync(self._fd)
-            self._is_open = False
-            os.close(self._fd)
-            if self._temporary is not None:
-                self._temporary.replace(target)
-                sync_folder(target.parent)
+            if self._temporary is None:
+                self._close()
+                return
+            os.fsync(self._fd)
+            if sys.platform == "win32":  # no file can be moved there that is open
+                self._close()
+            self._temporary.replace(target)  # held until it has its name, lest another writer sweeps it away
+            self._close()
+            sync_folder(target.parent)
         except OSError as error:
             self.discard()
             raise self._failure(error) from error
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            os.close(self._fd)
 
     def _failure(self, error: OSError) -> OutputError:
         return OutputError(
@@ -143,10 +148,9 @@ def sweep(path: Path) -> None:
     """Remove what killed writers of a file left beside it. What somebody still writes stays."""
     if sys.platform == "win32":
         return
-    left = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]+" + re.escape(_SUFFIX))
+    left = re.compile(re.escape(_prefix(path)) + _RANDOM + re.escape(_SUFFIX))
     with contextlib.suppress(OSError):
-        names = [entry.name for entry in path.parent.iterdir() if left.fullmatch(entry.name)]
-        for name in names:
+        for name in filter(left.fullmatch, os.listdir(path.parent)):  # noqa: PTH208 - the folder may be large
             _remove_abandoned(path.with_name(name))
 
 
@@ -165,11 +169,25 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:40]}."
 
 
-def _hold(fd: int) -> None:
-    """Show `sweep` that a file is being written; where there are no locks nothing is swept."""
+def _held_beside(target: Path) -> tuple[int, Path]:
+    """Create a file beside another, and hold it. Return its descriptor and path."""
+    while True:
+        fd, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_SUFFIX, dir=target.parent)
+        if _is_held(fd) and os.path.lexists(name):
+            return fd, Path(name)
+        os.close(fd)  # another writer took it for abandoned
+
+
+def _is_held(fd: int) -> bool:
+    """Show `sweep` that a file is being written. Where there are no locks nothing is swept."""
     if sys.platform != "win32":
-        with contextlib.suppress(OSError):
+        try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+    return True
 
 
 # Names of a file that this process has open already: what is behind them must not be replaced.

@@ -269,3 +269,37 @@ def test_writers_at_the_same_time_leave_one_whole_file(folder: Path) -> None:
     (content,) = contents(folder).values()
     assert len(content) == 10_000
     assert len(set(content)) == 1
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from completions_cli.atomic import AtomicFile
+AtomicFile(Path(sys.argv[1])).write(b"half")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["out", "link", "n" * 255])
+def test_what_a_killed_writer_left_is_removed_by_the_next(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "link").symlink_to(folder / "out")
+    path = tmp_path / name if name == "link" else folder / name
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=30, check=False)
+    (left,) = folder.iterdir()
+    assert left.read_bytes() == b"half"
+    file = AtomicFile(path)
+    assert not left.exists()
+    file.commit()
+    assert list(contents(folder).values()) == [b""]
+
+
+def test_what_others_left_or_still_write_stays(folder: Path) -> None:
+    names = [".out.abcd1234.tmp", ".out.abcd1234x.completions.tmp", ".out2.abcd1234.completions.tmp"]
+    others = dict.fromkeys([*names, "out.abcd1234.completions.tmp"], b"of others")
+    for name, content in others.items():
+        (folder / name).write_bytes(content)
+    held = AtomicFile(folder / "out")
+    held.write(b"held")
+    AtomicFile(folder / "out").commit()
+    held.commit()
+    assert contents(folder) == others | {"out": b"held"}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _CACHE_KIB = 8192
+_PREFIX, _SUFFIX = ".completions-", ".index"
 # Nobody else opens the file: locks, which not every file system has, and safety from crashes are not needed.
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", f"cache_size = -{_CACHE_KIB}")
 _TABLE = "CREATE TABLE line (row INTEGER PRIMARY KEY, failed INTEGER, file INTEGER, offset INTEGER)"
@@ -38,8 +39,10 @@ class LineIndex:
         import sqlite3  # 25 ms that most runs need not spend: what is in order and whole has no index
 
         self._folder, self._error = folder, sqlite3.Error
+        for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            _remove(left)
         try:
-            fd, name = tempfile.mkstemp(prefix=".completions-", suffix=".tmp", dir=folder)
+            fd, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
             os.close(fd)
         except OSError as error:
             raise _no_room(folder, error) from error
@@ -52,14 +55,14 @@ class LineIndex:
         except self._error as error:
             raise _no_room(folder, error) from error
         finally:
-            self._remove()
+            _remove(self._path)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lines.close()
-        self._remove()
+        _remove(self._path)
 
     def add(self, places: Iterable[Place]) -> None:
         """Add lines."""
@@ -86,9 +89,11 @@ class LineIndex:
         found = self._lines.execute("SELECT file, offset FROM line WHERE row = ?", (place.row,)).fetchone()
         return bool(found == (place.file, place.offset))
 
-    def _remove(self) -> None:
-        with suppress(OSError):  # Windows keeps what is open
-            self._path.unlink(missing_ok=True)
+
+def _remove(path: Path) -> None:
+    """Remove the name of an index, which nobody needs once it is open."""
+    with suppress(OSError):  # Windows keeps what is open
+        path.unlink(missing_ok=True)
 
 
 def _no_room(folder: Path, error: "sqlite3.Error | OSError") -> OutputError:

@@ -87,7 +87,7 @@ def prepare(
         now = describe()
         if journal.size:
             journal.truncate(0)
-        _sweep(output)
+        atomic.sweep(output)
         now.write(beside)
         return Workspace(now, Recovered(), journal)
     if earlier is None and not adopt:
@@ -101,7 +101,7 @@ def prepare(
     is_grown = earlier is not None and now.check(earlier, output, has_grown=has_grown)
     reader = partial(entry.read, output_format=now.output_format)
     found = recovery.recover(journal, reader, row_total=now.rows)
-    _sweep(output)
+    atomic.sweep(output)
     if earlier is None:
         now.write(beside)
         return Workspace(now, found, journal, found.notes(output))
@@ -110,11 +110,6 @@ def prepare(
         now.write(beside)
     notes = [now.growth(earlier)] if is_grown else []
     return Workspace(now, found, journal, [*notes, *now.notes(earlier, output), *found.notes(output)])
-
-
-def _sweep(output: Path) -> None:
-    for path in (output, run_file.path_beside(output)):
-        atomic.sweep(path)
 
 
 def check_place(output: Path) -> None:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from completions_cli import atomic, paths
+from completions_cli import paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.errors import ConfigError, OutputError
 from completions_cli.models import Json
@@ -77,7 +77,6 @@ def edit(path: Path, lock_folder: Path) -> Iterator[Edit]:
 
 def write(path: Path, text: str) -> None:
     """Put a text in the file's place, readable by its owner alone. The caller holds the lock. Raises OutputError."""
-    atomic.sweep(path)
     file = AtomicFile(path, mode=0o600)
     try:
         file.write(text.encode())

@@ -131,6 +131,18 @@ def test_a_table_goes_down_a_pipe(cli: Cli, table: Path, tmp_path: Path) -> None
     assert (tmp_path / "named").read_bytes() == (tmp_path / "flat.tsv").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["export", "merge"])
+def test_what_a_killed_command_left_beside_its_output_is_removed(
+    name: str, cli: Cli, table: Path, tmp_path: Path
+) -> None:
+    folder, target = tmp_path / "tables", "flat.jsonl"
+    folder.mkdir()
+    for left in (f".{target}.abcd1234.completions.tmp", ".completions-abcd1234.index"):
+        (folder / left).touch()
+    verb(cli, name, table, "-o", folder / target)
+    assert {path.name for path in folder.iterdir()} - {f"{target}.run"} == {target}
+
+
 @pytest.mark.parametrize(("only", "ids"), [("ok", ["007", "c"]), ("failed", ["b"])])
 def test_only_some_rows_are_exported(only: str, ids: list[str], cli: Cli, table: Path) -> None:
     every = [json.loads(line) for line in verb(cli, "export", table, "-o", "-", "-F", "jsonl").stdout.splitlines()]

@@ -170,8 +170,8 @@ def test_what_a_killed_run_left_is_swept(cli: Cli, scripted_server: ScriptedServ
     scripted_server.play([ANSWER])
     cli.service(scripted_server.url)
     folder = output.parent
-    left = [folder / ".out.jsonl.abcd1234.tmp", folder / ".out.jsonl.run.x_y_z_12.tmp"]
-    others = [folder / ".other.jsonl.abcd1234.tmp", folder / "out.jsonl.tmp", folder / ".out.jsonl.tmp"]
+    left = [folder / ".out.jsonl.abcd1234.completions.tmp", folder / ".out.jsonl.run.x_y_z_12.completions.tmp"]
+    others = [folder / ".other.jsonl.abcd1234.completions.tmp", folder / ".out.jsonl.abcd1234.tmp"]
     for path in left + others:
         path.touch()
     assert batch(cli, rows(3), "-o", output).code == 0

@@ -64,7 +64,7 @@ def test_a_path_that_cannot_be_used(
 )
 def test_a_working_folder_that_was_removed(command: str, cli: Cli, tmp_path: Path) -> None:
     rows, gone = tmp_path / "rows.jsonl", tmp_path / "gone"
-    rows.write_text('"hi"\n')
+    rows.write_text('{"row":0,"prompt":"hi","choices":[{"index":0,"text":"ho","finish_reason":"stop"}]}\n')
     gone.mkdir()
     typed = command.replace("ROWS", str(rows)).split()
     shell = ["sh", "-c", f'cd {gone}; rmdir {gone}; exec "$@"', "sh", COMMAND, *typed]

@@ -141,6 +141,20 @@ def test_a_signal_leaves_what_came_beside_the_file_and_no_other(
     }
 
 
+def test_what_a_killed_command_left_is_removed_by_the_next(
+    cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted_server.play([stream_head(), event("kept"), Silence()], [WHOLE])
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    process = cli.service(scripted_server.url).start("stream", "P", "-o", str(folder / "out"))
+    _written(folder)
+    process.kill()
+    process.communicate(timeout=10)
+    assert cli.run("complete", "P", "-o", str(folder / "out")).code == 0
+    assert [path.name for path in folder.iterdir()] == ["out"]
+
+
 def _written(folder: Path) -> Path:
     """Wait until something stands in a temporary file of the folder."""
     while not (found := [path for path in folder.glob(".*.tmp") if path.stat().st_size]):

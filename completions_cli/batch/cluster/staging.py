@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from completions_cli import paths
@@ -15,11 +15,11 @@ from completions_cli.errors import UsageError
 @contextmanager
 def local(places: Sequence[str], beside: Path) -> Iterator[list[Path]]:
     """Return paths of files and folders with the lines of all `places`, for the length of a block."""
-    with tempfile.TemporaryDirectory(dir=beside, prefix=".merge-") as staged:
-        yield [_local(place, Path(staged) / str(number)) for number, place in enumerate(places)]
+    with ExitStack() as staged:
+        yield [_local(place, beside, staged) for place in places]
 
 
-def _local(place: str, target: Path) -> Path:
+def _local(place: str, beside: Path, staged: ExitStack) -> Path:
     path = paths.expanded(place)
     if not is_remote(place) and not any(path.glob("part-*.parquet")):
         return path
@@ -29,7 +29,7 @@ def _local(place: str, target: Path) -> Path:
     run = run_file.parse(described or b"")
     if not names or described is None or run is None:
         raise UsageError(f"{place} contains no parts of a batch", hint="Name the OUTPUT of --engine ray.")
-    target.mkdir()
+    target = Path(staged.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=".merge-")))
     (target / parts.RUN).write_bytes(described)
     for name in names:
         _stage(folder, name, run, target)

@@ -117,10 +117,9 @@ def _opened(target: Path | None, table: "Table", streams: Streams) -> "Iterator[
         show = visible_json if table == "jsonl" else visible
         yield _Shown(streams.stdout, show) if streams.stdout.is_terminal else streams.stdout
         return
-    from completions_cli import atomic
+    from completions_cli.atomic import AtomicFile
 
-    atomic.sweep(target)
-    file = atomic.AtomicFile(target)
+    file = AtomicFile(target)
     try:
         yield file
     except BaseException:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from completions_cli import atomic, paths
+from completions_cli import paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
@@ -61,7 +61,6 @@ def write_summary(
         streams.stdout.write(text)
         return
     target = paths.expanded(path)
-    atomic.sweep(target)
     file = AtomicFile(target)
     file.write(text)
     file.commit()

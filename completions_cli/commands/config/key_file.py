@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from completions_cli import atomic, paths
+from completions_cli import paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
@@ -43,7 +43,6 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
     with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
         files.must_have(edit.before, profile)
         named, target = place(profile, edit.before)
-        atomic.sweep(target)
         out = AtomicFile(target, mode=0o600)
         out.write(f"{key.reveal()}\n".encode())
         out.commit()
