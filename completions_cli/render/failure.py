@@ -16,7 +16,8 @@ def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: boo
     elif stderr.can_draw and (panel := _panel(error, color=color)):
         stderr.raw(panel)
     else:
-        style = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if color and stderr.can_draw else ("", "", "")
+        is_dumb = stderr.is_terminal and not stderr.can_draw
+        style = ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") if color and not is_dumb else ("", "", "")
         stderr.raw(f"{style[0]}error:{style[2]} {_one_line(sentence(error))}\n")
         if error.hint:
             stderr.raw(f"{style[1]}hint:{style[2]} {_one_line(error.hint)}\n")

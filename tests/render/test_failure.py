@@ -52,6 +52,12 @@ def test_an_error_is_a_line_and_a_hint_is_another() -> None:
     assert shown(UsageError("no prompt")) == "error: no prompt\n"
 
 
+def test_a_pipe_has_colours_when_they_are_wanted() -> None:
+    wanted = "\x1b[1;31merror:\x1b[0m no prompt\n\x1b[1mhint:\x1b[0m Give one.\n"
+    assert shown(UsageError("no prompt", hint="Give one."), color=True) == wanted
+    assert json.loads(shown(UsageError("no prompt"), as_json=True, color=True))["error"]["message"] == "no prompt"
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
