@@ -30,10 +30,14 @@ class Assembler:
                 elif name not in ("text", "index") and (value is not None or name not in merged):
                     merged[name] = value
 
+    def so_far(self) -> dict[str, Json] | None:
+        """Return the response object of an answer that broke off, or None if no choice had begun."""
+        choices = [{**self._choices[index], "text": "".join(self._texts[index])} for index in sorted(self._choices)]
+        return {**self._fields, "choices": choices} if choices else None
+
     def response(self, usage: Usage | None = None) -> dict[str, Json]:
         """Return the response object, choices in index order, with `usage` as it was tallied."""
-        choices = [{**self._choices[index], "text": "".join(self._texts[index])} for index in sorted(self._choices)]
-        response = {**self._fields, "choices": choices}
+        response = self.so_far() or {**self._fields, "choices": []}
         if usage is None and "usage" in response:
             response["usage"] = None
         elif usage is not None and isinstance(response.get("usage"), dict):

@@ -10,7 +10,7 @@ from completions_cli.api import wire
 from completions_cli.api.assemble import Assembler
 from completions_cli.atomic import Destination
 from completions_cli.errors import MalformedResponseError, UsageError
-from completions_cli.models import Chunk, Finished, Prompt
+from completions_cli.models import Chunk, Finished, Json, Prompt
 from completions_cli.streams import visible, visible_json
 
 
@@ -134,7 +134,7 @@ class _Text:
 
 
 class _Json:
-    """The response object, one document, when it is whole."""
+    """The response object, one document: the whole answer, or what came of it."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
@@ -144,11 +144,15 @@ class _Json:
         self._assembler.add(chunk)
 
     def finish(self, finished: Finished) -> None:
-        indent = 2 if self._destination.is_terminal else None
-        write_json(self._destination, self._assembler.response(finished.usage), indent)
+        self._write(self._assembler.response(finished.usage))
 
     def abort(self) -> None:
-        """Half a document helps nobody."""
+        partial = self._assembler.so_far()
+        if partial is not None:
+            self._write(partial)
+
+    def _write(self, response: Json) -> None:
+        write_json(self._destination, response, 2 if self._destination.is_terminal else None)
 
 
 class _ChoiceLines:
@@ -162,11 +166,11 @@ class _ChoiceLines:
         self._assembler.add(chunk)
 
     def finish(self, finished: Finished) -> None:
-        for choice in self._assembler.response(finished.usage)["choices"]:
-            write_json(self._destination, choice)
+        self.abort()
 
     def abort(self) -> None:
-        """Choices are printed whole or not at all."""
+        for choice in (self._assembler.so_far() or {"choices": []})["choices"]:
+            write_json(self._destination, choice)
 
 
 class _ChunkLines:

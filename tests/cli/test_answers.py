@@ -156,6 +156,13 @@ def test_a_stream_as_json_is_one_assembled_object(cli: Cli, scripted_server: Scr
     }
 
 
+def test_what_was_streamed_before_a_cut_is_kept_as_json(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([stream_head(), event("a") + event("b")])
+    result = cli.service(scripted_server.url).run("stream", "P", "-F", "json")
+    assert (result.code, result.error()["kind"]) == (12, "malformed")
+    assert result.json()["choices"] == [{"index": 0, "text": "ab", "finish_reason": None}]
+
+
 def test_a_stream_as_jsonl_is_its_chunks(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([stream_head(), event("a") + event("b", reason="stop") + DONE])
     result = cli.service(scripted_server.url).run("stream", "P", "-F", "jsonl")

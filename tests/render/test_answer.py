@@ -257,9 +257,21 @@ def test_jsonl_is_a_line_for_each_choice_or_each_chunk_of_a_stream() -> None:
     assert len(sink.pieces) == 2
 
 
-@pytest.mark.parametrize(("name", "streaming"), [("json", False), ("json", True), ("jsonl", False)])
-def test_half_an_answer_is_no_json(name: str, *, streaming: bool) -> None:
-    assert show(of((0, "a", None)), end=aborted, format=name, streaming=streaming) == ""
+@pytest.mark.parametrize("streaming", [False, True])
+def test_what_came_of_an_answer_is_kept_as_json(*, streaming: bool) -> None:
+    choices = [{"index": 0, "text": "ab", "finish_reason": None}, {"index": 1, "text": "c", "finish_reason": "stop"}]
+    usage = {"completion_tokens": 3}
+    chunks = of((0, "a", None), usage=usage), of((1, "c", "stop")), of((0, "b", None))
+    shown = json.loads(show(*chunks, end=aborted, format="json", streaming=streaming))
+    assert (shown["choices"], shown["usage"]) == (choices, usage)
+    lines = show(*chunks, end=aborted, format="jsonl").splitlines()
+    assert [json.loads(line) for line in lines] == choices
+
+
+@pytest.mark.parametrize("name", ["json", "jsonl"])
+def test_no_answer_is_no_json(name: str) -> None:
+    assert show(end=aborted, format=name) == ""
+    assert show(of(), end=aborted, format=name) == ""
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl"])
