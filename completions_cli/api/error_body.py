@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from completions_cli import limits
-from completions_cli.api import error_words, markup
+from completions_cli.api import error_words, markup, retry
 from completions_cli.models import Json
 
 MAX_MESSAGE = 600
@@ -22,14 +22,15 @@ _FILTER_WORDS = re.compile(
 _FILTER_CODE = re.compile(r"content_?(filter|policy)|responsible_?ai|guardrail|moderation", re.IGNORECASE)
 _NO_MONEY = re.compile(
     r"insufficient\W+(\w+\W+)?(quota|balance|credit|fund)|plan and billing|out of credits|credit balance|billing|"
-    r"exceeded your (current|monthly) quota|budget has been exceeded|exceeded budget|payment",
+    r"exceeded your (current|monthly) quota|budget has been exceeded|exceeded budget|payment|余额不足|欠费",
     re.IGNORECASE,
 )
 # Words that say so whatever the status is.
 _SPENT = re.compile(
-    r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded", re.IGNORECASE
+    r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded|余额不足|欠费",
+    re.IGNORECASE,
 )
-_NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
+_NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|arrear|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
 _LONGEST_WRITTEN = 20_000  # characters
 _DEEPEST = 3  # levels of JSON in strings: one more than was ever seen
 _MOST_LINES = 200
@@ -46,6 +47,7 @@ class ErrorBody:
     param: str | None = None
     loc: tuple[str, ...] = ()
     status: int | None = None
+    wait: float | None = None  # seconds that a field of it asks to wait
     prose: str | None = None  # what follows the JSON
     is_content_filter: bool = False
     is_quota: bool = False  # it speaks of money or credits that are used up, which no wait of ours mends
@@ -96,7 +98,8 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
             return replace(deeper, code=deeper.code or said.code, param=deeper.param or said.param)
     message = _first_line(said.message)
     # A summary such as "invalid input error" hides which field it was.
-    if said.located and said.loc and not re.search(rf"\b{re.escape(said.loc[-1])}\b", message):
+    where = said.loc[-1] if said.loc else said.param
+    if said.located and where and not re.search(rf"\b{re.escape(where)}\b", message):
         message = f"{message} ({said.located})"
     return ErrorBody(
         message=message,
@@ -104,6 +107,7 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
         param=said.param,
         loc=said.loc,
         status=_status(value),
+        wait=_wait(value),
         is_content_filter=any(map(_FILTER_CODE.search, said.codes)) or bool(_FILTER_WORDS.search(message)),
         is_quota=bool(_NO_MONEY.search(message)),
         is_spent=any(map(_NO_MONEY_CODE.search, said.codes)) or bool(_SPENT.search(message)),
@@ -136,7 +140,7 @@ _STATUS_OF_KIND = (
     (re.compile(r"time_?d?_?out|deadline"), 504),
     (re.compile(r"unauthori[sz]ed|authentication|api_?key|credential|unauthenticated"), 401),
     (re.compile(r"permission|forbidden|access_?denied"), 403),
-    (re.compile(r"not_?found|no_?such|unknown_?model"), 404),
+    (re.compile(r"not_?found|no_?such|unknown_?model|unexpected_endpoint"), 404),
     (re.compile(r"bad_?request|invalid|validation|context_?length|content_?filter|unsupported|unprocessable"), 400),
 )
 
@@ -152,10 +156,18 @@ def _status(value: Json) -> int | None:
     return None
 
 
+def _wait(value: Json) -> float | None:
+    """Return how many seconds a field such as `retryDelay` or `retry_after_ms` asks to wait."""
+    found = ((name, retry.seconds(str(given))) for name, given in error_words.waits(value))
+    return next((wait / 1000 if name.endswith("ms") else wait for name, wait in found if wait is not None), None)
+
+
 def _first_line(text: str) -> str:
-    """Return the first line with words in it, tags stripped."""
+    """Return the first line with words in it, tags stripped; of a page, the first that says more than its status."""
     if markup.is_markup(text):
         text = html.unescape(markup.without_tags(text))
+        lines = [words for line in text.splitlines()[:_MOST_LINES] if (words := _words(line))]
+        return next((line for line in lines if " " in line and not error_words.is_phrase(line)), (lines or [""])[0])
     first, *more = [words for line in text.splitlines()[:_MOST_LINES] if (words := _words(line))] or [""]
     # "4 validation errors for Request" says nothing without the lines below.
     return ": ".join([first.rstrip(": "), *more[:2]]) if more and _IS_HEADING.search(first) else first

@@ -67,7 +67,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
     """Classify an answer whose status is not 200. Header names are lower case; `now` is Unix time."""
     said = error_body.read(body)
     named = _code_of(headers)
-    wait = retry.retry_after(headers, said.message, now)
+    wait = retry.retry_after(headers, said.message, now, said.wait)
     return _error(
         status,
         # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
@@ -104,7 +104,7 @@ def from_event(value: Json, text: str) -> ServiceError:
     """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
     said = error_body.read_plain(text) if value is None else error_body.read_json(value)
     status = said.status or (400 if said.is_content_filter else 500)
-    wait = retry.retry_after({}, said.message, 0.0)
+    wait = retry.retry_after({}, said.message, 0.0, said.wait)
     return _error(
         status,
         message=said.message or "the server reported an error inside the stream",

@@ -10,33 +10,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from completions_cli.api import error_places
+from completions_cli.api.error_names import ERRORS, NAMED, plain
 from completions_cli.models import Json
 
 _DEEPEST = 8
 _MOST_LEAVES = 400
 _MAX_SHOWN = 300  # characters of JSON in which nothing reads like a message
 
-# By the end of its name, best first. What ends a name is its noun: errorMessage, error_msg, statusMessage.
-_NAMED = (
-    re.compile(r"(message|messages|msg)$"),
-    re.compile(r"(descr|description|faultstring|reason|explanation|detail|details|text)$"),
-    re.compile(r"(error|errors|err|fault|exception|cause|problem|failure)$"),
-    re.compile(r"(status|title|summary|response|result|info|status\w*text)$"),
-)
-_UNNAMED = len(_NAMED)
+_UNNAMED = len(NAMED)
 # What is about an error and no message: identifiers, places to look things up, echoes of the request.
 _NEVER = re.compile(
     r"(type|code|id|ids|uuid|trace\w*|stack\w*|traceback|timestamp|time|date|created|path|url|uri|href|links?|docs?|"
     r"documentation\w*|moreinfo|helplink|request|object|severity|level|host|server|ray|loc|domain)$"
 )
-_ERRORS = re.compile(r"(error|errors|err|fault|exception|exceptions|failure)$")
 _LISTS = re.compile(r"^(errors|validationerrors|fields|fielderrors|modelstate)$")
 _SAYS = re.compile(r"(message|messages|msg|detail)$")
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
 _FINE = frozenset({"true", "ok", "success", "0", "200"})
 _FIELD_NAMES = re.compile(r"^(param|parameter|field|target|property)(name)?$")
-_PLACE_NAMES = re.compile(r"^(loc|location|field|path|pointer|param|parameter|property|target|instancepath)$")
 _CODE_NAMES = re.compile(r"^(code|errorcode|errcode|errno|errornumber|exceptionname|faultcode)$|(error|exception)code$")
+_WAIT_NAMES = re.compile(r"^retry(after|delay|in)(ms|seconds)?$")
 _IDENTIFIER = re.compile(r"[A-Za-z][\w.:-]*")
 _NOTHING = frozenset({"", "none", "null", "undefined", "nil", "n/a", "false"})
 
@@ -47,7 +41,7 @@ class Leaf:
 
     path: tuple[str, ...]
     name: str  # the last of them, as it is written
-    value: str | int
+    value: str | int | float
     is_list: bool = False
 
     @property
@@ -58,7 +52,7 @@ class Leaf:
     @property
     def is_in_error(self) -> bool:
         """Whether it is a part of something called an error."""
-        return any(map(_ERRORS.search, self.path[:-1]))
+        return any(map(ERRORS.search, self.path[:-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +69,23 @@ class Words:
 
 def find(value: Json) -> Words:
     """Find the words in an error's JSON."""
-    place = _place(value)
-    loc, located, container = place or ((), "", None)
+    loc, located, container = error_places.find(value) or ((), "", None)
     leaves = list(_leaves(value))
     mine = [leaf for leaf in leaves if container is None or leaf.path[: len(container)] != container]
     best = _message(mine)
     message = _said(best) if best else ""
     if located and (best is None or _tier(best) > 1):
         message, located = located, ""
+    # A summary such as "The given data was invalid." hides which field it was.
+    about = next((leaf for leaf in (best, *_nearest(mine)) if leaf and _field(leaf)), None)
+    if about and about is not best and not located:
+        located = _said(about)
     code = _code(mine, best)
     return Words(
         message=message or _beginning(value),
         code=code,
         param=next((scalar(leaf.value) for leaf in _nearest(mine) if _FIELD_NAMES.match(leaf.own)), None)
-        or (_field(best) if best else None),
+        or (_field(about) if about else None),
         loc=loc,
         codes=tuple(
             str(leaf.value) for leaf in leaves if leaf.own in ("type", "reason") or _CODE_NAMES.search(leaf.own)
@@ -101,7 +98,7 @@ def is_failure(value: dict[str, Json]) -> bool:
     """Return whether an object's own names say that something failed: an error, a flag, or else a message."""
     named = {plain(name): item for name, item in value.items()}
     texts = {name for name, item in named.items() if item is True or (item and not isinstance(item, int | float))}
-    if any(map(_ERRORS.search, texts)) or named.get("success") is False or named.get("ok") is False:
+    if any(map(ERRORS.search, texts)) or named.get("success") is False or named.get("ok") is False:
         return True
     states = {str(named.get(name)).lower() for name in ("success", "ok", "status", "code")}
     if states & _FAILED:
@@ -121,6 +118,11 @@ def status_names(value: Json) -> Iterator[Json]:
     leaves = list(_leaves(value))
     for names in (("status", "statuscode", "httpstatus", "httpcode", "code", "errorcode"), ("type", "error", "reason")):
         yield from (leaf.value for leaf in _nearest(leaves) if leaf.own in names)
+
+
+def waits(value: Json) -> Iterator[tuple[str, str | int | float]]:
+    """Yield what fields such as `retry_after` say, by their names in small letters without signs."""
+    return ((leaf.own, leaf.value) for leaf in _leaves(value) if _WAIT_NAMES.match(leaf.own))
 
 
 def is_phrase(text: str) -> bool:
@@ -144,13 +146,8 @@ def _leaves(value: Json, path: tuple[str, ...] = (), name: str = "") -> Iterator
             yield Leaf(way, called, "; ".join(item), is_list=True)
         elif isinstance(item, list):
             stack += [(inner, way, called) for inner in reversed(item[:20])]
-        elif isinstance(item, str | int) and not isinstance(item, bool):
+        elif isinstance(item, str | int | float) and not isinstance(item, bool):
             yield Leaf(way, called, item)
-
-
-def plain(name: str) -> str:
-    """Write a name in one way: errorMessage, error_message and Error-Message are the same."""
-    return re.sub(r"[^a-z0-9@]", "", name.lower())
 
 
 def _are_texts(value: Json) -> TypeGuard[list[str]]:
@@ -175,7 +172,7 @@ def _rank(leaf: Leaf) -> int | None:
         return 2
     if _NEVER.search(leaf.own):
         return None
-    found = next((rank for rank, names in enumerate(_NAMED) if names.search(leaf.own)), _UNNAMED)
+    found = next((rank for rank, names in enumerate(NAMED) if names.search(leaf.own)), _UNNAMED)
     if leaf.path and found == _UNNAMED and (_FIELD_NAMES.match(leaf.own) or not _is_sentence(leaf.value)):
         return None
     return found
@@ -204,9 +201,7 @@ def _field(leaf: Leaf) -> str | None:
     is_listed = leaf.path[-2:-1] and _LISTS.match(leaf.path[-2])
     if not is_listed and not (leaf.is_list and len(leaf.path) == 1):
         return None
-    is_named = (
-        any(names.search(leaf.own) for names in _NAMED) or _NEVER.search(leaf.own) or _FIELD_NAMES.match(leaf.own)
-    )
+    is_named = any(names.search(leaf.own) for names in NAMED) or _NEVER.search(leaf.own) or _FIELD_NAMES.match(leaf.own)
     return None if is_named or not isinstance(leaf.value, str) or not _is_sentence(leaf.value) else leaf.name
 
 
@@ -231,54 +226,6 @@ def _code(leaves: list[Leaf], message: Leaf | None) -> str | None:
         if _IDENTIFIER.fullmatch(text) and not is_phrase(text):
             return scalar(text)
     return None
-
-
-def _place(value: Json) -> tuple[tuple[str, ...], str, tuple[str, ...]] | None:
-    """Find an item that says where: in a list of errors as FastAPI and others write it, or the reference's `detail`."""
-    for holder, path in _objects(value):
-        for key, inner in holder.items():
-            item = (
-                inner[0]
-                if isinstance(inner, list) and inner
-                else inner
-                if plain(key) in ("detail", "details")
-                else None
-            )
-            if not isinstance(item, dict):
-                continue
-            place = next((item[name] for name in item if _PLACE_NAMES.match(plain(name)) and item[name]), None)
-            reason = _reason(item)
-            if place is None and not reason:
-                continue
-            loc = tuple(str(part) for part in (place if isinstance(place, list) else [place]) if part is not None)
-            where = ".".join(part for part in loc if part != "body") or ".".join(loc)
-            said = f"{where}: {reason}" if where and reason else where or reason
-            if place is None and plain(key) not in ("detail", "details"):
-                continue
-            return loc, said, (*path, plain(key))
-    return None
-
-
-def _reason(item: dict[str, Json]) -> str:
-    """Return what is wrong at a place: in words, else what was given there."""
-    for names in _NAMED[:2]:
-        for key, text in item.items():
-            if names.search(plain(key)) and isinstance(text, str) and text.strip():
-                return text
-    given = item.get("value", item.get("input"))
-    return "" if given is None or isinstance(given, dict | list) else f"given {given}"
-
-
-def _objects(value: Json) -> Iterator[tuple[dict[str, Json], tuple[str, ...]]]:
-    """Yield the outermost objects: the error itself, and what it is wrapped in."""
-    if isinstance(value, list):
-        value = value[0] if value else None
-    if not isinstance(value, dict):
-        return
-    yield value, ()
-    for key, inner in value.items():
-        if isinstance(inner, dict) and _ERRORS.search(plain(key)):
-            yield inner, (plain(key),)
 
 
 def _beginning(value: Json) -> str:

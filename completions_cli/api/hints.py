@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from completions_cli.api import blame
+from completions_cli.api import blame, refusal_words
 from completions_cli.api.endpoint import MODELS_PATH
 from completions_cli.api.retry import FAILED_DEPENDENCY
 from completions_cli.errors import (
@@ -66,7 +66,7 @@ def _always(text: str) -> Callable[[ServiceError, HintContext], str]:
 
 
 def _is_retired(error: ServiceError, _: HintContext) -> bool:
-    return error.status == _GONE or (error.status in (*_BAD, 404) and bool(_RETIRED.search(error.message)))
+    return error.status == _GONE or (error.status in (*_BAD, 404) and bool(refusal_words.RETIRED.search(error.message)))
 
 
 def _is_about_model(error: ServiceError, _: HintContext) -> bool:
@@ -81,7 +81,7 @@ def _wants_drop(error: ServiceError, context: HintContext) -> bool:
 
 def _is_of_gateway(error: ServiceError, _: HintContext) -> bool:
     """Return whether something in front of the service speaks: by a page, or by what it says of its upstream."""
-    return error.is_page or bool(_GATEWAYS_WORDS.search(error.message))
+    return error.is_page or bool(refusal_words.OF_GATEWAYS.search(error.message))
 
 
 def _is_failed_model(error: ServiceError, _: HintContext) -> bool:
@@ -95,7 +95,7 @@ def _extra_parameters(_: ServiceError, context: HintContext) -> str:
 
 
 def _too_large(error: ServiceError, context: HintContext) -> str:
-    if _LENGTH.search(error.message.lower()) and not error.is_page:
+    if refusal_words.OF_LENGTH.search(error.message.lower()) and not error.is_page:
         return _SHORTEN
     del context
     return (
@@ -110,7 +110,7 @@ def _model(_: ServiceError, context: HintContext) -> str:
 
 
 def _auth(error: ServiceError, context: HintContext) -> str:
-    if error.is_page and error.status == _FORBIDDEN:
+    if error.status == _FORBIDDEN and _is_of_gateway(error, context):
         return "A gateway or firewall refused it before the service saw it: check the endpoint, network and proxy."
     if context.auth == "entra":
         return "Check the identity's role on the endpoint and the scope; `completions config doctor` tells you more."
@@ -177,7 +177,7 @@ def _rejected(error: ServiceError, _: HintContext) -> str:
     if blamed == "prompt" and "valid string" in error.message.lower():
         return _ONE_TEXT
     advice = f"Change or leave out {blamed}" if blamed else "Check the parameters"
-    is_text = _NOT_TEXT.search(error.message) and "valid string" not in error.message
+    is_text = refusal_words.NOT_TEXT.search(error.message) and "valid string" not in error.message
     typed = f" {_TYPED}" if is_text else ""
     return f"{advice}; --dry-run shows what is sent.{typed}"
 
@@ -185,38 +185,9 @@ def _rejected(error: ServiceError, _: HintContext) -> str:
 _BAD = (400, 422)
 _PAYMENT, _GONE = 402, 410
 _FORBIDDEN = 403
-_RETIRED = re.compile(
-    r"\b(decommissioned|retired|end[- ]of[- ]life|sunset|shut down|discontinued|no longer (available|supported|served)|"
-    r"(has|have) been (removed|deprecated))\b",
-    re.IGNORECASE,
-)
 _CERTIFICATE = (
     "The server wants a client certificate that it trusts: --client-cert FILE and --client-key FILE, "
     "or client_cert and client_key in the profile."
-)
-# Some refuse a key with 400. "No connected db" is what LiteLLM says of a key that it does not know.
-_KEYS_WORDS = re.compile(
-    r"\b(api|access|subscription|virtual|auth\w*)[-_ ]?(key|token)\b.{0,40}\b(not valid|invalid|expired|unknown|"
-    r"missing|not found|malformed)|\b(invalid|unknown|expired|malformed|missing|wrong|incorrect) "
-    r"(api|access|virtual|auth\w*)[-_ ]?(key|token)\b|no connected db",
-    re.IGNORECASE,
-)
-_GATEWAYS_WORDS = re.compile(
-    r"upstream|no healthy|gateway|origin (server|is)|bad host|no route|no available server|no server is available|"
-    r"service backend|cloudflare|web server (is|returned)",
-    re.IGNORECASE,
-)
-_LENGTH = re.compile(
-    r"context.{0,3}(length|size|window)|tokens_limit|max(imum)? length of|body too large for|"
-    r"max(imum)?[_ ]?(input|context|sequence|model)[_ ]?(length|len|tokens)\b.{0,60}exceed|"
-    r"exceeds?.{0,40}(token|context|length|sequence)|"
-    r"too many (input |prompt )?tokens|(prompt|input|sequence|request).{0,30}(is |are )?too (long|large)|"
-    r"must have less than \d+ tokens|tokens.{0,20}must be <=?"
-)
-# As llama.cpp's server, OpenAI and those that check with pydantic or a JSON schema say it of a text.
-_NOT_TEXT = re.compile(
-    r"but is string|got a string|should be a valid (integer|number|boolean|list|dict\w*)|"
-    r"is not of type '(integer|number|boolean|array|object)'"
 )
 _TYPED = "-x NAME=VALUE sends text; -x NAME:=VALUE sends a number, true or other JSON."
 _DROP = "This server says `drop` where the reference says `ignore`: use --extra-parameters drop."
@@ -273,13 +244,28 @@ _RULES: tuple[Rule, ...] = (
             "Your identity has no role on the resource, such as Cognitive Services User; its owner can assign one."
         ),
     ),
+    (
+        lambda error, _: error.status == _FORBIDDEN and bool(refusal_words.OF_QUOTA.search(error.message)),
+        _always("The quota of this key or account is used up: see its plan, or try again when there is more."),
+    ),
+    (
+        lambda error, _: error.status == _FORBIDDEN and bool(refusal_words.NO_ACCESS.search(error.message)),
+        _always("This key has no access to the model: ask its owner for it, or name another model with -m MODEL."),
+    ),
     (_status(413), _too_large),
-    (lambda error, _: error.status in _BAD and bool(_LENGTH.search(error.message.lower())), _always(_SHORTEN)),
+    (
+        lambda error, _: error.status in _BAD and bool(refusal_words.OF_LENGTH.search(error.message.lower())),
+        _always(_SHORTEN),
+    ),
     (_says(r"exceed_context_size|context_length_exceeded|tokens_limit_reached"), _always(_SHORTEN)),
     (_lists_none, _no_list),
+    (
+        _says(r"unexpected endpoint|\bcannot post\b|(unknown|unrecogni[sz]ed|no such) (route|endpoint|request url)"),
+        _not_found,
+    ),
     (_is_about_model, _model),
     (_says(r"ssl certificate (was sent|error)|client certificate"), _always(_CERTIFICATE)),
-    (lambda error, _: error.status in _BAD and bool(_KEYS_WORDS.search(error.message)), _auth),
+    (lambda error, _: error.status in _BAD and bool(refusal_words.OF_KEYS.search(error.message)), _auth),
     (_kind(AuthError), _auth),
     (_kind(NotFoundError), _not_found),
     (

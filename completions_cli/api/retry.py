@@ -15,7 +15,8 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:e[0-9]+)?", re.ASCII | re.IGNORECAS
 # "Try again in 2 seconds", "Please retry after 86400 seconds", "Please try again in 1m30.5s".
 _AMOUNT = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)(?![a-z])"
 _ONE_AMOUNT = re.compile(_AMOUNT, re.IGNORECASE)
-_IN_WORDS = re.compile(rf"(?:retry after|again in|retry in)\s+((?:{_AMOUNT}\s*)+)", re.IGNORECASE)
+_AMOUNTS = re.compile(rf"(?:{_AMOUNT}\s*)+", re.IGNORECASE)
+_IN_WORDS = re.compile(rf"(?:retry after|again in|retry in)\s+({_AMOUNTS.pattern})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +44,34 @@ def is_retryable(status: int, headers: Mapping[str, str]) -> bool:
     return status in RETRYABLE_STATUSES
 
 
-def retry_after(headers: Mapping[str, str], message: str, now: float) -> float | None:
+def retry_after(headers: Mapping[str, str], message: str, now: float, field: float | None = None) -> float | None:
     """Read the wait in seconds that the server asks for, or None.
 
-    The headers in order of precision, then a date, then words in the message. `now` is Unix
-    time; where the answer carries its own `Date`, that is used, so a wrong clock does no harm.
+    The headers in order of precision, then a date, then a `field` of the body, then words in the message. `now` is
+    Unix time; where the answer carries its own `Date`, that is used, so a wrong clock does no harm.
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         milliseconds = _positive(headers.get(name, ""))
         if milliseconds is not None:
             return milliseconds / 1000
     value = headers.get("retry-after", "")
-    seconds = _positive(value)
-    if seconds is not None:
-        return seconds
+    wait = seconds(value)
+    if wait is not None:
+        return wait
     date = _unix_time(value)
     if date is not None:
         sent = _unix_time(headers.get("date", ""))
         return max(0.0, date - (now if sent is None else sent))
+    if field is not None:
+        return field
     words = _IN_WORDS.search(message)
-    return sum(_seconds(*amount) for amount in _ONE_AMOUNT.findall(words[1])) if words else None
+    return seconds(words[1]) if words else None
+
+
+def seconds(text: str) -> float | None:
+    """Read seconds, or amounts with their units such as "1m30.5s"; None for anything else."""
+    amounts = _ONE_AMOUNT.findall(text) if _AMOUNTS.fullmatch(text.strip()) else []
+    return sum(_seconds(*amount) for amount in amounts) if amounts else _positive(text)
 
 
 def _seconds(number: str, unit: str) -> float:

@@ -206,6 +206,11 @@ EVENTS: list[tuple[str, type[ServiceError], int, str | None, float | None, bool]
     ('{"statusCode":401,"message":"m"}', AuthError, 401, None, None, False),
     ('{"object":"error","message":"m","type":"NotFoundError","code":404}', NotFoundError, 404, "404", None, False),
     ('{"code":"429","message":"m"}', RateLimitError, 429, "429", None, True),
+    ('{"error":"Unexpected endpoint or method. (POST /completions)"}', NotFoundError, 404, None, None, False),
+    ('{"error":{"code":429,"message":"m","details":[{"retryDelay":"37s"}]}}', RateLimitError, 429, "429", 37, True),
+    ('{"error":{"code":429,"message":"m","retry_after":1.5}}', RateLimitError, 429, "429", 1.5, True),
+    ('{"code":429,"message":"again in 9 s","retryAfterMs":500}', RateLimitError, 429, "429", 0.5, True),
+    ('{"code":429,"message":"m","retry_after":"soon"}', RateLimitError, 429, "429", None, True),
     ("{}", ServerError, 500, None, None, True),
 ]  # fmt: skip
 
