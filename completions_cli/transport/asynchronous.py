@@ -152,6 +152,8 @@ class AsyncTransport:
         link = self._link or await self._start(request)
         patience.server = str(link.route.target)
         async with AsyncExitStack() as stack:
+            link.begin_exchange()
+            stack.callback(link.end_exchange)
             try:
                 inner = await self._head(stack, link, request, patience)
             except BrokenError as broken:
@@ -168,22 +170,25 @@ class AsyncTransport:
         try:
             return await _sent(stack, link.request(request), patience)
         except BrokenError as broken:
-            if not link.met_a_stale_one(broken.error):
+            if not link.met_a_stale_one(broken.error, broken.elapsed):
                 raise
         return await _sent(stack, link.request(request, fresh=True), patience)
 
     async def _exchange(self, link: Link, request: HttpRequest, listen: Listen | None) -> Answer:
         if self._trace is not None:
             self._trace.request(request)
+        link.begin_exchange()
         try:
             try:
                 return await self._once(link, link.request(request), listen)
             except BrokenError as broken:
-                if broken.answering or not link.met_a_stale_one(broken.error):
+                if broken.answering or not link.met_a_stale_one(broken.error, broken.elapsed):
                     raise
             return await self._once(link, link.request(request, fresh=True), listen)
         except BrokenError as broken:
             raise await self._explained(broken, link) from None
+        finally:
+            link.end_exchange()
 
     async def _once(self, link: Link, builder: RequestBuilder, listen: Listen | None) -> Answer:
         if self._deadline is not None:

@@ -64,6 +64,7 @@ class Link:
         self._shared: Mapping[str, str] = {}
         self._header_map = HeaderMap()  # the same, as the library has them: to make it takes as long as all else here
         self._kept_until = 0.0
+        self._exchanges = 0  # in progress
 
     async def close(self) -> None:
         """Close all connections."""
@@ -85,18 +86,28 @@ class Link:
             builder = builder.header(name, value)
         return builder
 
+    def begin_exchange(self) -> None:
+        """Note that a request is about to be sent; `end_exchange` says that nothing more is read of its answer."""
+        self._exchanges += 1
+
+    def end_exchange(self) -> None:
+        """Note that an exchange is over, whatever came of it."""
+        self._exchanges -= 1
+
     def answered(self, headers: Headers) -> None:
         """Note that a connection may be kept from now on, unless the headers of an answer say otherwise."""
         closes = headers.get("connection")
         if closes is None or closes.lower() != "close":
             self._kept_until = time.monotonic() + reqwest.IDLE_SECONDS
 
-    def met_a_stale_one(self, error: Exception) -> bool:
+    def met_a_stale_one(self, error: Exception, elapsed: float) -> bool:
         """Return whether an exchange may have failed because a connection kept from before turned out closed.
 
-        The library does not say which connection it took; such a request goes once more, over a new one.
+        The library does not say which one it took in these `elapsed` seconds: perhaps that of another exchange, whose
+        answer is complete there before any of it is seen here. Such a request goes once more, over a new connection.
         """
-        return time.monotonic() < self._kept_until and breakage.is_closed_early(error)
+        may_be_kept = self._exchanges > 1 or time.monotonic() - elapsed < self._kept_until
+        return may_be_kept and breakage.is_closed_early(error)
 
     async def explained(self, error: Exception, elapsed: float, *, answering: bool) -> CompletionsError:
         """Return what the library threw in the user's terms, with what it does not tell of proxies."""

@@ -16,7 +16,7 @@ from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import SyncTransport
 from tests.command import Cli
-from tests.scripted_server import read_request
+from tests.scripted_server import HangUp, Pause, ScriptedServer, read_request, response
 
 ANSWER = b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
 Send = Callable[[str, int], list[int]]
@@ -130,6 +130,22 @@ def test_a_server_that_closes_new_connections_too_is_one(send: Send) -> None:
         with pytest.raises(NetworkError, match="was closed before an answer came"):
             send(server.url, 2)
         assert len(server.requests) == 3  # the answered one, then one over the kept connection and one over a new one
+
+
+def test_a_connection_may_be_anothers_whose_answer_is_not_seen_yet(scripted_server: ScriptedServer) -> None:
+    """The library takes an answer, and its connection for another request, before anybody hears of it."""
+    pause = Pause()
+    scripted_server.play([pause, response(ANSWER)], [HangUp()], [response(ANSWER)])
+
+    async def exchanges() -> list[int]:
+        async with AsyncTransport(Connection()) as transport:
+            first = asyncio.create_task(transport.send(_request(scripted_server.url)))
+            await asyncio.to_thread(scripted_server.wait_for_requests, 1)
+            second = await transport.send(_request(scripted_server.url))
+            pause.go.set()
+            return [(await first).status, second.status]
+
+    assert asyncio.run(exchanges()) == [200, 200]
 
 
 def test_a_batch_loses_no_row_to_kept_connections(cli: Cli, tmp_path: Path) -> None:
