@@ -65,6 +65,13 @@ def _always(text: str) -> Callable[[ServiceError, HintContext], str]:
     return lambda _error, _context: text
 
 
+def _later(text: str) -> Callable[[ServiceError, HintContext], str]:
+    """Advise to wait, and to allow more attempts where there were any."""
+    return lambda error, _: (
+        f"{text}; try again later." + (" --retries allows more attempts." if error.retryable else "")
+    )
+
+
 def _is_retired(error: ServiceError, _: HintContext) -> bool:
     return error.status == _GONE or (error.status in (*_BAD, 404) and bool(refusal_words.RETIRED.search(error.message)))
 
@@ -270,11 +277,10 @@ _RULES: tuple[Rule, ...] = (
     (_kind(NotFoundError), _not_found),
     (
         lambda error, context: isinstance(error, ServerError) and _is_of_gateway(error, context),
-        _always(
-            "The gateway works, but the server behind it does not; try again later. --retries allows more attempts."
-        ),
+        _later("The gateway works, but the server behind it does not"),
     ),
-    (_kind(ServerError), _always("The service has a problem; try again later. --retries allows more attempts.")),
+    (_status(501, 505), _always("The server does not support this request: check the endpoint and the model.")),
+    (_kind(ServerError), _later("The service has a problem")),
     (_is_listing, _always("Check the endpoint and --api-version; -v shows the exchange.")),
     (lambda *_: True, _rejected),
 )

@@ -21,6 +21,11 @@ def test_every_status_has_advice() -> None:
         assert "\n" not in text
 
 
+def test_more_attempts_are_for_what_is_retried() -> None:
+    advised = {status for status in range(500, 600) if "--retries" in advice(status)}
+    assert advised == {500, 502, 503, 504, *range(520, 525), 529}
+
+
 @pytest.mark.parametrize(
     ("context", "part"),
     [
