@@ -191,9 +191,13 @@ class ClientCredentialsFlow:
             raise self._failure(status, headers, body, answer)
         if not isinstance(answer.get("access_token"), str):
             raise MalformedResponseError(
-                "it answered without a token", hint="Check authority and tenant_id in the profile."
+                f"{self._server} answered without one", hint="Check authority and tenant_id in the profile."
             )
         return Token(Secret.checked(answer["access_token"], "the authority"), now, _end(answer, now))
+
+    @property
+    def _server(self) -> str:
+        return f"the sign-in server {urls.parse(self._url).origin.host_and_port}"
 
     def _failure(
         self, status: int, headers: Mapping[str, str], body: bytes, answer: dict[str, Json]
@@ -202,8 +206,7 @@ class ClientCredentialsFlow:
         code = found[0] if (found := _CODE.search(said)) else str(answer.get("error", ""))
         refusal = error_map.from_response(status, headers, body, unix_time())
         if refusal.retryable or status >= _SERVERS_FAULT or not said:
-            who = f"the sign-in server {urls.parse(self._url).origin.host_and_port}"
-            refusal.message = f"no token from {who}: {said or refusal.message}"
+            refusal.message = f"no token from {self._server}: {said or refusal.message}"
             refusal.hint = _BUSY if refusal.retryable else "Check authority and tenant_id in the profile."
             return refusal
         message = f"sign-in failed: {said}"

@@ -91,7 +91,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], file: ProfileFile, *, need
     values = cast("Values", {key: value for key, (value, _) in found.items()})
     target = _endpoint(name, profile, values, flags, sources)
     if needs_endpoint and target is None and sources["endpoint"] != _EMBEDDED:
-        raise no_endpoint(name)
+        raise no_endpoint(name, file)
     if values["unix_socket"] is None:
         _add_proxy(target, values, environ, sources)
     else:
@@ -238,12 +238,17 @@ def _is_embedded(name: str | None, profile: Mapping[str, Json], flags: Flags, en
     return flags.profile is not None or endpoint_source in ("default", SETTINGS["endpoint"].fallback)
 
 
-def no_endpoint(name: str | None) -> ConfigError:
+def no_endpoint(name: str | None, file: ProfileFile) -> ConfigError:
     """Return the error for a missing endpoint, with how to set one."""
     if name is not None:
         return ConfigError(
             f"the profile {name} has no endpoint",
             hint=f"Set its endpoint: completions config set -p {shlex.quote(name)} endpoint URL",
+        )
+    if file.profiles:
+        return ConfigError(
+            f"no profile is chosen, and {file.path} has no default_profile",
+            hint=f"Name one with -p ({', '.join(file.profiles)}), or choose a default: completions config use NAME",
         )
     return ConfigError(
         "no endpoint is configured",

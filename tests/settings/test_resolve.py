@@ -114,8 +114,9 @@ def test_a_profile_named_on_the_command_line_beats_variables() -> None:
 
 def test_several_profiles_without_a_default_are_none() -> None:
     two = ProfileFile(Path("f.toml"), True, None, {"p": {"endpoint": HERE}, "q": {"endpoint": HERE}})
-    with pytest.raises(ConfigError, match="no endpoint is configured"):
+    with pytest.raises(ConfigError, match=r"no profile is chosen, and f\.toml has no default_profile") as caught:
         resolve(Flags(), {}, two)
+    assert caught.value.hint == "Name one with -p (p, q), or choose a default: completions config use NAME"
 
 
 def test_the_embedded_model_answers_where_nothing_above_the_default_profile_names_an_endpoint() -> None:

@@ -54,7 +54,7 @@ def show(
         streams.stderr.note(f"note: {note}")
     for settings in pool.members:
         if settings.endpoint is None and not settings.is_local:
-            missing = no_endpoint(settings.profile)
+            missing = no_endpoint(settings.profile, file)
             streams.stderr.note(f"note: {missing.message}. {missing.hint}")
     rows, by_member = _rows_of_all(pool, streams)
     if as_json.json:
