@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from completions_cli.api import refusal_words
 from completions_cli.errors import (
     AuthError,
     ContentFilterError,
@@ -63,7 +64,16 @@ def blamed(error: Exception) -> Blamed:
         return "run" if error.model_status in (None, *_NO_ROUTE) else "row"
     if is_about_model(error):
         return "model"
-    return "run" if isinstance(error, _OF_ALL_REQUESTS) else "row"
+    return "run" if isinstance(error, _OF_ALL_REQUESTS) or _is_about_all(error) else "row"
+
+
+def _is_about_all(error: ServiceError) -> bool:
+    """Return whether a refusal is about money, the key or the scheme, which a 400 may be, too."""
+    if error.is_spent:
+        return True
+    return error.status in _BAD_REQUEST and bool(
+        refusal_words.OF_KEYS.search(error.message) or refusal_words.PLAIN_HTTP.search(error.message)
+    )
 
 
 def is_about_model(error: ServiceError) -> bool:

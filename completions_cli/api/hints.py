@@ -259,6 +259,10 @@ _RULES: tuple[Rule, ...] = (
         lambda error, _: error.status == _FORBIDDEN and bool(refusal_words.NO_ACCESS.search(error.message)),
         _always("This key has no access to the model: ask its owner for it, or name another model with -m MODEL."),
     ),
+    (
+        lambda error, _: bool(refusal_words.PLAIN_HTTP.search(error.message)),
+        _always("This port speaks https: write the endpoint with https://."),
+    ),
     (_status(413), _too_large),
     (
         lambda error, _: error.status in _BAD and bool(refusal_words.OF_LENGTH.search(error.message.lower())),

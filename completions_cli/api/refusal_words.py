@@ -38,3 +38,7 @@ NO_ACCESS = re.compile(
     r"not (allowed|permitted|authorized|entitled) to (access|use|call) .{0,20}\bmodel\b",
     re.IGNORECASE,
 )
+# Of servers that speak TLS to a request that does not.
+PLAIN_HTTP = re.compile(
+    r"http request (was sent )?to (an )?https|speaking plain http|requires? (tls|ssl|https)\b", re.IGNORECASE
+)

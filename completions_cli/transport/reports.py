@@ -3,6 +3,8 @@
 Each names who was at the other end, with host and port: the endpoint, the proxy or the sign-in server.
 """
 
+import re
+
 from completions_cli.errors import (
     DamagedResponseError,
     MalformedResponseError,
@@ -11,11 +13,27 @@ from completions_cli.errors import (
     RequestTimeoutError,
     UsageError,
 )
+from completions_cli.transport import certificates
 from completions_cli.transport.route import PROXY, Peer, Route
 
 _BROKEN_OFF = "The server, or something in between, closed it. Try again; -v shows the exchange."
 _WHICH_PROXY = "Check --proxy, HTTPS_PROXY and NO_PROXY"
 _WHICH = {PROXY: f"{_WHICH_PROXY}.", "sign-in server": "Check authority in the profile; is a VPN or a proxy needed?"}
+_ALERTS = (
+    # What older servers say when they miss a client certificate.
+    (
+        re.compile("handshake", re.IGNORECASE),
+        "It may require a client certificate (--client-cert), or a version of TLS that is not supported here.",
+    ),
+    (
+        re.compile("protocol.?version|unsupported.?protocol", re.IGNORECASE),
+        "The server, or something in between, is too old: TLS 1.2 or 1.3 is needed.",
+    ),
+    (
+        re.compile("unrecogni[sz]ed.?name", re.IGNORECASE),
+        "The server does not know this host name: check it for a typo.",
+    ),
+)
 # What proxies say who cannot reach the target; all else is about us.
 _UNREACHABLE = ("500", "502", "503", "504")
 
@@ -45,10 +63,8 @@ def unresolved(peer: Peer, reason: str, *, retryable: bool) -> NetworkError:
 
 def bad_certificate(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a certificate that does not match the host or is not trusted."""
-    return NetworkError(
-        f"TLS with the {peer} failed: its certificate is not accepted: {reason}",
-        hint="Behind a company proxy? Name its CA file with --ca-bundle or SSL_CERT_FILE.",
-    )
+    words, hint = certificates.explained(reason)
+    return NetworkError(f"TLS with the {peer} failed: its certificate is not accepted: {words}", hint=hint)
 
 
 def bracketed_behind_proxy(peer: Peer) -> NetworkError:
@@ -61,15 +77,12 @@ def bracketed_behind_proxy(peer: Peer) -> NetworkError:
 
 def no_tls(peer: Peer, reason: str) -> NetworkError:
     """Return the error for a peer that speaks no TLS, or no version that we speak."""
-    if "handshake" in reason.lower():  # what older servers say when they miss a client certificate
-        hint = "It may require a client certificate (--client-cert), or a version of TLS that is not supported here."
-        return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
     which = {
         PROXY: "If the proxy speaks plain http, write it as http://HOST:PORT.",
         "endpoint": "Is the endpoint https, and its port right?",
     }
-    hint = which.get(peer.role) or _WHICH[peer.role]
-    return NetworkError(f"TLS with the {peer} failed: {reason}", hint=hint)
+    told = next((hint for pattern, hint in _ALERTS if pattern.search(reason)), None)
+    return NetworkError(f"TLS with the {peer} failed: {reason}", hint=told or which.get(peer.role) or _WHICH[peer.role])
 
 
 def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:

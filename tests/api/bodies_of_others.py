@@ -946,4 +946,20 @@ HELD_OUT = [
         6,
         "Arrearage",
     ),
+    Seen(
+        "nginx: http to an https port",
+        400,
+        "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+        "The plain HTTP request was sent to HTTPS port",
+        "with https://",
+        6,
+    ),
+    Seen(
+        "Go: http to an https port",
+        400,
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "Client sent an HTTP request to an HTTPS server.",
+        "with https://",
+        6,
+    ),
 ]

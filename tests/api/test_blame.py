@@ -131,6 +131,20 @@ def test_a_rate_limit_is_worth_waiting_for(message: str) -> None:
     assert refusal(429, nested("429", message)).retryable
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "Your credit balance is too low to access the API."}},
+        {"code": "Arrearage", "message": "Access denied, please make sure your account is in good standing."},
+        {"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}},
+        "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+        "Client sent an HTTP request to an HTTPS server.\n",
+    ],
+)
+def test_money_keys_and_the_scheme_concern_the_run_though_the_status_is_400(body: Any) -> None:
+    assert blamed(refusal(400, body)) == "run"
+
+
 def test_what_is_no_refusal() -> None:
     assert blamed(ContentFilterError("m", status=400)) == "row"
     assert blamed(MisfitError("m", retryable=False)) == "row"
