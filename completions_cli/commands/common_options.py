@@ -1,7 +1,7 @@
 """The options that commands of every kind share, and how the option of a setting is made."""
 
-import functools
 import shlex
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Annotated, Any
 
@@ -10,11 +10,34 @@ import typer
 from completions_cli.commands import values
 from completions_cli.commands.option_groups import option_group
 from completions_cli.errors import UsageError
+from completions_cli.settings.numbers import Number
 from completions_cli.settings.table import FORMATS, SETTINGS
 from completions_cli.streams import Streams
 
 _COLORS = ("auto", "always", "never")
-_common = functools.partial(typer.Option, rich_help_panel="Common")
+
+
+class Panel:
+    """A heading of the help, and what makes the options below it. Their long name comes first."""
+
+    def __init__(self, heading: str) -> None:
+        self._heading = heading
+
+    def __call__(self, *names: str, **looks: Any) -> Any:  # noqa: ANN401 - typer's own class
+        """Make an option."""
+        return typer.Option(*names, rich_help_panel=self._heading, **looks)
+
+    def number(self, *names: str, kind: Number | None = None, **looks: Any) -> Any:  # noqa: ANN401 - typer's own class
+        """Make an option that is a number: that of the table of its long name, if no `kind` is given."""
+        return self(*names, parser=values.number(names[0], kind), **looks)
+
+    def word(self, *names: str, known: Iterable[str], **looks: Any) -> Any:  # noqa: ANN401 - typer's own class
+        """Make an option that is one of some words."""
+        words = list(known)
+        return self(*names, parser=values.one_of(names[0], words), autocompletion=lambda: words, **looks)
+
+
+_common = Panel("Common")
 
 
 def setting(name: str, *short: str, help: str, panel: str = "Connection", **looks: Any) -> Any:  # noqa: A002, ANN401 - typer's word and class
@@ -47,10 +70,9 @@ def profile_option(meaning: str) -> Any:  # noqa: ANN401 - typer's own class
 class CommonOptions:
     """Accepted by every command."""
 
-    profiles: Annotated[
-        list[str],
-        profile_option("Profile to use; repeat to use several together."),
-    ] = field(default_factory=list)
+    profiles: Annotated[list[str], profile_option("Profile to use; repeat to use several together.")] = field(
+        default_factory=list
+    )
     config: Annotated[str | None, _common("--config", metavar="FILE", help="Profile file to read.")] = None
     quiet: Annotated[bool, _common("--quiet", "-q", help="Print only errors on stderr.")] = False
     verbose: Annotated[int, verbose_option("Show the HTTP exchange, with secrets masked; -vv adds bodies.")] = 0

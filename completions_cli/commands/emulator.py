@@ -9,6 +9,7 @@ import typer
 
 from completions_cli.commands import values
 from completions_cli.commands.emulator_options import (
+    WHOLE_RATE,
     EmulatorCommonOptions,
     ListenOptions,
     PlayOptions,
@@ -32,7 +33,6 @@ app = typer.Typer(add_completion=False)
 
 # How many choices the embedded model computes together; more do not make two processors faster.
 _SEQUENCES = 4
-WHOLE_RATE = Number(1_000_000_000, 1, is_whole=True)
 IN_FLIGHT = Number(1_000_000, 1, is_whole=True)
 SHARE = Number(1)
 

@@ -4,10 +4,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from completions_cli.commands import values
-from completions_cli.commands.common_options import ToolOptions, verbose_option
+from completions_cli.commands.common_options import Panel, ToolOptions, verbose_option
 from completions_cli.commands.option_groups import option_group
 from completions_cli.commands.options import INTEGER
 from completions_cli.emulator.config import BehaviourName, EngineName
@@ -15,9 +12,9 @@ from completions_cli.settings.numbers import Number
 
 WHOLE_RATE = Number(1_000_000_000, 1, is_whole=True)
 
-_LISTENING = "Server"
-_PLAYED = "Behaviour"
-_TROUBLE = "Limits and faults"
+_server = Panel("Server")
+_behaviour = Panel("Behaviour")
+_limits = Panel("Limits and faults")
 
 
 def _complete_fault(incomplete: str) -> list[str]:
@@ -33,31 +30,11 @@ def _complete_fault(incomplete: str) -> list[str]:
 class ListenOptions:
     """Where the emulator listens, and who may talk to it."""
 
-    host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.", rich_help_panel=_LISTENING)
-    ] = "127.0.0.1"
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port",
-            metavar="PORT",
-            parser=values.number("--port"),
-            help="Port to listen on; 0 takes a free one.",
-            rich_help_panel=_LISTENING,
-        ),
-    ] = 0
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="K", help="Accept only this key. (default: any)", rich_help_panel=_LISTENING),
-    ] = None
+    host: Annotated[str, _server("--host", metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, _server.number("--port", metavar="PORT", help="Port to listen on; 0 takes a free one.")] = 0
+    key: Annotated[str | None, _server("--key", metavar="K", help="Accept only this key. (default: any)")] = None
     log: Annotated[
-        Path | None,
-        typer.Option(
-            "--log",
-            metavar="FILE",
-            help="Append a JSON line for each request, with keys masked.",
-            rich_help_panel=_LISTENING,
-        ),
+        Path | None, _server("--log", metavar="FILE", help="Append a JSON line for each request, with keys masked.")
     ] = None
 
 
@@ -67,64 +44,32 @@ class PlayOptions:
 
     behaviour: Annotated[
         BehaviourName,
-        typer.Option(
+        _behaviour.word(
             "--behaviour",
             metavar="NAME",
-            parser=values.choice("--behaviour", BehaviourName),
-            autocompletion=lambda: [name.value for name in BehaviourName],
+            known=BehaviourName,
             help="Back end to imitate: reference, managed or foundry.",
-            rich_help_panel=_PLAYED,
         ),
     ] = BehaviourName.REFERENCE
     deployment: Annotated[
         list[str],
-        typer.Option(
+        _behaviour(
             "--deployment",
             metavar="NAME",
             help="Accept only this deployment (with foundry: model); repeat for several. (default: any)",
-            rich_help_panel=_PLAYED,
         ),
     ] = field(default_factory=list)
     engine: Annotated[
         EngineName,
-        typer.Option(
-            "--engine",
-            metavar="NAME",
-            parser=values.choice("--engine", EngineName),
-            autocompletion=lambda: [name.value for name in EngineName],
-            help="echo: random words, at once; local: the embedded model.",
-            rich_help_panel=_PLAYED,
+        _behaviour.word(
+            "--engine", metavar="NAME", known=EngineName, help="echo: random words, at once; local: the embedded model."
         ),
     ] = EngineName.ECHO
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            parser=values.number("--seed", INTEGER),
-            help="Seed for texts and faults.",
-            rich_help_panel=_PLAYED,
-        ),
-    ] = 0
-    latency: Annotated[
-        float,
-        typer.Option(
-            "--latency",
-            metavar="S",
-            parser=values.number("--latency"),
-            help="Seconds to the first byte.",
-            rich_help_panel=_PLAYED,
-        ),
-    ] = 0.0
+    seed: Annotated[int, _behaviour.number("--seed", kind=INTEGER, metavar="N", help="Seed for texts and faults.")] = 0
+    latency: Annotated[float, _behaviour.number("--latency", metavar="S", help="Seconds to the first byte.")] = 0.0
     tokens_per_second: Annotated[
         float | None,
-        typer.Option(
-            "--tokens-per-second",
-            metavar="N",
-            parser=values.number("--tokens-per-second"),
-            help="Speed of each completion. (default: no limit)",
-            rich_help_panel=_PLAYED,
-        ),
+        _behaviour.number("--tokens-per-second", metavar="N", help="Speed of each completion. (default: no limit)"),
     ] = None
 
 
@@ -134,58 +79,45 @@ class TroubleOptions:
 
     rpm: Annotated[
         int | None,
-        typer.Option(
-            "--rpm",
-            metavar="N",
-            parser=values.number("--rpm", WHOLE_RATE),
-            help="Requests per minute; any more are answered with 429.",
-            rich_help_panel=_TROUBLE,
+        _limits.number(
+            "--rpm", kind=WHOLE_RATE, metavar="N", help="Requests per minute; any more are answered with 429."
         ),
     ] = None
     tpm: Annotated[
         int | None,
-        typer.Option(
-            "--tpm",
-            metavar="N",
-            parser=values.number("--tpm", WHOLE_RATE),
-            help="Tokens per minute; any more are answered with 429.",
-            rich_help_panel=_TROUBLE,
+        _limits.number(
+            "--tpm", kind=WHOLE_RATE, metavar="N", help="Tokens per minute; any more are answered with 429."
         ),
     ] = None
     limit: Annotated[
         list[str],
-        typer.Option(
+        _limits(
             "--limit",
             metavar="KIND",
             help="How limits are enforced: bucket (the default), bucket=N, fixed-window, sliding-window, burstless or "
             "shared for --rpm and --tpm; in-flight=N; chance=P; first-attempts. Repeat to combine.",
-            rich_help_panel=_TROUBLE,
         ),
     ] = field(default_factory=list)
     limit_headers: Annotated[
         str | None,
-        typer.Option(
+        _limits(
             "--limit-headers",
             metavar="NAMES",
             help="Rate-limit headers to send: none, or some of x-ratelimit, retry-after, retry-after-ms and "
             "x-ms-retry-after-ms, separated by commas.",
-            rich_help_panel=_TROUBLE,
         ),
     ] = None
     fault: Annotated[
         list[str],
-        typer.Option(
+        _limits(
             "--fault",
             metavar="KIND[:RATE]",
             autocompletion=_complete_fault,
             help="Apply a fault to this share of requests, 0 to 1, or with KIND:xN to the first N; KIND=VALUE sets its "
             "value; repeat for several.",
-            rich_help_panel=_TROUBLE,
         ),
     ] = field(default_factory=list)
-    list_faults: Annotated[
-        bool, typer.Option("--list-faults", help="Print every KIND and what it does.", rich_help_panel=_TROUBLE)
-    ] = False
+    list_faults: Annotated[bool, _limits("--list-faults", help="Print every KIND and what it does.")] = False
 
 
 @option_group

@@ -1,13 +1,12 @@
 """The options of commands that send requests, by the panels of the help."""
 
-import functools
 from dataclasses import field
 from typing import Annotated
 
 import typer
 
 from completions_cli.commands import values
-from completions_cli.commands.common_options import CommonOptions, format_option, setting
+from completions_cli.commands.common_options import CommonOptions, Panel, format_option, setting
 from completions_cli.commands.option_groups import option_group
 from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.settings.numbers import PARAMETERS
@@ -16,8 +15,8 @@ from completions_cli.settings.table import AUTH_KINDS, EXTRA_PARAMETERS
 INTEGER, REAL = PARAMETERS["integer"], PARAMETERS["number"]
 
 # Each group is a panel of the help.
-_parameter = functools.partial(typer.Option, rich_help_panel="Parameters of the completion")
-_output = functools.partial(typer.Option, rich_help_panel="Output")
+_parameter = Panel("Parameters of the completion")
+_output = Panel("Output")
 
 
 @option_group
@@ -27,10 +26,7 @@ class ExtraOptions:
     extra: Annotated[
         list[str],
         _parameter(
-            "--extra",
-            "-x",
-            metavar="K=V",
-            help="Additional parameter: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1.",
+            "--extra", "-x", metavar="K=V", help="Additional parameter: k=text, k:=json, k=@FILE, k:=@FILE, a.b:=1."
         ),
     ] = field(default_factory=list)
     extra_parameters: Annotated[
@@ -45,11 +41,7 @@ class ExtraOptions:
     ] = None
     unset: Annotated[
         list[str],
-        _parameter(
-            "--unset",
-            metavar="NAME",
-            help="Do not send a parameter that the profile or a default sets.",
-        ),
+        _parameter("--unset", metavar="NAME", help="Do not send a parameter that the profile or a default sets."),
     ] = field(default_factory=list)
 
 
@@ -59,53 +51,29 @@ class ParameterOptions:
 
     max_tokens: Annotated[
         int | None,
-        _parameter(
-            "--max-tokens",
-            "-M",
-            metavar="N",
-            parser=values.number("--max-tokens", INTEGER),
-            help="Maximum tokens to generate. (default 256)",
+        _parameter.number(
+            "--max-tokens", "-M", kind=INTEGER, metavar="N", help="Maximum tokens to generate. (default 256)"
         ),
     ] = None
     temperature: Annotated[
-        float | None,
-        _parameter(
-            "--temperature", "-t", metavar="X", parser=values.number("--temperature", REAL), help="Randomness, 0 to 2."
-        ),
+        float | None, _parameter.number("--temperature", "-t", kind=REAL, metavar="X", help="Randomness, 0 to 2.")
     ] = None
     top_p: Annotated[
-        float | None,
-        _parameter(
-            "--top-p", "-P", metavar="X", parser=values.number("--top-p", REAL), help="Nucleus sampling, 0 to 1."
-        ),
+        float | None, _parameter.number("--top-p", "-P", kind=REAL, metavar="X", help="Nucleus sampling, 0 to 1.")
     ] = None
     stop: Annotated[
-        list[str],
-        _parameter("--stop", "-s", metavar="TEXT", help="Stop before this text; repeat for several."),
+        list[str], _parameter("--stop", "-s", metavar="TEXT", help="Stop before this text; repeat for several.")
     ] = field(default_factory=list)
     seed: Annotated[
-        int | None,
-        _parameter(
-            "--seed", metavar="N", parser=values.number("--seed", INTEGER), help="Seed for repeatable sampling."
-        ),
+        int | None, _parameter.number("--seed", kind=INTEGER, metavar="N", help="Seed for repeatable sampling.")
     ] = None
     frequency_penalty: Annotated[
         float | None,
-        _parameter(
-            "--frequency-penalty",
-            metavar="X",
-            parser=values.number("--frequency-penalty", REAL),
-            help="Avoid frequent tokens, -2 to 2.",
-        ),
+        _parameter.number("--frequency-penalty", kind=REAL, metavar="X", help="Avoid frequent tokens, -2 to 2."),
     ] = None
     presence_penalty: Annotated[
         float | None,
-        _parameter(
-            "--presence-penalty",
-            metavar="X",
-            parser=values.number("--presence-penalty", REAL),
-            help="Avoid tokens already used, -2 to 2.",
-        ),
+        _parameter.number("--presence-penalty", kind=REAL, metavar="X", help="Avoid tokens already used, -2 to 2."),
     ] = None
     extras: ExtraOptions
 
@@ -138,10 +106,7 @@ class ConnectionOptions:
     auth: Annotated[
         str | None,
         setting(
-            "auth",
-            metavar="KIND",
-            autocompletion=lambda: list(AUTH_KINDS),
-            help="How to sign in: key, entra or none.",
+            "auth", metavar="KIND", autocompletion=lambda: list(AUTH_KINDS), help="How to sign in: key, entra or none."
         ),
     ] = None
     header: Annotated[
@@ -159,8 +124,7 @@ class ConnectionOptions:
     )
     retries: Annotated[str | None, setting("retries", metavar="N", help="Retries after the first attempt.")] = None
     max_wait: Annotated[
-        str | None,
-        setting("max_wait", metavar="S", help="Maximum wait before a retry; 0 means no waiting."),
+        str | None, setting("max_wait", metavar="S", help="Maximum wait before a retry; 0 means no waiting.")
     ] = None
     proxy: Annotated[str | None, setting("proxy", metavar="URL", help="Proxy to use.")] = None
     ca_bundle: Annotated[str | None, setting("ca_bundle", metavar="FILE", help="Certificates to trust.")] = None
@@ -184,16 +148,12 @@ class ListingOptions(ConnectionOptions):
 class OutputOptions:
     """What becomes of the answer."""
 
-    samples: Annotated[
-        int,
-        _output("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions per prompt."),
-    ] = 1
+    samples: Annotated[int, _output.number("--samples", "-n", metavar="K", help="Completions per prompt.")] = 1
     format: Annotated[str | None, format_option("text, json or jsonl.")] = None
     output: Annotated[str | None, _output("--output", "-o", metavar="FILE", help="Write the answer to a file.")] = None
     no_newline: Annotated[bool, _output("--no-newline", "-N", help="Add no newline at the end.")] = False
     separator: Annotated[
-        str,
-        _output("--separator", metavar="TEXT", help="Text between several choices in a pipe."),
+        str, _output("--separator", metavar="TEXT", help="Text between several choices in a pipe.")
     ] = "\\n"
     echo: Annotated[bool, _output("--echo", help="Print the prompt before its completion.")] = False
     usage: Annotated[bool, _output("--usage", "-u", help="Print tokens, finish reason and times on stderr.")] = False

@@ -1,14 +1,14 @@
 """The options that say where the prompt comes from."""
 
-import functools
 from dataclasses import field
 from typing import Annotated, Any
 
 import typer
 
+from completions_cli.commands.common_options import Panel
 from completions_cli.commands.option_groups import option_group
 
-_prompt = functools.partial(typer.Option, rich_help_panel="Where the prompt comes from")
+_prompt = Panel("Where the prompt comes from")
 
 
 @option_group
@@ -16,8 +16,7 @@ class PromptOptions:
     """Where the prompt comes from."""
 
     prompt: Annotated[
-        str | None,
-        typer.Argument(metavar="[PROMPT]", help="The prompt, used literally; - reads stdin."),
+        str | None, typer.Argument(metavar="[PROMPT]", help="The prompt, used literally; - reads stdin.")
     ] = None
     file: Annotated[
         list[str],

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands.common_options import CommonOptions, format_option
+from completions_cli.commands.common_options import CommonOptions, Panel, format_option
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.commands.options import ConnectionOptions, ExtraOptions
 from completions_cli.commands.prompt_command import PromptCommand
@@ -14,7 +14,8 @@ from completions_cli.streams import Streams
 
 app = typer.Typer(add_completion=False)
 
-_SCORES = "Scores"
+_scores = Panel("Scores")
+_output = Panel("Output")
 
 
 @option_group
@@ -23,46 +24,35 @@ class ContinuationOptions:
 
     continuation: Annotated[
         list[str],
-        typer.Option(
+        _scores(
             "--continuation",
             "-c",
             metavar="TEXT",
-            rich_help_panel=_SCORES,
             help="Score this text as it follows the prompt, with nothing between them; repeat for several.",
         ),
     ] = field(default_factory=list)
     choices: Annotated[
         str | None,
-        typer.Option(
+        _scores(
             "--choices",
             metavar="FILE",
-            rich_help_panel=_SCORES,
             help="Continuations from a file, - for stdin: one per line, or a JSON array in a .json file.",
         ),
     ] = None
     metric: Annotated[
         str | None,
-        typer.Option(
+        _scores(
             "--metric",
             metavar="METRIC",
-            rich_help_panel=_SCORES,
             autocompletion=lambda: ["sum", "mean", "per-byte"],
             help="The figure: sum, mean (per token) or per-byte, in nats. (default sum)",
         ),
     ] = None
-    sort: Annotated[bool, typer.Option("--sort", rich_help_panel=_SCORES, help="Print the likeliest first.")] = False
-    best: Annotated[
-        bool, typer.Option("--best", rich_help_panel=_SCORES, help="Print only the text of the likeliest.")
-    ] = False
+    sort: Annotated[bool, _scores("--sort", help="Print the likeliest first.")] = False
+    best: Annotated[bool, _scores("--best", help="Print only the text of the likeliest.")] = False
     format: Annotated[str | None, format_option("text, json or jsonl (one continuation per line).")] = None
-    output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", metavar="FILE", rich_help_panel="Output", help="Write the scores to a file."),
-    ] = None
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", rich_help_panel="Output", help="Show the first request without sending it."),
-    ] = False
+    output: Annotated[str | None, _output("--output", "-o", metavar="FILE", help="Write the scores to a file.")] = None
+    dry_run: Annotated[bool, _output("--dry-run", help="Show the first request without sending it.")] = False
 
 
 @option_group

@@ -1,8 +1,7 @@
 """Option values that typer's own types do not cover: parsed, or refused with a word on what was expected."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import typer
@@ -12,7 +11,7 @@ from completions_cli.models import Json
 from completions_cli.quoting import quoted
 from completions_cli.settings.numbers import OPTIONS, Number, NumberError
 
-_Word = TypeVar("_Word", bound=Enum)
+_Word = TypeVar("_Word", bound=str)
 _RESERVED = {
     "prompt": "Give the prompt as PROMPT, -f or stdin.",
     "stream": "Use the command `stream` to stream.",
@@ -46,29 +45,20 @@ def number(option: str, kind: Number | None = None) -> Callable[[Any], Json]:
     return parse
 
 
-def choice(option: str, words: type[_Word]) -> Callable[[Any], _Word]:
-    """Return the parser of an option that takes one of some words."""
-    known = [str(word.value) for word in words]
-
-    def parse(text: Any) -> _Word:  # noqa: ANN401 - what was typed, or the default
-        if isinstance(text, words) or text in known:
-            return words(text)
-        listed = f"{', '.join(known[:-1])} or {known[-1]}"
-        raise UsageError(f"{option} must be {listed}, not {quoted(text)}", hint=f"Correct {option}, or leave it out.")
-
-    return parse
-
-
-def one_of(option: str, known: Sequence[str], hint: str | None = None) -> Callable[[str], str]:
+def one_of(option: str, known: Iterable[_Word], hint: str | None = None) -> Callable[[str], _Word]:
     """Return the parser of an option that takes one of some words; the hint names the nearest, unless it is given."""
+    words = {str(word): word for word in known}
 
-    def parse(text: str) -> str:
-        if text in known:
-            return text
-        from completions_cli.settings.profile_check import nearest
+    def parse(text: str) -> _Word:
+        if text in words:
+            return words[text]
+        import difflib
 
-        listed = f"{', '.join(known[:-1])} or {known[-1]}"
-        raise UsageError(f"{option} must be {listed}, not {quoted(text)}", hint=hint or nearest(text, known))
+        *others, last = words
+        near = difflib.get_close_matches(text, words, n=1, cutoff=0.5)
+        advice = f"Did you mean {near[0]!r}?" if near else f"Correct {option}, or leave it out."
+        message = f"{option} must be {', '.join(others)} or {last}, not {quoted(text)}"
+        raise UsageError(message, hint=hint or advice)
 
     return parse
 

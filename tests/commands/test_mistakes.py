@@ -301,12 +301,12 @@ PROMPTS = [
     Mistake("score hi --choices numbers.json", "numbers.json must be an array of texts", '[" yes", " no"]'),
     Mistake("batch export rows.jsonl", "no file for the table", "-o"),
     Mistake("batch export rows.jsonl -o table", "does not say what kind of table", "-F csv"),
-    Mistake("batch export rows.jsonl -o - -F xlsx", "--format must be csv, tsv, parquet or jsonl", "Valid here: csv"),
+    Mistake("batch export rows.jsonl -o - -F xlsx", "--format must be csv, tsv, parquet or jsonl", "leave it out"),
     Mistake(
         "batch export rows.jsonl -o - -F jsnol", "--format must be csv, tsv, parquet or jsonl", "Did you mean 'json"
     ),
     Mistake("batch export rows.jsonl -o - --only fail", "--only must be ok or failed, not 'fail'", "'failed'"),
-    Mistake("batch status rows.jsonl -F yaml", "--format must be text or json, not 'yaml'", "text, json"),
+    Mistake("batch status rows.jsonl -F yaml", "--format must be text or json, not 'yaml'", "leave it out"),
 ]
 _PLAIN = '[profiles.a]\nendpoint = "https://a.example"\n'
 _POOL = _PLAIN + '[profiles.all]\nmembers = ["a"]\n'

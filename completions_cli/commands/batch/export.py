@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from completions_cli import paths
-from completions_cli.commands import values
-from completions_cli.commands.common_options import ToolOptions
+from completions_cli.commands.common_options import Panel, ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.streams import Output, Streams, visible, visible_json
@@ -19,9 +18,11 @@ if TYPE_CHECKING:
     from completions_cli.batch.export.writers import Sink, Table
     from completions_cli.batch.held import Held
     from completions_cli.errors import UsageError
+
 _TABLES: "tuple[Table, ...]" = ("csv", "tsv", "parquet", "jsonl")
 _ONLY: "tuple[Only, ...]" = ("ok", "failed")
 app = typer.Typer(add_completion=False)
+_options = Panel("Options")
 
 
 @option_group
@@ -31,26 +32,24 @@ class ExportOptions:
     source: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="A .csv, .tsv, .parquet or .jsonl file; - is stdout."),
+        _options("--output", "-o", metavar="FILE", help="A .csv, .tsv, .parquet or .jsonl file; - is stdout."),
     ] = None
     format: Annotated[
         str | None,
-        typer.Option(
+        _options.word(
             "--format",
             "-F",
             metavar="KIND",
-            parser=values.one_of("--format", _TABLES),
-            autocompletion=lambda: list(_TABLES),
+            known=_TABLES,
             help="csv, tsv, parquet or jsonl, whatever the name of FILE. (default for stdout: csv)",
         ),
     ] = None
     only: Annotated[
         str | None,
-        typer.Option(
+        _options.word(
             "--only",
             metavar="WHICH",
-            parser=values.one_of("--only", _ONLY),
-            autocompletion=lambda: list(_ONLY),
+            known=_ONLY,
             help="ok or failed: export only the rows that succeeded, or only those that failed.",
         ),
     ] = None

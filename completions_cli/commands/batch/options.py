@@ -1,19 +1,17 @@
 """The options that only `batch` has."""
 
-import functools
 from typing import Annotated
 
 import typer
 
-from completions_cli.commands import values
-from completions_cli.commands.common_options import CommonOptions
+from completions_cli.commands.common_options import CommonOptions, Panel
 from completions_cli.commands.option_groups import option_group
 from completions_cli.commands.options import ConnectionOptions, ParameterOptions
 
-_rows = functools.partial(typer.Option, rich_help_panel="Rows and output")
-_pace = functools.partial(typer.Option, rich_help_panel="Pace")
-_cluster = functools.partial(typer.Option, rich_help_panel="Beyond one machine")
-_stop = functools.partial(typer.Option, rich_help_panel="When to stop")
+_rows = Panel("Rows and output")
+_pace = Panel("Pace")
+_cluster = Panel("Beyond one machine")
+_stop = Panel("When to stop")
 
 
 @option_group
@@ -25,11 +23,7 @@ class RowOptions:
     ] = None
     input_format: Annotated[
         str | None,
-        _rows(
-            "--input-format",
-            metavar="KIND",
-            help="jsonl, json, txt, csv, tsv or parquet. (default: detected)",
-        ),
+        _rows("--input-format", metavar="KIND", help="jsonl, json, txt, csv, tsv or parquet. (default: detected)"),
     ] = None
     template: Annotated[
         str | None,
@@ -55,8 +49,7 @@ class RowOptions:
     ] = None
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
     delimiter: Annotated[
-        str | None,
-        _rows("--delimiter", metavar="C", help="Separator of a table's columns. (default: detected)"),
+        str | None, _rows("--delimiter", metavar="C", help="Separator of a table's columns. (default: detected)")
     ] = None
     output_format: Annotated[
         str | None,
@@ -64,16 +57,9 @@ class RowOptions:
             "--output-format", metavar="KIND", help="native or openai. (default native; openai for OpenAI batch input)"
         ),
     ] = None
-    samples: Annotated[
-        int,
-        _rows("--samples", "-n", metavar="K", parser=values.number("--samples"), help="Completions per prompt."),
-    ] = 1
-    pack: Annotated[
-        int, _rows("--pack", metavar="K", parser=values.number("--pack"), help="Rows to send in one request.")
-    ] = 1
-    limit: Annotated[
-        int | None, _rows("--limit", metavar="N", parser=values.number("--limit"), help="Send only the first N rows.")
-    ] = None
+    samples: Annotated[int, _rows.number("--samples", "-n", metavar="K", help="Completions per prompt.")] = 1
+    pack: Annotated[int, _rows.number("--pack", metavar="K", help="Rows to send in one request.")] = 1
+    limit: Annotated[int | None, _rows.number("--limit", metavar="N", help="Send only the first N rows.")] = None
     shard: Annotated[
         str | None, _rows("--shard", metavar="I/N", help="Send only every N-th row, starting at row I (from 0).")
     ] = None
@@ -106,12 +92,8 @@ class PaceOptions:
             help="Maximum number of requests in flight. (default auto, which adapts)",
         ),
     ] = None
-    rpm: Annotated[
-        float | None, _pace("--rpm", metavar="N", parser=values.number("--rpm"), help="Maximum requests per minute.")
-    ] = None
-    tpm: Annotated[
-        float | None, _pace("--tpm", metavar="N", parser=values.number("--tpm"), help="Maximum tokens per minute.")
-    ] = None
+    rpm: Annotated[float | None, _pace.number("--rpm", metavar="N", help="Maximum requests per minute.")] = None
+    tpm: Annotated[float | None, _pace.number("--tpm", metavar="N", help="Maximum tokens per minute.")] = None
     share: Annotated[
         str | None,
         _pace("--share", metavar="NAME", help="Share one pace with all runs on this machine that have this NAME."),
@@ -133,35 +115,16 @@ class StopOptions:
     """When a run stops before the end of its input; it can be resumed."""
 
     max_tokens_total: Annotated[
-        int | None,
-        _stop(
-            "--max-tokens-total",
-            metavar="N",
-            parser=values.number("--max-tokens-total"),
-            help="Stop when this run has used N tokens.",
-        ),
+        int | None, _stop.number("--max-tokens-total", metavar="N", help="Stop when this run has used N tokens.")
     ] = None
     max_cost: Annotated[
-        float | None,
-        _stop(
-            "--max-cost",
-            metavar="X",
-            parser=values.number("--max-cost"),
-            help="Stop when this run has cost X; needs prices.",
-        ),
+        float | None, _stop.number("--max-cost", metavar="X", help="Stop when this run has cost X; needs prices.")
     ] = None
     price_in: Annotated[
-        float | None,
-        _stop("--price-in", metavar="X", parser=values.number("--price-in"), help="Price per million prompt tokens."),
+        float | None, _stop.number("--price-in", metavar="X", help="Price per million prompt tokens.")
     ] = None
     price_out: Annotated[
-        float | None,
-        _stop(
-            "--price-out",
-            metavar="X",
-            parser=values.number("--price-out"),
-            help="Price per million completion tokens.",
-        ),
+        float | None, _stop.number("--price-out", metavar="X", help="Price per million completion tokens.")
     ] = None
     max_errors: Annotated[
         str | None,
@@ -188,8 +151,7 @@ class ClusterOptions:
         ),
     ] = None
     workers: Annotated[
-        str | None,
-        _cluster("--workers", metavar="MIN:MAX", help="Number of workers, one per machine. (default all)"),
+        str | None, _cluster("--workers", metavar="MIN:MAX", help="Number of workers, one per machine. (default all)")
     ] = None
     parts: Annotated[
         str | None,
@@ -212,7 +174,6 @@ class BatchOptions:
     source: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT",
-            help="A .jsonl, .json, .txt, .csv, .tsv or .parquet file (also .gz), or - for stdin.",
+            metavar="INPUT", help="A .jsonl, .json, .txt, .csv, .tsv or .parquet file (also .gz), or - for stdin."
         ),
     ]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from completions_cli import paths
-from completions_cli.commands import values
-from completions_cli.commands.common_options import ToolOptions
+from completions_cli.commands.common_options import Panel, ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.models import Json
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from completions_cli.batch.recovery import Recovered
 
 app = typer.Typer(add_completion=False)
+_options = Panel("Options")
 _FORMATS = ("text", "json")
 _TOOK = (
     "requests", "retries", "throttled", "prompt_tokens", "completion_tokens", "total_tokens", "cost", "seconds",
@@ -33,9 +33,7 @@ class StatusOptions:
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="The output of a batch, or a cluster's folder.")]
     format: Annotated[
         str,
-        typer.Option(
-            "--format", "-F", metavar="KIND", parser=values.one_of("--format", _FORMATS), help="text or json."
-        ),
+        _options.word("--format", "-F", metavar="KIND", known=_FORMATS, help="text or json."),
     ] = "text"
     common: ToolOptions
 

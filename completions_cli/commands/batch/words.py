@@ -8,6 +8,7 @@ from completions_cli.batch.budget import ErrorLimit
 from completions_cli.batch.cluster import bounds
 from completions_cli.commands.prompt_source import read_text
 from completions_cli.commands.typed_text import argument
+from completions_cli.commands.values import one_of
 from completions_cli.errors import UsageError
 from completions_cli.quoting import quoted
 from completions_cli.settings.numbers import OPTIONS
@@ -91,10 +92,4 @@ def error_limit(text: str | None) -> ErrorLimit | None:
 
 def word(name: str, text: str | None, words: tuple[_Word, ...]) -> _Word | None:
     """Read an option that is one of some words, or was not given."""
-    if text is None:
-        return None
-    for known in words:
-        if known == text:
-            return known
-    listed = ", ".join(words[:-1]) + f" or {words[-1]}"
-    raise UsageError(f"{name} must be {listed}, not {quoted(text)}", hint=f"Correct {name}, or leave it out.")
+    return None if text is None else one_of(name, words)(text)
