@@ -33,6 +33,9 @@ def of_table(header: list[str], recipe: Recipe) -> Survey:
             f"note: {_listed(known)} {'is a column' if len(known) == 1 else 'are columns'} and not sent; "
             f"--send-fields {','.join(known)} sends {'it' if len(known) == 1 else 'them'}"
         )
+    twice = [name for name in dict.fromkeys(others) if name and recipe.keeps(name) and others.count(name) > 1]
+    if twice:
+        notes.append(f"warning: the table has several columns {', '.join(twice)}; only the last of each comes back")
     return Survey(notes=notes + _near(others))
 
 
@@ -43,6 +46,7 @@ def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
     sent: dict[str, None] = {}  # from within `extra`, or a body
     missing = set(recipe.template.names if recipe.template else ()) | recipe.send
     texts = list(texts)
+    lacking = 0
     for number, record in enumerate(_objects(texts)):
         is_openai = rows.is_openai(record)
         found.is_openai = is_openai if number == 0 else found.is_openai
@@ -51,8 +55,13 @@ def of_json(texts: Iterable[bytes], recipe: Recipe) -> Survey:
             names.update(dict.fromkeys(record))
         within = record.get("body" if is_openai else "extra")
         sent.update(dict.fromkeys(within if isinstance(within, dict) else ()))
+        lacking += (
+            record.get("prompt", within.get("prompt") if is_openai and isinstance(within, dict) else None) is None
+        )
     if missing and texts:
         raise _missing(missing, list(names), recipe)
+    if recipe.template is None and 0 < len(texts) == lacking:
+        raise _without_prompt(list(names or sent))
     found.notes = _json_notes([name for name in names if name not in recipe.send | recipe.prompt_names])
     found.notes += _near([*sent, *recipe.send], "sent as it is")
     return found
@@ -74,6 +83,16 @@ def _missing(missing: set[str], names: list[str], recipe: Recipe) -> UsageError:
     return UsageError(
         f"{option}: none of the first rows has a field {', '.join(sorted(missing))}",
         hint=f"They have: {shown}." if names else "The rows are not objects, so they have no fields.",
+    )
+
+
+def _without_prompt(names: list[str]) -> UsageError:
+    if "messages" in names:
+        return UsageError("no row has a prompt: messages are for chat, this API completes text")
+    shown = f"They have: {', '.join(names[:_MOST_SHOWN])}. " if names else ""
+    return UsageError(
+        "none of the first rows has a prompt",
+        hint=f"{shown}--template 'Translate: {{text}}' makes prompts of fields.",
     )
 
 

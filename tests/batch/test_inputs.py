@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,17 @@ def test_a_broken_array_is_refused_with_its_line(content: bytes, line: int) -> N
 
 # What is refused, and with which option
 
+
+def tar_of(content: bytes) -> bytes:
+    """Return an archive of one file."""
+    member = tarfile.TarInfo("rows.jsonl")
+    member.size = len(content)
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
 PROSE = b"Once upon a time\nthere was a file\n"
 
 
@@ -197,6 +209,18 @@ PROSE = b"Once upon a time\nthere was a file\n"
         ("rows.jsonl.xz", lzma.compress(b'"a"\n'), "xzcat"),
         ("rows.jsonl", bz2.compress(b'"a"\n'), "bzcat"),
         ("rows.parquet", PROSE, "Parquet"),
+        ("rows.jsonl", tar_of(b'{"prompt": "a"}\n'), "tar -xO"),
+        ("rows.tar.gz", gzip.compress(tar_of(b'"a"\n')), "tar -xO"),
+        ("rows.txt", tar_of(PROSE), "tar -xO"),
+        ("rows.txt", b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n", "a PDF"),
+        ("rows.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "git lfs pull"),
+        ("rows.txt", b"one\0two\0", "tr '\\0' '\\n'"),
+        ("rows.txt", b'{"prompt": "a"}\n\n{"id": 1, "prompt": "b"}\n', "--input-format jsonl"),
+        ("rows.txt", b'{"custom_id": "a", "body": {}}\n', "--input-format jsonl"),
+        ("rows.txt", b"id,prompt\n1,x\n", "--input-format csv"),
+        ("rows.txt", b"prompt\tid\nx\t1\n", "--input-format tsv"),
+        ("rows.txt", b"one\rtwo\r", "tr '\\r' '\\n'"),
+        ("rows.csv", b"prompt,id\rx,1\r", "tr '\\r' '\\n'"),
         ("empty", b"", "--input-format"),
     ],
 )
@@ -205,6 +229,30 @@ def test_what_is_no_input_is_refused_with_what_helps(name: str, content: bytes, 
     with pytest.raises(UsageError) as caught:
         opened(tmp_path / name)
     assert said in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("content", [b"one\0two", b'{"prompt": "a"}', b"id,prompt\n1,x", b"one\rtwo", b"prompt", b"{}"])
+def test_text_is_taken_as_it_is_where_its_format_is_stated(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_bytes(content)
+    assert [row.prompt for row in rows_of(tmp_path / "rows.txt", "txt")] == content.decode().split("\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"text": "a", "id": 1}\n{"text": "b"}\n', "text, id. --template"),
+        ('{"messages": []}\n', "messages are for chat"),
+        ('{"custom_id": "a", "url": "/v1/chat/completions", "body": {"messages": []}}\n', "messages are for chat"),
+        ('{"custom_id": "a", "url": "/v1/embeddings", "body": {"input": "a"}}\n', "They have: input"),
+    ],
+)
+def test_rows_without_any_prompt_are_refused_before_they_are_recorded(
+    content: str, said: str, cli: Cli, tmp_path: Path
+) -> None:
+    """The option that helps would be refused afterwards, as that of another run."""
+    (tmp_path / "in.jsonl").write_text(content)
+    result = batch(cli.service("http://127.0.0.1:1"), tmp_path / "in.jsonl", "-o", tmp_path / "out")
+    assert (result.code, said in result.stderr, (tmp_path / "out").exists()) == (2, True, False), result.stderr
 
 
 def test_rows_that_are_broken_are_no_prose(tmp_path: Path) -> None:
@@ -250,6 +298,14 @@ def test_columns_of_the_same_name_are_refused_where_they_are_used(tmp_path: Path
     (tmp_path / "a.csv").write_text("prompt,prompt,x\n1,2,3\n")
     with pytest.raises(UsageError, match="several columns prompt"):
         rows_of(tmp_path / "a.csv")
+
+
+def test_of_columns_of_the_same_name_one_comes_back_and_a_warning_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,a,b,a,,\n1,2,3,4,,\n")
+    source = opened(tmp_path / "a.csv")
+    notes = source.survey().notes
+    source.close()
+    assert notes == ["warning: the table has several columns a; only the last of each comes back"]
 
 
 # Bad rows and their places
@@ -328,6 +384,17 @@ def test_cells_of_parquet_become_json(tmp_path: Path) -> None:
     assert second.metadata == {"when": None, "price": 2.25, "raw": "/w==", "nan": 1.5, "nested": None}
     rows = rows_of(tmp_path / "a.parquet", recipe=Recipe(keep=frozenset({"price"})))
     assert [row.metadata for row in rows] == [{"price": 1.5}, {"price": 2.25}]
+
+
+def test_bytes_that_are_no_text_are_no_prompt(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"id": [1, 2], "prompt": [b"caf\xc3\xa9", b"\xff"]}), tmp_path / "a.parquet")
+    for recipe in (Recipe(), Recipe(Template("{prompt}"))):
+        good, bad = rows_of(tmp_path / "a.parquet", recipe=recipe)
+        assert (good.prompt, bad.prompt, bad.id) == ("café", None, 2)
+        assert str(bad.error) == "prompt is binary and not UTF-8 (row 1)"
 
 
 def test_times_that_python_does_not_know_are_read(tmp_path: Path) -> None:

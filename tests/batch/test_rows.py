@@ -126,6 +126,17 @@ def test_a_quotation_mark_that_is_never_closed_is_no_prompt_of_many_lines() -> N
         read(b'id,"prompt\n1,one\n', "csv")
 
 
+def test_a_quotation_mark_that_is_not_doubled_garbles_no_prompt() -> None:
+    """As MySQL, Spark and pandas can write them: escaped with a backslash."""
+    content = b'id,prompt\n1,"he said \\"hi\\""\n2,"C:\\"\n3,"a ""b"""\n4,a "b"\n"5" ,c\n'
+    rows = read(content, "csv")
+    assert [(row.id, row.prompt) for row in rows] == [
+        ("1", None), ("2", "C:\\"), ("3", 'a "b"'), ("4", 'a "b"'), ("5 ", None),
+    ]  # fmt: skip
+    reason = "text follows a closing quotation mark; a quotation mark within a cell must be doubled"
+    assert errors(rows) == [reason, None, None, None, reason]
+
+
 def test_a_table_without_its_column_is_refused() -> None:
     with pytest.raises(UsageError, match="no column prompt"):
         read(b"text\nx\n", "csv")

@@ -30,6 +30,7 @@ HEAD_BYTES = 1 << 20  # what is looked at
 
 _BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
+_PDF, _LFS = b"%PDF-", b"version https://git-lfs.github.com/spec/"  # which begin like text
 # Other files that people have by their beginnings, and what makes rows of them.
 _OTHERS: Mapping[bytes, tuple[str, str]] = {
     b"PK\x03\x04": ("a zip archive or a spreadsheet", "Unpack it, or save the sheet as CSV."),
@@ -38,12 +39,17 @@ _OTHERS: Mapping[bytes, tuple[str, str]] = {
     b"ARROW1": ("an Arrow file", "Write it as Parquet."),
     b"ORC": ("an ORC file", "Write it as Parquet."),
     b"Obj\x01": ("an Avro file", "Write it as JSONL or Parquet."),
+    _PDF: ("a PDF", "Extract its text, for example with pdftotext."),
+    _LFS: ("a pointer of Git LFS, not the file itself", "Run: git lfs pull"),
     b"SQLite format 3": ("an SQLite database", "sqlite3 -json FILE 'select …' > rows.json"),
 }
+_TAR = re.compile(rb"(?s:.{257})ustar")
+_TEXTS = (_PDF, _LFS)
 _MAGIC_STARTS = (b"\x1f", b"\x28\xb5")  # what is left of a compressed file that was cut off early
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _LINES = 100
 _CONVERT = "Convert it: iconv -f UTF-16 -t UTF-8."
+_OF_NUL = "If they end its prompts: tr '\\0' '\\n'. --input-format txt takes it as it is."
 _WIDE = re.compile(rb"(?:[^\0]\0){8}|(?:\0[^\0]){8}")
 
 
@@ -67,6 +73,8 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
             f"{path} is not a Parquet file", hint="Is it complete? If it is in another format, use --input-format."
         )
     if kind in ("txt", "csv", "tsv"):
+        if stated is None:
+            _refuse_lines(path, head, kind)
         return kind
     text = head.removeprefix(_BOM).lstrip()
     if not text:
@@ -81,6 +89,29 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
     return "jsonl"
 
 
+def _refuse_lines(path: str, head: bytes, kind: Format) -> None:
+    """Refuse text whose lines are not prompts, or records: of each, something else would be sent."""
+    if b"\r" in head.strip() and b"\n" not in head:
+        raise UsageError(f"{path} has lines that end with CR alone", hint="Convert it: tr '\\r' '\\n'.")
+    if kind != "txt":
+        return
+    if b"\0" in head:
+        raise UsageError(f"{path} is not text: it has NUL bytes", hint=_OF_NUL)
+    lines = _first_lines(head.removeprefix(_BOM), is_cut=len(head) >= HEAD_BYTES)
+    first = lines[0].decode("utf-8", "replace").rstrip("\r")
+    delimiter = delimiters.found(first, ("prompt",))
+    if all(map(_is_row, filter(None, lines))) and any(lines):
+        found: Format = "jsonl"
+    elif delimiter is not None and delimiter in first:
+        found = "tsv" if delimiter == "\t" else "csv"
+    else:
+        return
+    raise UsageError(
+        f"{path}: its name says text, but its lines are those of {found}",
+        hint=f"--input-format {found} reads them as rows, --input-format txt takes each line as a prompt.",
+    )
+
+
 def refuse_false_name(path: str, head: bytes) -> None:
     """Raise UsageError when a name promises compression, and the content is neither that nor text: it is damaged."""
     name = path.lower()
@@ -92,8 +123,12 @@ def refuse_false_name(path: str, head: bytes) -> None:
 def _refuse_others(path: str, head: bytes) -> None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
         raise UsageError(f"{path} is UTF-16", hint=_CONVERT)
+    if _TAR.match(head):
+        raise UsageError(
+            f"{path} is a tar archive", hint="Unpack it, or pipe a file of it in: tar -xO -f FILE NAME | …"
+        )
     for beginning, (what, hint) in _OTHERS.items():
-        if head.startswith(beginning) and not _is_text(head):
+        if head.startswith(beginning) and (beginning in _TEXTS or not _is_text(head)):
             raise UsageError(f"{path} is {what}", hint=hint)
 
 
@@ -109,9 +144,7 @@ def _is_list_line(text: bytes) -> bool:
 
 def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, *, is_cut: bool) -> None:
     """Refuse what has no line of JSON among its first ones, or JSON that is spread over lines."""
-    lines = text.split(b"\n", _LINES)[:_LINES]
-    if is_cut and len(lines) < _LINES and len(lines) > 1:
-        lines.pop()
+    lines = _first_lines(text, is_cut=is_cut)
     if any(line.lstrip()[:1] in (b"{", b'"') and _is_json(line) for line in lines):
         return
     if _is_spread(text):
@@ -132,6 +165,22 @@ def _refuse_prose(path: str, text: bytes, recipe: Recipe, named: Format | None, 
         fitting: Format = "tsv" if delimiter == "\t" else "csv"
         raise _unknown(path, "it is not JSON", fitting, "reads it as a table", is_named=named is not None)
     raise _unknown(path, "it is not JSON", "txt", "takes each line as a prompt", is_named=named is not None)
+
+
+def _first_lines(text: bytes, *, is_cut: bool) -> list[bytes]:
+    lines = text.split(b"\n", _LINES)[:_LINES]
+    if is_cut and 1 < len(lines) < _LINES:
+        lines.pop()
+    return lines
+
+
+def _is_row(line: bytes) -> bool:
+    """Return whether a line is a row of JSON, by its names."""
+    try:
+        value = wire.loads(line.decode()) if line.lstrip().startswith(b"{") else None
+    except ValueError:
+        return False
+    return isinstance(value, dict) and ("prompt" in value or "custom_id" in value)
 
 
 def _unknown(path: str, why: str, fitting: Format, what_it_does: str, *, is_named: bool = False) -> UsageError:

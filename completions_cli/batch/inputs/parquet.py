@@ -114,8 +114,24 @@ def check_columns(file: "ParquetFile", recipe: Recipe) -> None:
 
 
 def _row(number: int, record: dict[str, Json], recipe: Recipe) -> Row:
-    row = rows.table_row(number, {name: json_value(cell) for name, cell in record.items()}, recipe)
+    cells = {name: json_value(cell) for name, cell in record.items()}
+    row = rows.table_row(number, cells, recipe)
+    broken = [name for name in (*recipe.prompt_names, *recipe.send) if _is_no_text(record.get(name))]
+    if broken and row.error is None:
+        row = rows.bad(number, f"{broken[0]} is binary and not UTF-8", row.id, row.metadata)
     return row if row.error is None else rows.placed(row, f"row {number}")
+
+
+def _is_no_text(cell: object) -> bool:
+    """Return whether a cell holds bytes that are no text: they are kept as base64, which is no prompt."""
+    return isinstance(cell, bytes) and _decoded(cell) is None
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def json_value(cell: object) -> Json:
@@ -133,10 +149,8 @@ def json_value(cell: object) -> Json:
 
 def _text(cell: object) -> Json:
     if isinstance(cell, bytes):
-        try:
-            return cell.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(cell).decode()
+        text = _decoded(cell)
+        return base64.b64encode(cell).decode() if text is None else text
     if isinstance(cell, Decimal):
         return float(cell) if cell.is_finite() and Decimal(repr(float(cell))) == cell else str(cell)
     if isinstance(cell, dt.date | dt.time):

@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -17,6 +17,13 @@ from completions_cli.errors import UsageError
 # No line decodes to these: bytes that are not UTF-8 become other surrogates.
 _TOO_LARGE = "\ud800"
 _END = "\ud801"
+# What the library says of a record that it cannot read, in part, and what we say.
+_REASONS = {
+    "unexpected end": "a quotation mark is never closed: the rest of the table is in this record",
+    "expected after": "text follows a closing quotation mark; a quotation mark within a cell must be doubled",
+    "new-line": "a line ends with CR alone; tr '\\r' '\\n' makes it LF",
+    "field limit": f"larger than {limits.ROW_BYTES // limits.MIB} MiB",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,10 @@ class Table:
         stated = delimiters.stated(first.rstrip("\r\n")) if delimiter is None else None
         if stated is not None:
             first, self._skipped = next(lines, _END), 1
-        sign = delimiter or stated or delimiters.guessed(first.rstrip("\r\n"), recipe.prompt_names)
-        self._reader = csv.reader(itertools.chain([first], lines), delimiter=sign)
+        self._sign = delimiter or stated or delimiters.guessed(first.rstrip("\r\n"), recipe.prompt_names)
+        self._lines: list[str] = []  # of the record at hand
+        # Without `strict`, a quotation mark that is escaped with a backslash would garble its cell in silence.
+        self._reader = csv.reader(self._kept(itertools.chain([first], lines)), delimiter=self._sign, strict=True)
         self.header = self._read_header()
 
     def check(self) -> None:
@@ -55,12 +64,13 @@ class Table:
         number = 0
         while True:
             line = self._reader.line_num + self._skipped + 1
+            self._lines.clear()
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield Record(number, line, [], f"not a record of CSV: {error}")
+                yield Record(number, line, self._as_far_as_read(), _reason(error))
                 number += 1
                 continue
             if cells and cells != [_END]:  # a blank line is no record
@@ -91,8 +101,6 @@ class Table:
         return rows.bad(record.number, record.reason, name if name and _is_text(name) else None)
 
     def _reason(self, cells: list[str]) -> str | None:
-        if cells[-1].endswith(_END):
-            return "a quotation mark is never closed: the rest of the table is in this record"
         if any(_TOO_LARGE in cell for cell in cells):
             return f"larger than {limits.ROW_BYTES // limits.MIB} MiB"
         if not _is_text("".join(cells)):
@@ -105,12 +113,24 @@ class Table:
         try:
             header = next(self._reader, [])
         except csv.Error as error:
-            raise UsageError(f"the table's first line cannot be read: {error}") from error
-        if header == [_END]:
+            raise UsageError(
+                f"the table's first line cannot be read: {_reason(error)}",
+                hint="The first line names the columns. --delimiter says what is between them.",
+            ) from error
+        return [] if header == [_END] else header
+
+    def _as_far_as_read(self) -> list[str]:
+        """Return the cells of a record that is broken, as good as they can be told: its id may be one of them."""
+        try:
+            return next(csv.reader(self._lines, delimiter=self._sign), [])
+        except csv.Error:
             return []
-        if header and header[-1].endswith(_END):
-            raise UsageError("the table's first line cannot be read: a quotation mark is never closed")
-        return header
+
+    def _kept(self, lines: Iterable[str]) -> Iterator[str]:
+        """Pass lines on, and remember those of the record at hand."""
+        for line in lines:
+            self._lines.append(line)
+            yield line
 
     def _texts(self, stream: BinaryIO) -> Iterator[str]:
         """Decode lines for the CSV reader; bytes that are not UTF-8 are smuggled through, and found in their record.
@@ -121,6 +141,10 @@ class Table:
             # A quoted cell may go on over lines: each needs its end.
             yield (_TOO_LARGE if isinstance(line, Oversized) else line.decode("utf-8", "surrogateescape")) + "\n"
         yield _END
+
+
+def _reason(error: csv.Error) -> str:
+    return next((reason for words, reason in _REASONS.items() if words in str(error)), f"not a record of CSV: {error}")
 
 
 def check_columns(header: list[str], recipe: Recipe) -> None:
