@@ -34,6 +34,12 @@ hypothesis.settings.register_profile("few", _suite, max_examples=30)  # for muta
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
+def pytest_xdist_auto_num_workers() -> int:
+    """Run half as many tests again as there are processors: most wait for a process or a server, not for a processor."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Callable[..., EmulatorProcess]]:
     """Start emulators with given arguments: `emulator("--rpm", "60").url`; all end with the test."""
