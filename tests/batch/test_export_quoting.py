@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -75,9 +77,20 @@ def test_pandas_finds_the_rows(rows: list[str], table: Table, tmp_path_factory: 
     assert found["x"].tolist() == [-0.5] * len(rows)
 
 
+def test_nothing_unseen_before_a_sign_hides_it(tmp_path: Path) -> None:
+    kinds = {"Cc", "Cf", "Me", "Mn", "Zs"}
+    unseen = [mark for mark in map(chr, range(sys.maxunicode)) if unicodedata.category(mark) in kinds]
+    # Blank letters, a blank symbol, and code points that are kept free for what is unseen.
+    unseen += "\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0\U000e0000\U000e0fff"
+    texts = [f"{mark}{sign}1" for mark in unseen if mark not in BREAKS + SIGNS for sign in "=-"]
+    found = csv.reader(io.StringIO(written(tmp_path, "csv", texts).decode(), newline=""))
+    assert [cell for _, cell, _ in found] == ["text", *(f"'{text}" for text in texts)]
+
+
 @pytest.mark.parametrize(
     ("text", "cell"),
     [
+        ("中=x; é-y", "中=x; é-y"),
         ("fine\r=1+cmd|calc!A0\r", "fine\r'=1+cmd|calc!A0\r"),
         ("\ufeff =1", "'\ufeff =1"),
         ("a\r\n@x", "a\r\n'@x"),

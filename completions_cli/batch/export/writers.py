@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from unicodedata import category
 
 from completions_cli.batch import encoding
 from completions_cli.batch.export.columns import Kind
@@ -19,16 +20,17 @@ Cell: TypeAlias = str | int | float | bool | None
 
 # Where some reader begins a new line, or stops.
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-# What spreadsheets take for a formula, and the marks that some turn into these; what they skip before it.
+# What spreadsheets take for a formula, and the marks that some turn into these.
 _SIGNS = "=+@\t＝＋－＠﹦﹢﹣﹫\u2212-"  # noqa: RUF001 - not ASCII on purpose
-_BLANKS = (
-    "\0-\x08\x0e-\x1b\x1f \x7f-\x84\x86-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u202a-\u202f\u205f-\u206f\u3000\ufeff"
-)
 _FORMULA = re.compile(
-    rf"(?:\A|(?<=[{_BREAKS}]))(?=[{_BLANKS}]*[{_SIGNS}])|\A(?=[\r\n])"
+    rf"(?:\A|(?<=[{_BREAKS}]))(?=(?P<before>[^!-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])|\A(?=[\r\n])"
     # Where commas are in numbers, a spreadsheet splits CSV at semicolons; a quote within a cell hides nothing then.
-    rf"|(?<=[;\t])(?=[{_BLANKS}\"]*[{_SIGNS}])"
+    rf"|(?<=[;\t])(?=(?P<within>[^!#-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])"
 )
+# What shows nothing, so that a cell seems to begin after it: controls, blanks, marks and what has no character; and
+# letters and a symbol that are blank all the same. A quote stands only in `within`.
+_UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Me", "Mn", "Zl", "Zp", "Zs"))
+_BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
 _GROUP = 10_000  # records of a Parquet file written together
 
 
@@ -167,7 +169,12 @@ def _plain(cell: Cell) -> Cell:
 
 
 def _defused(text: str) -> str:
-    return _FORMULA.sub("'", text)
+    return _FORMULA.sub(_apostrophe, text)
+
+
+def _apostrophe(found: re.Match[str]) -> str:
+    before = found["before"] or found["within"] or ""
+    return "'" if all(mark in _BLANK or category(mark) in _UNSEEN for mark in before) else ""
 
 
 def _encodable(cell: Cell) -> Cell:
