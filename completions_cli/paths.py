@@ -17,6 +17,13 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone, whatever the umask. Raises OSError."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def on_a_line(path: Path | str) -> str:
     """Return a path as part of a line that is printed: a name that holds line ends begins no other one."""
     return str(path).replace("\n", "\\n").replace("\r", "\\r")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
+from completions_cli import paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.errors import ConfigError, OutputError, UsageError
 
@@ -106,7 +107,7 @@ class Store:
         the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            paths.make_private(self.folder)
             with self._turn(watcher), self._scratch() as scratch:
                 if self.status().state == "present":
                     watcher.note(f"Already there: {self.path}, sha256 verified.")

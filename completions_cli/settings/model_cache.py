@@ -41,6 +41,7 @@ def write(url: str, ids: Iterable[str]) -> None:
     folder = _folder()
     if folder is None:
         return
+    from completions_cli import paths
     from completions_cli.atomic import AtomicFile
 
     kept = [item for _, item in zip(range(_MOST_IDS), ids, strict=False)]
@@ -48,7 +49,7 @@ def write(url: str, ids: Iterable[str]) -> None:
     if len(content) > _MOST_BYTES:
         return
     with contextlib.suppress(OSError, OutputError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.make_private(folder)
         _forget_old(folder)
         file = AtomicFile(_file(folder, url), mode=0o600, follow=False)
         file.write(content)

@@ -112,11 +112,8 @@ def locked(path: Path, lock_folder: Path) -> Iterator[None]:
 
 def make_folder(folder: Path) -> None:
     """Make a folder for its owner alone, unless there is one. Raises OutputError."""
-    if folder.is_dir():
-        return
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        paths.make_private(folder)
     except OSError as error:
         raise OutputError(
             f"the folder {folder} cannot be made: {error.strerror}",

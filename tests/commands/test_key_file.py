@@ -114,12 +114,25 @@ def test_a_script_is_told_what_comes_next_without_a_keyring(cli: Cli) -> None:
 
 
 @posix_only
+def test_folders_of_what_is_remembered_are_the_users_own(cli: Cli, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b'{"data":[{"id":"m"}]}')])
+    line = f"umask 000; {COMMAND} models"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], env=cli.service(scripted_server.url).env, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"m\n")
+    made = [path for path in cli.home.rglob("*") if ".cache" in path.parts]
+    assert any(path.is_file() for path in made)
+    assert {path.stat().st_mode & 0o077 for path in made} == {0}
+
+
+@posix_only
 def test_a_umask_of_nothing_opens_nothing(cli: Cli) -> None:
     init = f"{COMMAND} config init -p team --endpoint https://contoso.example --auth key"
     line = f"umask 000; {init}; printf %s {KEY} | {COMMAND} config key set -p team --to-file --stdin"
     done = subprocess.run(["/bin/sh", "-c", line], env=cli.env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     folder = cli.home / "config" / "completions"
-    modes = {path.name: path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())}
+    modes = {path.name: path.stat().st_mode & 0o077 for path in (folder.parent, folder, *folder.iterdir())}
     assert {"completions.toml", "team.key"} < set(modes)
     assert set(modes.values()) == {0}

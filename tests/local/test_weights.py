@@ -163,6 +163,15 @@ def test_pull_from_a_file_needs_no_index(
     assert store.status().state == "present"
 
 
+def test_folders_are_the_users_own_whatever_the_umask(store: Store, made: tuple[Path, Pinned]) -> None:
+    before = os.umask(0)
+    try:
+        store.pull(Notes(), made[0])
+    finally:
+        os.umask(before)
+    assert {folder.stat().st_mode & 0o077 for folder in (store.folder, store.folder.parent)} == {0}
+
+
 def test_a_missing_file_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.whl"):
         store.pull(Notes(), tmp_path / "nowhere.whl")

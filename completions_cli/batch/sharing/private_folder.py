@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from completions_cli import paths
 from completions_cli.errors import OutputError
 
 HINT = "Set XDG_RUNTIME_DIR to a folder that only you can open, below folders that only you or root can change."
@@ -19,8 +20,7 @@ def make(folder: Path) -> None:
     """Make a folder, and those above it, for this user alone. Raises OutputError where others could interfere."""
     folder = folder.absolute()
     try:
-        for missing in reversed((folder, *folder.parents)):
-            missing.mkdir(mode=0o700, exist_ok=True)
+        paths.make_private(folder)
         if sys.platform != "win32":
             _check(folder)
     except OSError as error:
