@@ -144,6 +144,17 @@ class AtomicFile:
         )
 
 
+def write(path: Path, data: bytes, *, mode: int | None = None, follow: bool = True) -> None:
+    """Put a file in its place as a whole. Raises OutputError."""
+    file = AtomicFile(path, mode=mode, follow=follow)
+    try:
+        file.write(data)
+    except BaseException:
+        file.discard()
+        raise
+    file.commit()
+
+
 def sweep(path: Path) -> None:
     """Remove what killed writers of a file left beside it. What somebody still writes stays."""
     if sys.platform == "win32":

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from completions_cli import limits
+from completions_cli import atomic, limits
 from completions_cli.api import wire
-from completions_cli.atomic import AtomicFile, sync_folder
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.errors import OutputError, UsageError
@@ -58,13 +57,7 @@ class RunFile:
 
     def write(self, path: Path) -> None:
         """Write it atomically. Raises OutputError."""
-        file = AtomicFile(path, follow=False)
-        try:
-            file.write(self.as_bytes())
-        except BaseException:
-            file.discard()
-            raise
-        file.commit()
+        atomic.write(path, self.as_bytes(), follow=False)
 
     def as_bytes(self) -> bytes:
         """Lay it out as a file."""
@@ -128,7 +121,7 @@ def remove(path: Path) -> None:
         return
     except OSError as error:
         raise OutputError(f"{path} cannot be removed: {error.strerror}", hint="Check its folder.") from error
-    sync_folder(path.parent)
+    atomic.sync_folder(path.parent)
 
 
 def parse(text: bytes) -> RunFile | None:

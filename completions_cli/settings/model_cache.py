@@ -41,8 +41,7 @@ def write(url: str, ids: Iterable[str]) -> None:
     folder = _folder()
     if folder is None:
         return
-    from completions_cli import paths
-    from completions_cli.atomic import AtomicFile
+    from completions_cli import atomic, paths
 
     kept = [item for _, item in zip(range(_MOST_IDS), ids, strict=False)]
     content = json.dumps({"listed": unix_time(), "ids": kept}).encode()
@@ -51,9 +50,7 @@ def write(url: str, ids: Iterable[str]) -> None:
     with contextlib.suppress(OSError, OutputError):
         paths.make_private(folder)
         _forget_old(folder)
-        file = AtomicFile(_file(folder, url), mode=0o600, follow=False)
-        file.write(content)
-        file.commit()
+        atomic.write(_file(folder, url), content, mode=0o600, follow=False)
 
 
 def _forget_old(folder: Path) -> None:

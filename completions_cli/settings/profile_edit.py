@@ -7,8 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from completions_cli import paths
-from completions_cli.atomic import AtomicFile
+from completions_cli import atomic, paths
 from completions_cli.errors import ConfigError, OutputError
 from completions_cli.models import Json
 from completions_cli.settings import profile_file
@@ -77,13 +76,7 @@ def edit(path: Path, lock_folder: Path) -> Iterator[Edit]:
 
 def write(path: Path, text: str) -> None:
     """Put a text in the file's place, readable by its owner alone. The caller holds the lock. Raises OutputError."""
-    file = AtomicFile(path, mode=0o600)
-    try:
-        file.write(text.encode())
-    except BaseException:
-        file.discard()
-        raise
-    file.commit()
+    atomic.write(path, text.encode(), mode=0o600)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from completions_cli import paths
-from completions_cli.atomic import AtomicFile
+from completions_cli import atomic, paths
 from completions_cli.batch.cluster import conditional
 from completions_cli.errors import OutputError, UsageError
 from completions_cli.installation import install
@@ -73,13 +72,7 @@ class LocalFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._failure(error) from error
-        file = AtomicFile(path)
-        try:
-            file.write(content)
-        except BaseException:
-            file.discard()
-            raise
-        file.commit()
+        atomic.write(path, content)
 
     def remove(self, name: str) -> None:
         """Remove one."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from completions_cli.atomic import AtomicFile
+from completions_cli import atomic
 from completions_cli.batch.sharing import private_folder
 from completions_cli.errors import OutputError
 
@@ -43,12 +43,7 @@ class Rendezvous:
 
     def write(self, address: Address) -> None:
         """Say who leads from now on."""
-        file = AtomicFile(self._address, mode=0o600, follow=False)
-        try:
-            file.write(json.dumps(address._asdict()).encode())
-            file.commit()
-        finally:
-            file.discard()
+        atomic.write(self._address, json.dumps(address._asdict()).encode(), mode=0o600, follow=False)
 
     def forget(self, address: Address) -> None:
         """Remove the address of a leader that ends, unless another run leads by now."""

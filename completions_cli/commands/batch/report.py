@@ -3,8 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from completions_cli import paths
-from completions_cli.atomic import AtomicFile
+from completions_cli import atomic, paths
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.commands import overwriting
@@ -60,7 +59,4 @@ def write_summary(
     if path == "-":
         streams.stdout.write(text)
         return
-    target = paths.expanded(path)
-    file = AtomicFile(target)
-    file.write(text)
-    file.commit()
+    atomic.write(paths.expanded(path), text)

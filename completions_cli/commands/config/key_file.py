@@ -3,8 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from completions_cli import paths
-from completions_cli.atomic import AtomicFile
+from completions_cli import atomic, paths
 from completions_cli.auth.secret import Secret
 from completions_cli.commands import resolution
 from completions_cli.commands.common_options import CommonOptions
@@ -43,9 +42,7 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
     with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
         files.must_have(edit.before, profile)
         named, target = place(profile, edit.before)
-        out = AtomicFile(target, mode=0o600)
-        out.write(f"{key.reveal()}\n".encode())
-        out.commit()
+        atomic.write(target, f"{key.reveal()}\n".encode(), mode=0o600)
         edit.set(("profiles", profile, "key_file"), named)
     streams.stderr.note(f"stored the key for {profile} in {target}, which only you can read")
 
