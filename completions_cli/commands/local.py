@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from completions_cli.commands.common_options import ToolOptions
+from completions_cli.commands.common_options import JsonOptions, ToolOptions
 from completions_cli.commands.help_pages import Command, Group
 from completions_cli.commands.option_groups import with_options
 from completions_cli.local import engine
@@ -43,16 +43,11 @@ def pull(
 
 @app.command(cls=Command)
 @with_options
-def status(
-    streams: Streams,
-    common: ToolOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def status(streams: Streams, common: ToolOptions, as_json: JsonOptions) -> None:
     """Show whether the weights are present, and verify them."""
-    streams.wants_json = as_json
     store = Store()
     found = store.status()
-    if as_json:
+    if as_json.json:
         streams.stdout.json_line(_json(store, found, indent=2 if streams.stdout.is_terminal else None))
     else:
         streams.stdout.line(_text(store, found))

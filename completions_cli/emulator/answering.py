@@ -17,7 +17,7 @@ from completions_cli.emulator.faults.plan import HEADER as FAULT_HEADER
 from completions_cli.emulator.faults.plan import FaultPlan, Strikes
 from completions_cli.emulator.limits import Limits
 from completions_cli.emulator.log import LogEntry
-from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, RefusalError, Reply, StreamReply
 from completions_cli.wall_clock import unix_time
 
 _FAILED = sse.event({"error": {"code": "500", "message": "The model failed."}})
@@ -35,7 +35,7 @@ class Answering:
         self._limits = Limits(config.rpm, config.tpm, headers, time.monotonic, kind=config.limit, seed=config.seed)
         self._fingerprint = f"fp_{hashlib.sha256(f'{engine.model} {config.seed}'.encode()).hexdigest()[:10]}"
 
-    async def answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply | StreamReply:
+    async def answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> AnyReply:
         """Answer, or refuse in the behaviour's words; what strikes the request is added to `strikes`."""
         try:
             return await self._answer(head, body, entry, strikes)
@@ -44,7 +44,7 @@ class Answering:
         except ModelError as error:
             return self._behaviour.model_error(error.status, error.message)
 
-    async def _answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> Reply | StreamReply:
+    async def _answer(self, head: Head, body: bytes, entry: LogEntry, strikes: Strikes) -> AnyReply:
         if head.method != "POST":
             return self._behaviour.wrong_method(head)
         asked = head.headers.get(FAULT_HEADER)
@@ -59,7 +59,7 @@ class Answering:
         estimate = prompt_tokens + call.max_tokens * len(call.prompts) * call.texts
         verdict = self._limits.admit(estimate, body)
         if verdict.wait:
-            reply: Reply | StreamReply = self._behaviour.too_many(verdict.wait)
+            reply: AnyReply = self._behaviour.too_many(verdict.wait)
         else:
             reply = await self._admitted(call, prompt_tokens, estimate, entry, strikes)
         reply.headers |= verdict.headers
@@ -67,10 +67,10 @@ class Answering:
 
     async def _admitted(
         self, call: Call, prompt_tokens: int, estimate: int, entry: LogEntry, strikes: Strikes
-    ) -> Reply | StreamReply:
+    ) -> AnyReply:
         try:
             if call.stream and not strikes.plain:
-                reply: Reply | StreamReply = await self._streamed(call, prompt_tokens, estimate, strikes)
+                reply: AnyReply = await self._streamed(call, prompt_tokens, estimate, strikes)
             else:
                 reply = await self._whole(call, prompt_tokens, estimate, entry, strikes)
         except BaseException:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from completions_cli.emulator.reply import Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, StreamReply
 
 _Result = TypeVar("_Result")
 _BODY_SECONDS = 60.0  # longest wait for a request's body, whatever length it announced
@@ -40,7 +40,7 @@ class Channel:
         finally:
             giving_up.cancel()
 
-    async def reply(self, reply: Reply | StreamReply) -> None:
+    async def reply(self, reply: AnyReply) -> None:
         """Send an answer as it should be sent."""
         if reply.delay:
             await asyncio.sleep(reply.delay)

@@ -7,5 +7,5 @@ OUTPUT_TRIGGER = "TRIGGER_FILTERED_OUTPUT"
 
 
 def refuses(call: Call) -> bool:
-    """Whether a prompt of the call is one that the filter refuses."""
+    """Return whether a prompt of the call is one that the filter refuses."""
     return any(isinstance(prompt, str) and PROMPT_TRIGGER in prompt for prompt in call.prompts)

@@ -54,6 +54,9 @@ class StreamReply:
     ended: Callable[[], None] = _nothing
 
 
+AnyReply = Reply | StreamReply
+
+
 class RefusalError(Exception):
     """The service does not do what was asked; `reply` says so in its own dialect."""
 

@@ -16,10 +16,10 @@ from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.config import BehaviourName
 from completions_cli.emulator.faults.plan import Strikes
 from completions_cli.emulator.log import LogEntry, RequestLog
-from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, RefusalError, Reply
 
 _CREATED = 1_700_000_000  # Unix time, of all models
-_Answer = Callable[[Head, bytes, LogEntry, Strikes], Coroutine[None, None, Reply | StreamReply]]
+_Answer = Callable[[Head, bytes, LogEntry, Strikes], Coroutine[None, None, AnyReply]]
 
 
 class Service:

@@ -155,21 +155,11 @@ class _Json:
         write_json(self._destination, response, 2 if self._destination.is_terminal else None)
 
 
-class _ChoiceLines:
+class _ChoiceLines(_Json):
     """One object per choice, a line each."""
 
-    def __init__(self, destination: Destination) -> None:
-        self._destination = destination
-        self._assembler = Assembler()
-
-    def chunk(self, chunk: Chunk) -> None:
-        self._assembler.add(chunk)
-
-    def finish(self, finished: Finished) -> None:
-        self.abort()
-
-    def abort(self) -> None:
-        for choice in (self._assembler.so_far() or {"choices": []})["choices"]:
+    def _write(self, response: Json) -> None:
+        for choice in response["choices"]:
             write_json(self._destination, choice)
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +41,11 @@ class Answers:
     tenant_id: str | None = None
     client_id: str | None = None
     scope: str | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What is written to the profile, by name."""
+        return {name: value for name, value in asdict(self).items() if name != "name" and value is not None}
 
 
 @option_group
@@ -166,11 +171,9 @@ def _check_tenant(tenant: str) -> None:
 
 def _check(answers: Answers) -> None:
     """Raise UsageError or ConfigError for what would make a profile that does not work."""
-    for name in ("endpoint", "api_version", "deployment", "auth", "tenant_id", "client_id", "scope"):
-        value = getattr(answers, name)
+    for name, value in answers.settings.items():
         try:
-            if value is not None:
-                SETTINGS[name].kind.parse(value)
+            SETTINGS[name].kind.parse(value)
         except ValueError as error:
             raise UsageError(
                 f"--{name.replace('_', '-')} must be {error}", hint="completions config init --help"
@@ -187,9 +190,8 @@ def _check(answers: Answers) -> None:
 
 def _write(answers: Answers, edit: Edit) -> None:
     _must_be_new(answers.name, edit.before)
-    for name in ("endpoint", "api_version", "deployment", "auth", "tenant_id", "client_id", "scope"):
-        if getattr(answers, name) is not None:
-            edit.set(("profiles", answers.name, name), getattr(answers, name))
+    for name, value in answers.settings.items():
+        edit.set(("profiles", answers.name, name), value)
     if edit.before.default_profile is None:
         edit.set(("default_profile",), answers.name)
 

@@ -28,7 +28,7 @@ _MOST_PROMPTS = 2048
 _MOST_STOPS = 4
 _MODEL_HEADER = "x-ms-model-mesh-model-name"
 _OPTIONS = ("error", "drop", "pass-through")
-_HELP = (
+HELP = (
     "\nPlease check this guide to understand why this error code might have been returned \n"
     "https://docs.microsoft.com/en-us/azure/machine-learning/how-to-troubleshoot-online-endpoints#http-status-codes\n"
 )
@@ -172,7 +172,7 @@ def _not_found() -> Reply:
 def _explained(message: str) -> Reply:
     """Return a model's own 400 with the help text that the gateway appends to it."""
     reply = vllm_error(message)
-    reply.body += _HELP.encode()
+    reply.body += HELP.encode()
     return reply
 
 

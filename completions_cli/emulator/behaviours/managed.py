@@ -11,6 +11,7 @@ from completions_cli.emulator.config import LimitHeader
 from completions_cli.emulator.reply import RefusalError, Reply
 
 _SERVER_ERRORS = 500
+_TEMPERATURE = 0.7
 _DEFAULT_TOKENS = 16  # what vLLM does when it is told nothing
 _OPTIONS = ("error", "drop", "pass-through")
 _READERS: dict[str, lax.Reader] = {
@@ -72,24 +73,8 @@ class Managed:
         options = extras.understood(passed, is_stream=values.get("stream") is True)
         if isinstance(options, body.Violation):
             raise RefusalError(vllm_error(f"{options.loc[-1]} {options.why}"))
-        call = Call(
-            prompts=(cast("str", values["prompt"]),),
-            model=head.headers.get("azureml-model-deployment") or self._model,
-            max_tokens=cast("int", values.get("max_tokens", _DEFAULT_TOKENS)),
-            temperature=cast("float", values.get("temperature", 0.7)),
-            top_p=cast("float", values.get("top_p", 1.0)),
-            frequency_penalty=cast("float", values.get("frequency_penalty", 0.0)),
-            presence_penalty=cast("float", values.get("presence_penalty", 0.0)),
-            seed=cast("int | None", values.get("seed")),
-            stop=cast("tuple[str, ...]", values.get("stop") or ()),
-            stream=values.get("stream") is True,
-            samples=options.samples,
-            best_of=options.best_of,
-            logprobs=options.logprobs,
-            echo=options.echo,
-            include_usage=options.include_usage,
-            extras=passed,
-        )
+        model = head.headers.get("azureml-model-deployment") or self._model
+        call = body.as_call({"temperature": _TEMPERATURE} | values, model, _DEFAULT_TOKENS, passed, options)
         if content_filter.refuses(call):
             raise _refused(400, "Bad Request", "request input violates azure ai content safety setting.")
         if too_long := body.over_context(call):

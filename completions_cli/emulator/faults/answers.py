@@ -9,14 +9,11 @@ from typing import cast
 from urllib.parse import quote
 
 from completions_cli.emulator.behaviours import Head
+from completions_cli.emulator.behaviours.foundry import HELP
 from completions_cli.emulator.faults.kinds import Fault, Target
 from completions_cli.emulator.reply import JSON, Reply
 from completions_cli.wall_clock import unix_time
 
-HELP_TEXT = (
-    "\nPlease check this guide to understand why this error code might have been returned \n"
-    "https://docs.microsoft.com/en-us/azure/machine-learning/how-to-troubleshoot-online-endpoints#http-status-codes\n"
-)
 _ELSEWHERE = "http://redirected.invalid/completions"
 _FOLLOWED = "redirected=1"
 
@@ -62,7 +59,7 @@ def _filled(text: str, wait: float) -> str:
         ("$SECONDS", str(math.ceil(wait))),
         ("$MILLISECONDS", str(math.ceil(wait * 1000))),
         ("$DATE", date),
-        ("$HELP", HELP_TEXT),
+        ("$HELP", HELP),
     ):
         text = text.replace(name, value)
     return text

@@ -7,9 +7,8 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from completions_cli.emulator.faults.kinds import Fault, Target
-from completions_cli.emulator.reply import JSON, Reply, StreamReply
+from completions_cli.emulator.reply import JSON, AnyReply, Reply, StreamReply
 
-AnyReply = Reply | StreamReply
 Change = Callable[[AnyReply, float], AnyReply]
 _MIB = 1 << 20
 _FILL = b"x" * _MIB

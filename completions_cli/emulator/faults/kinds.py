@@ -7,7 +7,7 @@ from enum import Enum, auto
 from completions_cli.emulator.behaviours import Head
 from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.channel import Channel
-from completions_cli.emulator.reply import Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, Reply
 
 # A chunk of the answer, or a block of the event stream as it is written.
 Event = Document | bytes
@@ -46,6 +46,6 @@ class Fault:
     document: Callable[[Document, float], Document] | None = None
     events: Callable[[Events, float], Events] | None = None
     blocks: Callable[[Blocks, float], Blocks] | None = None
-    reply: Callable[[Reply | StreamReply, float], Reply | StreamReply] | None = None
-    send: Callable[[Channel, Reply | StreamReply, float], Awaitable[None]] | None = None
+    reply: Callable[[AnyReply, float], AnyReply] | None = None
+    send: Callable[[Channel, AnyReply, float], Awaitable[None]] | None = None
     plain: bool = False

@@ -11,7 +11,7 @@ from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.faults.catalogue import found
 from completions_cli.emulator.faults.kinds import Blocks, Choices, Events, Fault, Target
 from completions_cli.emulator.faults.spec import FaultSpec, parse_spec
-from completions_cli.emulator.reply import RefusalError, Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, RefusalError, Reply
 from completions_cli.errors import UsageError
 
 # A request may ask for faults of its own with this header.
@@ -80,14 +80,14 @@ class Strikes:
                 blocks = strike.fault.blocks(blocks, strike.value)
         return blocks
 
-    def reply(self, reply: Reply | StreamReply) -> Reply | StreamReply:
+    def reply(self, reply: AnyReply) -> AnyReply:
         """Change headers and body."""
         for strike in self.strikes:
             if strike.fault.reply:
                 reply = strike.fault.reply(reply, strike.value)
         return reply
 
-    async def send(self, channel: Channel, reply: Reply | StreamReply) -> None:
+    async def send(self, channel: Channel, reply: AnyReply) -> None:
         """Carry the answer to the client, by way of the first of them that does it in its own way."""
         for strike in self.strikes:
             if strike.fault.send:

@@ -7,7 +7,7 @@ from completions_cli.emulator import sse
 from completions_cli.emulator.call import Document
 from completions_cli.emulator.faults.documents import choices_of
 from completions_cli.emulator.faults.kinds import Blocks, Event, Events, Fault, Target
-from completions_cli.emulator.reply import JSON, Reply, StreamReply
+from completions_cli.emulator.reply import JSON, AnyReply
 
 _MIB = 1 << 20
 # Long enough for a reader to take what came before as a read of its own.
@@ -266,6 +266,6 @@ async def _huge(events: Events, mebibytes: float) -> AsyncIterator[Event]:
         yield event
 
 
-def _as_json(reply: Reply | StreamReply, _: float) -> Reply | StreamReply:
+def _as_json(reply: AnyReply, _: float) -> AnyReply:
     reply.headers["content-type"] = JSON
     return reply

@@ -7,9 +7,8 @@ from http import HTTPStatus
 
 from completions_cli.emulator.channel import Channel
 from completions_cli.emulator.faults.kinds import Fault, Target
-from completions_cli.emulator.reply import Reply, StreamReply
+from completions_cli.emulator.reply import AnyReply, Reply, StreamReply
 
-AnyReply = Reply | StreamReply
 Sender = Callable[[Channel, AnyReply, float], Awaitable[None]]
 # Long enough for a client to read what came before a reset.
 _BREATH = 0.05
