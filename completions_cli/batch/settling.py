@@ -214,6 +214,10 @@ class Settler:
         self.parked.clear()
 
     def _rejected(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
+        unexplained = None if self.rules.limits_errors else self.triage.unexplained(error)
+        if unexplained is not None:
+            self._carry_out(unexplained, unit, error, now=now, sent_at=sent_at)
+            return
         self._is_alive(sent_at)
         if len(unit.rows) > 1:
             self.backlog.first(*self.packer.refused(unit))

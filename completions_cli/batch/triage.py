@@ -23,6 +23,7 @@ from completions_cli.errors import (
 
 _ALIKE = 20  # rows refused in the same way, and none answered: the rows are not to blame
 _TOO_LARGE = 413
+_OF_A_ROW = (400, _TOO_LARGE, 422, FAILED_DEPENDENCY)
 SUSPICIOUS_MEMBER = 5  # failures in a row
 _BROKEN_WAYS = 3  # answers in a row that are none, after others were: one may be an accident of the network
 _WORTH_A_WORD = 3.0  # seconds without a success
@@ -116,6 +117,13 @@ class Triage:
             return self._doubtful(error)
         return Verdict("stop", ending=_concerning_all(error))
 
+    def unexplained(self, error: CompletionsError) -> Verdict | None:
+        """Judge a rejection, among answers, whose status does not say that the row is to blame; None for any other."""
+        if not (self.has_answered and isinstance(error, RejectedError) and error.status not in _OF_A_ROW):
+            return None
+        self.outage.refused()
+        return Verdict("stop", ending=_alike(error)) if self.outage.is_route_lost else Verdict("doubtful")
+
     def refused_alike(self, error: CompletionsError) -> Ending | None:
         """Record a row that was rejected before any was answered; return the ending when there are too many alike."""
         if isinstance(error, ServiceError) and (not isinstance(error, RejectedError) or error.status == _TOO_LARGE):
@@ -124,8 +132,7 @@ class Triage:
         self._alike[key] += 1
         if self._alike[key] < _ALIKE:
             return None
-        error.hint = f"{error.hint} {_ALIKE_HINT}" if error.hint else _ALIKE_HINT
-        return Ending(error.kind, error)
+        return _alike(error)
 
     def nothing_succeeds(self, error: CompletionsError) -> Ending:
         """Make the ending of a run in which nothing came of anything, going by its last error."""
@@ -196,6 +203,12 @@ class Triage:
 
 def _said(error: CompletionsError) -> str:
     return f"{error.status} {error.message}" if isinstance(error, ServiceError) else error.message
+
+
+def _alike(error: CompletionsError) -> Ending:
+    """Return the ending of a run whose rows are all refused in one way."""
+    error.hint = f"{error.hint} {_ALIKE_HINT}" if error.hint else _ALIKE_HINT
+    return Ending(error.kind, error)
 
 
 def _concerning_all(error: CompletionsError) -> Ending:

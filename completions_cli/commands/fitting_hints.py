@@ -22,7 +22,7 @@ def fitting(hint: str, running: Running | None) -> str | None:
     kept = [clause for clause in clauses if _fits(clause, running.name, running.options)]
     if len(kept) == len(clauses):
         return hint
-    joined = re.sub(";$", ".", " ".join(kept))
+    joined = re.sub(r";(?=$| [A-Z])", ".", " ".join(kept))
     return joined[:1].upper() + joined[1:] or None
 
 

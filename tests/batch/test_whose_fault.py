@@ -256,6 +256,38 @@ def test_a_few_or_other_refusals_do_not(kind: str, server: AnsweringServer) -> N
     ]
 
 
+UNEXPLAINED = [409, 412, 418, 431, 451]
+
+
+@pytest.mark.parametrize("status", UNEXPLAINED)
+def test_a_status_that_names_no_row_stops_a_run_once_all_have_it(
+    status: int, cli: Cli, rows: Rows, output: Path
+) -> None:
+    numbers = itertools.count()
+    refusal = Answered({"message": "no"}, status)
+    with answering(lambda body: right_answer(body) if next(numbers) < 20 else refusal) as server:
+        result = batch(cli.service(server.url), rows(300), "-o", output, "-j", "4")
+        assert (result.code, len(records(output))) == (6, 20)
+        assert ". No row was marked as failed. With --max-errors N" in result.stderr
+        assert batch(cli, rows(300), "-o", output, "-j", "4", "--max-errors", "1000").code == 13
+        assert [bool(record["error"]) for record in records(output)].count(True) == 280
+
+
+@pytest.mark.parametrize("pack", [1, 4])
+def test_a_row_that_alone_has_such_a_status_fails_alone(pack: int, server: AnsweringServer) -> None:
+    refused = {f"row {number}": UNEXPLAINED[number % 5] for number in (3, 4, 5, 17, 29)}  # the last one among them
+
+    def answer(body: dict[str, Any]) -> Answered:
+        statuses = [refused[prompt] for prompt in prompts_of(body) if prompt in refused]
+        return Answered({}, statuses[0]) if statuses else right_answer(body)
+
+    server.answer = answer
+    lines = Lines()
+    assert run(server.url, [Row(number, prompt=f"row {number}") for number in range(30)], 4, lines, pack) is None
+    assert {f"row {record['row']}": record["error"]["status"] for record in lines.records if record["error"]} == refused
+    assert len(lines.records) == 30
+
+
 def test_a_server_that_ignores_n_for_all_stops_the_run(cli: Cli, rows: Rows, output: Path) -> None:
     with answering(right_answer) as server:
         result = batch(cli.service(server.url), rows(100), "-o", output, "-x", "n:=2", "-j", "1")

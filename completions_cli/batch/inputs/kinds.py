@@ -124,9 +124,7 @@ def _refuse_others(path: str, head: bytes) -> None:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
         raise UsageError(f"{path} is UTF-16", hint=_CONVERT)
     if _TAR.match(head):
-        raise UsageError(
-            f"{path} is a tar archive", hint="Unpack it, or pipe a file of it in: tar -xO -f FILE NAME | …"
-        )
+        raise UsageError(f"{path} is a tar archive", hint="Unpack it: `tar -xf FILE`.")
     for beginning, (what, hint) in _OTHERS.items():
         if head.startswith(beginning) and (beginning in _TEXTS or not _is_text(head)):
             raise UsageError(f"{path} is {what}", hint=hint)
