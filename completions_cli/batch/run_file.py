@@ -84,6 +84,8 @@ class RunFile:
         """Say how much the input has grown since an earlier run."""
         if earlier.rows is None or self.rows is None:
             return f"{self.input.name} grew; its new rows are completed, too"
+        if earlier.rows == self.rows:
+            return f"{self.input.name} grew, but by no row"
         return f"{self.input.name} grew from {earlier.rows} to {self.rows} rows; the new ones are completed, too"
 
     def notes(self, earlier: "RunFile", output: object) -> list[str]:

@@ -156,6 +156,18 @@ def test_a_grown_input_goes_on_with_its_new_rows(
     assert (batch(cli, path, "-o", output).code, len(server.log())) == (2, 8)
 
 
+def test_a_final_newline_alone_is_no_new_row(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
+    server = emulator()
+    path = tmp_path / "in.txt"
+    path.write_text("a\nb", encoding="utf-8")
+    cli.service(server.url)
+    assert batch(cli, path, "-o", output).code == 0
+    path.write_text("a\nb\n", encoding="utf-8")
+    result = batch(cli, path, "-o", output)
+    assert (result.code, "in.txt grew, but by no row" in result.stderr) == (0, True)
+    assert len(server.log()) == 2
+
+
 def test_an_input_overwritten_under_a_run_stops_it_and_it_resumes(
     cli: Cli, emulator: Start, tmp_path: Path, output: Path
 ) -> None:
