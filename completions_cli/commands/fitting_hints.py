@@ -9,7 +9,7 @@ _CLAUSE_END = re.compile(r"(?<=[.;?]) ")
 _OPTION = re.compile(r"(?<![\w/-])(--[a-z][a-z-]*|-[a-zA-Z]\b)")
 # What follows is a command line, with options of its own.
 _COMMAND_LINE = re.compile(
-    r"`[^`]*`|\b([Rr]un[a-z ]*|Use): .*|\b(completions|az|chmod|iconv|jq|openssl|pip|ray|ulimit) .*", re.DOTALL
+    r"`[^`]*`|\b([Rr]un[a-z ]*|Use): .*|\b(completions|az|chmod|iconv|jq|openssl|pip|ray|tar|ulimit) .*", re.DOTALL
 )
 _STREAM = "`stream`"  # is advice for those who wait for whole answers
 
