@@ -1,5 +1,7 @@
 """What is wrong with JSON, in the user's words."""
 
+from json import JSONDecodeError
+
 _REASONS = (
     ("Expecting value", "a value is missing, or is text without double quotes"),
     ("Expecting property name", "a name in double quotes is missing"),
@@ -12,6 +14,14 @@ _REASONS = (
     ("Extra data", "something follows the value"),
     ("Illegal trailing comma", "there is an extra comma at the end"),
 )
+_TOO_MANY_DIGITS = "Exceeds the limit"  # beginning of the interpreter's message
+
+
+def described(error: ValueError) -> str:
+    """Return what is wrong, and where if that is known."""
+    if isinstance(error, JSONDecodeError):
+        return f"{explained(error.msg)}, at character {error.pos + 1}"
+    return "a number has too many digits" if str(error).startswith(_TOO_MANY_DIGITS) else str(error)
 
 
 def explained(reason: str) -> str:

@@ -35,8 +35,10 @@ def not_json(text: str, error: ValueError) -> MalformedResponseError:
     """Return the error for a body that is no JSON, or only the beginning of some."""
     if not text.startswith("{") or "Extra data" in str(error):
         return not_a_completion("the response is not JSON", text)
+    from completions_cli.api import json_errors  # most answers need no explanation
+
     return MalformedResponseError(
-        f"the response is not complete JSON: {str(error)[:100]}, in {text[:QUOTED]!r}",
+        f"the response is not complete JSON: {json_errors.described(error)}: {text[:QUOTED]!r}",
         hint="It was probably cut off in transit; try again. Add -vv to see the response.",
     )
 

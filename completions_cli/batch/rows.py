@@ -250,7 +250,7 @@ def _scalar(value: Json) -> Json:
 
 def _not_json(error: ValueError) -> str:
     if not isinstance(error, JSONDecodeError):
-        return f"not valid JSON: {error}"
+        return f"not valid JSON: {json_errors.described(error)}"
     return f"not valid JSON at column {error.colno}: {json_errors.explained(error.msg)}"
 
 
