@@ -1,10 +1,37 @@
-"""What the system tells about a file descriptor, and how bytes get into and out of one."""
+"""What the system tells about file descriptors, how many it allows, and how bytes get into and out of one."""
 
+import contextlib
 import functools
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from completions_cli.errors import UsageError
+
+_LEAST_FILES = 32  # with fewer an event loop and its first connection do not come about
+
+
+def require_files() -> None:
+    """Raise UsageError where too few files may be open for an event loop: uvloop would abort the process."""
+    if (allowed := allow_files(_LEAST_FILES)) < _LEAST_FILES:
+        raise UsageError(f"the system allows this process only {allowed} open files", hint="ulimit -n")
+
+
+def allow_files(wanted: int) -> int:
+    """Have the system allow so many open files if it may be asked to, and return how many it allows."""
+    if sys.platform == "win32":  # which has no such limit
+        return sys.maxsize
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 def occupy(fd: int) -> bool:

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from completions_cli import descriptors
 from completions_cli.emulator.answering import Answering
 from completions_cli.emulator.app import build_app
 from completions_cli.emulator.behaviours.table import behaviour_of
@@ -46,10 +47,12 @@ def serve(
 ) -> None:
     """Listen, announce the URL, and answer until SIGINT, SIGTERM or SIGHUP; `show` is told of each request, in a line.
 
-    Open streams are cut within a second. Raises UsageError for faults that do not exist, NetworkError when
-    the address cannot be used, OutputError when the log cannot be written; the signal is raised again once
-    all is closed.
+    Open streams are cut within a second. Raises UsageError for faults that do not exist and where too few files may be
+    open, NetworkError when the address cannot be used, OutputError when the log cannot be written; the signal is
+    raised again once all is closed.
     """
+    descriptors.require_files()
+    descriptors.allow_files(_OPEN_FILES)  # many shells give 1024
     plan = FaultPlan(config.faults, config.seed)
     with open_log(config.log, show, config.key) as log, _listen(config.host, config.port) as listener:
         behaviour = behaviour_of(config, engine.model)
@@ -58,7 +61,6 @@ def serve(
         app = build_app(service, behaviour)
         server = _Server(_uvicorn_config(config, app), lambda: announce(_url(listener)), service.stop, log.leave)
         log.when_failed = server.request_exit
-        _allow_many_connections()
         server.run(sockets=[listener])
         if log.failure:
             raise log.failure
@@ -84,19 +86,6 @@ def _listen(host: str, port: int) -> socket.socket:
             message, hint = f"cannot listen on {host} port {port}: {error.strerror}", None
         raise NetworkError(message, hint=hint) from error
     return listener
-
-
-def _allow_many_connections() -> None:
-    """Raise the number of open files to what the system allows: many shells give 1024."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit that it does not tell
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _url(listener: socket.socket) -> str:
@@ -142,10 +131,11 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a thread sees to it that the end is not far, however busy this one is."""
+        super().handle_exit(sig, frame)
         last = threading.Timer(_PATIENCE, self._leave, [_SIGNALLED + sig])
         last.daemon = True
-        last.start()
-        super().handle_exit(sig, frame)
+        with contextlib.suppress(RuntimeError):  # the system refuses another thread
+            last.start()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ def test_a_wrong_address_is_named_at_once(cli: Cli, rows: Callable[[int], Path],
     assert "ray job submit" in batch(cli, *args).stderr
     assert batch(cli, *args, "--address", "").code == 2
     assert not (tmp_path / "out").exists()
+    assert batch(cli, *args, "--address", "127.0.0.1:\u00b2").code == 10
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_too_few_files(name: str, files: int, run: Run) -> None:
     assert name != "batch" or "files" in said
 
 
+@pytest.mark.parametrize("files", [6, 10, 13])
+def test_too_few_files_for_the_emulator(files: int, cli: Cli) -> None:
+    limited = f"ulimit -n {files}; exec {sys.executable} -m completions_cli emulator"
+    done = subprocess.run(
+        ["/bin/sh", "-c", limited], env=cli.env, capture_output=True, text=True, timeout=60, check=False
+    )
+    said = f"error: the system allows this process only {files} open files"
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (2, "", said)
+
+
 @pytest.mark.usefixtures("run")
 def test_too_little_memory(cli: Cli) -> None:
     line = "import sys, tomllib; tomllib.loads = lambda _: 'x' * sys.maxsize; from completions_cli.main import main; main()"

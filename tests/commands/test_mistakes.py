@@ -231,6 +231,7 @@ NUMBERS = [
     Mistake("batch rows.jsonl -o o --max-errors 0", "--max-errors must be a whole number from 1", "5%"),
     Mistake("batch rows.jsonl -o o --max-errors 500%", "--max-errors must be a whole number from 1", "5%"),
     Mistake("batch rows.jsonl -o o --shard 4/4", "--shard '4/4' is not I/N", "--shard 0/4"),
+    Mistake("batch rows.jsonl -o o --shard \u0660/\u0662", "is not I/N", "--shard 0/4"),
     Mistake("batch rows.jsonl -o o --max-cost 5", "--max-cost needs --price-in and --price-out", "million"),
     Mistake("emulator --port 99999", "--port must be a whole number from 0 to 65,535", "--port"),
     Mistake("emulator --latency nan", "--latency must be a number of seconds from 0", "--latency"),

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import resource
 import signal
 import socket
 import stat
@@ -66,6 +67,15 @@ def test_a_signal_ends_it_within_two_seconds_however_busy_it_is(emulator: Start)
     assert server.process.wait(timeout=2) == 143
     for client in clients:
         client.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_a_signal_ends_it_where_no_thread_can_be_started(emulator: Start) -> None:
+    server = emulator()
+    used = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (used + 4_000_000, resource.RLIM_INFINITY))
+    server.process.terminate()
+    assert server.process.wait(timeout=30) == 143
 
 
 def test_a_port_in_use_is_an_error_naming_it(emulator: Start, cli: Cli) -> None:

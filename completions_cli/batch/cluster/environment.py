@@ -69,7 +69,7 @@ def address(asked: str | None) -> str | None:
 def reach(address: str | None) -> None:
     """Raise NetworkError when no Ray listens at an address: Ray itself would try for minutes, in silence."""
     host, colon, port = (address or "").rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdecimal():
         return
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS) as connection:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from completions_cli import descriptors
 from completions_cli.batch.runner import Runner
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import UsageError
@@ -17,15 +18,12 @@ if sys.platform != "win32":
 _DRAIN_SECONDS = 30
 _MOST_CONCURRENT = 1024
 _OTHER_FILES = 64
-_LEAST_FILES = 32  # with fewer the event loop and the first connection do not come about
 
 
 def sockets(in_flight: int | None) -> int:
     """Return how many requests may be in flight at most, given how many files the system lets us open."""
     wanted = in_flight or _MOST_CONCURRENT
-    if sys.platform == "win32":
-        return wanted
-    soft = _files(wanted + _OTHER_FILES)
+    soft = descriptors.allow_files(wanted + _OTHER_FILES)
     if in_flight is not None and soft < in_flight + _OTHER_FILES:
         raise UsageError(f"-j {in_flight}: the system allows this process only {soft} open files", hint="ulimit -n")
     return max(1, min(wanted, soft - _OTHER_FILES))
@@ -36,31 +34,12 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
     Raises UsageError where too few files may be open for one: uvloop would abort the process.
     """
-    _require_files()
+    descriptors.require_files()
     try:
         import uvloop
     except ImportError:  # on Windows
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _require_files() -> None:
-    if sys.platform != "win32" and (allowed := _files(_LEAST_FILES)) < _LEAST_FILES:
-        raise UsageError(f"the system allows this process only {allowed} open files", hint="ulimit -n")
-
-
-def _files(wanted: int) -> int:
-    """Have the system allow so many open files if it may be asked to, and return how many it allows."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return sys.maxsize
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft
 
 
 class Stoppable(Protocol):

@@ -65,7 +65,7 @@ def shard(text: str | None) -> tuple[int, int]:
     """Read --shard as (index, count); unsaid, everything is one shard."""
     if text is None:
         return 0, 1
-    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
     if not found or int(found[1]) >= int(found[2]):
         raise UsageError(
             f"--shard {quoted(text)} is not I/N with I from 0 to N-1", hint="The first of four shards is --shard 0/4."
