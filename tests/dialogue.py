@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tests.command import COMMAND, Cli, Result
 
@@ -18,7 +19,10 @@ _ON_TERMINAL = (
 
 
 def converse(cli: Cli, args: Iterable[str], *turns: tuple[str, bytes]) -> Result:
-    """Run the command; for each turn wait until the screen shows the text, then type. The screen is `stdout`."""
+    """Run the command; for each turn wait until the screen shows the text and it reads, then type.
+
+    The screen is `stdout`.
+    """
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _ON_TERMINAL, COMMAND, *args],
@@ -35,6 +39,7 @@ def converse(cli: Cli, args: Iterable[str], *turns: tuple[str, bytes]) -> Result
             screen = _read_until(leader, screen, expected.encode(), seen)
             seen = screen.find(expected.encode(), seen) + len(expected.encode())
             assert seen >= len(expected.encode()), screen
+            _wait_until_it_reads(process.pid)
             os.write(leader, typed)
         screen = _read_until(leader, screen, None, 0)
         return Result(process.wait(timeout=_TIME_LIMIT), screen, "")
@@ -42,6 +47,18 @@ def converse(cli: Cli, args: Iterable[str], *turns: tuple[str, bytes]) -> Result
         process.kill()
         process.wait()
         os.close(leader)
+
+
+def _wait_until_it_reads(pid: int) -> None:
+    """Wait until a process that has asked sleeps, where the system shows it.
+
+    Python notices a Ctrl-C that comes between the question and the read only after the read: no person is as quick.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    ends = time.monotonic() + _TIME_LIMIT
+    while stat.exists() and stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "RD":
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def _read_until(leader: int, screen: bytes, expected: bytes | None, start: int) -> bytes:
