@@ -129,6 +129,11 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Pr
     resolution.warn(streams, settings)
     for warning in prompt_source.warnings(prompt, settings.extra.get(infill.SUFFIX)):
         streams.stderr.note(warning)
+    if source.file_for_prompt is not None:
+        import shlex  # which most calls do without
+
+        name = shlex.quote(source.file_for_prompt)
+        streams.stderr.note(f"note: the prompt is the name of a file, not what is in it; -f {name} reads the file")
     if not source.uses_stdin:
         warn_of_unread_stdin(streams)
 

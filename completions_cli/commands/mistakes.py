@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from completions_cli.commands import lazy, neighbours
+from completions_cli.commands import lazy, neighbours, pasted
 from completions_cli.commands.help_pages import arguments, metavar, takes_value
 from completions_cli.errors import UsageError
 from completions_cli.quoting import may_be_secret, quoted
@@ -18,6 +18,7 @@ from completions_cli.quoting import may_be_secret, quoted
 _LONGEST_SUGGESTION = 200
 _A_PROMPT = "Once upon a time"
 _PROGRAM = "completions"
+_LONGEST_CALL = 2  # words of a command that lacks its group, as "doctor" does; longer ones may be prompts
 
 
 class CommandLineError(UsageError):
@@ -65,16 +66,30 @@ def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> Usa
         return CommandLineError(message, hint=f"Did you mean {near[0]}? Run: {whole}", usage=usage)
     if context.parent is not None:
         return CommandLineError(message, hint=f"{path} has {_listed(names)}.", usage=usage)
-    meant = neighbours.commands().get(word.lower())
-    if meant is not None and (meant != "complete" or len(words) > 1) and not word[0].isupper():
-        rest = words[1:] if meant == "complete" else []
-        return CommandLineError(message, hint=_did_you_mean([_PROGRAM, *meant.split(), *rest]), usage=usage)
-    return CommandLineError(message, hint=_did_you_mean(_as_prompt(words)), usage=usage)
+    hint = pasted.long_dash(context, words) or _did_you_mean(_meant(context.command, words))
+    return CommandLineError(message, hint=hint, usage=usage)
+
+
+def _meant(root: Any, words: list[str]) -> list[str]:
+    """Return what to type for words that name no command: one below a group, one that is ours, or a prompt's."""
+    word, *rest = words
+    ours = neighbours.commands().get(word.lower())
+    if word == "help" and rest and rest[0] in root.summaries:
+        return [_PROGRAM, *rest, "--help"]
+    below = next((path for path in _paths(root) if path.split()[1:] == [word]), None)
+    if below is not None and (rest or ours is None) and (len(words) <= _LONGEST_CALL or rest[0].startswith("-")):
+        return [_PROGRAM, *below.split(), *rest]
+    if ours is not None and (ours != "complete" or rest) and not word[0].isupper():
+        return [_PROGRAM, *ours.split(), *(rest if ours == "complete" else [])]
+    return _as_prompt(words)
 
 
 def too_many(command: Any, context: Any) -> UsageError:
     """Return the error for arguments that are left over."""
     path, extra = _path(context), list(context.args)
+    typed = [str(value) for value in (context.params.get(param.name) for param in arguments(command)) if value]
+    if long_dash := pasted.long_dash(context, [*typed, *extra]):
+        return UsageError(f"{path}: an option begins with a long dash", hint=long_dash)
     own = [param for param in arguments(command) if context.params.get(param.name) is not None]
     if own and own[0].name == "prompt":
         return _unquoted(path, str(context.params["prompt"]), extra)
@@ -94,9 +109,13 @@ def _unquoted(path: str, first: str, extra: list[str]) -> UsageError:
         return UsageError(
             "the prompt is several words without quotes", hint=f'Put the prompt in quotes: {path} "{_A_PROMPT}"'
         )
+    whole = " ".join([first, *extra])
+    if whole[0] in pasted.CURLY_QUOTES:
+        straight = _shown([*path.split(), whole.strip(pasted.CURLY_QUOTES)])
+        return UsageError("curly quotes are letters to a shell", hint=f"Type straight ones: {straight}")
     return UsageError(
         "the prompt is several words without quotes",
-        hint=f"Put the prompt in quotes: {_shown([*path.split(), ' '.join([first, *extra])])}",
+        hint=f"Put the prompt in quotes: {_shown([*path.split(), whole])}",
     )
 
 
@@ -195,6 +214,13 @@ def _commands(root: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name} {verb}", verb_command) for verb, verb_command in below.items())
         if not below:
             yield name, command
+
+
+def _paths(root: Any) -> Iterator[str]:
+    """Yield the names of all commands, those below a group or a command with its name before them."""
+    for path, command in _commands(root):
+        yield path
+        yield from (f"{path} {verb}" for verb in getattr(command, "verbs", ()))
 
 
 def _missing(context: Any, param: Any) -> UsageError:

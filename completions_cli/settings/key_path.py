@@ -8,7 +8,7 @@ from completions_cli.api.parameters import PARAMETERS
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings import positions
-from completions_cli.settings.profile_check import nearest, parameter_hint, table_error
+from completions_cli.settings.profile_check import parameter_hint, table_error, unknown_key_hint
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES, SETTINGS
 
 KeyPath: TypeAlias = tuple[str, ...]
@@ -73,7 +73,9 @@ def _check_name(typed: str, path: KeyPath) -> None:
     if name not in _BARE and meant is not None:
         raise UsageError(f"there is no key {typed!r}", hint=f"Did you mean params.{meant}?")
     if name not in _BARE:
-        raise UsageError(f"there is no key {typed!r}", hint=nearest(name, (*_BARE, "default_profile", "profiles")))
+        raise UsageError(
+            f"there is no key {typed!r}", hint=unknown_key_hint(name, (*_BARE, "default_profile", "profiles"))
+        )
     if name not in PROFILE_TABLES and len(path) > 1:
         raise UsageError(f"{name} is not a table: there is no key {typed!r}", hint=f"The key is {name} alone.")
     if name == "params" and len(path) > 1 and path[1] not in PARAMETERS:

@@ -15,7 +15,7 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}([,_' \u00a0\u202f]\d{3})+", re.ASCII)
 _COMMA = re.compile(r"([+-]?\d+),(\d+)", re.ASCII)
 _UNIT = re.compile(r"([+-]?[\d.]+)\s*(s|sec|secs|seconds|ms|m|min|h|%|k|K|M)", re.ASCII)
 _BEYOND_WORDS = 2**62
-_FACTORS = {"ms": 0.001, "m": 60, "min": 60, "h": 3600, "k": 1000, "K": 1000, "M": 1_000_000}
+_FACTORS = {"%": 0.01, "ms": 0.001, "m": 60, "min": 60, "h": 3600, "k": 1000, "K": 1000, "M": 1_000_000}
 
 
 class NumberError(ValueError):

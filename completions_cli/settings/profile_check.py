@@ -42,7 +42,7 @@ class Checker:
         """Check that a table has no keys but the valid ones. Raises ConfigError."""
         for name in table:
             if name not in valid:
-                hint = parameter_hint(name) if valid is PARAMETERS else _unknown_key_hint(name, valid)
+                hint = parameter_hint(name) if valid is PARAMETERS else unknown_key_hint(name, valid)
                 raise self.error(f"unknown key {name!r}", (*where, name), hint=hint)
 
     def profile(self, name: str, profile: Json) -> None:
@@ -128,7 +128,8 @@ def _is_json(value: Json, depth: int = limits.PROFILE_FILE_DEPTH) -> bool:
     return isinstance(value, str)
 
 
-def _unknown_key_hint(name: str, valid: Iterable[str]) -> str:
+def unknown_key_hint(name: str, valid: Iterable[str]) -> str:
+    """Make the hint about a key that a profile does not have."""
     if any(word in name.lower() for word in _KEY_WORDS) and "key_command" in valid and "command" not in name:
         return "Keys are not kept in this file; store one with `completions config key set`."
     if name in PARAMETERS and "params" in valid:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 
@@ -370,3 +371,27 @@ def test_doubtful_values_are_sent_with_a_warning(
     result = cli.service(scripted_server.url).run("complete", "P", *extra)
     assert (result.code, len(scripted_server.requests)) == (0, 1)
     assert warning in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("prompt", "file"), [("@notes.txt", "notes.txt"), ("notes.txt", "notes.txt"), ("./it's", "./it's")]
+)
+def test_a_prompt_that_names_a_file_is_sent_as_typed_with_a_note(
+    prompt: str, file: str, cli: Cli, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_server.play([ANSWER])
+    monkeypatch.chdir(cli.home)
+    (cli.home / file).write_text("words\n")
+    result = cli.service(scripted_server.url).run("complete", prompt)
+    assert json.loads(sent(scripted_server)[2])["prompt"] == prompt
+    assert f"; -f {shlex.quote(file)} reads the file" in result.stderr
+
+
+@pytest.mark.parametrize("prompt", ["@notes.txt", "notes.txt", "a notes", "notes", "x" * 5000 + ".", "."])
+def test_other_prompts_get_no_such_note(
+    prompt: str, cli: Cli, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_server.play([ANSWER])
+    monkeypatch.chdir(cli.home)
+    (cli.home / "notes").write_text("words\n")
+    assert cli.service(scripted_server.url).run("complete", prompt).stderr == ""
