@@ -87,11 +87,8 @@ class Caller:
         after, and not at all unless `is_patient`. `spent` are the seconds that the call has taken before. Raises the
         errors of `completions_cli.errors`.
         """
-        if self._process != os.getpid():  # a fork: the connections belong to the other process
-            self._begin()
+        patience, policy = self._start(is_patient=is_patient, spent=spent)
         ends: list[Finished] = []
-        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
-        policy = self._policy if is_patient else replace(self._policy, retries=0)
         for sample, request in enumerate(requests):
             for event in self._masked(request, patience, policy):
                 if isinstance(event, Finished):
@@ -116,10 +113,7 @@ class Caller:
         return assembler.response(usage)
 
     def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
-        if self._process != os.getpid():
-            self._begin()
-        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
-        policy = self._policy if is_patient else replace(self._policy, retries=0)
+        patience, policy = self._start(is_patient=is_patient, spent=spent)
 
         def send() -> Mapping[str, Json]:
             head, body, broken = self._whole(self._outgoing.request(request, self._credentials.headers()), patience)
@@ -133,16 +127,23 @@ class Caller:
 
         `within` a number of seconds, it is asked once, without a retry.
         """
-        if self._process != os.getpid():
-            self._begin()
-        patience = Patience(self._connection.timeout, self._connection.deadline if within is None else within)
-        attempts = Attempts(self._service.listing, self._policy if within is None else RetryPolicy(retries=0))
+        patience, policy = self._start(is_patient=within is None)
+        if within is not None:
+            patience = Patience(self._connection.timeout, within)
+        attempts = Attempts(self._service.listing, policy)
 
         def send() -> ModelList:
             head, body, broken = self._whole(self._outgoing.listing(self._credentials.headers()), patience)
             return head.read_models(body, broken, self._outgoing.answers)
 
         return self._repeated(send, attempts, patience)
+
+    def _start(self, *, is_patient: bool, spent: float = 0.0) -> tuple[Patience, RetryPolicy]:
+        """Begin a call: return how long it may take, and how it is tried again."""
+        if self._process != os.getpid():  # a fork: the connections belong to the other process
+            self._begin()
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        return patience, self._policy if is_patient else replace(self._policy, retries=0)
 
     def _repeated(self, send: Callable[[], _Document], attempts: Attempts, patience: Patience) -> _Document:
         """Send a request until it is answered, or no further attempt is worth it."""

@@ -22,7 +22,7 @@ from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import profile_file
 from completions_cli.settings.pool import Pool, named, resolve_pool
-from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.resolve import Flags, Settings
 from completions_cli.settings.table import SETTINGS
 from completions_cli.streams import Streams
 from completions_cli.transport.connection import Trace
@@ -68,19 +68,6 @@ def warn_of_names(streams: Streams, settings: Settings) -> None:
             streams.stderr.note(f"warning: {name} is sent as it is; did you mean {meant}?")
 
 
-def settings(
-    streams: Streams,
-    options: RequestOptions,
-    *,
-    format: str | None = None,  # noqa: A002 - its name in the table of settings
-    body: Mapping[str, Json] = MappingProxyType({}),
-    escapes: bool = False,
-) -> Settings:
-    """Resolve the settings of a call to one endpoint. `body` is what `--request` held beside its prompt."""
-    flags = _flags(options, format=format, body=body, escapes=escapes)
-    return resolve(flags, streams.environ, read_profile_file(options.common, streams))
-
-
 def pool(
     streams: Streams,
     options: RequestOptions,
@@ -109,21 +96,15 @@ def _flags(
     body: Mapping[str, Json],
     escapes: bool,
 ) -> Flags:
-    params, connection = options.params, options.connection
+    params = options.params
     extras = params if isinstance(params, ExtraOptions) else params.extras
-    profile, members = named(options.common.profiles)
-    typed = {name: value for name, value in vars(connection).items() if name in SETTINGS}
-    typed |= {"extra_parameters": extras.extra_parameters, "format": format}
     fields = _split_body(body)
-    if fields.model is not None and typed["model"] is None:
-        typed["model"] = fields.model
-    return Flags(
-        profile=profile,
-        members=members,
-        settings={name: value for name, value in typed.items() if value is not None},
+    model = fields.model if options.connection.model is None else options.connection.model
+    others = {"extra_parameters": extras.extra_parameters, "format": format, "model": model}
+    return replace(
+        connection_flags(options.connection, options.common, **others),
         parameters={} if isinstance(params, ExtraOptions) else _parameters(params, escapes=escapes),
         extra=values.extras(extras.extra, parameters.DOCUMENTED, prompt_source.read_text),
-        headers=dict(headers.parse(line) for line in connection.header),
         unset=frozenset(extras.unset),
         body=fields.parameters,
         body_extra=fields.extra,
@@ -143,11 +124,11 @@ def connection_flags(connection: ConnectionOptions, common: CommonOptions, **oth
     )
 
 
-def profile_path(common: CommonOptions, streams: Streams) -> tuple[Path, bool]:
-    """Name the profile file in use, and whether it must exist."""
+def profile_path(common: CommonOptions, streams: Streams) -> Path:
+    """Name the profile file in use."""
     if common.config is not None:
-        return profile_file.expanded(common.config), True
-    return profile_file.default_path(streams.environ)
+        return profile_file.expanded(common.config)
+    return profile_file.default_path(streams.environ)[0]
 
 
 def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:

@@ -17,7 +17,7 @@ from completions_cli.streams import Streams
 @contextmanager
 def edited(common: CommonOptions, streams: Streams) -> Iterator[Edit]:
     """Open the file for changes; it is made where there is none."""
-    path, _ = resolution.profile_path(common, streams)
+    path = resolution.profile_path(common, streams)
     with profile_edit.edit(path, lock_folder(path, streams)) as edit:
         yield edit
 

@@ -80,7 +80,7 @@ def init(streams: Streams, common: NewProfileOptions, options: InitOptions) -> N
             "no --endpoint was given, and there is no terminal to ask on",
             hint="For example: completions config init -p NAME --endpoint URL [--auth key|entra|none]",
         )
-    place, _ = resolution.profile_path(common, streams)
+    place = resolution.profile_path(common, streams)
     file = profile_file.read(place, must_exist=False)
     if not asks or common.profile is not None:
         _must_be_new(typed.name, file)
@@ -233,5 +233,5 @@ def _keyring_or_say(streams: Streams) -> bool:
 
 
 def _key_file(answers: Answers, common: NewProfileOptions, streams: Streams) -> Path:
-    path, _ = resolution.profile_path(common, streams)
+    path = resolution.profile_path(common, streams)
     return key_file.place(answers.name, profile_file.read(path, must_exist=False))[1]

@@ -5,11 +5,10 @@ from urllib.parse import quote
 
 from completions_cli import atomic, paths
 from completions_cli.auth.secret import Secret
-from completions_cli.commands import resolution
 from completions_cli.commands.common_options import CommonOptions
 from completions_cli.commands.config import file as files
 from completions_cli.errors import OutputError
-from completions_cli.settings import key_sources, profile_edit
+from completions_cli.settings import key_sources
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
 
@@ -38,8 +37,7 @@ def _own_name(profile: str) -> str:
 
 def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) -> None:
     """Write the key where the profile says, or beside the profile file, for its owner's eyes alone; name it there."""
-    path, _ = resolution.profile_path(common, streams)
-    with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
+    with files.edited(common, streams) as edit:
         files.must_have(edit.before, profile)
         named, target = place(profile, edit.before)
         atomic.write(target, f"{key.reveal()}\n".encode(), mode=0o600)
@@ -49,8 +47,7 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
 
 def delete(profile: str, common: CommonOptions, streams: Streams) -> bool:
     """Delete the key file of a profile, unless another uses it, and its mention; false when there is none."""
-    path, _ = resolution.profile_path(common, streams)
-    with profile_edit.edit(path, files.lock_folder(path, streams)) as edit:
+    with files.edited(common, streams) as edit:
         if "key_file" not in edit.before.profiles.get(profile, {}):
             return False
         _, target = place(profile, edit.before)

@@ -71,14 +71,14 @@ def use(streams: Streams, common: FileOptions, name: ProfileName) -> None:
 @with_options
 def path(streams: Streams, common: FileOptions) -> None:
     """Print the path of the profile file, whether or not it exists."""
-    name, _ = resolution.profile_path(common, streams)
+    name = resolution.profile_path(common, streams)
     streams.stdout.line(str(name))
 
 
 @with_options
 def edit(streams: Streams, common: FileOptions) -> None:
     """Edit the profile file in $VISUAL or $EDITOR. Only a valid file is saved."""
-    place, _ = resolution.profile_path(common, streams)
+    place = resolution.profile_path(common, streams)
     before = profile_file.read_text(place)
     text = _edited(before or _EMPTY, place, streams)
     if text == (before or _EMPTY):

@@ -28,7 +28,7 @@ def schema(
     if not save:
         streams.stdout.write(schemas.text().encode())
         return
-    place, _ = resolution.profile_path(common, streams)
+    place = resolution.profile_path(common, streams)
     profile_edit.make_folder(place.parent)
     with profile_edit.locked(place, files.lock_folder(place, streams)):
         profile_edit.write(place.with_name(schemas.FILE_NAME), schemas.text())
