@@ -18,6 +18,9 @@ from tests.scripted_server import ScriptedServer, scripted
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Thousands of processes start: modules are compiled by the first that loads them, not by each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A busy machine is no reason to fail: nothing in this suite is about time. The inputs are the same in every run, so
 # that what fails is what was changed; new ones are what a long run by hand is for, see docs/testing.md.
 hypothesis.settings.register_profile(
