@@ -13,6 +13,13 @@ def run() -> None:
         main()
     except KeyboardInterrupt:
         os._exit(130)
+    except MemoryError:  # also for the modules that report errors
+        try:
+            os.write(
+                2, b"error: the system refuses more memory to this process\nhint: Raise its limits; see ulimit -a.\n"
+            )
+        finally:
+            os._exit(2)
 
 
 def _speak_utf8() -> None:

@@ -121,6 +121,26 @@ def test_too_little_memory(cli: Cli) -> None:
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, said)
 
 
+NO_ROOM = """
+import sys
+class Full:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            raise MemoryError
+sys.meta_path.insert(0, Full())
+from completions_cli.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize("module", ["completions_cli.main", "completions_cli.render.failure"])
+def test_too_little_memory_to_load_what_reports_it(module: str, cli: Cli) -> None:
+    words = [sys.executable, "-c", NO_ROOM, module]
+    done = subprocess.run(words, env=cli.env, capture_output=True, text=True, timeout=60, check=False)
+    said = "error: the system refuses more memory to this process\nhint: Raise its limits; see ulimit -a.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 @pytest.mark.usefixtures("run")
 def test_a_signal_at_any_moment_is_no_bug(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([Silence()])
