@@ -13,7 +13,7 @@ from pathlib import Path
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster import inputs
 from completions_cli.batch.cluster.coordinator import Coordinator
-from completions_cli.batch.cluster.members import Limits
+from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import Ask, Event, Push, Report
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import PartEntry
@@ -33,7 +33,7 @@ def main() -> None:
 
 def tickets(size: int) -> None:
     """Hand out so many tickets an exchange, and hear of as many."""
-    coordinator = Coordinator(Limits(10_000, 10_000, 1e9, 1e12, Budget()))
+    coordinator = Coordinator(ClusterLimits(10_000, 10_000, 1e9, 1e12, Budget()))
     coordinator.sync(Push(Totals(), frozenset()))
     asks = (Ask(30.0, 286.0),) * size
     grant = coordinator.exchange(Report("w", "", asks=asks))

@@ -14,7 +14,7 @@ from completions_cli.api.service import Service
 from completions_cli.batch import entry
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.cluster.coordinator import Coordinator
-from completions_cli.batch.cluster.members import Limits, MemberLimits
+from completions_cli.batch.cluster.members import ClusterLimits, MemberLimits
 from completions_cli.batch.cluster.messages import (
     LEASE_SECONDS,
     Access,
@@ -41,14 +41,14 @@ from tests.batch.test_coordinator import Clock
 from tests.batch.test_pools import OUT_OF_ORDER, REFUSED, Serve, after, ok, serve
 
 __all__ = ["serve"]  # fixture
-EAST_AND_WEST = Limits(
+EAST_AND_WEST = ClusterLimits(
     None, 1000, None, None, Budget(), (MemberLimits("east", rpm=600.0), MemberLimits("west", rpm=1800.0))
 )
 PUSH = Push(Totals(), frozenset())
 DOWN, LOCKED = ServerError("out of order", status=503), AuthError("the key is wrong", status=401)
 
 
-def begun(clock: Clock, limits: Limits = EAST_AND_WEST, *, is_restarted: bool = False) -> Coordinator:
+def begun(clock: Clock, limits: ClusterLimits = EAST_AND_WEST, *, is_restarted: bool = False) -> Coordinator:
     coordinator = Coordinator(limits, is_restarted=is_restarted, clock=clock)
     coordinator.sync(PUSH)
     return coordinator
@@ -251,7 +251,9 @@ def run(
 ) -> tuple[list[entry.Entry], list[str], Ending | None]:
     """Have workers ask for rows. Return what was written, what the user is told, and why it ended."""
     names = ["east", "west", "north"][: len(servers)]
-    limits = Limits(24, 1000, None, None, Budget(), tuple(map(MemberLimits, names)), compares_models=not mixed_models)
+    limits = ClusterLimits(
+        24, 1000, None, None, Budget(), tuple(map(MemberLimits, names)), compares_models=not mixed_models
+    )
     coordinator = Coordinator(limits)
     accesses = tuple(
         Access(1, Service(resolve(server.url), profile=name), Connection(), {})

@@ -12,14 +12,14 @@ from completions_cli.auth.secret import Secret
 from completions_cli.batch.budget import Budget, ErrorLimit
 from completions_cli.batch.cluster.coordinator import Coordinator
 from completions_cli.batch.cluster.driver import OrderDesk, Reach
-from completions_cli.batch.cluster.members import Limits
+from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, MemberNews, MemberState, Push, Report
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.pace import Memory
 from completions_cli.transport.connection import Connection
 
-UNLIMITED = Limits(1000, 1000, None, None, Budget())
+UNLIMITED = ClusterLimits(1000, 1000, None, None, Budget())
 PUSH = Push(Totals(), frozenset())
 
 
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
 
-def begun(limits: Limits, clock: Clock, *, is_restarted: bool = False) -> Coordinator:
+def begun(limits: ClusterLimits, clock: Clock, *, is_restarted: bool = False) -> Coordinator:
     coordinator = Coordinator(limits, is_restarted=is_restarted, clock=clock)
     coordinator.sync(PUSH)
     return coordinator

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from completions_cli.batch.cluster.members import Limits, Members
+from completions_cli.batch.cluster.members import ClusterLimits, Members
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Grant, Orders, Push, Report, Status
 from completions_cli.batch.settling import budget_ending, errors_ending
 from completions_cli.batch.totals import Totals
@@ -39,7 +39,7 @@ class Coordinator:
     """Hands out tickets to whoever may send a request, and hears what became of them."""
 
     def __init__(
-        self, limits: Limits, *, is_restarted: bool = False, clock: Callable[[], float] = time.monotonic
+        self, limits: ClusterLimits, *, is_restarted: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
         now = clock()

@@ -23,7 +23,7 @@ from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, Sync
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import Opaque
-from completions_cli.batch.cluster.members import Limits
+from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import Push, Status
 from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of, kill
 from completions_cli.batch.cluster.stretches import Stretch
@@ -40,7 +40,7 @@ _SYNC_SECONDS = 5.0
 class _Coordinator(Coordinator):
     """Knows by Ray whether it was begun anew."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ClusterLimits) -> None:
         super().__init__(limits, is_restarted=ray.get_runtime_context().was_current_actor_reconstructed)
 
 
@@ -122,7 +122,7 @@ class Engine:
     """Runs a job on the cluster that was joined."""
 
     job: Job
-    limits: Limits
+    limits: ClusterLimits
     most: Bounds
     store: Mapping[str, str] = field(default_factory=dict, repr=False)
     tell: Callable[[str], None] = lambda _: None

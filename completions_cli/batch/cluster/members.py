@@ -27,7 +27,7 @@ class MemberLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClusterLimits:
     """What holds for the whole cluster. `in_flight` is None where it adapts, up to `most`.
 
     `members` have limits of their own where there are several. If it `compares_models`, their first answers must all
@@ -61,7 +61,9 @@ class Members:
     `pace` finds the member that may send first, where there are several.
     """
 
-    def __init__(self, limits: Limits, now: float, warn: Callable[[str], None], is_tail: Callable[[], bool]) -> None:
+    def __init__(
+        self, limits: ClusterLimits, now: float, warn: Callable[[str], None], is_tail: Callable[[], bool]
+    ) -> None:
         total = Pace(Concurrency(limits.in_flight, limits.most), limits.rpm, limits.tpm, now)
         self._total, self._compares = total, limits.compares_models
         self._paces = [

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from completions_cli.batch.sharing import messages
-from completions_cli.batch.sharing.limits import Limits
+from completions_cli.batch.sharing.limits import SharedLimits
 from completions_cli.batch.sharing.rendezvous import Address, Rendezvous
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.gate import ClosedError, Gate
@@ -24,7 +24,7 @@ class Leader:
     """Serves members until it is closed. For one event loop."""
 
     def __init__(
-        self, rendezvous: Rendezvous, limits: Limits, most: int, clock: Callable[[], float] = time.monotonic
+        self, rendezvous: Rendezvous, limits: SharedLimits, most: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rendezvous, self._limits = rendezvous, limits
         self._pace = Pace(Concurrency(limits.in_flight, most), limits.rpm, limits.tpm, clock())
@@ -120,7 +120,7 @@ class Leader:
         return hello if hmac.compare_digest(proof, expected) else None
 
     def _welcomes(self, member: "_Connection", limits: list[Any], held: list[int], memory: list[Any] | None) -> bool:
-        if Limits(*limits) != self._limits:
+        if SharedLimits(*limits) != self._limits:
             member.send("differs", str(self._limits))
             return False
         member.hold(held)

@@ -17,7 +17,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-class Limits(NamedTuple):
+class SharedLimits(NamedTuple):
     """What holds for all runs together; None where nothing was said."""
 
     in_flight: int | None

@@ -11,7 +11,7 @@ from typing import Any
 
 from completions_cli.batch.sharing import messages
 from completions_cli.batch.sharing.leader import SILENT, Leader
-from completions_cli.batch.sharing.limits import Limits
+from completions_cli.batch.sharing.limits import SharedLimits
 from completions_cli.batch.sharing.rendezvous import Address, Rendezvous
 from completions_cli.errors import CompletionsError, NetworkError, UsageError
 from completions_cli.pacing.gate import ClosedError
@@ -83,7 +83,7 @@ class SharedPace:
 class SharedGate:
     """Lets requests out as the leader allows; becomes the leader where there is none. For one event loop."""
 
-    def __init__(self, rendezvous: Rendezvous, limits: Limits, most: int) -> None:
+    def __init__(self, rendezvous: Rendezvous, limits: SharedLimits, most: int) -> None:
         self.pace = SharedPace(self._send)
         self._rendezvous, self._limits, self._most = rendezvous, limits, most
         self._numbers = itertools.count(1)

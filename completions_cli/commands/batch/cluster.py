@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from completions_cli.batch.cluster import apart, environment, inputs
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
-from completions_cli.batch.cluster.members import Limits, MemberLimits
+from completions_cli.batch.cluster.members import ClusterLimits, MemberLimits
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.reach import Terms
@@ -185,9 +185,9 @@ class _Run:
             output.save(sums.all_runs(output.earlier))
             return sums, driver.ending
 
-    def _limits(self, job: Job) -> Limits:
+    def _limits(self, job: Job) -> ClusterLimits:
         chosen, pool = self.chosen, self.pool
-        total = Limits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
+        total = ClusterLimits(chosen.in_flight, _MOST_IN_FLIGHT, chosen.rpm, chosen.tpm, chosen.budget)
         if len(pool.members) == 1:
             own = members.limits_of(pool.first, pool, chosen)
             return replace(total, in_flight=own.concurrency, rpm=own.rpm, tpm=own.tpm)

@@ -155,12 +155,12 @@ class _Job:
             return await self._work(crew, gate)
 
     async def _shared_gate(self, stack: contextlib.AsyncExitStack, name: str) -> "SharedGate":
-        from completions_cli.batch.sharing.limits import Limits
+        from completions_cli.batch.sharing.limits import SharedLimits
         from completions_cli.batch.sharing.member import SharedGate
         from completions_cli.batch.sharing.rendezvous import Rendezvous
 
         chosen = self.chosen
-        limits = Limits(chosen.in_flight, chosen.rpm, chosen.tpm)
+        limits = SharedLimits(chosen.in_flight, chosen.rpm, chosen.tpm)
         most = process.sockets(chosen.in_flight)
         return await stack.enter_async_context(SharedGate(Rendezvous(name), limits, most).joined())
 
