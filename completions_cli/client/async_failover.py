@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from completions_cli.client import dialogue
 from completions_cli.client.async_caller import AsyncCaller
-from completions_cli.client.turns import Order, Passed, shows
+from completions_cli.client.search import Order, Passed, shows
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Chunk, CompletionRequest, Finished, Json
 from completions_cli.scoring.steps import Steps
@@ -29,31 +29,31 @@ class AsyncFailover:
 
     async def events(self, requests: Sequence[Sequence[CompletionRequest]]) -> AsyncGenerator[Chunk | Finished]:
         """Yield what `Failover.events` yields, as it arrives."""
-        turns, began = self._order.turns(), time.monotonic()
+        search, began = self._order.search(), time.monotonic()
         while True:
-            member, has_text = turns.member, False
+            member, has_text = search.member, False
             asked, spent = requests[member], time.monotonic() - began
             try:
-                answer = self._callers[member].events(*asked, is_patient=turns.is_patient, spent=spent)
+                answer = self._callers[member].events(*asked, is_patient=search.is_patient, spent=spent)
                 async with aclosing(answer) as events:
                     async for event in events:
                         has_text = has_text or shows(event)
                         yield event
             except CompletionsError as error:
-                self._order.failed(turns, error, has_text=has_text)
+                self._order.failed(search, error, has_text=has_text)
             else:
                 return
 
     async def conclude(self, dialogues: Sequence[Callable[[], Steps[_Scored]]]) -> _Scored:
         """Return the result of the first member that answers; `dialogues` begin what each is asked."""
-        turns, began = self._order.turns(), time.monotonic()
+        search, began = self._order.search(), time.monotonic()
         while True:
-            member = turns.member
-            answer = _answering(self._callers[member], is_patient=turns.is_patient, began=began)
+            member = search.member
+            answer = _answering(self._callers[member], is_patient=search.is_patient, began=began)
             try:
                 return await dialogue.concluded(dialogues[member](), answer)
             except CompletionsError as error:
-                self._order.failed(turns, error)
+                self._order.failed(search, error)
 
 
 def _answering(

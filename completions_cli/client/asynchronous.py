@@ -5,7 +5,6 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack, overload
 
-from completions_cli.client import pool_mask
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.async_failover import AsyncFailover
@@ -13,6 +12,7 @@ from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
+from completions_cli.client.outgoing import mask_of
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 from completions_cli.scoring.scores import Scores, TextScore
 
@@ -36,7 +36,7 @@ class AsyncClient(ServiceClient):
 
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         on_wait, is_paced = told(options), bool(options.get("pace"))
-        mask = pool_mask.of(member.credentials for member in configured)
+        mask = mask_of(member.credentials for member in configured)
         self._callers = [
             AsyncCaller(
                 member.service,

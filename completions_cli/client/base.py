@@ -15,7 +15,7 @@ from completions_cli.client.arguments import ClientOptions, CompletionOptions, S
 from completions_cli.client.attempts import Wait
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit, refuse_of_a_call, refuse_of_a_client
-from completions_cli.client.turns import Passed
+from completions_cli.client.search import Passed
 from completions_cli.errors import CompletionsError, UsageError
 from completions_cli.models import CompletionRequest, Prompt
 from completions_cli.scoring.scores import Scores, TextScore

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from completions_cli.client import dialogue
 from completions_cli.client.caller import Caller
-from completions_cli.client.turns import Order, Passed, shows
+from completions_cli.client.search import Order, Passed, shows
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Chunk, CompletionRequest, Finished, Json
 from completions_cli.scoring.steps import Steps
@@ -23,29 +23,29 @@ class Failover:
 
     def events(self, requests: Sequence[Sequence[CompletionRequest]]) -> Generator[Chunk | Finished]:
         """Yield what `Caller.events` yields, of the first member that answers; `requests` are what each is asked."""
-        turns, began = self._order.turns(), time.monotonic()
+        search, began = self._order.search(), time.monotonic()
         while True:
-            member, has_text = turns.member, False
+            member, has_text = search.member, False
             asked, spent = requests[member], time.monotonic() - began
             try:
-                for event in self.caller_of(member).events(*asked, is_patient=turns.is_patient, spent=spent):
+                for event in self.caller_of(member).events(*asked, is_patient=search.is_patient, spent=spent):
                     has_text = has_text or shows(event)
                     yield event
             except CompletionsError as error:
-                self._order.failed(turns, error, has_text=has_text)
+                self._order.failed(search, error, has_text=has_text)
             else:
                 return
 
     def conclude(self, dialogues: Sequence[Callable[[], Steps[_Scored]]]) -> _Scored:
         """Return the result of the first member that answers; `dialogues` begin what each is asked."""
-        turns, began = self._order.turns(), time.monotonic()
+        search, began = self._order.search(), time.monotonic()
         while True:
-            member = turns.member
-            answer = _answering(self.caller_of(member), is_patient=turns.is_patient, began=began)
+            member = search.member
+            answer = _answering(self.caller_of(member), is_patient=search.is_patient, began=began)
             try:
                 return dialogue.conclude(dialogues[member](), answer)
             except CompletionsError as error:
-                self._order.failed(turns, error)
+                self._order.failed(search, error)
 
 
 def _answering(caller: Caller, *, is_patient: bool, began: float) -> Callable[[CompletionRequest], Mapping[str, Json]]:

@@ -8,9 +8,23 @@ from completions_cli.api import headers, wire
 from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.masking import Mask
 from completions_cli.api.service import Service
+from completions_cli.auth.credentials import Credentials, KeyCredentials
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 
 _ID_HEADER = "x-ms-client-request-id"
+
+
+def mask_of(credentials: Iterable[Credentials]) -> Mask:
+    """Return one mask for all members of a pool, as what was sent to one may come back from another.
+
+    It knows their keys; tokens are added when they are first sent.
+    """
+    mask = Mask()
+    for member in credentials:
+        if isinstance(member, KeyCredentials):
+            for name, value in member.headers().items():
+                mask.add_header(name, value)
+    return mask
 
 
 class Outgoing:

@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Self, Unpack, overload
 
-from completions_cli.client import pool_mask
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.base import ServiceClient, told
 from completions_cli.client.caller import Caller
@@ -12,6 +11,7 @@ from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.failover import Failover
 from completions_cli.client.keywords import explicit
+from completions_cli.client.outgoing import mask_of
 from completions_cli.errors import UsageError
 from completions_cli.models import Chunk, CompletionRequest, Delta, Finished, Prompt
 from completions_cli.scoring.scores import Scores, TextScore
@@ -34,7 +34,7 @@ class Client(ServiceClient):
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         if options.get("pace"):
             raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
-        on_wait, mask = told(options), pool_mask.of(member.credentials for member in configured)
+        on_wait, mask = told(options), mask_of(member.credentials for member in configured)
         self._callers = [
             Caller(member.service, member.credentials, member.connection, member.policy, on_wait=on_wait, mask=mask)
             for member in configured

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from completions_cli.client.attempts import Wait
     from completions_cli.client.caller import Caller
     from completions_cli.client.failover import Failover
-    from completions_cli.client.turns import Passed
+    from completions_cli.client.search import Passed
     from completions_cli.local.weights import Store
 
 
@@ -194,8 +194,8 @@ def caller(settings: Settings, streams: Streams, spinner: Spinner, mask: "Mask |
 @contextmanager
 def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failover"]:
     """Open what calls the first member that answers. All keys are found first, and connections made when needed."""
-    from completions_cli.client import pool_mask
     from completions_cli.client.failover import Failover
+    from completions_cli.client.outgoing import mask_of
 
     with ExitStack() as stack:
         targets = {
@@ -203,7 +203,7 @@ def failover(pool: Pool, streams: Streams, spinner: Spinner) -> Iterator["Failov
             for settings in pool.members
             if not (settings.is_local and pool.is_pool)
         }
-        mask = pool_mask.of(credentials for _, credentials in targets.values())
+        mask = mask_of(credentials for _, credentials in targets.values())
         opened: dict[int, Caller] = {}
 
         def caller_of(member: int) -> "Caller":

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from completions_cli import AsyncClient, Client, CompletionsError
-from completions_cli.client.turns import Order, Turns
+from completions_cli.client.search import Order, Search
 from completions_cli.errors import NetworkError, RejectedError
 from tests.command import Cli
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response, scripted, stream_head
@@ -229,27 +229,27 @@ def test_what_is_for_one_endpoint_does_not_go_with_a_pool(cli: Cli, serve: Serve
 def test_a_client_asks_a_member_that_failed_lately_last() -> None:
     now = 0.0
     order = Order(3, clock=lambda: now)
-    order.failed(order.turns(), NetworkError("lost", retryable=True))
-    assert order.turns().member == 1
+    order.failed(order.search(), NetworkError("lost", retryable=True))
+    assert order.search().member == 1
     now = 31.0
-    assert order.turns().member == 0
+    assert order.search().member == 0
 
 
 def test_every_member_is_asked_once_before_any_is_asked_again() -> None:
     lost, asked = NetworkError("lost", retryable=True), []
-    turns = Turns([0, 1, 2])
+    search = Search([0, 1, 2])
     for failure in (lost, NetworkError("refused"), lost, lost):
-        asked.append((turns.member, turns.is_patient))
-        turns.after(failure, has_text=False)
-    asked.append((turns.member, turns.is_patient))
+        asked.append((search.member, search.is_patient))
+        search.pass_on(failure, has_text=False)
+    asked.append((search.member, search.is_patient))
     with pytest.raises(NetworkError, match="none of 3 profiles answered"):
-        turns.after(lost, has_text=False)
+        search.pass_on(lost, has_text=False)
     assert asked == [(0, False), (1, False), (2, False), (0, True), (2, True)]
 
 
 def test_one_profile_is_asked_with_all_its_retries_at_once() -> None:
-    turns = Turns([0])
-    assert turns.is_patient
+    search = Search([0])
+    assert search.is_patient
     refused = RejectedError("no", status=400)
     with pytest.raises(RejectedError, match=r"^no$"):
-        turns.after(refused, has_text=False)
+        search.pass_on(refused, has_text=False)

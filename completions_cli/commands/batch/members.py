@@ -10,7 +10,7 @@ from completions_cli.batch.exchange import Exchange
 from completions_cli.batch.pool.member import Member
 from completions_cli.batch.pool.pace import PoolPace
 from completions_cli.batch.triage import Triage
-from completions_cli.client import configuration, pool_mask
+from completions_cli.client import configuration, outgoing
 from completions_cli.commands import resolution
 from completions_cli.commands.batch import choices, process
 from completions_cli.commands.batch.choices import Choices
@@ -72,7 +72,7 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
 
 def hide_keys(found: list[Target], streams: Streams) -> Mask:
     """Keep the keys of all members off the screen. Return the mask that does."""
-    mask = pool_mask.of(target.credentials for target in found)
+    mask = outgoing.mask_of(target.credentials for target in found)
     hide = streams.stderr.mask
     streams.stderr.mask = lambda text: mask.text(hide(text))
     return mask

@@ -20,8 +20,8 @@ class Passed(NamedTuple):
     following: int
 
 
-class Turns:
-    """Goes through the members of a pool for one call.
+class Search:
+    """The search of one call for a member of a pool that answers.
 
     Each is asked once, without retries: another member may answer sooner. Where none did, those that may yet answer
     are asked again, with all their retries.
@@ -34,7 +34,7 @@ class Turns:
         self.is_patient = self._count == 1
         self.member = self._left.popleft()
 
-    def after(self, error: CompletionsError, *, has_text: bool) -> None:
+    def pass_on(self, error: CompletionsError, *, has_text: bool) -> None:
         """Turn to the next member. Raises the error where no other should be asked, or none is left."""
         if has_text or not is_of_member(error):
             raise error
@@ -65,18 +65,18 @@ class Order:
         self._on_pass = on_pass
         self._clock = clock
 
-    def turns(self) -> Turns:
+    def search(self) -> Search:
         """Begin a call."""
         now = self._clock()
         lately = [now - at < _AVOIDED_SECONDS for at in self._failed_at]
-        return Turns(sorted(range(len(lately)), key=lately.__getitem__))
+        return Search(sorted(range(len(lately)), key=lately.__getitem__))
 
-    def failed(self, turns: Turns, error: CompletionsError, *, has_text: bool = False) -> None:
-        """Record that the member whose turn it is did not answer, and pass on. Raises what `Turns.after` raises."""
-        member = turns.member
+    def failed(self, search: Search, error: CompletionsError, *, has_text: bool = False) -> None:
+        """Record that the member that was asked did not answer, and pass on. Raises what `Search.pass_on` raises."""
+        member = search.member
         self._failed_at[member] = self._clock()
-        turns.after(error, has_text=has_text)
-        self._on_pass(Passed(member, error, turns.member))
+        search.pass_on(error, has_text=has_text)
+        self._on_pass(Passed(member, error, search.member))
 
 
 def is_of_member(error: CompletionsError) -> bool:
