@@ -6,8 +6,9 @@ from typing import Any, get_type_hints
 import pytest
 import typer
 
-from completions_cli.client.arguments import ClientOptions
-from completions_cli.commands.options import ConnectionOptions
+from completions_cli.api.parameters import PARAMETERS
+from completions_cli.client.arguments import ClientOptions, CompletionOptions
+from completions_cli.commands.options import ConnectionOptions, ParameterOptions
 from completions_cli.main import app
 from completions_cli.settings.table import PROFILE_SETTINGS, SETTINGS, Values
 
@@ -42,3 +43,8 @@ def test_clients_take_every_setting_of_a_profile() -> None:
     client, values = get_type_hints(ClientOptions), get_type_hints(Values)
     for name in set(client) - _OBJECTS - {"auth", "extra_parameters"}:
         assert client[name] == values[name] | None, name
+
+
+def test_commands_and_clients_take_every_parameter() -> None:
+    assert set(PARAMETERS) == {item.name for item in fields(ParameterOptions)} - {"extras"}
+    assert set(PARAMETERS) <= set(CompletionOptions.__annotations__)
