@@ -12,7 +12,7 @@ from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from completions_cli import limits
-from completions_cli.errors import CompletionsError, ConfigError
+from completions_cli.errors import CompletionsError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import breakage, redirects, reports
 from completions_cli.transport.answer import Answer, Headers
@@ -79,11 +79,6 @@ class AsyncTransport:
     def __init__(
         self, connection: Connection, trace: Trace | None = None, *, max_body_bytes: int = limits.BODY_BYTES
     ) -> None:
-        if connection.unix_socket is not None:
-            raise ConfigError(
-                "a Unix socket is for one request at a time: batches and AsyncClient cannot use one",
-                hint="Use `complete`, `stream` or Client, or let the server listen on a port of 127.0.0.1 as well.",
-            )
         self._connection = connection
         self._trace = trace
         self._max_body_bytes = max_body_bytes

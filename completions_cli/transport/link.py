@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pyreqwest.client import Client
 from pyreqwest.http import HeaderMap, Url
@@ -15,14 +16,18 @@ from completions_cli.transport import breakage, quickest, reports, reqwest, tunn
 from completions_cli.transport.answer import Headers
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.route import route
+from completions_cli.transport.unix_relay import UnixRelay
 
 
 def at_once(connection: Connection, url: str) -> "Link | None":
     """Return a link to a host with one address; None for others, where `begin` has to find out which is quick.
 
+    It is None for a Unix socket, too, to which `begin` makes a way.
+
     Nothing is awaited, so the first requests of many go out in their order.
     """
-    return None if quickest.has_several(_contacted(connection, url)) else Link(connection, url)
+    waits = connection.unix_socket is not None or quickest.has_several(_contacted(connection, url))
+    return None if waits else Link(connection, url)
 
 
 async def begin(connection: Connection, url: str) -> "Link":
@@ -30,6 +35,14 @@ async def begin(connection: Connection, url: str) -> "Link":
 
     Raises NetworkError if none answers in time.
     """
+    if connection.unix_socket is not None:
+        relay = UnixRelay(connection.unix_socket)
+        try:
+            await relay.start()
+            return Link(replace(connection, proxy=relay.proxy), url, relay=relay)
+        except BaseException:
+            await relay.close()
+            raise
     seconds = min(
         (each for each in (connection.connect_timeout, connection.deadline) if each is not None), default=None
     )
@@ -48,13 +61,16 @@ def _contacted(connection: Connection, url: str) -> Origin:
 class Link:
     """Builds requests to where `url` is, or elsewhere on the same origin.
 
-    Connections go to `address`, if the host has several and one was chosen.
+    Connections go to `address`, if the host has several and one was chosen. `relay` is closed with the link.
     """
 
-    def __init__(self, connection: Connection, url: str, address: str | None = None) -> None:
+    def __init__(
+        self, connection: Connection, url: str, address: str | None = None, relay: UnixRelay | None = None
+    ) -> None:
         parsed = urls.parse(url)
         self.route = route(connection, parsed)
         self.address = address
+        self._relay = relay
         self._connection = connection
         self._origin = parsed
         self._client = reqwest.client(connection, parsed, address=address)
@@ -71,6 +87,8 @@ class Link:
         await self._client.close()
         if self._fresh is not None:
             await self._fresh.close()
+        if self._relay is not None:
+            await self._relay.close()
 
     def request(self, request: HttpRequest, *, fresh: bool = False) -> RequestBuilder:
         """Begin a request, over a new connection if `fresh`."""
@@ -111,6 +129,8 @@ class Link:
 
     async def explained(self, error: Exception, elapsed: float, *, answering: bool) -> CompletionsError:
         """Return what the library threw in the user's terms, with what it does not tell of proxies."""
+        if self._relay is not None and self._relay.refusal is not None and breakage.is_unconnected(error):
+            return reports.no_connection(self.route.target, self._relay.refusal)
         proxy = self.route.proxy
         if proxy is not None and breakage.is_tunnel_refused(error):
             status = await tunnel.status(self._connection, self._origin)

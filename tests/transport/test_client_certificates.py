@@ -197,9 +197,24 @@ def test_a_unix_socket_that_is_not_there_is_named(cli: Cli, tmp_path: Path) -> N
     assert (result.code, f"no connection to the endpoint {path}: No such file" in result.stderr) == (10, True)
 
 
-def test_a_batch_says_that_it_cannot_use_one(cli: Cli, unix_server: tuple[ScriptedServer, str], tmp_path: Path) -> None:
+def test_a_batch_uses_one_as_well(cli: Cli, unix_server: tuple[ScriptedServer, str], tmp_path: Path) -> None:
+    server, path = unix_server
+    rows = tmp_path / "rows.txt"
+    rows.write_text("P\nQ\n", encoding="utf-8")
+    args = ["batch", str(rows), "-o", str(tmp_path / "out"), "--unix-socket", path]
+    result = cli.service("http://localhost/v1").run(*args)
+    assert (result.code, result.stderr.splitlines()[0]) == (0, "done: 2 rows; 2 ok, 0 failed")
+    assert sorted(request.partition(b"{")[2] for request in server.requests) == [
+        b'"prompt":"P","max_tokens":256}',
+        b'"prompt":"Q","max_tokens":256}',
+    ]
+    assert all(b"\r\nhost: localhost\r\n" in request.lower() for request in server.requests)
+
+
+def test_a_batch_names_a_socket_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     rows = tmp_path / "rows.txt"
     rows.write_text("P\n", encoding="utf-8")
-    args = ["batch", str(rows), "-o", str(tmp_path / "out"), "--unix-socket", unix_server[1]]
+    nothing = str(tmp_path / "nothing")
+    args = ["batch", str(rows), "-o", str(tmp_path / "out"), "--unix-socket", nothing, "--retries", "0"]
     result = cli.service("http://localhost").run(*args)
-    assert (result.code, "Unix socket" in result.stderr) == (3, True)
+    assert (result.code, f"no connection to the endpoint {nothing}: No such file" in result.stderr) == (14, True)
