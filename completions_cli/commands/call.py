@@ -91,9 +91,9 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
 
 
-def _fail_on(typed: str | None, streams: Streams) -> frozenset[str]:
-    reasons = dict.fromkeys(reason.strip() for reason in (typed or "").split(",") if reason.strip())
-    if typed is not None and not reasons:
+def _fail_on(typed: list[str], streams: Streams) -> frozenset[str]:
+    reasons = dict.fromkeys(reason.strip() for reason in ",".join(typed).split(",") if reason.strip())
+    if typed and not reasons:
         raise UsageError("--fail-on names no finish reason", hint="For example: --fail-on length,content_filter.")
     known = (*usage.KNOWN_REASONS, _IGNORED)
     for reason in reasons:

@@ -165,7 +165,7 @@ class OutputOptions:
         ),
     ] = False
     fail_on: Annotated[
-        str | None,
+        list[str],
         _output(
             "--fail-on",
             metavar="REASONS",
@@ -173,7 +173,7 @@ class OutputOptions:
             help="Exit 15 on these finish reasons, such as length,content_filter; `ignored`: if the server ignored "
             "a parameter.",
         ),
-    ] = None
+    ] = field(default_factory=list)
     dry_run: Annotated[bool, _output("--dry-run", help="Show the request without sending it.")] = False
     curl: Annotated[bool, _output("--curl", help="Show the request as a curl command.")] = False
 

@@ -86,7 +86,8 @@ def test_columns_are_sent_that_were_named(
     path = tmp_path / "a.csv"
     write(path, [{"prompt": "P", **COLUMNS}, {"prompt": "Q", **dict.fromkeys(COLUMNS, "")}])
     scripted_server.play([ANSWER], [ANSWER])
-    args = ("--send-fields", "top_k,stop, user,top_p,model", "--keep-columns", "answer,top_k", "-j", "1")
+    sent = ("--send-fields", "top_k,stop, user", "--send-fields", "top_p,model")
+    args = (*sent, "--keep-columns", "answer", "--keep-columns", "top_k", "-j", "1")
     assert batch(cli.service(scripted_server.url), path, "-o", output, *args).code == 0
     first, second = bodies(scripted_server)
     expected = {"top_k": 4, "stop": "Main Street", "user": "ann@example.org", "top_p": 0.5, "model": "Golf"}

@@ -444,10 +444,12 @@ def test_usage_in_a_pipe_is_one_line_of_pairs(command: str, cli: Cli, scripted_s
     assert note.startswith("note: ")
 
 
-@pytest.mark.parametrize(("reasons", "code"), [("length,content_filter", 15), ("content_filter", 0)])
-def test_fail_on(reasons: str, code: int, cli: Cli, scripted_server: ScriptedServer) -> None:
+@pytest.mark.parametrize(
+    ("reasons", "code"), [(["length,content_filter"], 15), (["content_filter"], 0), (["length", "content_filter"], 15)]
+)
+def test_fail_on(reasons: list[str], code: int, cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"length"}]}')])
-    result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", reasons)
+    result = cli.service(scripted_server.url).run("complete", "P", *(f"--fail-on={each}" for each in reasons))
     assert (result.code, result.text) == (code, "a\n")
     assert result.stderr.count("--fail-on") == (1 if code else 0)
 

@@ -215,11 +215,11 @@ def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:
 def _recipe(rows: RowOptions) -> Recipe:
     """Read what becomes of the fields of a row."""
     template = None if rows.template is None else Template(words.template(rows.template, escapes=rows.escapes))
-    keep = rows.keep_columns or "all"
+    keep = ",".join(rows.keep_columns) or "all"
     known = {"all": None, "none": frozenset[str]()}
     return Recipe(
         template,
-        words.names(rows.send_fields, "--send-fields") if rows.send_fields is not None else frozenset(),
+        words.names(",".join(rows.send_fields), "--send-fields") if rows.send_fields else frozenset(),
         known[keep] if keep in known else words.names(keep, "--keep-columns"),
         keep_prompt=rows.keep_prompt,
     )

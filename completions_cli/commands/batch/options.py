@@ -1,5 +1,6 @@
 """The options that only `batch` has."""
 
+from dataclasses import field
 from typing import Annotated
 
 import typer
@@ -37,16 +38,16 @@ class RowOptions:
         bool, _rows("--escapes", "-E", help=r"Decode \n, \t, \xHH, \uXXXX in --template and --stop.")
     ] = False
     send_fields: Annotated[
-        str | None, _rows("--send-fields", metavar="A,B", help="Fields or columns to send as parameters.")
-    ] = None
+        list[str], _rows("--send-fields", metavar="A,B", help="Fields or columns to send as parameters.")
+    ] = field(default_factory=list)
     keep_columns: Annotated[
-        str | None,
+        list[str],
         _rows(
             "--keep-columns",
             metavar="A,B|all|none",
             help="Columns to copy to the output as metadata. (default all but the prompt)",
         ),
-    ] = None
+    ] = field(default_factory=list)
     keep_prompt: Annotated[bool, _rows("--keep-prompt", help="Write each prompt beside its answer.")] = False
     delimiter: Annotated[
         str | None, _rows("--delimiter", metavar="C", help="Separator of a table's columns. (default: detected)")
