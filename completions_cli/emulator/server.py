@@ -83,7 +83,8 @@ def _listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             message, hint = f"port {port} on {host} is in use", "Choose another --port, or 0 for any free one."
         else:
-            message, hint = f"cannot listen on {host} port {port}: {error.strerror}", None
+            message = f"cannot listen on {host} port {port}: {error.strerror}"
+            hint = "Choose an address of this machine for --host, and a --port that you may use."
         raise NetworkError(message, hint=hint) from error
     return listener
 

@@ -86,6 +86,13 @@ def test_a_port_in_use_is_an_error_naming_it(emulator: Start, cli: Cli) -> None:
     assert f"port {port} on 127.0.0.1 is in use" in done.stderr
 
 
+def test_an_address_that_is_not_this_machines_is_an_error_about_it(cli: Cli) -> None:
+    done = cli.run("emulator", "--host", "203.0.113.7")
+    error, hint = done.stderr.splitlines()
+    assert (done.code, error.startswith("error: cannot listen on 203.0.113.7 port 0: ")) == (10, True)
+    assert ("--host" in hint, "endpoint" in hint) == (True, False)
+
+
 def test_nothing_is_said_of_a_start_that_fails(emulator: Start, cli: Cli) -> None:
     for words in (("--port", str(emulator().port)), ("--host", "203.0.113.7"), ("--fault", "nope")):
         shown = cli.terminal("emulator", *words).text
