@@ -105,13 +105,15 @@ def test_they_share_what_they_learn(cli: Cli, emulator: Start, rows: Rows, tmp_p
     """Nobody says what the limit is; a second run begins at what the first found out."""
     server = emulator("--rpm", "1200", "--limit", "burstless", "--limit-headers", "none", "--latency", "0.02")
     cli.service(server.url).env["XDG_RUNTIME_DIR"] = str(tmp_path)
-    path = rows(240)
+    path = rows(400)
     first = cli.start("batch", str(path), "-o", str(tmp_path / "0.jsonl"), "--shard", "0/2", *SHARED)
-    server.wait_for_log(100)
-    second = cli.start("batch", str(path), "-o", str(tmp_path / "1.jsonl"), "--shard", "1/2", *SHARED)
+    server.wait_for_log(100)  # there are as many left: on a busy machine, too, it leads when the second comes
+    options = ("--shard", "1/2", "--limit", "60", *SHARED)
+    second = cli.start("batch", str(path), "-o", str(tmp_path / "1.jsonl"), *options)
     assert finish(first, second) == [(0, ""), (0, "")]
-    late = [request["status"] for request in server.log()][150:]
-    assert late.count(429) < 0.15 * len(late)
+    statuses = [request["status"] for request in server.log()]
+    assert statuses[:100].count(429) > 15  # what it takes to find out
+    assert statuses[100:].count(429) < 15
 
 
 @pytest.mark.parametrize(
