@@ -15,6 +15,7 @@ from completions_cli.client.incoming import Head, listening
 from completions_cli.client.outgoing import Outgoing
 from completions_cli.errors import AuthError, CompletionsError
 from completions_cli.models import CompletionRequest, Json, Usage
+from completions_cli.pacing import usage_estimate
 from completions_cli.transport.asynchronous import AsyncTransport
 
 _UNAUTHORIZED = 401
@@ -30,6 +31,12 @@ class Reply:
     head: Head
     request_id: str | None = None  # under which the service knows this exchange
     profile: str | None = None  # who answered
+
+    def guessed_usage(self) -> Usage:
+        """Return about how many tokens it took, for a budget where the server does not say."""
+        choices = self.response.get("choices")
+        texts = [choice.get("text") for choice in choices or () if isinstance(choice, dict)]
+        return usage_estimate.guessed(self.request, [text for text in texts if isinstance(text, str)])
 
 
 class Failure(Exception):  # noqa: N818 - an outcome that travels with the answer it came in

@@ -1,7 +1,8 @@
 """Lines of one or more outputs in the order of their rows, each row once, in memory that does not grow with them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -9,6 +10,7 @@ from completions_cli.batch import output_lines
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.line_index import LineIndex, Place
 from completions_cli.batch.output_lines import EntryReader
+from completions_cli.batch.recovery import tally
 from completions_cli.errors import OutputError
 
 _MOST_OPEN = 200
@@ -24,6 +26,7 @@ class Arranged:
     repeated: int = 0
     last: int = -1
     total: int | None = None
+    models: Counter[str] = field(default_factory=Counter)  # answers by the model that they name
 
     @property
     def absent(self) -> int:
@@ -79,6 +82,8 @@ def _places(part: Path, reader: EntryReader, number: int, done: Arranged, row_to
         done.torn += line.is_damage
         if line.entry is not None:
             done.rows += 1
+            if line.entry.model is not None:
+                tally(done.models, line.entry.model)
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
 
 

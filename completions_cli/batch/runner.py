@@ -276,7 +276,7 @@ class Runner:
         pace.read(now, ticket, reply.head.headers.get)
         self._members[ticket.member].answered(now - ticket.sent_at)
         if unit.race is not None and hedging.is_lost(unit, has_failed=False):
-            self.totals.use(reply.usage, reply.request.generation_count, self._members[ticket.member].prices)
+            self._settlers[ticket.member].use(reply)
             return
         self._settlers[ticket.member].answered(unit, reply, now=now, sent_at=ticket.sent_at)
 

@@ -83,7 +83,7 @@ class Settler:
 
     def answered(self, unit: Unit, reply: Reply, *, now: float, sent_at: float) -> None:
         """Record a reply."""
-        self.totals.use(reply.usage, reply.request.generation_count, self.member.prices)
+        self.use(reply)
         problem = outcomes.misfit(unit, reply)
         if problem is None:
             self._fits(unit, reply, now=now, sent_at=sent_at)
@@ -91,6 +91,11 @@ class Settler:
             self.failed(unit, problem, now=now, sent_at=sent_at)
         if self.rules.budget.is_limited:
             self._stop_when_spent()
+
+    def use(self, reply: Reply) -> None:
+        """Count what a reply used; where the server does not say, a budget goes by a guess."""
+        guess = reply.guessed_usage if self.rules.budget.is_limited else None
+        self.totals.use(reply.usage, reply.request.generation_count, self.member.prices, guess)
 
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:
         """Record a failure."""

@@ -1,7 +1,7 @@
 """What a run has done so far, counted: for the progress line, the summary and the exit code."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from completions_cli.batch import entry
@@ -28,6 +28,8 @@ _SUMS = (
     "requests",
     "answers",
     "texts",
+    "unreported",
+    "estimated",
     "retries",
     "throttled",
     "prompt_tokens",
@@ -54,6 +56,8 @@ class Totals:
     requests: int = 0
     answers: int = 0
     texts: int = 0
+    unreported: int = 0  # answers that do not say what they used
+    estimated: int = 0  # of them those whose tokens were guessed
     retries: int = 0
     throttled: int = 0
     prompt_tokens: int = 0
@@ -144,10 +148,24 @@ class Totals:
             return self.parts
         return self.found.with_answers(self.models, self.finish_reasons, self.ignored, self.profiles)
 
-    def use(self, usage: Usage | None, texts: int = 1, prices: Prices | None = None) -> None:
-        """Add up what an answer of so many texts used, at the prices of who answered."""
+    def use(
+        self,
+        usage: Usage | None,
+        texts: int = 1,
+        prices: Prices | None = None,
+        guess: Callable[[], Usage] | None = None,
+    ) -> None:
+        """Add up what an answer of so many texts used, at the prices of who answered.
+
+        Where the server does not say what it used, `guess` does, if there is one.
+        """
         self.answers += 1
         self.texts += texts
+        if usage is None:
+            self.unreported += 1
+            if guess is not None:
+                self.estimated += 1
+                usage = guess()
         if usage is not None:
             prompt = usage.prompt_tokens or 0
             completion = usage.completion_tokens

@@ -1,5 +1,8 @@
 """How many tokens a request will use: guessed from its length, then from what answers turned out to use."""
 
+import math
+from collections.abc import Iterable
+
 from completions_cli.models import CompletionRequest, Prompt, Usage
 
 _BYTES_A_TOKEN = 4.0  # of English text, until answers tell
@@ -48,6 +51,16 @@ class UsageEstimate:
         if size is not None:
             return size / max(0.5, self._bytes_a_token) + 1
         return float(sum(len(part) if isinstance(part, list) else 1 for part in prompt or ()))
+
+
+def guessed(request: CompletionRequest, texts: Iterable[str]) -> Usage:
+    """Return about what an answer of these texts has used, for a server that does not say."""
+    prompt, most = UsageEstimate().split(request)
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    completion = math.ceil(size / _BYTES_A_TOKEN)
+    if "max_tokens" in request.parameters:
+        completion = min(completion, int(most))
+    return Usage(int(prompt), completion, int(prompt) + completion)
 
 
 def _size(prompt: Prompt | None) -> int | None:

@@ -165,6 +165,9 @@ def _figures(totals: Totals) -> list[str]:
     requests = closing.requests(totals.requests, totals.retries, totals.throttled)
     by_profile = ", ".join(f"{count} by {name}" for name, count in totals.profiles.most_common())
     figures = [rows, tokens, requests] if totals.new_rows or totals.total_tokens else [requests]
+    if totals.unreported:
+        are = "are estimated" if totals.estimated else "are not counted"
+        figures.append(f"usage: {_counted(totals.unreported, 'answer')} came without it; their tokens {are}")
     if len(totals.profiles) > 1:
         figures.append(f"answered: {by_profile}")
     if totals.hedged:

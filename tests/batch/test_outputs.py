@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.answering_server import Answered, answering
 from tests.batch.conftest import batch, records, row_numbers
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -103,6 +105,22 @@ def test_shards_are_merged_and_can_be_gone_on_with(cli: Cli, emulator: Start, ro
         part.rename(folder / part.name)
     assert batch(cli, "merge", folder, "-o", tmp_path / "again.jsonl").code == 13
     assert row_numbers(tmp_path / "again.jsonl") == [0, 1, 3, 4, 6, 7, 9]
+
+
+def test_a_merge_says_when_shards_have_answers_of_different_models(cli: Cli, rows: Rows, tmp_path: Path) -> None:
+    def service(body: dict[str, Any]) -> Answered:
+        choice = {"index": 0, "text": "a", "finish_reason": "stop"}
+        return Answered({"choices": [choice], "model": "even" if int(body["prompt"].split()[1]) % 2 == 0 else "odd"})
+
+    parts = [tmp_path / f"part-{index}.jsonl" for index in range(2)]
+    with answering(service) as server:
+        cli.service(server.url)
+        for index, part in enumerate(parts):
+            assert batch(cli, rows(7), "-o", part, "--shard", f"{index}/2").code == 0
+    result = batch(cli, "merge", *parts, "-o", tmp_path / "merged.jsonl")
+    assert (result.code, "note: the answers come from several models: even (4), odd (3)" in result.stderr) == (0, True)
+    alone = batch(cli, "merge", parts[0], "-o", tmp_path / "alone.jsonl")
+    assert (alone.code, "several models" in alone.stderr) == (13, False)
 
 
 def test_what_cannot_be_merged_is_refused(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:

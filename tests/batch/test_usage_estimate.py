@@ -57,3 +57,24 @@ def test_a_wide_run_of_many_samples_keeps_to_its_budget(cli: Cli, rows: Rows, ou
         result = batch(cli.service(server.url), rows(200), "-o", output, *args)
     assert (result.code, summary(result)["stopped_by"]) == (14, "max_tokens_total")
     assert 1000 <= summary(result)["total_tokens"] < 1400
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
+@pytest.mark.parametrize(
+    "budget", [("--max-tokens-total", "300"), ("--max-cost", "3e-4", "--price-in", "1", "--price-out", "1")]
+)
+def test_a_budget_holds_where_the_server_reports_no_usage(
+    usage: Any, budget: tuple[str, ...], cli: Cli, rows: Rows, output: Path
+) -> None:
+    """An answer of 400 characters counts as some 100 tokens."""
+    body = {"choices": [{"index": 0, "text": "word" * 100, "finish_reason": "stop"}]}
+    if usage is not None:
+        body["usage"] = usage
+    with answering(lambda _: Answered(body)) as server:
+        cli.service(server.url)
+        result = batch(cli, rows(50), "-o", output, "-j", "1", "--summary", "-", *budget)
+        assert (result.code, summary(result)["rows"]) == (14, 3)
+        assert "usage: 3 answers came without it; their tokens are estimated" in result.stderr
+        whole = batch(cli, rows(50), "-o", output, "--summary", "-")
+    assert (whole.code, summary(whole)["total_tokens"]) == (0, 0)
+    assert "usage: 47 answers came without it; their tokens are not counted" in whole.stderr

@@ -49,9 +49,12 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     words += [f"duplicates left out: {done.repeated}"] if done.repeated else []
     words += [f"incomplete lines left out: {done.torn}"] if done.torn else []
     streams.stderr.note(f"merged: {', '.join(words)}; output: {paths.on_a_line(output)}")
+    if len(done.models) > 1:
+        named = ", ".join(f"{model} ({count})" for model, count in done.models.most_common())
+        streams.stderr.note(f"note: the answers come from several models: {named}")
     if done.absent:
         raise RowsFailedError(
-            f"{done.absent} rows are in none of the parts",
+            f"{done.absent} {'row is' if done.absent == 1 else 'rows are'} in none of the parts",
             hint="Is a shard missing or unfinished? The parts are merged; a batch with this OUTPUT completes the rest.",
         )
     if done.failed:
