@@ -8,7 +8,7 @@ from typing import Self, Unpack, overload
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.async_failover import AsyncFailover
-from completions_cli.client.base import ServiceClient, told
+from completions_cli.client.base import ServiceClient, wait_listener
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
 from completions_cli.client.keywords import explicit
@@ -35,7 +35,7 @@ class AsyncClient(ServiceClient):
     """
 
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
-        on_wait, is_paced = told(options), bool(options.get("pace"))
+        on_wait, is_paced = wait_listener(options), bool(options.get("pace"))
         mask = mask_of(member.credentials for member in configured)
         self._callers = [
             AsyncCaller(

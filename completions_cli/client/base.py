@@ -141,8 +141,8 @@ def _silent(_: Wait) -> None:
     """Tell nobody of a wait."""
 
 
-def told(options: ClientOptions) -> Callable[[Wait], None]:
-    """Return who is told of waits."""
+def wait_listener(options: ClientOptions) -> Callable[[Wait], None]:
+    """Return what is called before each wait."""
     return options.get("on_wait") or _silent
 
 

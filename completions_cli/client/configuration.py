@@ -1,4 +1,4 @@
-"""From settings to what a caller is made of."""
+"""Makes what a caller needs from settings: a service, a connection, a retry policy."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

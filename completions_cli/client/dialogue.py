@@ -1,4 +1,4 @@
-"""Scoring over a caller: the requests of its steps sent, one after another, and the answers handed back."""
+"""Runs a score: sends the requests of its steps, one after another, and hands the answers back."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar

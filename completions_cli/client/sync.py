@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self, Unpack, overload
 
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
-from completions_cli.client.base import ServiceClient, told
+from completions_cli.client.base import ServiceClient, wait_listener
 from completions_cli.client.caller import Caller
 from completions_cli.client.completion import Completion, Gathering
 from completions_cli.client.configuration import Configuration
@@ -34,7 +34,7 @@ class Client(ServiceClient):
     def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
         if options.get("pace"):
             raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
-        on_wait, mask = told(options), mask_of(member.credentials for member in configured)
+        on_wait, mask = wait_listener(options), mask_of(member.credentials for member in configured)
         self._callers = [
             Caller(member.service, member.credentials, member.connection, member.policy, on_wait=on_wait, mask=mask)
             for member in configured

@@ -1,1 +1,1 @@
-"""One file a subcommand, thin: flags to settings, a call, its rendering."""
+"""One thin module per subcommand: options to settings, a call, its rendering."""

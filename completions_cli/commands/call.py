@@ -36,7 +36,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     try:
         text, body = source.read(wire.prompt_from_json)
     except EmptyInputError:
-        # A profile that there is not is the first thing to mend.
+        # An unknown profile is reported before an empty prompt.
         resolution.pool(streams, options, format=output.format, escapes=prompts.escapes)
         raise
     pool = resolution.pool(streams, options, format=output.format, body=body, escapes=prompts.escapes)
@@ -79,7 +79,7 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         from completions_cli.render import tokens
 
         streams.stderr.raw(f"{tokens.legend()}\n")
-    _tell(streams, finished, wanted=output.usage)
+    _show_usage(streams, finished, wanted=output.usage)
     if finished.ignored:
         streams.stderr.note(f"warning: the server ignored: {', '.join(finished.ignored)}")
     if finished.ignored and _IGNORED in fail_on:
@@ -217,7 +217,7 @@ def _render(
     return finished
 
 
-def _tell(streams: Streams, finished: Finished, *, wanted: bool) -> None:
+def _show_usage(streams: Streams, finished: Finished, *, wanted: bool) -> None:
     stderr = streams.stderr
     for note in finished.notes:
         stderr.note(f"note: {note}")

@@ -127,7 +127,7 @@ def _is_file(name: str) -> bool:
 
 
 def _about_option(context: Any, name: str) -> UsageError:
-    """Explain an option that there is not, or that lacks its value, or has one that it does not take."""
+    """Explain an unknown option, one that lacks its value, or one that takes none."""
     path = _path(context)
     option = next((param for param in context.command.params if name in getattr(param, "opts", ())), None)
     if option is not None and takes_value(option):

@@ -8,8 +8,7 @@ from completions_cli.api import near_names
 from completions_cli.api.infill import SUFFIX
 from completions_cli.commands import cursor
 from completions_cli.commands.prompt_options import PromptOptions
-from completions_cli.commands.typed_text import argument, checked, parse_json
-from completions_cli.commands.typed_text import decoded as text_of
+from completions_cli.commands.typed_text import argument, checked, decoded, parse_json
 from completions_cli.errors import UsageError
 from completions_cli.models import Json, Prompt
 
@@ -154,7 +153,7 @@ class PromptSource:
         if flags.file:
             texts = [self._text_of(path) for path in flags.file]
             return texts[0] if len(texts) == 1 else texts
-        text = _something(decoded(self._read_stdin(), _STDIN), _STDIN)
+        text = _require_text(bounded_text(self._read_stdin(), _STDIN), _STDIN)
         if flags.null:
             return text.removesuffix("\0").split("\0")
         if flags.lines:
@@ -210,17 +209,17 @@ class PromptSource:
             value = "@-"
         if value.startswith("@"):
             where = _name(value[1:])
-            text = _something(self._file(value[1:]), where)
+            text = _require_text(self._file(value[1:]), where)
         else:
             text, where = checked(value, name), name
         return parse_json(text, where, is_typed=not value.startswith("@"))
 
     def _text_of(self, path: str) -> str:
-        return self._drop_newline(_something(self._file(path), _name(path)))
+        return self._drop_newline(_require_text(self._file(path), _name(path)))
 
     def _file(self, path: str) -> str:
         if path == "-":
-            return decoded(self._read_stdin(), _STDIN)
+            return bounded_text(self._read_stdin(), _STDIN)
         return read_text(path)
 
     def _drop_newline(self, text: str) -> str:
@@ -231,7 +230,7 @@ class PromptSource:
 
 
 def warnings(prompt: Prompt | None, suffix: Json = None) -> list[str]:
-    """Collect what is worth a word about a prompt, though it is sent as it is. One with a suffix may be empty."""
+    """Return warnings about a prompt that is sent as it is. With a suffix it may be empty."""
     texts = [prompt] if isinstance(prompt, str) else [text for text in prompt or () if isinstance(text, str)]
     found = []
     if prompt is None:
@@ -247,8 +246,8 @@ def _name(path: str) -> str:
     return _STDIN if path == "-" else path
 
 
-def _something(text: str, name: str) -> str:
-    """Refuse nothing, or the end of a line alone: an empty diff is not worth its tokens. Raises UsageError."""
+def _require_text(text: str, name: str) -> str:
+    """Return a text. Raises EmptyInputError if it is empty or a line end: an empty diff is not worth its tokens."""
     if text not in ("", "\n", "\r\n"):
         return text
     source = "Does the command before the pipe print something?" if name == _STDIN else "Is it the right file?"
@@ -283,11 +282,11 @@ def read_text(path: str, name: str | None = None) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read: {reason}", hint="Check the path.") from error
-    return decoded(content, name or path)
+    return bounded_text(content, name or path)
 
 
-def decoded(content: bytes, name: str) -> str:
-    """Read what came of a file or a pipe as text, unless it is more than any model takes. Raises UsageError."""
+def bounded_text(content: bytes, name: str) -> str:
+    """Return what came of a file or a pipe as text. Raises UsageError if it is more than any model takes."""
     if len(content) > limits.PROMPT_BYTES:
         raise UsageError(f"{name} is larger than {limits.PROMPT_BYTES // limits.MIB} MiB", hint="Nothing was sent.")
-    return text_of(content, name)
+    return decoded(content, name)

@@ -263,23 +263,23 @@ def trace(streams: Streams) -> Trace | None:
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:
     then = f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
     with _aside(spinner):
-        streams.stderr.note(f"note: {_said(wait.error)}; {then}")
+        streams.stderr.note(f"note: {_summary(wait.error)}; {then}")
 
 
 def _show_pass(passed: "Passed", pool: Pool, streams: Streams, spinner: Spinner) -> None:
     was, following = pool.members[passed.member].profile, pool.members[passed.following].profile
     with _aside(spinner):
-        streams.stderr.note(f"note: {was} did not answer: {_said(passed.error)}; trying {following}")
+        streams.stderr.note(f"note: {was} did not answer: {_summary(passed.error)}; trying {following}")
 
 
-def _said(error: CompletionsError) -> str:
+def _summary(error: CompletionsError) -> str:
     status = f"{error.status}: " if isinstance(error, ServiceError) else ""
     return f"{status}{error.message.rstrip('.')}"
 
 
 @contextmanager
 def _aside(spinner: Spinner) -> Iterator[None]:
-    """Have no spinner turn while something is said."""
+    """Stop the spinner while a line is printed."""
     spinner.stop()
     yield
     spinner.start()

@@ -97,7 +97,7 @@ def _of_file(path: str, streams: Streams) -> list[str]:
     """Read continuations from a file, `-` being standard input: an array in JSON, or a line each."""
     if path == _STDIN:
         path = "standard input"
-        content = prompt_source.decoded(streams.read_stdin(), path).removeprefix(_BOM)
+        content = prompt_source.bounded_text(streams.read_stdin(), path).removeprefix(_BOM)
     else:
         content = prompt_source.read_text(path).removeprefix(_BOM)
     if path.lower().endswith(".json"):

@@ -1,4 +1,4 @@
-"""The environment, and how much of it others get to see."""
+"""The environment, and the parts of it that other programs may see."""
 
 import os
 from collections.abc import Mapping
@@ -19,5 +19,5 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_the_system(environ: Mapping[str, str]) -> dict[str, str]:
-    """Copy what is said there to every program, such as proxies and certificates, and nothing that is said to us."""
+    """Copy the variables that are for every program, such as proxies and certificates, but not our own."""
     return {name: value for name, value in environ.items() if not name.startswith(_OWN)}
