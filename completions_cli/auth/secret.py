@@ -31,10 +31,18 @@ class Secret:
                 f"the key from {source} is too long to be one",
                 hint="Is it the right file or program? It must be one word.",
             )
+        if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'":
+            raise ConfigError(
+                f"the key from {source} is in quotes",
+                hint="Leave them out: files of variables and cmd.exe keep them as a part of the key.",
+            )
         if not _VISIBLE_ASCII.fullmatch(stripped):
+            is_header = stripped.lower().startswith("bearer ")
             raise ConfigError(
                 f"the key from {source} contains characters that no key has (spaces, control characters or non-ASCII)",
-                hint="Copy it again from the portal; it is one word of visible ASCII.",
+                hint="Leave out the word Bearer: it is added."
+                if is_header
+                else "Copy it again from the portal; it is one word of visible ASCII.",
             )
         return cls(stripped)
 

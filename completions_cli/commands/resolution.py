@@ -1,6 +1,5 @@
 """From what was typed to a client that can be used: settings, key, engine and connection."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from completions_cli.commands.options import ConnectionOptions, ExtraOptions, Pa
 from completions_cli.errors import CompletionsError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
-from completions_cli.settings import profile_file
+from completions_cli.settings import environment, profile_file
 from completions_cli.settings.pool import Pool, named, resolve_pool
 from completions_cli.settings.resolve import Flags, Settings
 from completions_cli.settings.table import SETTINGS
@@ -132,11 +131,10 @@ def profile_path(common: CommonOptions, streams: Streams) -> Path:
 
 
 def read_profile_file(common: CommonOptions, streams: Streams) -> profile_file.ProfileFile:
-    """Read the profile file in use; warn of one that anybody may change. Raises ConfigError."""
+    """Read the profile file in use; warn of one that is open to all, and of misspelt variables. Raises ConfigError."""
     found = profile_file.find(common.config, streams.environ)
-    if found.exists and profile_file.is_open_to_all(found.path):
-        path = shlex.quote(str(found.path))
-        streams.stderr.note(f"warning: every user of this machine can change {found.path}; run: chmod 600 {path}")
+    for warning in (*profile_file.warnings(found), *environment.misspelt(streams.environ)):
+        streams.stderr.note(f"warning: {warning}")
     return found
 
 

@@ -3,9 +3,28 @@
 import os
 from collections.abc import Mapping
 
+from completions_cli.api import near_names
+from completions_cli.settings.table import SETTINGS
 from completions_cli.streams import SECRET_VARIABLES
 
 _OWN = ("COMPLETIONS_", "AZURE_INFERENCE_")
+READ = frozenset(
+    {
+        *(setting.variable for setting in SETTINGS.values() if setting.variable),
+        "COMPLETIONS_API_KEY",
+        "COMPLETIONS_API_KEY_FILE",
+        "COMPLETIONS_CONFIG",
+        "COMPLETIONS_NO_KEYRING",
+        "COMPLETIONS_PROFILE",
+    }
+)
+# What other tools call what is ours.
+_OTHER_NAMES = dict.fromkeys(
+    ("COMPLETIONS_KEY", "COMPLETIONS_TOKEN", "COMPLETIONS_API_TOKEN"), "COMPLETIONS_API_KEY"
+) | dict.fromkeys(
+    ("COMPLETIONS_URL", "COMPLETIONS_BASE_URL", "COMPLETIONS_API_BASE", "COMPLETIONS_API_URL", "COMPLETIONS_HOST"),
+    "COMPLETIONS_ENDPOINT",
+)
 
 
 def current() -> Mapping[str, str]:
@@ -21,3 +40,16 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 def of_the_system(environ: Mapping[str, str]) -> dict[str, str]:
     """Copy the variables that are for every program, such as proxies and certificates, but not our own."""
     return {name: value for name, value in environ.items() if not name.startswith(_OWN)}
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Return what to say of variables that are nearly called as one that is read."""
+    names = (name for name in environ if name.upper().startswith("COMPLETION") and name not in READ)
+    return [
+        f"the variable {name} is not read; did you mean {ours}?" for name in names if (ours := _meant(name.upper()))
+    ]
+
+
+def _meant(name: str) -> str | None:
+    near = near_names.nearest(name.lower(), map(str.lower, READ))
+    return name if name in READ else _OTHER_NAMES.get(name) or (near and near.upper())

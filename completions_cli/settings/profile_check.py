@@ -1,5 +1,6 @@
 """What a profile file may hold: names, types, and where in the text a mistake is."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from completions_cli.settings.table import POOL_SETTINGS, POOL_TABLES, PROFILE_S
 BUILT_IN = "local"
 CORRECT = "Correct it with: completions config edit"
 _MOST_BITS = 14_000  # of a whole number, which Python must be able to write as text
-_KEY_WORDS = ("key", "secret", "token", "password")
+_IS_KEY = re.compile(r"(^|[_-]|api)(key|secret|token|password)$")
+_OTHER_NAMES = dict.fromkeys(("url", "base_url", "api_base", "api_url", "host", "server"), "endpoint") | {
+    "engine": "model",
+    "model_name": "model",
+}
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -21,7 +26,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     import difflib
 
     words = list(dict.fromkeys(words))
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Valid here: {', '.join(words)}."
 
 
@@ -129,9 +134,14 @@ def _is_json(value: Json, depth: int = limits.PROFILE_FILE_DEPTH) -> bool:
 
 
 def unknown_key_hint(name: str, valid: Iterable[str]) -> str:
-    """Make the hint about a key that a profile does not have."""
-    if any(word in name.lower() for word in _KEY_WORDS) and "key_command" in valid and "command" not in name:
-        return "Keys are not kept in this file; store one with `completions config key set`."
-    if name in PARAMETERS and "params" in valid:
+    """Make the hint about a key that a table does not have."""
+    is_of_profile = "key_command" in valid
+    if is_of_profile and name in PARAMETERS and "params" in valid:
         return f"It is sent with every request from [profiles.NAME.params]: {name} = …"
-    return nearest(name, valid)
+    if is_of_profile and _IS_KEY.search(name.lower()):
+        return "Keys are not kept in this file; store one with `completions config key set`."
+    if is_of_profile and name == "default_profile" and name not in valid:
+        return "Put it at the top of the file, before the first line in brackets."
+    if not is_of_profile and name in (*PROFILE_SETTINGS, *PROFILE_TABLES):
+        return "It belongs to a profile: write it below a line [profiles.NAME]."
+    return nearest(_OTHER_NAMES.get(name, name), valid)

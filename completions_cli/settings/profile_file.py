@@ -124,16 +124,20 @@ def read_text(path: Path, *, may_wait: bool = False) -> str | None:
         raise ConfigError(f"{path} cannot be read: {reason}", hint="Check its name and permissions.") from error
 
 
-def is_open_to_all(path: Path) -> bool:
-    """Return whether any user of this machine may change the file, and so decide where keys go and what is run.
+def warnings(found: ProfileFile) -> list[str]:
+    """Return what to say of a file that any user may change, and so decide where keys go and what is run.
 
     /dev/null is open to all, and has to be.
     """
     try:
-        mode = path.stat().st_mode
+        mode = found.path.stat().st_mode if found.exists else 0
     except OSError:
-        return False
-    return os.name != "nt" and stat.S_ISREG(mode) and bool(mode & stat.S_IWOTH)
+        return []
+    if os.name == "nt" or not (stat.S_ISREG(mode) and mode & stat.S_IWOTH):
+        return []
+    import shlex
+
+    return [f"every user of this machine can change {found.path}; run: chmod 600 {shlex.quote(str(found.path))}"]
 
 
 def parse(text: str, path: Path, *, is_planned: bool = False) -> ProfileFile:

@@ -273,6 +273,7 @@ def test_a_client_shows_no_key(made: type[Client | AsyncClient]) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no key": ({}, ConfigError, "no key for this endpoint"),
+    "a key in quotes": ({"api_key": '"abc"'}, ConfigError, "the key from api_key is in quotes"),
     "a key of two lines": ({"api_key": "a\nb"}, ConfigError, "the key from api_key contains characters"),
     "a word for a number": ({"api_key": KEY, "timeout": "soon"}, UsageError, "timeout must be a positive number"),
     "a wrong word": ({"auth": "basic"}, UsageError, "auth must be key, entra or none"),

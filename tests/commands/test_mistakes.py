@@ -360,6 +360,19 @@ FILES = [
         profile=_PLAIN + "retries = 99999999\n",
     ),
     Mistake("complete hi", "unknown key 'temperature'", "params", code=3, profile=_PLAIN + "temperature = 1\n"),
+    *(
+        Mistake("complete hi", f"unknown key '{key}'", hint, code=3, profile=_PLAIN + f"{key} = 1\n")
+        for key, hint in {
+            "max_tokens": "[profiles.NAME.params]: max_tokens",
+            "stop": "[profiles.NAME.params]: stop",
+            "token": "config key set",
+            "default_profile": "at the top of the file",
+            "base_url": "Did you mean 'endpoint'?",
+            "url": "Did you mean 'endpoint'?",
+            "stream": "Valid here: endpoint",
+        }.items()
+    ),
+    Mistake("complete hi", "unknown key 'endpoint'", "[profiles.NAME]", code=3, profile='endpoint = "https://a"\n'),
     Mistake("complete hi", "unknown key 'api_key'", "config key set", code=3, profile=_PLAIN + f'api_key = "{_KEY}"\n'),
     Mistake(
         "complete hi", "unknown key 'endpont'", "endpoint", code=3, profile='[profiles.a]\nendpont = "https://a"\n'
