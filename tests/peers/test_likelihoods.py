@@ -90,27 +90,29 @@ def _difference(score: Score, reference: dict[str, Any]) -> float:
 
 
 def test_scores_of_the_weights_as_shipped_are_llama_cpps_own_token_by_token() -> None:
-    pairs = [*PAIRS[::_STEP], *PAIRS[180 : 198 : _STEP // 3], LONG[1]]
+    pairs = [*PAIRS[::_STEP], *PAIRS[180 : 198 : _STEP // 3], LONG[0]]
     worst = 0.0
     with serving(weights_path(), "default") as address, Client(f"{address}/v1", auth="none") as client:
         for prompt, text in pairs:
             score = client.score(prompt, [text]).continuations[0]
-            own = _token_by_token(address, prompt + text, len(score.tokens))
-            differences = [abs((token.logprob or 0) - figure) for token, figure in zip(score.tokens, own, strict=True)]
             # With 4-bit weights, llama.cpp's own figures of a long prompt depend on how it divides it into batches, by
             # up to 0.15. Only the first token has the same prompt, and so the same batches, either way.
-            worst = max(worst, *(differences[:1] if prompt in _LONG_PROMPTS else differences))
+            compared = score.tokens[:1] if prompt in _LONG_PROMPTS else score.tokens
+            own = _token_by_token(address, prompt + text, len(score.tokens))
+            differences = [abs((token.logprob or 0) - figure) for token, figure in zip(compared, own, strict=False)]
+            worst = max(worst, *differences)
     print(f"as shipped: {len(pairs)} pairs, worst difference {worst:.6f} nats a token")  # noqa: T201 - as above
     assert worst <= 0.001
 
 
-def _token_by_token(address: str, text: str, count: int) -> list[float]:
-    """Return the figures of the last tokens, each looked up among all in its place."""
+def _token_by_token(address: str, text: str, count: int) -> Iterator[float]:
+    """Yield the figures of the last tokens, each looked up among all in its place when it is asked for."""
     with httpx.Client(base_url=address, timeout=300) as http:
         ids = http.post("/tokenize", json={"content": text, "add_special": True, "parse_special": True}).json()[
             "tokens"
         ]
-        return [_forced(http, ids[:at], ids[at]) for at in range(len(ids) - count, len(ids))]
+        for at in range(len(ids) - count, len(ids)):
+            yield _forced(http, ids[:at], ids[at])
 
 
 def _forced(http: httpx.Client, before: list[int], wanted: int) -> float:
