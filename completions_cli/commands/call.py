@@ -1,6 +1,6 @@
 """The one path of `complete` and `stream`: options to settings, a call, its rendering."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from completions_cli.quoting import quoted
 from completions_cli.render import answer, usage
 from completions_cli.render.answer import AnswerOptions
 from completions_cli.render.spinner import Spinner
+from completions_cli.settings.pool import Pool
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams, visible
 
@@ -29,27 +30,16 @@ _IGNORED = "ignored"  # a word of --fail-on that is no finish reason
 
 def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     """Do what `complete` and `stream` do; they differ in `streaming` alone."""
-    prompts, output = options.prompts, options.output
+    output = options.output
     fail_on = _fail_on(output.fail_on, streams)
     separator = typed_text.argument(output.separator, "--separator", escapes=True)
-    source = source_of(prompts, streams)
-    try:
-        text, body = source.read(wire.prompt_from_json)
-    except EmptyInputError:
-        # An unknown profile is reported before an empty prompt.
-        resolution.pool(streams, options, format=output.format, escapes=prompts.escapes)
-        raise
-    pool = resolution.pool(streams, options, format=output.format, body=body, escapes=prompts.escapes)
+    source = source_of(options.prompts, streams)
+    text, pool = _prompt_and_pool(source, options, streams)
     settings = pool.first
     streams.wants_json = settings.values["format"] != "text"
     _warn(streams, settings, source, text)
     asked = [_request(text, member, output, streaming=streaming) for member in pool.members]
-    requests = [
-        sampling.expand(
-            infill.spelled(request, member.values["infill"]), output.samples, streams_arrays=member.is_local
-        )
-        for request, member in zip(asked, pool.members, strict=True)
-    ]
+    requests = [_expanded(*each, output.samples) for each in zip(asked, pool.members, strict=True)]
     if output.dry_run or output.curl:
         show_request(streams, settings, requests[0], as_curl=output.curl)
         return
@@ -63,29 +53,62 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
         choices=asked[0].prompt_count * samples,
         tokens=_tokens(output, streams),
     )
+    finished = _answered(pool, requests, shape, output.output, streams)
+    _show_legend(streams, shape)
+    _show_usage(streams, finished, wanted=output.usage)
+    _check(finished, fail_on, streams)
+
+
+def _prompt_and_pool(source: PromptSource, options: CallOptions, streams: Streams) -> tuple[Prompt | None, Pool]:
+    """Read the prompt, and the settings of all profiles that may be asked."""
+    form, escapes = options.output.format, options.prompts.escapes
+    try:
+        text, body = source.read(wire.prompt_from_json)
+    except EmptyInputError:
+        # An unknown profile is reported before an empty prompt.
+        resolution.pool(streams, options, format=form, escapes=escapes)
+        raise
+    return text, resolution.pool(streams, options, format=form, body=body, escapes=escapes)
+
+
+def _expanded(request: CompletionRequest, settings: Settings, samples: int) -> list[CompletionRequest]:
+    """Return the requests that make up a call: more than one where each sample has a seed of its own."""
+    spelled = infill.spelled(request, settings.values["infill"])
+    return sampling.expand(spelled, samples, streams_arrays=settings.is_local)
+
+
+def _answered(
+    pool: Pool, requests: list[list[CompletionRequest]], shape: AnswerOptions, output: str | None, streams: Streams
+) -> Finished:
+    """Send the requests of the first member that answers, and write the answer as it comes."""
     with ExitStack() as stack:
         spinner = Spinner("waiting for the model", streams)
         spinner.start()
         stack.callback(spinner.stop)
         callers = stack.enter_context(resolution.failover(pool, streams, spinner))
-        destination = stack.enter_context(destination_of(output.output, streams))
+        destination = stack.enter_context(destination_of(output, streams))
         try:
-            finished = _render(callers, requests, shape, destination, spinner)
+            return _render(callers, requests, shape, destination, spinner)
         except ServiceError as error:
             if not pool.is_pool:
-                model_names.advise(error, settings, callers.caller_of(0))
+                model_names.advise(error, pool.first, callers.caller_of(0))
             raise
+
+
+def _show_legend(streams: Streams, shape: AnswerOptions) -> None:
     if shape.tokens == "colored" and streams.stderr.can_draw and not streams.stderr.quiet:
         from completions_cli.render import tokens
 
         streams.stderr.raw(f"{tokens.legend()}\n")
-    _show_usage(streams, finished, wanted=output.usage)
+
+
+def _check(finished: Finished, fail_on: Collection[str], streams: Streams) -> None:
+    """Warn of parameters that the server ignored. Raises FailOnError for what --fail-on names."""
+    ignored = f"the server ignored: {', '.join(finished.ignored)}"
     if finished.ignored:
-        streams.stderr.note(f"warning: the server ignored: {', '.join(finished.ignored)}")
+        streams.stderr.note(f"warning: {ignored}")
     if finished.ignored and _IGNORED in fail_on:
-        raise FailOnError(
-            f"the server ignored: {', '.join(finished.ignored)} (--fail-on)", hint="The text was printed."
-        )
+        raise FailOnError(f"{ignored} (--fail-on)", hint="The text was printed.")
     matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
     if matched:
         raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
