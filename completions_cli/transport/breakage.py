@@ -20,8 +20,6 @@ _ALERT = "received fatal alert: "
 _NO_NAME = "Invalid Server Name"  # it takes the brackets of an IPv6 address for a part of it
 _TUNNEL, _SOCKS = "tunnel error: ", "SOCKS error: "
 _UNDERLYING = "failed to create underlying connection"  # to the proxy itself
-# What SOCKS proxies say of the target (RFC 1928), as against us.
-_UNREACHABLE = ("general", "network unreachable", "host unreachable", "connection refused", "ttl")
 
 
 def mapped(
@@ -119,10 +117,7 @@ def _handshake(peer: Peer, last: str, *, shown: bool) -> NetworkError:
 def _proxy_failure(route: Route, proxy: Peer, text: str, last: str) -> NetworkError:
     """Return the error for a proxy that refuses, or that cannot reach the other end."""
     if _SOCKS in text:
-        reason = last.removeprefix(_SOCKS)
-        if reason.startswith(_UNREACHABLE):
-            return reports.unreachable(route, reason)
-        return reports.proxy_refused(proxy, reason)
+        return reports.socks_failed(route, proxy, last.removeprefix(_SOCKS))
     reason = last.removeprefix(_TUNNEL)
     if _OS_ERROR.search(text) or "end of file" in reason:
         return reports.closed_early(proxy)

@@ -75,9 +75,8 @@ def _protocol_failure(current: CurrentExchange, peer: Peer, error: Exception) ->
 
 def _proxy_failure(route: Route, proxy: Peer, reason: str) -> NetworkError:
     """Return the error for a proxy that refuses, or that cannot reach the other end."""
-    _, is_socks, socks_reason = reason.partition(_SOCKS_UNREACHABLE)
-    if is_socks:
-        return reports.unreachable(route, socks_reason.rstrip("."))
+    if str(route.proxy_scheme).startswith("socks"):
+        return reports.socks_failed(route, proxy, reason.partition(_SOCKS_UNREACHABLE)[2] or reason)
     return reports.no_tunnel(route, proxy, reason)
 
 

@@ -37,6 +37,15 @@ _ALERTS = (
 # What proxies say who cannot reach the target; all else is about us.
 _UNREACHABLE = ("500", "502", "503", "504")
 
+# What SOCKS proxies say of the target (RFC 1928), as against us.
+_SOCKS_UNREACHABLE = ("general", "network unreachable", "host unreachable", "connection refused", "ttl")
+_SOCKS_REFUSALS = (
+    (re.compile("not allowed"), "its rules do not allow the connection"),
+    (re.compile("got username/password|implements authentication incorrectly"), "it wants a user name and password"),
+    (re.compile("no acceptable methods|does not support user/pass"), "it accepts no way to sign in that was offered"),
+    (re.compile("invalid username/password|credentials"), "it does not accept the user name and password"),
+)
+
 
 def connect_timeout(route: Route, seconds: float | None) -> NetworkError:
     """Return the error for a connection or a handshake that took longer than `seconds`."""
@@ -138,6 +147,16 @@ def not_http(peer: Peer, reason: str) -> NetworkError:
     words = reason.partition(": bytearray(")[0]
     hint = _WHICH.get(peer.role, "Is the endpoint's port right?")
     return NetworkError(f"the {peer} does not speak HTTP properly: {words}", hint=hint)
+
+
+def socks_failed(route: Route, proxy: Peer, reason: str) -> NetworkError:
+    """Return the error for a SOCKS proxy that makes no connection, in either library's words for `reason`."""
+    plain = reason.lower().rstrip(".")
+    if plain.startswith(_SOCKS_UNREACHABLE):
+        return unreachable(route, plain)
+    if re.search("parsing|io error", plain):
+        return not_socks(proxy)
+    return proxy_refused(proxy, next((words for pattern, words in _SOCKS_REFUSALS if pattern.search(plain)), plain))
 
 
 def not_socks(proxy: Peer) -> NetworkError:

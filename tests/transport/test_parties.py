@@ -146,13 +146,21 @@ def test_a_socks_proxy_that_cannot_reach_the_endpoint_says_so(scheme: str, reply
     assert gate.requests == [f"{TARGET}:{port}".encode()]
 
 
-@pytest.mark.parametrize(("user", "reply"), [("me:pw", 0), ("me:other", 0), (None, 2)])
-def test_a_socks_proxy_that_refuses_is_blamed(user: str | None, reply: int, send: Send) -> None:
+@pytest.mark.parametrize(
+    ("user", "reply", "words"),
+    [
+        ("me:pw", 0, "it accepts no way to sign in that was offered"),
+        ("me:other", 0, "it does not accept the user name and password"),
+        (None, 2, "its rules do not allow the connection"),
+        (None, 7, "command not supported"),
+    ],
+)
+def test_a_socks_proxy_that_refuses_is_blamed(user: str | None, reply: int, words: str, send: Send) -> None:
     credentials = "me:pw@" if user == "me:other" else ""
     with socks_server(1, reply=reply, user=user) as gate:
         url = f"socks5://{credentials}127.0.0.1:{gate.port}"
         error = _failure(send, f"http://{TARGET}/", Connection(proxy=url))
-    assert f"the proxy 127.0.0.1:{gate.port} " in error.message
+    assert error.message == f"the proxy 127.0.0.1:{gate.port} refused: {words}"
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks"])
