@@ -22,11 +22,9 @@ from completions_cli.transport.unix_relay import UnixRelay
 def at_once(connection: Connection, url: str) -> "Link | None":
     """Return a link to a host with one address; None for others, where `begin` has to find out which is quick.
 
-    It is None for a Unix socket, too, to which `begin` makes a way.
-
     Nothing is awaited, so the first requests of many go out in their order.
     """
-    waits = connection.unix_socket is not None or quickest.has_several(_contacted(connection, url))
+    waits = connection.unix_socket is None and quickest.has_several(_contacted(connection, url))
     return None if waits else Link(connection, url)
 
 
@@ -35,14 +33,6 @@ async def begin(connection: Connection, url: str) -> "Link":
 
     Raises NetworkError if none answers in time.
     """
-    if connection.unix_socket is not None:
-        relay = UnixRelay(connection.unix_socket)
-        try:
-            await relay.start()
-            return Link(replace(connection, proxy=relay.proxy), url, relay=relay)
-        except BaseException:
-            await relay.close()
-            raise
     seconds = min(
         (each for each in (connection.connect_timeout, connection.deadline) if each is not None), default=None
     )
@@ -61,19 +51,24 @@ def _contacted(connection: Connection, url: str) -> Origin:
 class Link:
     """Builds requests to where `url` is, or elsewhere on the same origin.
 
-    Connections go to `address`, if the host has several and one was chosen. `relay` is closed with the link.
+    Connections go to `address`, if the host has several and one was chosen.
     """
 
-    def __init__(
-        self, connection: Connection, url: str, address: str | None = None, relay: UnixRelay | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, url: str, address: str | None = None) -> None:
         parsed = urls.parse(url)
         self.route = route(connection, parsed)
         self.address = address
-        self._relay = relay
+        self._relay: UnixRelay | None = None
+        if connection.unix_socket is not None:
+            self._relay = UnixRelay(connection.unix_socket)
+            connection = replace(connection, proxy=self._relay.proxy)
         self._connection = connection
         self._origin = parsed
-        self._client = reqwest.client(connection, parsed, address=address)
+        try:
+            self._client = reqwest.client(connection, parsed, address=address)
+        except BaseException:
+            self._close_relay()
+            raise
         self._fresh: Client | None = None
         self._url_text = url
         self._url: Url = reqwest.url(parsed)  # the same, parsed once
@@ -87,8 +82,7 @@ class Link:
         await self._client.close()
         if self._fresh is not None:
             await self._fresh.close()
-        if self._relay is not None:
-            await self._relay.close()
+        self._close_relay()
 
     def request(self, request: HttpRequest, *, fresh: bool = False) -> RequestBuilder:
         """Begin a request, over a new connection if `fresh`."""
@@ -137,6 +131,10 @@ class Link:
             if status is not None and not status.startswith("2"):
                 return reports.no_tunnel(self.route, proxy, status)
         return breakage.mapped(error, self.route, self._connection, elapsed, answering=answering)
+
+    def _close_relay(self) -> None:
+        if self._relay is not None:
+            self._relay.close()
 
     def _fresh_client(self) -> Client:
         if self._fresh is None:

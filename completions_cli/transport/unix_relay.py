@@ -1,7 +1,8 @@
 """A way to a Unix socket for a library that only connects to hosts: a SOCKS server (RFC 1928) on this machine.
 
 It serves whoever knows its password (RFC 1929), which is new for each relay: other users of the machine could connect
-to it, and who may use the socket is said by the permissions of its file.
+to it, and who may use the socket is said by the permissions of its file. It runs in a thread, for connections outlive
+the event loop that they were made on.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import hmac
 import secrets
 import socket
+import threading
 from asyncio import StreamReader, StreamWriter
 
 _HOST = "127.0.0.1"
@@ -19,6 +21,7 @@ _FAILED = 1
 _HANDSHAKE_SECONDS = 10.0
 _FULL_SECONDS = 0.01  # until a full queue of the server is tried again
 _PIECE = 65536
+_BACKLOG = 4096  # the system takes its own limit if that is lower
 
 
 class UnixRelay:
@@ -28,29 +31,29 @@ class UnixRelay:
         self.refusal: str | None = None
         self._path = path
         self._user, self._password = secrets.token_hex(16), secrets.token_hex(16)
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
-        self.proxy = ""
+        self._listener = socket.create_server((_HOST, 0), backlog=_BACKLOG)
+        self.proxy = f"socks5h://{self._user}:{self._password}@{_HOST}:{self._listener.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
-    async def start(self) -> None:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._serve, _HOST, 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.proxy = f"socks5h://{self._user}:{self._password}@{_HOST}:{port}"
-
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close all connections."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        with contextlib.suppress(RuntimeError):  # it was closed before
+            self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # cancels what still serves
+            runner.run(self._serve_all())
+
+    async def _serve_all(self) -> None:
+        server = await asyncio.start_server(self._serve, sock=self._listener)
+        await self._closing.wait()
+        server.close()
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
         with contextlib.closing(writer), contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(_HANDSHAKE_SECONDS):
                 if not await self._admitted(reader, writer):
@@ -70,7 +73,10 @@ class UnixRelay:
         """Read a greeting, a password and a request, whose address is of no interest."""
         _, count = await reader.readexactly(2)
         methods = await reader.readexactly(count)
-        writer.write(bytes([5, _PASSWORD if _PASSWORD in methods else _NONE_WILL_DO]))
+        if _PASSWORD not in methods:
+            writer.write(bytes([5, _NONE_WILL_DO]))
+            return False
+        writer.write(bytes([5, _PASSWORD]))
         _, count = await reader.readexactly(2)
         user = await reader.readexactly(count)
         password = await reader.readexactly((await reader.readexactly(1))[0])

@@ -14,6 +14,7 @@ from completions_cli.errors import NetworkError
 from completions_cli.transport.unix_relay import UnixRelay
 from tests.scripted_server import ScriptedServer, response, scripted
 
+TARGET = b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50"
 WHOLE = b'{"choices":[{"index":0,"text":"here","finish_reason":"stop"}]}'
 
 
@@ -39,6 +40,20 @@ def test_a_program_has_answers_and_streams(unix_server: tuple[ScriptedServer, st
     assert len(server.requests) == 21
 
 
+def test_one_event_loop_after_another_may_use_it(unix_server: tuple[ScriptedServer, str]) -> None:
+    server, path = unix_server
+    client = AsyncClient("http://localhost/v1", auth="none", unix_socket=path)
+
+    async def ask(*, is_last: bool) -> str:
+        answer = await client.complete("P")
+        if is_last:
+            await client.close()
+        return answer.text
+
+    assert [asyncio.run(ask(is_last=number == 2)) for number in range(3)] == ["here"] * 3
+    assert len(server.requests) == 3
+
+
 def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "nothing")
 
@@ -50,37 +65,36 @@ def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
         asyncio.run(ask())
 
 
-async def _greeted(relay: UnixRelay, password: str) -> bytes:
-    """Return what a stranger hears to a greeting with the right user name and some password."""
+async def _heard(relay: UnixRelay, *sent: bytes, ends: bool = False) -> bytes:
+    """Return all that the relay answers. It closes the connection itself, unless it `ends` here."""
     proxy = urlsplit(relay.proxy)
     reader, writer = await asyncio.open_connection(proxy.hostname, proxy.port)
-    user = (proxy.username or "").encode()
-    writer.write(b"\x05\x01\x02" + bytes([1, len(user)]) + user + bytes([len(password)]) + password.encode())
-    writer.write(b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50")
-    writer.write_eof()
+    writer.write(b"".join(sent))
+    if ends:
+        writer.write_eof()
     heard = await reader.read()
     writer.close()
     return heard
 
 
+def _greeting(relay: UnixRelay, password: str) -> bytes:
+    user = urlsplit(relay.proxy).username or ""
+    return b"\x05\x01\x02\x01" + bytes([len(user)]) + user.encode() + bytes([len(password)]) + password.encode()
+
+
 def test_nobody_gets_through_without_the_password(unix_server: tuple[ScriptedServer, str]) -> None:
     server, path = unix_server
 
-    async def knock() -> list[bytes]:
-        relay = UnixRelay(path)
-        await relay.start()
-        try:
-            proxy = urlsplit(relay.proxy)
-            reader, writer = await asyncio.open_connection(proxy.hostname, proxy.port)
-            writer.write(b"\x05\x01\x00")  # without a password
-            writer.write_eof()
-            nothing = await reader.read()
-            writer.close()
-            return [nothing, await _greeted(relay, "guess"), await _greeted(relay, proxy.password or "")]
-        finally:
-            await relay.close()
+    async def knock(relay: UnixRelay) -> list[bytes]:
+        known = _greeting(relay, urlsplit(relay.proxy).password or "")
+        return [
+            await _heard(relay, b"\x05\x01\x00"),
+            await _heard(relay, _greeting(relay, "guess")),
+            await _heard(relay, known, TARGET, ends=True),
+        ]
 
-    without, guessed, known = asyncio.run(knock())
+    with contextlib.closing(UnixRelay(path)) as relay:
+        without, guessed, known = asyncio.run(knock(relay))
     assert (without, guessed) == (b"\x05\xff", b"\x05\x02\x01\x01")
     assert known.startswith(b"\x05\x02\x01\x00\x05\x00")
     assert server.requests == []
@@ -98,14 +112,12 @@ def test_a_server_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
                     one = stack.enter_context(socket.socket(socket.AF_UNIX))
                     one.setblocking(False)
                     one.connect(path)
-            relay = UnixRelay(path)
-            await relay.start()
+            relay = stack.enter_context(contextlib.closing(UnixRelay(path)))
             accepting = asyncio.create_task(_accept_all(listener, stack))
-            try:
-                return await _greeted(relay, urlsplit(relay.proxy).password or "")
-            finally:
-                accepting.cancel()
-                await relay.close()
+            known = _greeting(relay, urlsplit(relay.proxy).password or "")
+            heard = await _heard(relay, known, TARGET, ends=True)
+            accepting.cancel()
+            return heard
 
     assert asyncio.run(ask())[4:6] == b"\x05\x00"
 
