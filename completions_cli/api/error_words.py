@@ -133,9 +133,9 @@ def is_phrase(text: str) -> bool:
     return plain in {" ".join(re.findall("[a-z]+", status.phrase.lower())) for status in HTTPStatus} | {"error", "fail"}
 
 
-def _leaves(value: Json, path: tuple[str, ...] = (), name: str = "") -> Iterator[Leaf]:
+def _leaves(value: Json) -> Iterator[Leaf]:
     """Yield all texts and numbers, those of an object in its order; a list of texts is one."""
-    stack: list[tuple[Json, tuple[str, ...], str]] = [(value, path, name)]
+    stack: list[tuple[Json, tuple[str, ...], str]] = [(value, (), "")]
     for _ in range(_MOST_LEAVES):
         if not stack:
             return

@@ -72,11 +72,13 @@ class AsyncCaller:
         pacer = Pacer(self._policy.max_wait, before.pacer if before else None) if self._is_paced else None
         return Session(transport, AsyncCredentials(self._given_credentials), pacer)
 
-    def _session(self) -> Session:
-        """Return what calls on the running loop share."""
+    def _start(self, *, is_patient: bool, spent: float = 0.0) -> tuple[Session, Patience, RetryPolicy]:
+        """Begin a call: return what calls on the running loop share, how long it may take, how it is tried again."""
         if self._process != os.getpid():  # a fork: the connections belong to the other process
             self._begin()
-        return self._sessions.current()
+        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
+        policy = self._policy if is_patient else replace(self._policy, retries=0)
+        return self._sessions.current(), patience, policy
 
     async def close(self) -> None:
         """Close all connections of this process. Calls that have not ended fail; later ones open new connections."""
@@ -87,10 +89,8 @@ class AsyncCaller:
         self, *requests: CompletionRequest, is_patient: bool = True, spent: float = 0.0
     ) -> AsyncGenerator[Chunk | Finished]:
         """Yield what `Caller.events` yields, as it arrives."""
-        session = self._session()
+        session, patience, policy = self._start(is_patient=is_patient, spent=spent)
         ends: list[Finished] = []
-        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
-        policy = self._policy if is_patient else replace(self._policy, retries=0)
         for sample, request in enumerate(requests):
             try:
                 async with aclosing(self._answer(session, request, patience, policy)) as answer:
@@ -119,9 +119,7 @@ class AsyncCaller:
         return assembler.response(usage)
 
     async def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
-        session = self._session()
-        patience = Patience(self._connection.timeout, self._connection.deadline, spent=spent)
-        policy = self._policy if is_patient else replace(self._policy, retries=0)
+        session, patience, policy = self._start(is_patient=is_patient, spent=spent)
 
         async def send(signing: Mapping[str, str], turn: Unpaced) -> Mapping[str, Json]:
             signed = self._outgoing.request(request, signing)
@@ -133,14 +131,13 @@ class AsyncCaller:
 
     async def models(self) -> ModelList:
         """Return what the service says it serves, as `Caller.models` does."""
-        session = self._session()
-        patience = Patience(self._connection.timeout, self._connection.deadline)
+        session, patience, policy = self._start(is_patient=True)
 
         async def send(signing: Mapping[str, str], turn: Unpaced) -> ModelList:
             head, body, broken = await self._whole(session, self._outgoing.listing(signing), patience, turn)
             return head.read_models(body, broken, self._outgoing.answers)
 
-        return await self._repeated(send, Effort(session, UnpacedCall(), self._service.listing, self._policy, patience))
+        return await self._repeated(send, Effort(session, UnpacedCall(), self._service.listing, policy, patience))
 
     async def _repeated(
         self,
