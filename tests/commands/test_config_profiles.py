@@ -308,6 +308,22 @@ def test_show_says_what_a_call_would_use_and_why(cli: Cli) -> None:
     assert [len(line.split("\t")) for line in cli.run("config", "show", "b").text.splitlines()] == [2] * 11
 
 
+@pytest.mark.parametrize(
+    ("host", "auth", "scope"),
+    [
+        ("east.inference.ml.azure.com", "entra", "https://ml.azure.com/.default\tendpoint"),
+        ("a.openai.azure.com", "entra", "https://cognitiveservices.azure.com/.default\tendpoint"),
+        ("a.openai.azure.com", "key", None),
+        ("elsewhere.example", "entra", None),
+    ],
+)
+def test_show_shows_the_scope_that_goes_with_the_host(host: str, auth: str, scope: str | None, cli: Cli) -> None:
+    cli.profile(f'[profiles.p]\nendpoint = "https://{host}"\nauth = "{auth}"\n')
+    rows = cli.run("config", "show", "--origin").text.splitlines()
+    found = [row.removeprefix("scope\t") for row in rows if row.startswith("scope\t")]
+    assert found == ([] if scope is None else [scope])
+
+
 def test_show_shows_what_there_is_without_an_endpoint(cli: Cli) -> None:
     nothing = cli.run("config", "show", "--origin")
     assert (nothing.code, "no endpoint is configured" in nothing.stderr) == (0, True)

@@ -18,7 +18,7 @@ from completions_cli.commands.option_groups import with_options
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
-from completions_cli.settings import shown
+from completions_cli.settings import endpoint_kind, shown
 from completions_cli.settings.pool import Pool, named, resolve_pool
 from completions_cli.settings.resolve import Flags, Settings, no_endpoint
 from completions_cli.streams import Streams
@@ -91,6 +91,9 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[_Row]:
         if name == "api_version" and value is None:
             yield name, *_api_version(settings)
             continue
+        if name == "scope" and value is None:
+            yield name, *_scope(settings)
+            continue
         yield name, shown.setting(name, value), settings.sources[name]
     if settings.endpoint is not None:
         yield "url", shown.setting("url", settings.endpoint.url), "endpoint, api_version"
@@ -112,6 +115,13 @@ def _api_version(settings: Settings) -> tuple[str | None, str]:
     sent = {name.lower(): value for name, value in parse_qsl(settings.endpoint.path.partition("?")[2])}
     is_own = "api-version=" in (settings.values["endpoint"] or "").lower()
     return sent.get("api-version"), settings.sources["endpoint"] if is_own else "default"
+
+
+def _scope(settings: Settings) -> tuple[str | None, str]:
+    """Return what a token is asked for where no setting names it: what goes with the kind of endpoint."""
+    if settings.endpoint is None or settings.values["auth"] != "entra":
+        return None, "default"
+    return endpoint_kind.of(settings.endpoint).scope, "endpoint"
 
 
 def _key(settings: Settings, streams: Streams) -> tuple[str, str]:
