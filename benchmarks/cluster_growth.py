@@ -19,8 +19,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.cluster import COMMAND, QUIET, TOKEN, lines
 from completions_cli.batch.cluster import inputs, stretches
-from completions_cli.batch.cluster.planning import Partition
-from completions_cli.batch.cluster.selection import part_rows
+from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.recipe import PLAIN
 from completions_cli.batch.selection import Selection
 from tests.cluster_process import ClusterProcess

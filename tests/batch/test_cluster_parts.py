@@ -24,9 +24,8 @@ from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.part_table import PartTable
-from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.cluster.salvage import salvage
-from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity

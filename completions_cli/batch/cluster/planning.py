@@ -1,7 +1,7 @@
 """From files to parts: which rows go into which, and what is still to be read for them."""
 
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,6 +12,25 @@ from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.selection import Selection
+
+_LEAST_ROWS = 500  # in a part
+_MOST_PARTS = 20_000
+_FACTOR = 10
+
+
+def part_rows(rows: Sequence[int], held: Collection[int] = ()) -> int:
+    """Choose how many rows make a part: 500, more where parts would be too many. `rows` are those of each file.
+
+    Parts that are `held` begin at multiples of it in their file: those of an input that has grown stay as they are.
+    """
+    size = _LEAST_ROWS
+    while sum(rows) > size * _MOST_PARTS:
+        size *= _FACTOR
+    firsts = list(accumulate(rows, initial=0))[:-1]
+    within = [first - firsts[bisect_right(firsts, first) - 1] for first in held]
+    while size > _LEAST_ROWS and any(row % size for row in within):
+        size //= _FACTOR
+    return size
 
 
 @dataclass(frozen=True, slots=True)

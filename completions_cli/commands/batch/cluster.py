@@ -10,9 +10,8 @@ from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
 from completions_cli.batch.cluster.members import ClusterLimits, MemberLimits
 from completions_cli.batch.cluster.output import Output
-from completions_cli.batch.cluster.planning import Partition
+from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.cluster.reach import Terms
-from completions_cli.batch.cluster.selection import part_rows
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.run_file import RunFile

@@ -7,8 +7,7 @@ from completions_cli.batch import plan
 from completions_cli.batch.cluster import apart, environment, inputs, stretches
 from completions_cli.batch.cluster.inputs import InputFile
 from completions_cli.batch.cluster.output import Output
-from completions_cli.batch.cluster.planning import Partition
-from completions_cli.batch.cluster.selection import part_rows
+from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.plan import Plan
 from completions_cli.batch.rows import Row
