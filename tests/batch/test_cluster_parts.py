@@ -499,8 +499,8 @@ def test_a_compressed_file_of_a_cluster_is_named_so(tmp_path: Path) -> None:
 
 def test_tables_of_openai_lines_say_who_answered() -> None:
     lines = [
-        b'{"id":"batch_req_000000000000","custom_id":"a","profile":"east","response":{"status_code":200},"error":null}',
-        b'{"id":"batch_req_000000000001","custom_id":"b","response":{"status_code":200},"error":null}',
+        b'{"id":"batch_req_000000000000","custom_id":"a","profile":"east","response":{"status_code":200,"body":{"choices":[{"text":"x"}]}},"error":null}',
+        b'{"id":"batch_req_000000000001","custom_id":"b","response":{"status_code":200,"body":{"choices":[{"text":"x"}]}},"error":null}',
     ]
     content = parts.encode(lines, "parquet", "openai")
     assert parts.decode(content, "parquet", "openai") == lines
