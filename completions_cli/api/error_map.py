@@ -71,7 +71,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
     return _error(
         status,
         # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
-        message=_without_status(said.message, status) or _PHRASES.get(status) or "the server gave no reason",
+        message=_without_status(said.message, status) or _phrase(status),
         code=named or said.code,
         body_code=said.code if named and said.code not in (named, str(status)) else None,
         said=said,
@@ -81,6 +81,14 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
         is_spent=_is_spent(status, said, wait),
         model_status=_number(headers.get("ms-azureml-model-error-statuscode", "")),
     )
+
+
+def _phrase(status: int) -> str:
+    """Return what a status means, for an answer that says nothing else."""
+    from http import HTTPStatus
+
+    standard = status in HTTPStatus.__members__.values() and HTTPStatus(status).phrase
+    return _PHRASES.get(status) or standard or "the server gave no reason"
 
 
 def _code_of(headers: Mapping[str, str]) -> str | None:

@@ -101,10 +101,9 @@ def _extra_parameters(_: ServiceError, context: HintContext) -> str:
     return "Use --extra-parameters pass-through to pass it to the model, or drop to have the server remove it."
 
 
-def _too_large(error: ServiceError, context: HintContext) -> str:
+def _too_large(error: ServiceError, _: HintContext) -> str:
     if refusal_words.OF_LENGTH.search(error.message.lower()) and not error.is_page:
         return _SHORTEN
-    del context
     return (
         "Shorten the prompt, or send fewer at a time: the server, or a gateway in front of it, limits a request's size."
     )
@@ -156,6 +155,16 @@ def _not_found(error: ServiceError, context: HintContext) -> str:
             "Does the endpoint end in /v1? Most servers have the completions route below it; not every model has one."
         )
     return "Does the model offer the completions route? Check endpoint, --deployment and --api-version."
+
+
+def _is_other_route(error: ServiceError, context: HintContext) -> bool:
+    """Return whether the endpoint seems to be the address of another route, such as /v1/embeddings."""
+    _, v1, route = context.path.partition("?")[0].partition("/v1/")
+    return error.status in (404, 405) and bool(v1) and route not in ("completions", MODELS_PATH.strip("/"))
+
+
+def _end_in_v1(_: ServiceError, context: HintContext) -> str:
+    return f"The path looks like that of another route: end the endpoint in {context.path.partition('/v1/')[0]}/v1."
 
 
 def _is_listing(_: ServiceError, context: HintContext) -> bool:
@@ -270,6 +279,7 @@ _RULES: tuple[Rule, ...] = (
     ),
     (_says(r"exceed_context_size|context_length_exceeded|tokens_limit_reached"), _always(_SHORTEN)),
     (_lists_none, _no_list),
+    (_is_other_route, _end_in_v1),
     (
         _says(r"unexpected endpoint|\bcannot post\b|(unknown|unrecogni[sz]ed|no such) (route|endpoint|request url)"),
         _not_found,

@@ -519,7 +519,7 @@ DIALECTS = {
         code="Internal Server Error",
         retryable=True,
     ),
-    "501": Row(501, "", ServerError, "the server gave no reason", "does not support this request"),
+    "501": Row(501, "", ServerError, "Not Implemented", "does not support this request"),
     "502": Row(
         502,
         '{"error":"Downstream unavailable"}',

@@ -71,6 +71,19 @@ def test_a_filter_may_refuse_with_any_of_these(status: int) -> None:
     assert isinstance(error_map.from_response(status, {}, body, 0.0), ContentFilterError)
 
 
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [
+        (406, "Not Acceptable"),
+        (415, "Unsupported Media Type"),
+        (451, "Unavailable For Legal Reasons"),
+        (599, "the server"),
+    ],
+)
+def test_a_status_without_a_word_is_named(status: int, phrase: str) -> None:
+    assert error_map.from_response(status, {}, b"", 0.0).message.startswith(phrase)
+
+
 def test_the_header_names_the_code_before_the_body_does() -> None:
     body = b'{"error":{"code":"400","message":"m"}}'
     assert (

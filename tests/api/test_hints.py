@@ -122,6 +122,23 @@ def test_a_server_of_ones_own_may_have_its_routes_below_v1(path: str, *, is_told
     assert ("end in /v1" in advice(404, "Not Found", context=HintContext(host="localhost", path=path))) is is_told
 
 
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("/v1/models/completions", "in /v1."),
+        ("/api/v1/embeddings/completions?api-version=1", "in /api/v1."),
+        ("/v1/completions", None),
+        ("/v1/models", None),
+        ("/a/v1/completions", None),
+        ("/completions", None),
+    ],
+)
+def test_the_address_of_another_route_is_to_end_in_v1(path: str, end: str | None) -> None:
+    told = advice(404, "Not Found", context=HintContext(host="localhost", path=path))
+    assert ("another route" in told) is (end is not None)
+    assert told.endswith(end or "")
+
+
 def test_a_route_that_the_server_itself_says_it_lacks_may_be_outside_v1() -> None:
     context = HintContext(host="localhost", path="/v1/completions?api-version=1")
     assert "without /v1" in advice(404, "Cannot POST /v1/completions", context=context)

@@ -123,7 +123,7 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
         ),
         (
             path.partition("?")[0] not in _USUAL_PATHS and "/openai/" not in path and not says_model,
-            f"Perhaps the path is wrong. Run: {_set('endpoint', origin, tried)}",
+            f"Perhaps the path is wrong. Run: {_set('endpoint', origin + _above_routes(path), tried)}",
         ),
         (
             path.startswith("/v1/") and path.partition("?")[0] in error.message and not says_model,
@@ -137,6 +137,12 @@ def _no_route(error: ServiceError, tried: Situation) -> str:
     return next((text for fits, text in rules if fits), _no_completions(error, tried))
 
 
+def _above_routes(path: str) -> str:
+    """Return what of a path is above the routes of a server: up to /v1, where another route of it was pasted."""
+    above, v1, route = path.partition("/v1/")
+    return f"{above}/v1" if v1 and route.partition("?")[0] != "completions" else ""
+
+
 def _no_completions(error: ServiceError, tried: Situation) -> str:
     del error
     return f"The model there has no text completions: name another's endpoint. Run: {_set('endpoint', 'URL', tried)}"
@@ -145,6 +151,8 @@ def _no_completions(error: ServiceError, tried: Situation) -> str:
 def _model_failed(error: ServiceError, tried: Situation) -> str:
     if "not found" in error.message.lower():
         return _no_completions(error, tried)
+    if not tried.endpoint.host.endswith(".azure.com"):
+        return "The endpoint works, but its model failed: the server's logs say why."
     name = tried.endpoint.host.partition(".")[0]
     logs = f"az ml online-deployment get-logs --endpoint-name {name} --name {tried.deployment or 'DEPLOYMENT'}"
     return f"The deployment's container failed. Run: {logs}; or try another: {_set('deployment', 'NAME', tried)}"
