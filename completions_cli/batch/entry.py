@@ -7,6 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from completions_cli import limits
+from completions_cli.batch import encoding
 from completions_cli.batch.formats import RETRYABLE_KINDS, SCORED, OutputFormat, is_retryable
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
@@ -74,11 +75,14 @@ def without_bom(line: bytes) -> bytes:
     return line.removeprefix(_BOM)
 
 
-def parsed(line: bytes) -> Json:
-    """Return the value of a line of JSON, NaN and the like included; None when it is none."""
+def parsed(line: bytes, *, exactly: bool = False) -> Json:
+    """Return the value of a line of JSON, NaN and the like included; None when it is none.
+
+    Only `exactly` keeps the last digits of integers over 64 bits, which takes longer.
+    """
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        return encoding.read(line) if exactly else orjson.loads(line)
+    except ValueError:
         pass  # NaN, halves of surrogate pairs, great depth: other writers know them
     try:
         return json.loads(line.decode())

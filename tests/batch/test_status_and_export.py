@@ -162,6 +162,21 @@ def test_a_table_on_a_terminal_does_not_drive_it(cli: Cli, output: Path) -> None
     assert cli.terminal("batch", "export", str(output), "-o", "-", "-F", "parquet").code == 2
 
 
+def test_long_integers_keep_their_digits(
+    cli: Cli, scripted_server: ScriptedServer, tmp_path: Path, output: Path
+) -> None:
+    """A join by id needs all of them, also where another tool wrote the nulls of the line as NaN."""
+    scripted_server.play([answer("x")])
+    long = 123456789012345678901234567890
+    (tmp_path / "in.jsonl").write_text(json.dumps({"prompt": "a", "id": long, "of": 2**64}), encoding="utf-8")
+    assert batch(cli.service(scripted_server.url), tmp_path / "in.jsonl", "-o", output).code == 0
+    line = output.read_text(encoding="utf-8")
+    for rewritten in (line, line.replace("null", "NaN")):
+        output.write_text(rewritten, encoding="utf-8")
+        first = batch(cli, "export", output, "-o", "-").text.splitlines()[1]
+        assert first.startswith(f"{long},0,{2**64},0,"), first
+
+
 def test_an_id_that_appears_twice_is_warned_of(cli: Cli, scripted_server: ScriptedServer, tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     rows = [

@@ -35,7 +35,7 @@ def export(held: Held, sink: Sink, table: Table, folder: Path, only: Only | None
 def _places(held: Held, number: int, found: Columns) -> Iterator[Place]:
     for line in output_lines.read(held.files[number], held.reader):
         if line.entry is not None:
-            fields = entry.parsed(line.content)
+            fields = entry.parsed(line.content, exactly=True)
             found.is_scored = found.is_scored or records.is_scored(fields, held.output_format)
             found.add(records.row_id(fields, held.output_format), records.metadata(fields, held.output_format))
             yield Place(line.entry.row, line.entry.failure is not None, number, line.offset)
@@ -55,7 +55,7 @@ def _write(lines: Iterator[bytes], held: Held, found: Columns, writer: Writer, o
         has_failed = read is not None and read.failure is not None
         if only is not None and has_failed is not (only == "failed"):
             continue
-        fields = entry.parsed(line)
+        fields = entry.parsed(line, exactly=True)
         own = {names[name]: value for name, value in records.metadata(fields, held.output_format).items()}
         for record in records.records(fields, held.output_format, read):
             writer.add(columns.cells({**own, **record}, kinds))
