@@ -81,8 +81,9 @@ class LineIndex:
         return found
 
     def in_order(self) -> Iterator[tuple[int, int]]:
-        """Yield file and offset of each row's line, in the order of the rows."""
-        yield from self._lines.execute("SELECT file, offset FROM line ORDER BY row")
+        """Return file and offset of each row's line, in the order of the rows."""
+        # No generator: one that is left halfway would close its cursor, which fails once the index is closed.
+        return self._lines.execute("SELECT file, offset FROM line ORDER BY row")
 
     def counts(self, place: Place) -> bool:
         """Return whether a line is the one that counts for its row."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,16 @@ def test_what_cannot_be_exported(cli: Cli, table: Path, tmp_path: Path) -> None:
     table.write_bytes(before + b"hello\n")
     refused = verb(cli, "export", table, "-o", tmp_path / "x.csv")
     assert (refused.code, "line 4" in refused.stderr, (tmp_path / "x.csv").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_pipe_that_is_closed_ends_an_export_without_a_word(kind: str, cli: Cli, table: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = cli.start("batch", "export", str(table), "-o", "-", "-F", kind, stdout=writer)
+    os.close(writer)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (141, b"")
 
 
 def test_a_table_goes_down_a_pipe(cli: Cli, table: Path, tmp_path: Path) -> None:
