@@ -124,7 +124,9 @@ def _fail_on(typed: list[str], streams: Streams) -> frozenset[str]:
         if meant is not None:
             raise UsageError(f"--fail-on: no finish reason is called {quoted(reason)}", hint=f"Did you mean {meant}?")
         if reason not in known:
-            streams.stderr.note(f"warning: --fail-on {reason}: known finish reasons are {', '.join(known)}")
+            streams.stderr.note(
+                f"warning: --fail-on {paths.on_a_line(reason)}: known finish reasons are {', '.join(known)}"
+            )
     return frozenset(reasons)
 
 

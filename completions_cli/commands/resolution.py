@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from completions_cli import paths
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import headers, near_names, parameters
 from completions_cli.api.endpoint import Endpoint
@@ -272,7 +273,7 @@ def _show_pass(passed: "Passed", pool: Pool, streams: Streams, spinner: Spinner)
 
 def _summary(error: CompletionsError) -> str:
     status = f"{error.status}: " if isinstance(error, ServiceError) else ""
-    return f"{status}{error.message.rstrip('.')}"
+    return f"{status}{paths.on_a_line(error.message.rstrip('.'))}"
 
 
 @contextmanager

@@ -116,3 +116,21 @@ def test_a_name_with_a_line_end_forges_no_line(
     for text in (ran.stderr, seen.stdout.decode(), exported.stderr, merged.stderr):
         assert not [line for line in text.splitlines() if line.startswith("done: 1000")], text
     assert [result.code for result in (ran, seen, exported, merged)] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "config init -p a --endpoint http://127.0.0.1:9 --auth none --config NAME",
+        "complete hi --unix-socket NAME --retries 1",
+        "complete hi --fail-on NAME --retries 0",
+    ],
+)
+def test_nor_does_one_that_is_typed_elsewhere(
+    command: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = [word.replace("NAME", "a\nforged") for word in command.split()]
+    result = cli.service("http://127.0.0.1:9").run(*typed)
+    assert "a\\nforged" in result.stderr
+    assert not [line for line in result.stderr.splitlines() if line.startswith("forged")]

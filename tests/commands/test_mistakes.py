@@ -248,6 +248,8 @@ NUMBERS = [
     Mistake("batch rows.jsonl -o o --limit 1,000", "--limit must be a whole number", "without separators: 1000"),
     Mistake("batch rows.jsonl -o o --max-errors 0", "--max-errors must be a whole number from 1", "5%"),
     Mistake("batch rows.jsonl -o o --max-errors 500%", "--max-errors must be a whole number from 1", "5%"),
+    Mistake("batch rows.jsonl -o o --send-fields 'a\nb'", "--send-fields is a list of names, not 'a\\nb'", "seed,stop"),
+    Mistake("batch rows.jsonl -o o --keep-columns 'a\rb'", "--keep-columns is a list of names", "seed,stop"),
     Mistake("batch rows.jsonl -o o --shard 4/4", "--shard '4/4' is not I/N", "--shard 0/4"),
     Mistake("batch rows.jsonl -o o --shard \u0660/\u0662", "is not I/N", "--shard 0/4"),
     Mistake("batch rows.jsonl -o o --max-cost 5", "--max-cost needs --price-in and --price-out", "million"),

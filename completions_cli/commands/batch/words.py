@@ -25,7 +25,10 @@ def template(text: str, *, escapes: bool) -> str:
 
 def names(text: str, option: str) -> frozenset[str]:
     """Read names with commas between: a record of CSV, for names that have commas in them."""
-    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    try:
+        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    except csv.Error:  # a line break outside quotes
+        names = []
     if not names or not all(names):
         raise UsageError(f"{option} is a list of names, not {quoted(text)}", hint=f"For example: {option} seed,stop.")
     return frozenset(names)

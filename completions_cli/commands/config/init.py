@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli import paths
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api.endpoint import Endpoint
 from completions_cli.auth.credentials import refuse_plain_http
@@ -88,7 +89,7 @@ def init(streams: Streams, common: NewProfileOptions, options: InitOptions) -> N
     _check(answers)
     with files.edited(common, streams) as edit:
         _write(answers, edit)
-    streams.stderr.note(f"wrote the profile {answers.name} to {place}")
+    streams.stderr.note(f"wrote the profile {answers.name} to {paths.on_a_line(place)}")
     _finish(answers, questions if asks else None, common, streams)
 
 

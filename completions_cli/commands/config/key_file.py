@@ -42,7 +42,7 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
         named, target = place(profile, edit.before)
         atomic.write(target, f"{key.reveal()}\n".encode(), mode=0o600)
         edit.set(("profiles", profile, "key_file"), named)
-    streams.stderr.note(f"stored the key for {profile} in {target}, which only you can read")
+    streams.stderr.note(f"stored the key for {profile} in {paths.on_a_line(target)}, which only you can read")
 
 
 def delete(profile: str, common: CommonOptions, streams: Streams) -> bool:
@@ -59,7 +59,9 @@ def delete(profile: str, common: CommonOptions, streams: Streams) -> bool:
             raise OutputError(f"{target} cannot be deleted: {error.strerror}", hint="Check its folder.") from error
         edit.unset(("profiles", profile, "key_file"))
     if other is None:
-        streams.stderr.note(f"deleted {target}")
+        streams.stderr.note(f"deleted {paths.on_a_line(target)}")
     else:
-        streams.stderr.note(f"{profile} no longer uses {target}, which is still the key file of {other}")
+        streams.stderr.note(
+            f"{profile} no longer uses {paths.on_a_line(target)}, which is still the key file of {other}"
+        )
     return True

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli import paths
 from completions_cli.api import wire
 from completions_cli.commands import editor, resolution, values
 from completions_cli.commands.common_options import FileOptions, JsonOptions
@@ -89,7 +90,7 @@ def edit(streams: Streams, common: FileOptions) -> None:
     except CompletionsError as error:
         error.hint = f"Your version is in {_keep(text)}."
         raise
-    streams.stderr.note(f"wrote {place}")
+    streams.stderr.note(f"wrote {paths.on_a_line(place)}")
 
 
 def _replace(place: Path, before: str | None, text: str, streams: Streams) -> None:

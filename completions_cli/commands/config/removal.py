@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
+from completions_cli import paths
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import wire
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError
@@ -79,14 +80,14 @@ def _delete_file(name: str, before: ProfileFile, streams: Streams) -> None:
     other = key_file.shared_with(name, before)
     if place != key_file.own_place(name, before) or other is not None:
         why = f": {other} uses it" if other is not None else ""
-        streams.stderr.note(f"note: the key file {place} is still there{why}")
+        streams.stderr.note(f"note: the key file {paths.on_a_line(place)} is still there{why}")
         return
     try:
         place.unlink(missing_ok=True)
     except OSError as error:
-        streams.stderr.note(f"note: the key file {place} is still there: {error.strerror}")
+        streams.stderr.note(f"note: the key file {paths.on_a_line(place)} is still there: {error.strerror}")
     else:
-        streams.stderr.note(f"deleted the key file {place}")
+        streams.stderr.note(f"deleted the key file {paths.on_a_line(place)}")
 
 
 def _uses_keyring(profile: Mapping[str, Json]) -> bool:

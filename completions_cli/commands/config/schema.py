@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from completions_cli import paths
 from completions_cli.commands import resolution
 from completions_cli.commands.common_options import FileOptions
 from completions_cli.commands.config import file as files
@@ -33,7 +34,9 @@ def schema(
     with profile_edit.locked(place, files.lock_folder(place, streams)):
         profile_edit.write(place.with_name(schemas.FILE_NAME), schemas.text())
         _point(place, schemas.DIRECTIVE)
-    streams.stderr.note(f"saved {place.with_name(schemas.FILE_NAME)}; the first line of {place} names it")
+    streams.stderr.note(
+        f"saved {place.with_name(schemas.FILE_NAME)}; the first line of {paths.on_a_line(place)} names it"
+    )
 
 
 def _point(place: Path, directive: str) -> None:
