@@ -57,8 +57,16 @@ def times(log: list[dict[str, Any]]) -> list[float]:
 
 
 def over(moments: list[float]) -> float:
-    """Give by how many requests the rate was passed at the end, from the first request on."""
-    return len(moments) - 1 - RATE * 1.03 * moments[-1]
+    """Give by how many requests the rate was passed at the end, from the first request on.
+
+    A run that was held up catches up with two seconds' worth. Two that do not share pass it by twice as many.
+    """
+    return len(moments) - 1 - RATE * (1.03 * moments[-1] + 2)
+
+
+def best(moments: list[float]) -> float:
+    """Give the highest rate of sixty requests in a row: half a share and a burst of two seconds come to 0.75 of all."""
+    return max(59 / (last - first) for first, last in zip(moments, moments[59:], strict=False))
 
 
 def test_together_they_keep_the_rate_of_one(cli: Cli, server: EmulatorProcess, rows: Rows, tmp_path: Path) -> None:
@@ -74,8 +82,7 @@ def test_a_run_that_is_alone_has_all_of_it(cli: Cli, server: EmulatorProcess, ro
     (run,) = shards(cli, path, tmp_path, 1, "--rpm", str(RPM), "--limit", "20")
     other = cli.start("batch", str(path), "-o", str(tmp_path / "other.jsonl"), *SHARED, "--rpm", str(RPM))
     assert finish(run, other) == [(0, ""), (0, "")]
-    last = times(server.log())[-60:]
-    assert 59 / (last[-1] - last[0]) > 0.7 * RATE
+    assert best(times(server.log())[40:]) > 0.8 * RATE
 
 
 @pytest.mark.parametrize("whom", [0, 1])
@@ -89,9 +96,8 @@ def test_a_run_that_is_killed_or_frozen_leaves_its_share_to_the_other(
     runs[whom].send_signal(how)
     assert finish(runs[1 - whom]) == [(0, "")]
     moments = times(server.log())
-    last = moments[-60:]
     assert len(moments) - before >= 80
-    assert 59 / (last[-1] - last[0]) > 0.7 * RATE
+    assert best(moments[before:]) > 0.8 * RATE
     if how == signal.SIGSTOP:
         runs[whom].send_signal(signal.SIGCONT)
         assert finish(runs[whom]) == [(0, "")]
