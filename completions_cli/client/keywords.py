@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from inspect import Parameter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -75,11 +75,12 @@ def explicit(options: type) -> Callable[[_Function], _Function]:
     return shown
 
 
-def refuse_of_a_call(names: Collection[str], known: Collection[str], elsewhere: Collection[str]) -> None:
+def refuse_of_a_call(options: Mapping[str, object], known: Collection[str], elsewhere: Collection[str]) -> None:
     """Raise TypeError for the first name that a call does not have; `elsewhere` are those of the client."""
-    for name in names:
-        if name in known:
-            continue
+    unknown = [name for name in options if name not in known]
+    for name in unknown:  # lest a traceback with its variables shows a key that was given to a call
+        del cast("dict[str, object]", options)[name]
+    for name in unknown:
         if name in elsewhere and name not in _OF_A_CALL:
             advice = f": it is an argument of the client, Client(…, {name}=…)"
         else:

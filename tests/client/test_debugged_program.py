@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import inspect
 import logging
 import traceback
 from collections.abc import Callable, Iterator
@@ -155,6 +156,20 @@ def test_wrong_arguments_of_a_client_show_no_key(
     with pytest.raises((CompletionsError, TypeError)) as caught:
         client(**arguments)
     assert KEY not in quoted(caught.value) + local_values(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("name", ["complete", "stream", "score"])
+def test_nor_do_wrong_arguments_of_a_call(name: str, kind: type[Client | AsyncClient]) -> None:
+    async def call() -> None:
+        called = getattr(client, name)("P", nonsense=1, api_key=KEY)
+        if inspect.isawaitable(called):
+            await called
+
+    client = kind("https://x.example", api_key="k")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nonsense'") as caught:
+        asyncio.run(call())
+    assert KEY not in local_values(caught.value)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
