@@ -41,8 +41,9 @@ REASONS = (
     Reason(
         "shares of several clients",
         NOT_YET,
-        "A client grows and falls back in proportion to its own rate, or by one request in flight, so whoever has more"
-        " keeps more. In half an hour of simulated time the shares of most such cells did not even out.",
+        "Shares even out once refusals come in bursts: whoever has a higher rate is refused, and cut, more often. Here"
+        " this takes longer than the measure. Before such bursts are seen, and in steps of one request in flight,"
+        " whoever has more keeps more.",
         lambda cell, figures: cell.clients > 1 and figures.used >= USED and figures.refused <= REFUSED,
     ),
     Reason(

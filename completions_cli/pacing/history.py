@@ -1,10 +1,14 @@
 """What was sent lately and what of it was refused."""
 
+import math
 from collections import deque
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 _LONGEST = 4096
 _MINUTE = 60.0
+_BLOCK = 10  # requests whose refusals are counted together
+_FEWEST_BLOCKS = 4
+_UNEVEN = 4.0  # standard deviations by which the spread among blocks is beyond that of chance
 _INSTANT = 0.05  # seconds; what was sent in less tells no rate
 
 
@@ -67,6 +71,21 @@ class History:
         """Return which share of the last requests between two moments was refused, of so many at most."""
         sent, refused = self.counts(max(after, self.start_of(most, until)), until)
         return refused / max(1, sent)
+
+    def is_even(self, after: float, until: float) -> bool:
+        """Return whether requests sent between two moments were refused as evenly as by chance, or too few to tell."""
+        taken: list[float] = []
+        for _, together in groupby(self._between(after, until), key=lambda entry: entry[0]):
+            each = [entry[1] for entry in together]  # which of those sent at one moment were refused is not known
+            taken += [sum(each) / len(each)] * len(each)
+        blocks = [_BLOCK - sum(taken[start : start + _BLOCK]) for start in range(0, len(taken) - _BLOCK + 1, _BLOCK)]
+        if len(blocks) < _FEWEST_BLOCKS or not any(blocks):
+            return True
+        mean = sum(blocks) / len(blocks)
+        spread = sum((refused - mean) ** 2 for refused in blocks)
+        freedom = len(blocks) - 1
+        most = freedom + _UNEVEN * math.sqrt((2 + 1 / mean) * freedom)  # of a chi-squared value, the rarer the wider
+        return spread <= mean * (1 - mean / _BLOCK) * most
 
     def mean(self, now: float) -> float:
         """Return the mean rate of what was taken in the last minute, or since the first request."""

@@ -6,13 +6,13 @@ for a while, then grows, slowly at first, so that a limit that rose is found too
 
 Some refusals have another cause than the rate. When a share is refused at a rate that was taken before, a lower one is
 tried (`trial`): where that does not make for fewer refusals, twice in a row, their share is remembered as noise, the
-rate goes back up, and only what goes beyond the noise counts.
+rate goes back up, and only what goes beyond the noise counts. Refusals that come in bursts are no noise: others use
+the same limit (`crowd`).
 """
 
-import math
-
+from completions_cli.pacing import crowd, growth
 from completions_cli.pacing.history import History
-from completions_cli.pacing.trial import Trial, least_taken, most_explained, share_explained
+from completions_cli.pacing.trial import Trial, least_row, least_taken, most_explained, settled, share_explained
 
 _SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
 _LEAST_TAKEN = 5  # requests between two refusals that tell a rate
@@ -25,17 +25,8 @@ _BEFORE_REFUSAL = 0.8  # of the rate at which the first refusal came
 _IDLE = 0.2  # share of the time
 _UNSURE_CUT = 0.25  # of the rate, where too little was taken to measure one
 _SLOWEST = 0.1
-
-_BELOW = 0.97
-_PLATEAU = 5.0  # seconds until the rate is back at what was measured,
-_PLATEAU_REQUESTS = 25  # or what so many requests take
-_GROWTH = 8.4  # seconds after that until it is doubled
-_DOUBLED = 1.0  # seconds, while it starts,
-_DOUBLED_REQUESTS = 3  # or what so many requests take
 _BURST_SECONDS = 0.02
 
-_ROW = 3  # refusals in a row that mean a wait
-_UNLIKELY = 0.01
 _LONGEST_PAUSE = 10.0
 
 _FEW = 3  # refusals that make a share
@@ -46,8 +37,6 @@ _NOISY = 0.05
 _NO_NOISE = 0.002
 _TRIED = 0.9  # of what was taken, to see whether that makes for fewer refusals
 _TRIALS = 2  # in a row that do not make for fewer: the first may have been at a rate that was too high
-_LEAST_DELAY = 0.1  # seconds
-_DELAYS = 3.0  # times what a refusal takes to arrive: a request that is older was taken
 _EVERY = 8  # requests between two looks at a trial
 _WINDOW = 100  # requests after which noise is looked at again
 
@@ -75,8 +64,8 @@ class LearnedRate:
         self._trial: Trial | None = None
         self._delay = 0.0  # what refusals take to arrive
         self._sent_since = 0
-        self._level = 0.0
-        self._at = 0.0
+        self._level = self._at = 0.0
+        self._crowd = crowd.Crowd()
 
     @property
     def is_active(self) -> bool:
@@ -113,12 +102,10 @@ class LearnedRate:
             return measured
         elapsed = max(0.0, now - self._since)
         if self._is_starting:
-            doublings = min(16.0, elapsed / max(_DOUBLED, _DOUBLED_REQUESTS / measured))
-            return float(measured * 2.0**doublings)
-        plateau = max(_PLATEAU, _PLATEAU_REQUESTS / measured)
-        if elapsed < plateau:
-            return measured * (_BELOW + (1 - _BELOW) * elapsed / plateau)
-        return measured * (1 + ((elapsed - plateau) / (_GROWTH * plateau / _PLATEAU)) ** 3)
+            return growth.doubling(measured, elapsed)
+        if self._crowd.is_here(now):
+            return crowd.grown(measured, elapsed)
+        return growth.after_measuring(measured, elapsed)
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may go out."""
@@ -160,6 +147,12 @@ class LearnedRate:
         self._in_a_row = 1 if between else self._in_a_row + 1
         self._pauses = 0 if between else self._pauses
         self._last_refused = sent_at
+        if self._crowd.is_here(now) and self._trial is None and not self._is_starting:
+            if self._crowd.was_mistaken(self.history, settled(now, self._delay)):
+                self._try_lower(now, self._crowd.since, self._crowd.before)
+            else:
+                self._set(now, max(_SLOWEST, crowd.cut(self.rate(now) or 0.0)))
+            return
         if self._trial is not None and self.is_trying:
             self._end_trial(now, self._trial)
         elif self.history.has_taken(_LEAST_TAKEN, self._anchor, sent_at) or self._in_a_row >= self._row:
@@ -173,8 +166,7 @@ class LearnedRate:
         start = self.history.start_of(_RECENT_REQUESTS, self._last_refused)
         sent, refused = self.history.counts(start, self._last_refused)
         before = (refused - self._in_a_row) / max(1, sent - self._in_a_row)
-        share = min(0.99, max(self.noise, before))
-        return max(_ROW, math.log(_UNLIKELY) / math.log(share)) if share > 0 else _ROW
+        return least_row(max(self.noise, before))
 
     def _react(self, now: float, sent_at: float) -> None:
         sample = _NOISY_SAMPLE if self.is_noisy else _RECENT_REQUESTS
@@ -202,6 +194,9 @@ class LearnedRate:
         self._looked_at, self._sent_since = now, 0
         if self._trial is not None or not sent:
             return
+        if self.noise and not self._may_be_chance(now):
+            self.noise = 0.0
+            self._give_way(now, self.history.rate(since, now) * (1 - refused / sent), self.rate(now) or 0.0)
         share = refused / sent
         if share < self.noise:
             self.noise += _LEARNS * (share - self.noise)
@@ -214,14 +209,16 @@ class LearnedRate:
         sent, refused = self.history.counts(since, now)
         rate = min(self.rate(now) or 0.0, self.history.rate(since, now))
         taken = rate * (sent - refused) / sent
+        if not self._may_be_chance(now):
+            self._give_way(now, crowd.cut(taken), before)
+            return
         self._trial = again._replace(taken=taken) if again else Trial(refused / sent, taken, before)
         share = least_taken(sent, refused) if again else (sent - refused + 1) / (sent + 1)
         self._set(now, max(_SLOWEST, _TRIED * rate * share))
 
     def _end_trial(self, now: float, trial: Trial) -> None:
         """Act on a trial once it is clear what the lower rate does to the refused share."""
-        settled = now - max(_LEAST_DELAY, _DELAYS * self._delay)
-        sent, refused = self.history.counts(self._set_at, settled)
+        sent, refused = self.history.counts(self._set_at, settled(now, self._delay))
         verdict = trial.verdict(sent, refused)
         if verdict == "cured":
             self._trial = None
@@ -231,11 +228,22 @@ class LearnedRate:
             self._try_lower(now, self._set_at, trial.before)
         elif verdict == "same" and trial.number < _TRIALS:
             self._try_lower(now, self._set_at, trial.before, trial._replace(number=trial.number + 1))
+        elif verdict == "same" and not self._may_be_chance(now):
+            self._give_way(now, (self._measured or 0.0) * (1 - refused / sent), trial.before)
         elif verdict == "same":
             self._trial = None
             self.noise = max(trial.share, refused / sent)
             self._is_starting = True
             self._set(now, trial.before)
+
+    def _may_be_chance(self, now: float) -> bool:
+        return self._crowd.may_be_chance(self.history, settled(now, self._delay))
+
+    def _give_way(self, now: float, rate: float, before: float) -> None:
+        """Go on at a rate that was taken, and share the limit with others for a while."""
+        self._trial, self._is_starting = None, False
+        self._crowd.noticed(now, before)
+        self._set(now, max(_SLOWEST, rate))
 
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""
@@ -249,8 +257,7 @@ class LearnedRate:
         span = min(max(_RECENT, _RECENT_REQUESTS / max(measured, 1.0)), elapsed)
         lately = self.history.taken(sent_at - span, sent_at) / max(_SHORTEST_MEASURE, span)
         current = self.rate(now) or 0.0
-        exact = self._exact
-        self._exact = None
+        exact, self._exact = self._exact, None
         if taken < _LEAST_TAKEN:
             measured = exact or max(measured, _UNSURE_CUT * current, self.history.mean(now) / 2)
         else:
@@ -272,11 +279,9 @@ class LearnedRate:
         self._pauses += 1
         self._held += pause
         self.history.wait(pause)
-        self._paused_until = max(self._paused_until, now + pause)
-        self._paused_at = now
+        self._paused_until, self._paused_at = max(self._paused_until, now + pause), now
         self._since += pause
-        self._level = 0.0
-        self._at = now + pause
+        self._level, self._at = 0.0, now + pause
 
     def _set(self, now: float, rate: float) -> None:
         self._measured = rate

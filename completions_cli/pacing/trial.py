@@ -13,6 +13,10 @@ _SURE = 3.0  # log of how many times likelier one of the two is
 _MOST_SHARE = 0.95
 _LEAST_SAMPLE = 8  # requests
 _SPREAD = 3.0  # standard deviations of a share that is the same
+_ROW = 3  # refusals in a row that mean a wait
+_UNLIKELY = 0.01
+_LEAST_DELAY = 0.1  # seconds
+_DELAYS = 3.0  # times what a refusal takes to arrive: a request that is older was taken
 _SURELY = 1.0  # standard deviations
 _TOLERATED = 0.02  # beyond twice the noise
 
@@ -58,3 +62,13 @@ def most_explained(noise: float, sent: int) -> float:
     """Return how many refusals of so many requests noise explains at most."""
     share = share_explained(noise)
     return share * sent + _SPREAD * math.sqrt(share * (1 - share) * sent) + bool(share)
+
+
+def least_row(share: float) -> float:
+    """Return how many refusals in a row are no chance, where chance refuses a share."""
+    return max(_ROW, math.log(_UNLIKELY) / math.log(min(0.99, share))) if share > 0 else _ROW
+
+
+def settled(now: float, delay: float) -> float:
+    """Return the moment before which all that was not refused was taken; refusals take `delay` seconds to arrive."""
+    return now - max(_LEAST_DELAY, _DELAYS * delay)
