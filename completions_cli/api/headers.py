@@ -12,10 +12,11 @@ from completions_cli.version import __version__
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(r"[\t\x20-\x7e]*")
 _SENSITIVE = re.compile(
-    r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\b(?:sas|pat)\b",
+    r"key|token|secret|auth|cookie|pass(?:w|phrase|code)|pwd|credential|signature|session|bearer|jwt|\b(?:pass|pat|sas)\b",
     re.IGNORECASE,
 )
-_PARAMETER = re.compile(r"(?P<mark>[?&#])(?P<name>[^=?&#]+)=(?P<value>[^&#]+)")
+# A semicolon parts them too, unless no name follows.
+_PARAMETER = re.compile(r"(?P<mark>[?&;#])(?P<name>[^=?&;#]+)=(?P<value>(?:[^&;#]|;(?![^=?&;#]+=))+)")
 MASK = "****"
 # What the client owns: a value of the user's here would break the exchange or leak a key.
 RESERVED = frozenset({"host", "content-length", "transfer-encoding", "connection", "content-type"})
@@ -78,9 +79,8 @@ def request_id(entropy: bytes) -> str:
 
 def secret_parameters(url: str) -> list[tuple[str, str]]:
     """Return the parameters of a URL's query that are better not shown: some gateways take keys there."""
-    query = url.partition("#")[0].partition("?")[2]
-    named = [(name, value) for name, _, value in (item.partition("=") for item in query.split("&"))]
-    return [(name, value) for name, value in named if value and _is_secret_parameter(name)]
+    found = _PARAMETER.finditer(url.partition("#")[0])
+    return [(parameter["name"], parameter["value"]) for parameter in found if _is_secret_parameter(parameter["name"])]
 
 
 def shown_url(url: str) -> str:

@@ -7,6 +7,7 @@ characters, however they are spelled: no more than seven of them in a row are le
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias, TypeVar, overload
 
 from completions_cli.api import headers
@@ -150,9 +151,8 @@ class Mask:
             return
         grams = self._known_grams()
         for view in _views(text):
-            for start, end in _runs(view.text, grams):
-                if view.is_telling(start, end):
-                    yield view.starts[start], view.ends[end - 1]
+            for run in _runs(view.text, grams):
+                yield from ((view.starts[start], view.ends[end - 1]) for start, end in view.telling(*run))
 
     def _known_grams(self) -> "_Grams":
         if self._grams is None:
@@ -173,10 +173,15 @@ class _View(NamedTuple):
     starts: list[int] | range
     ends: list[int] | range
 
-    def is_telling(self, start: int, end: int) -> bool:
-        """Return whether a run is a piece of a secret rather than the words that it is made of, in a sentence."""
-        gaps = sum(self.starts[at] > self.ends[at - 1] for at in range(start + 1, end))
-        return not gaps or gaps >= (end - start) // 4 or any(map(str.isdigit, self.text[start:end]))
+    def telling(self, start: int, end: int, least: int) -> list[tuple[int, int]]:
+        """Return what of a run is a piece of a secret rather than the words that it is made of, in a sentence.
+
+        A few letters between gaps may be such words. Of `least` characters without a gap nobody asks.
+        """
+        gaps = [at for at in range(start + 1, end) if self.starts[at] > self.ends[at - 1]]
+        if len(gaps) >= (end - start) // 4 or any(map(str.isdigit, self.text[start:end])):
+            return [(start, end)]
+        return [(begin, stop) for begin, stop in pairwise([start, *gaps, end]) if stop - begin >= least]
 
     def only(self, kept: re.Pattern[str]) -> "_View":
         """Return the view without what lies between matches."""
@@ -211,15 +216,15 @@ def _views(text: str) -> Iterator[_View]:
         view = view.unescaped()
 
 
-def _runs(text: str, grams: _Grams) -> Iterator[tuple[int, int]]:
-    """Yield where a text holds a long enough run of a needle."""
+def _runs(text: str, grams: _Grams) -> Iterator[tuple[int, int, int]]:
+    """Yield where a text holds a long enough run of a needle, and how long it must be."""
     covered = 0
     hits = [at for at in range(len(text) - _GRAM + 1) if text[at : at + _GRAM] in grams]
     for at in hits:
         for needle, position, least in grams[text[at : at + _GRAM]] if at >= covered else ():
             start, end = _grown(text, at, needle, position)
             if end - start >= least:
-                yield start, end
+                yield start, end, least
                 covered = max(covered, end)
 
 

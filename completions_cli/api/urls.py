@@ -138,6 +138,12 @@ def shown(text: str) -> str:
     return _USER.sub(r"\1****@", text)
 
 
+def _refused(text: str) -> str:
+    """Return what to show of a text that is not a URL: nothing of its query, where some gateways take keys."""
+    before, mark, _ = shown(text).partition("?")
+    return repr(f"{before[:_MOST_SHOWN]}{'…' if len(before) > _MOST_SHOWN else ''}{'?…' if mark else ''}")
+
+
 def holds_user(text: str) -> bool:
     """Return whether a text that may be a URL has a user name or password before its host."""
     text = text.strip()
@@ -167,8 +173,7 @@ def _refuse_characters(text: str) -> None:
 
 def _no_url(text: str) -> UrlError:
     """Make the error for what is no URL. What a server put there is masked later, cut or not."""
-    known = shown(text)
-    return UrlError(f"is not a URL: {(known if len(known) <= _MOST_SHOWN else f'{known[:_MOST_SHOWN]}…')!r}")
+    return UrlError(f"is not a URL: {_refused(text)}")
 
 
 def _proxy(parts: re.Match[str]) -> Proxy:
@@ -186,7 +191,7 @@ def _origin(scheme: str, authority: str, text: str, default_port: int | None) ->
     if parts is None or (parts["port"] and not 0 < int(parts["port"]) <= _HIGHEST_PORT):
         raise _no_url(text)
     if not authority.partition(":")[0]:
-        raise UrlError(f"names no host: {shown(text)[:_MOST_SHOWN]!r}")
+        raise UrlError(f"names no host: {_refused(text)}")
     host = _name(parts["name"]) if parts["address"] is None else _address(parts["address"])
     return Origin(scheme, host, int(parts["port"]) if parts["port"] else default_port or 0)
 

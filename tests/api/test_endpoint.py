@@ -256,3 +256,26 @@ def test_any_text_is_an_endpoint_or_refused_and_means_the_same_to_the_http_libra
 def test_a_port_is_a_number_from_1_on(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a URL"):
         endpoint.resolve(text)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "http://127.0.0.1:9x/v1",
+        "http://h:99999/v1",
+        "http:///v1",
+        "http://a b/v1",
+        "http://h/v1 ",
+        "h:",
+        "htp://h/v1",
+        "::",
+    ],
+)
+@pytest.mark.parametrize("query", ["?sig={}", "?a=1&api-key={}", "?code={}#x", "?sig={} ", "?x?token={}"])
+def test_what_is_refused_as_a_url_shows_no_secret_of_its_query(before: str, query: str) -> None:
+    secret = "Zq7Canary9Xw3Lmn5Rt8Vb2"
+    with pytest.raises(ConfigError) as refusal:
+        endpoint.resolve(before + query.format(secret))
+    error = refusal.value
+    shown = [error.message, str(error.hint), repr(error), repr(error.__cause__), repr(error.__context__)]
+    assert not [text for text in shown if secret in text]

@@ -114,6 +114,8 @@ def test_headers_that_may_hold_a_secret_are_known(name: str, *, is_sensitive: bo
         ("https://h/x?%63ode=a&barcode=b", "https://h/x?%63ode=****&barcode=b"),
         ("https://h/x?a=1&Api-Key=b=c", "https://h/x?a=1&Api-Key=****"),
         ("https://me:word@h/#access_token=a", "https://****@h/#access_token=****"),
+        ("https://h/x?a=1;sig=b;c&d=e", "https://h/x?a=1;sig=****&d=e"),
+        ("https://h/x?a=1&amp;sig=b;pass=c", "https://h/x?a=1&amp;sig=****;pass=****"),
         ("h?token=", "h?token="),
     ],
 )

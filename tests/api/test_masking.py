@@ -26,6 +26,7 @@ KEYS = {
     "signs alone": "!@#$%^&*()_+{}|:<>?~`-=[];',./",
     "words": "correct-horse-battery-staple",
 }
+GAPS = (" ", "\t", "\n", "-", "  ", *map(chr, (0xA0, 0xAD, 0x34F, 0x180E, 0x200B, 0x2060, 0xFEFF)))
 INNOCENT = (
     "no such route: https://contoso.openai.azure.com/openai/v1/completions?api-version=2024-04-01-preview%20x",
     'max_tokens must be an integer (body.max_tokens) {"code":"BadRequest","n":1.0e9} \\n \\" &amp; 100%',
@@ -80,6 +81,22 @@ def test_no_run_of_any_secret_is_shown(key: str, data: st.DataObject) -> None:
     end = data.draw(st.integers(begin, len(key)))
     around = data.draw(st.text(max_size=20))
     assert not visible_run(Mask([key]).text(around + key[begin:end] + around), key)
+
+
+@given(
+    st.sampled_from(["qwmzrtplkvbnhgfdscxjyaeu", "7f3QwMzRtPlKvBnHgFdScXjYaEu9Kd2mW4x", *KEYS.values()]),
+    st.lists(st.tuples(st.integers(1, 50), st.sampled_from(GAPS)), max_size=4),
+    st.integers(0, 10),
+)
+def test_gaps_in_a_secret_do_not_show_what_lies_between_them(
+    key: str, gaps: list[tuple[int, str]], before: int
+) -> None:
+    cut = key[before:]
+    for at, gap in gaps:
+        cut = cut[:at] + gap + cut[at:]
+    mask = Mask([key])
+    assert not visible_run(mask.text(f"key {cut}!"), key)
+    assert not visible_run(mask.word(cut), key)
 
 
 @pytest.mark.parametrize("text", INNOCENT)
