@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from completions_cli import paths
+from completions_cli import descriptors, paths
 from completions_cli.errors import OutputError
 
 if sys.platform != "win32":
@@ -42,8 +42,7 @@ class AtomicFile:
     Raises OutputError.
     """
 
-    is_terminal = False
-    can_draw = False
+    can_draw = False  # a terminal that was named gets no frames
 
     def __init__(self, path: Path, *, mode: int | None = None, follow: bool = True) -> None:
         self.path = path
@@ -53,6 +52,7 @@ class AtomicFile:
         self._temporary: Path | None = None
         self._fd = -1
         self._is_open = False
+        self.is_terminal = False
         try:
             self._open()
         except OSError as error:
@@ -107,6 +107,7 @@ class AtomicFile:
             # Opened anew, a file would be written to from its beginning, whatever stands there.
             self._fd = os.open(self.path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
             self._is_open = True
+            self.is_terminal = descriptors.is_terminal(self._fd)
             return
         self._target = target = paths.real(self.path) if self._follow and self.path.is_symlink() else self.path
         sweep(target)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import Cli
+from tests.dialogue import converse
 from tests.scripted_server import Script, ScriptedServer, response, stream_head
 
 # Each drives a terminal, or a library that draws on one: clipboard, link, title, screen, cursor, a question that the
@@ -82,6 +83,31 @@ def test_what_a_server_or_the_user_says_does_nothing(name: str, cli: Cli, script
     if name != "chunks":
         assert ":smile:" in shown(screen)
     assert "[bold" in shown(screen)
+
+
+@pytest.mark.parametrize("path", ["/dev/tty", "/dev/stdout", "/proc/self/fd/1", "/dev/fd/2"])
+def test_a_terminal_that_is_named_as_a_file_is_one(path: str, cli: Cli, scripted_server: ScriptedServer) -> None:
+    cli.service(scripted_server.url)
+    for name in ("text", "json", "jsonl", "text cut anywhere", "a control cut in two", "chunks"):
+        script, args = CASES[name]
+        scripted_server.play(script)
+        screen = converse(cli, [*args, "-o", path]).stdout
+        assert is_harmless(screen), name
+        assert "[bold" in shown(screen) or name == "chunks"
+
+
+def test_a_table_on_a_terminal_that_is_named_does_nothing(
+    cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "rows.jsonl", str(tmp_path / "out.jsonl")
+    rows.write_text(json.dumps({"id": EVIL, "prompt": "x"}) + "\n", encoding="utf-8")
+    scripted_server.play([ANSWER])
+    assert cli.service(scripted_server.url).run("batch", str(rows), "-o", out).code == 0
+    for table in ("csv", "tsv", "jsonl"):
+        screen = converse(cli, ["batch", "export", out, "-o", "/dev/tty", "-F", table]).stdout
+        assert is_harmless(screen), table
+        assert "[bold" in shown(screen)
+    assert converse(cli, ["batch", "export", out, "-o", "/dev/tty", "-F", "parquet"]).code == 2
 
 
 PROFILE = f"""

@@ -11,9 +11,10 @@ from completions_cli import paths
 from completions_cli.commands.common_options import Panel, ToolOptions
 from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
-from completions_cli.streams import Output, Streams, visible, visible_json
+from completions_cli.streams import Streams, visible, visible_json
 
 if TYPE_CHECKING:
+    from completions_cli.atomic import Destination
     from completions_cli.batch.export.exporting import Only
     from completions_cli.batch.export.writers import Sink, Table
     from completions_cli.batch.held import Held
@@ -70,8 +71,6 @@ def export(streams: Streams, options: ExportOptions) -> None:
     from completions_cli.batch.export import exporting
 
     target, table = _target(options.output, cast("Table | None", options.format))
-    if target is None and table == "parquet" and streams.stdout.is_terminal:
-        raise _usage("Parquet cannot be shown on a terminal", "Name a file with -o, or pipe it into a program.")
     folder = Path(tempfile.gettempdir()) if target is None else target.parent
     with staging.local([options.source], folder) as places:
         found = held.find(places)
@@ -113,29 +112,37 @@ def _usage(message: str, hint: str) -> "UsageError":
 def _opened(target: Path | None, table: "Table", streams: Streams) -> "Iterator[Sink]":
     """Open what the table is written to: a file, whole or not at all, or stdout."""
     if target is None:
-        show = visible_json if table == "jsonl" else visible
-        yield _Shown(streams.stdout, show) if streams.stdout.is_terminal else streams.stdout
+        yield _sink(streams.stdout, table)
         return
     from completions_cli.atomic import AtomicFile
 
     file = AtomicFile(target)
     try:
-        yield file
+        yield _sink(file, table)
     except BaseException:
         file.discard()
         raise
     file.commit()
 
 
+def _sink(destination: "Destination", table: "Table") -> "Sink":
+    """Return what takes a table: the destination itself unless it is a terminal. Raises UsageError."""
+    if not destination.is_terminal:
+        return destination
+    if table == "parquet":
+        raise _usage("Parquet cannot be shown on a terminal", "Name a file with -o, or pipe it into a program.")
+    return _Shown(destination, visible_json if table == "jsonl" else visible)
+
+
 class _Shown:
     """Writes text to a terminal, control characters made visible."""
 
-    def __init__(self, stdout: Output, show: Callable[[str], str]) -> None:
-        self._stdout, self._show = stdout, show
+    def __init__(self, terminal: "Destination", show: Callable[[str], str]) -> None:
+        self._terminal, self._show = terminal, show
 
     def write(self, data: bytes) -> None:
         """Write all of it."""
-        self._stdout.write(self._show(data.decode()).encode())
+        self._terminal.write(self._show(data.decode()).encode())
 
 
 def _keep(target: Path, found: "Held") -> None:
