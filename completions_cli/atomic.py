@@ -37,8 +37,9 @@ class AtomicFile:
     """Writes FILE by way of a temporary file in the same folder.
 
     `commit()` moves it into place; `keep_partial()` leaves what came as FILE.partial and FILE
-    itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly. A symbolic link is
-    followed. With `follow` false both are replaced. What killed writers of FILE left there is removed.
+    itself untouched. What is not a regular file (a pipe, /dev/null) is written to directly, unless a `mode`
+    is asked for, which only a file can have. A symbolic link is followed. With `follow` false both are
+    replaced. What killed writers of FILE left there is removed.
     Raises OutputError.
     """
 
@@ -104,6 +105,8 @@ class AtomicFile:
             existing = None
         descriptor = None if existing is None else _descriptor(self.path)
         if descriptor is not None or (existing is not None and not stat.S_ISREG(existing)):
+            if self._mode is not None:
+                raise OSError(errno.EINVAL, "it is not a regular file", str(self.path))
             # Opened anew, a file would be written to from its beginning, whatever stands there.
             self._fd = os.open(self.path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
             self._is_open = True

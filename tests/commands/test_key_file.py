@@ -1,5 +1,6 @@
 """A machine without a keyring: the key of a profile in a file that is its owner's alone."""
 
+import os
 import subprocess
 import sys
 
@@ -75,6 +76,32 @@ def test_a_key_file_that_others_can_read_is_refused(mode: int, cli: Cli, scripte
     assert (result.code, KEY in result.stderr) == (3, False)
     assert f"hint: Run: chmod 600 {path}" in result.stderr
     assert scripted_server.requests == []
+
+
+@posix_only
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe", "standard output"])
+def test_a_key_is_stored_in_nothing_but_a_file(kind: str, cli: Cli) -> None:
+    path = cli.profile('[profiles.team]\nendpoint = "https://team.example"\n')
+    file, pipe = path.with_name("team.key"), path.with_name("pipe")
+    os.mkfifo(pipe)
+    if kind == "pipe":
+        pipe.rename(file)
+    else:
+        file.symlink_to({"device": "/dev/null", "standard output": "/dev/stdout"}.get(kind, "pipe"))
+    result = cli.run("config", "key", "set", "--to-file", "--stdin", stdin=KEY.encode())
+    assert (result.code, result.text) == (3, "")
+    assert f"the key file {file} is not a regular file" in result.stderr
+    assert "key_file" not in path.read_text()
+
+
+@posix_only
+def test_a_file_that_is_open_already_gets_no_key(cli: Cli) -> None:
+    """It has its own mode, and the key would be for all who may read it."""
+    cli.profile('[profiles.team]\nendpoint = "https://team.example"\nkey_file = "/dev/stdout"\n')
+    line = f"printf %s {KEY} | {COMMAND} config key set -p team --to-file --stdin > {cli.home / 'out'}"
+    done = subprocess.run(["/bin/sh", "-c", line], env=cli.env, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, (cli.home / "out").read_bytes()) == (16, b"")
+    assert b"it is not a regular file" in done.stderr
 
 
 @posix_only

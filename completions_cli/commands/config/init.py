@@ -235,4 +235,4 @@ def _keyring_or_say(streams: Streams) -> bool:
 
 def _key_file(answers: Answers, common: NewProfileOptions, streams: Streams) -> Path:
     path = resolution.profile_path(common, streams)
-    return key_file.place(answers.name, profile_file.read(path, must_exist=False))[1]
+    return key_file.writable_place(answers.name, profile_file.read(path, must_exist=False))[1]

@@ -67,6 +67,8 @@ def set_(
             "a key file is for the endpoint of its profile, and a different endpoint is in use",
             hint="Leave out --endpoint, or unset COMPLETIONS_ENDPOINT.",
         )
+    else:
+        key_file.writable_place(str(settings.profile), resolution.read_profile_file(target.common, streams))
     typed = _typed(streams, str(entry.value), stdin=stdin)
     if to_file:
         key_file.store(str(settings.profile), typed, target.common, streams)

@@ -1,5 +1,6 @@
 """The key of a profile in a file of its own, for machines without a keyring: made when it is asked for."""
 
+import shlex
 from pathlib import Path
 from urllib.parse import quote
 
@@ -7,7 +8,7 @@ from completions_cli import atomic, paths
 from completions_cli.auth.secret import Secret
 from completions_cli.commands.common_options import CommonOptions
 from completions_cli.commands.config import file as files
-from completions_cli.errors import OutputError
+from completions_cli.errors import ConfigError, OutputError
 from completions_cli.settings import key_sources
 from completions_cli.settings.profile_file import ProfileFile
 from completions_cli.streams import Streams
@@ -17,6 +18,17 @@ def place(profile: str, file: ProfileFile) -> tuple[str, Path]:
     """Return what `key_file` of a profile says, or would say, and the path that this is."""
     named = file.profiles.get(profile, {}).get("key_file") or _own_name(profile)
     return named, paths.expanded(key_sources.key_file(named, file.path.parent))
+
+
+def writable_place(profile: str, file: ProfileFile) -> tuple[str, Path]:
+    """Return the same. Raises ConfigError where a pipe or device would take the key from whoever is to read it."""
+    named, path = place(profile, file)
+    if path.exists() and not path.is_file():
+        raise ConfigError(
+            f"the key file {paths.on_a_line(path)} is not a regular file",
+            hint=f"Remove it, or name another file: completions config set -p {shlex.quote(profile)} key_file FILE",
+        )
+    return named, path
 
 
 def own_place(profile: str, file: ProfileFile) -> Path:
@@ -39,7 +51,7 @@ def store(profile: str, key: Secret, common: CommonOptions, streams: Streams) ->
     """Write the key where the profile says, or beside the profile file, for its owner's eyes alone; name it there."""
     with files.edited(common, streams) as edit:
         files.must_have(edit.before, profile)
-        named, target = place(profile, edit.before)
+        named, target = writable_place(profile, edit.before)
         atomic.write(target, f"{key.reveal()}\n".encode(), mode=0o600)
         edit.set(("profiles", profile, "key_file"), named)
     streams.stderr.note(f"stored the key for {profile} in {paths.on_a_line(target)}, which only you can read")
