@@ -35,6 +35,11 @@ class Endpoint:
         return self.origin.startswith("https:")
 
     @property
+    def takes_no_proxy(self) -> bool:
+        """True for this machine, also as `localhost.` or a name below `.localhost`: what a proxy has is elsewhere."""
+        return self.is_loopback or self.host.removesuffix(".").rpartition(".")[2] == "localhost"
+
+    @property
     def path(self) -> str:
         """The path with the query."""
         return self.url.removeprefix(self.origin)
@@ -92,16 +97,18 @@ def refuse_user(text: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can only mean this machine.
+    """Return whether a host name or address can only mean this machine; to connect to 0.0.0.0 or :: means it, too.
 
     A name below `.localhost` should, too, but not every resolver keeps such names from the network.
     """
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def _scheme_of(bare: str) -> str:

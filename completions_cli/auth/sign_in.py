@@ -113,7 +113,7 @@ def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Co
     # What the endpoint's own certificate and socket are for is the endpoint.
     connection = replace(connection, client_cert=None, client_key=None, unix_socket=None)
     target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))
-    if target.is_loopback:
+    if target.takes_no_proxy:
         return replace(connection, proxy=None)
     if settings.values["proxy"] and not settings.sources["proxy"].lower().endswith("_proxy"):
         return connection

@@ -13,7 +13,7 @@ _WITH_PORT = re.compile(r"(?P<host>\[.*\]|[^:]*):(?P<port>[0-9]{1,5})")
 
 
 def from_environ(endpoint: Endpoint, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Pick the proxy for an endpoint: its URL and the variable that names it. Never one for loopback."""
+    """Pick the proxy for an endpoint: its URL and the variable that names it. Never one for this machine."""
     scheme = "https" if endpoint.is_encrypted else "http"
     for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"):
         # A CGI server puts the client's header `Proxy:` into HTTP_PROXY.
@@ -36,7 +36,7 @@ def checked(proxy: str, source: str) -> str:
 
 
 def _is_excluded(endpoint: Endpoint, no_proxy: str) -> bool:
-    if endpoint.is_loopback:
+    if endpoint.takes_no_proxy:
         return True
     return any(_matches(entry, endpoint.host, endpoint.port) for entry in no_proxy.lower().replace(",", " ").split())
 

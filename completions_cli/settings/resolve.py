@@ -257,7 +257,7 @@ def no_endpoint(name: str | None, file: ProfileFile) -> ConfigError:
 
 
 def _add_proxy(target: Endpoint | None, values: Values, environ: Mapping[str, str], sources: dict[str, str]) -> None:
-    if sources["endpoint"] == _EMBEDDED or (target and target.is_loopback):
+    if sources["endpoint"] == _EMBEDDED or (target and target.takes_no_proxy):
         values["proxy"] = None
         return
     if target and values["proxy"] is None and (found := proxies.from_environ(target, environ)):

@@ -200,7 +200,13 @@ def test_an_at_sign_after_the_host_is_no_password() -> None:
         ("127.0.0.1", True),
         ("127.255.0.1", True),
         ("::1", True),
-        ("0.0.0.0", False),  # noqa: S104 - a host to be told from loopback
+        ("0.0.0.0", True),  # noqa: S104 - where it is connected to
+        ("::", True),
+        ("::ffff:7f00:1", True),
+        ("::ffff:0:0", True),
+        ("::ffff:8000:1", False),
+        ("0.0.0.1", False),
+        ("localhost.", False),
         ("128.0.0.1", False),
         ("localhost.example.com", False),
         ("notlocalhost", False),

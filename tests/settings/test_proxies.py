@@ -1,11 +1,15 @@
 """Which proxy of the environment stands before an endpoint, and which endpoints NO_PROXY takes out."""
 
+from pathlib import Path
+
 import pytest
 
 from completions_cli.api import endpoint as endpoints
 from completions_cli.errors import ConfigError
 from completions_cli.settings import proxies
 from completions_cli.settings import shown as settings_shown
+from completions_cli.settings.profile_file import ProfileFile
+from completions_cli.settings.resolve import Flags, resolve
 
 PROXY = "http://proxy:3128"
 HTTPS, HTTP = "https://api.example.com", "http://api.example.com"
@@ -37,6 +41,21 @@ def test_the_proxy_is_the_first_that_the_environment_names(
 ) -> None:
     found = proxies.from_environ(endpoints.resolve(endpoint), environ)
     assert found == (None if name is None else (PROXY, name))
+
+
+@pytest.mark.parametrize(
+    ("host", "is_proxied"),
+    [
+        *((host, False) for host in ("0.0.0.0", "[::]", "[::1]", "[::ffff:127.0.0.1]", "127.9.9.9")),  # noqa: S104
+        *((host, False) for host in ("localhost.", "LocalHost", "a.localhost", "a.b.localhost.")),
+        *((host, True) for host in ("128.0.0.1", "[::ffff:10.0.0.1]", "localhost.example", "notlocalhost")),
+    ],
+)
+def test_no_spelling_of_this_machine_has_a_proxy(host: str, *, is_proxied: bool) -> None:
+    environ = {"all_proxy": PROXY}
+    assert bool(proxies.from_environ(endpoints.resolve(f"http://{host}:8000"), environ)) is is_proxied
+    flags = Flags(settings={"endpoint": f"http://{host}:8000", "proxy": PROXY})
+    assert (resolve(flags, {}, ProfileFile(Path("f"))).values["proxy"] is not None) is is_proxied
 
 
 @pytest.mark.parametrize(
