@@ -138,7 +138,7 @@ class HttpRequest:
     Requests to one service have the same `shared` headers, the very object, and few of their `own`.
     """
 
-    url: str
+    url: str = field(repr=False)  # some gateways take a key in its query
     shared: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)  # a form with a client secret, when it signs in
     secret_headers: frozenset[str] = frozenset()

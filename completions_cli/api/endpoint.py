@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote
 
 from completions_cli.api import urls
@@ -23,7 +23,7 @@ _HINT = "Give the endpoint as the portal shows it, as in https://NAME.REGION.mod
 class Endpoint:
     """The place a request is sent to. `origin` is scheme://host[:port], what a key is bound to."""
 
-    url: str
+    url: str = field(repr=False)  # some gateways take a key in its query
     origin: str
     host: str
     port: int

@@ -7,7 +7,7 @@ dots in paths. What any of them reads in its own way is put into the form that a
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
 from completions_cli import limits
@@ -78,7 +78,7 @@ class Url:
 
     origin: Origin
     path: str = "/"
-    query: str = ""
+    query: str = field(default="", repr=False)  # some gateways take a key in it
 
     def __str__(self) -> str:
         """Return the URL as it is sent and shown; it has no fragment."""

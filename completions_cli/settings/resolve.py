@@ -37,8 +37,8 @@ class Flags:
 
     profile: str | None = None
     members: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-    arguments: Mapping[str, Json] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    arguments: Mapping[str, Json] = field(default_factory=dict, repr=False)
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -12,6 +12,8 @@ from pyreqwest.request import RequestBuilder
 from pyreqwest.response import Response
 
 from completions_cli import limits
+from completions_cli.api import urls
+from completions_cli.api.urls import Url
 from completions_cli.errors import CompletionsError
 from completions_cli.models import SUCCESS, HttpRequest
 from completions_cli.transport import breakage, redirects, reports
@@ -228,11 +230,12 @@ class AsyncTransport:
         """Begin a link. All who wait for it get the same one, or the same failure: each in turn would take for ever."""
         if self._is_closed:
             raise reports.closed()
-        self._link = at_once(self._connection, request.url)
+        url = urls.parse(request.url)
+        self._link = at_once(self._connection, url)
         if self._link is not None:
             return self._link
         if self._starting is None or self._starting.get_loop() is not asyncio.get_running_loop():
-            self._starting = asyncio.create_task(self._begin(request.url))
+            self._starting = asyncio.create_task(self._begin(url))
         return await self._started(self._starting)
 
     async def _started(self, starting: asyncio.Task[Link]) -> Link:
@@ -244,7 +247,7 @@ class AsyncTransport:
                 raise reports.closed() from None
             raise
 
-    async def _begin(self, url: str) -> Link:
+    async def _begin(self, url: Url) -> Link:
         try:
             self._link = await begin(self._connection, url)
         finally:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pyreqwest.client import Client
-from pyreqwest.http import HeaderMap, Url
+from pyreqwest.http import HeaderMap
+from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.request import RequestBuilder
 
 from completions_cli.api import urls
-from completions_cli.api.urls import Origin
+from completions_cli.api.urls import Origin, Url
 from completions_cli.errors import CompletionsError
 from completions_cli.models import HttpRequest
 from completions_cli.transport import breakage, quickest, reports, reqwest, tunnel
@@ -19,7 +20,7 @@ from completions_cli.transport.route import route
 from completions_cli.transport.unix_relay import UnixRelay
 
 
-def at_once(connection: Connection, url: str) -> "Link | None":
+def at_once(connection: Connection, url: Url) -> "Link | None":
     """Return a link to a host with one address; None for others, where `begin` has to find out which is quick.
 
     Nothing is awaited, so the first requests of many go out in their order.
@@ -28,7 +29,7 @@ def at_once(connection: Connection, url: str) -> "Link | None":
     return None if waits else Link(connection, url)
 
 
-async def begin(connection: Connection, url: str) -> "Link":
+async def begin(connection: Connection, url: Url) -> "Link":
     """Return a link whose connections go to the address that is quickest now.
 
     Raises NetworkError if none answers in time.
@@ -39,13 +40,13 @@ async def begin(connection: Connection, url: str) -> "Link":
     try:
         address = await quickest.address(_contacted(connection, url), seconds)
     except TimeoutError:
-        raise reports.connect_timeout(route(connection, urls.parse(url)), seconds) from None
+        raise reports.connect_timeout(route(connection, url), seconds) from None
     return Link(connection, url, address)
 
 
-def _contacted(connection: Connection, url: str) -> Origin:
+def _contacted(connection: Connection, url: Url) -> Origin:
     proxy = connection.proxy_url
-    return urls.parse(url).origin if proxy is None else proxy.origin
+    return url.origin if proxy is None else proxy.origin
 
 
 class Link:
@@ -54,24 +55,23 @@ class Link:
     Connections go to `address`, if the host has several and one was chosen.
     """
 
-    def __init__(self, connection: Connection, url: str, address: str | None = None) -> None:
-        parsed = urls.parse(url)
-        self.route = route(connection, parsed)
+    def __init__(self, connection: Connection, url: Url, address: str | None = None) -> None:
+        self.route = route(connection, url)
         self.address = address
         self._relay: UnixRelay | None = None
         if connection.unix_socket is not None:
             self._relay = UnixRelay(connection.unix_socket)
             connection = replace(connection, proxy=self._relay.proxy)
         self._connection = connection
-        self._origin = parsed
+        self._origin = url
         try:
-            self._client = reqwest.client(connection, parsed, address=address)
+            self._client = reqwest.client(connection, url, address=address)
         except BaseException:
             self._close_relay()
             raise
         self._fresh: Client | None = None
-        self._url_text = url
-        self._url: Url = reqwest.url(parsed)  # the same, parsed once
+        self._url_text = str(url)
+        self._url: LibraryUrl = reqwest.url(url)  # the same, parsed once
         self._shared: Mapping[str, str] = {}
         self._header_map = HeaderMap()  # the same, as the library has them: to make it takes as long as all else here
         self._kept_until = 0.0

@@ -32,10 +32,10 @@ class PoolTransport(httpx.BaseTransport):
         self._timeout = httpx.Timeout(None, connect=connection.connect_timeout).as_dict()
 
     def request(self, method: str, url: Url, headers: Mapping[str, str], body: bytes) -> httpx.Request:
-        """Build a request that goes where `url` says, whatever httpx reads in its text."""
+        """Build a request that goes where `url` says; httpx, which shows what it is told, knows the origin alone."""
         named = {"host": url.origin.authority, **headers}
         return httpx.Request(
-            method, str(url), headers=named, content=body, extensions={"url": url, "timeout": self._timeout}
+            method, str(url.origin), headers=named, content=body, extensions={"url": url, "timeout": self._timeout}
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

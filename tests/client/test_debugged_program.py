@@ -13,6 +13,7 @@ import httpcore
 import pytest
 
 from completions_cli import AsyncClient, Client, CompletionsError
+from completions_cli.settings.resolve import Flags
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response
 from tests.socks_server import socks_server
 
@@ -115,6 +116,42 @@ def test_the_locals_of_no_function_of_ours_show_a_key(
         shown = local_values(error)
         assert "self = " in shown
         assert KEY not in shown
+
+
+@pytest.mark.parametrize("script", PLAIN)
+@pytest.mark.parametrize("name", ["sig", "code", "api-key"])
+def test_nor_do_they_show_a_parameter_that_may_be_a_key(
+    name: str, script: Script, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play(script)
+    for error in calls(f"{scripted_server.url}/v1?{name}={KEY}", auth="none"):
+        shown = local_values(error)
+        assert "self = " in shown
+        assert KEY not in shown
+
+
+@pytest.mark.parametrize("url", ["https://nowhere.invalid", "https://127.0.0.1:1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("name", ["sig", "code", "api-key"])
+def test_nor_do_they_where_no_connection_is_made(name: str, url: str) -> None:
+    for error in calls(f"{url}/v1?{name}={KEY}", auth="none", connect_timeout=5):
+        assert KEY not in quoted(error) + local_values(error)
+
+
+def test_nor_do_they_where_a_call_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(httpcore.ConnectionPool, "handle_request", interrupt)
+    with Client(f"http://127.0.0.1:1/v1?sig={KEY}", auth="none") as client, pytest.raises(KeyboardInterrupt) as caught:
+        client.complete("P")
+    shown = local_values(caught.value)
+    assert "request = " in shown
+    assert KEY not in shown
+
+
+def test_nor_do_the_settings_of_a_program() -> None:
+    given = {"endpoint": f"https://x.example/?sig={KEY}"}
+    assert KEY not in f"{Flags(arguments=given)!r} {Flags(settings=given)!r}"
 
 
 # Arguments that a client refuses, beside a key or in place of one.
