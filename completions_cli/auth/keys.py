@@ -13,10 +13,9 @@ from completions_cli import limits
 from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError, no_keyring_hint
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
-from completions_cli.opening import without_waiting
+from completions_cli.opening import is_stream, read_stream, without_waiting
 from completions_cli.settings.key_sources import KeySource
 
-STREAM_SECONDS = 30.0  # as long as a key_command may take
 _NO_PROFILE = (
     "Set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE, or make a profile: completions config init. "
     "If the server needs no key, add --auth none."
@@ -121,8 +120,8 @@ def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) ->
 def _file(path: str, name: str, *, is_private: bool = False) -> str:
     try:
         place = Path(path).expanduser()
-        if not is_private and not place.is_file() and place.exists():
-            return _stream(place, name).decode("utf-8-sig")
+        if not is_private and is_stream(place):
+            return read_stream(place, limits.KEY_SOURCE_BYTES).decode("utf-8-sig")
         # A pipe that has taken the file's place since then keeps nobody waiting.
         with open(place, "rb", opener=without_waiting) as file:
             found = os.fstat(file.fileno())
@@ -136,33 +135,6 @@ def _file(path: str, name: str, *, is_private: bool = False) -> str:
         raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error
     except ValueError as error:
         raise ConfigError(f"the key file {path} ({name}) is not text", hint=f"Check {name}.") from error
-
-
-def _stream(path: Path, name: str) -> bytes:
-    """Read a pipe or device to its end. Raises ConfigError when that does not come in time."""
-    import threading  # most keys need no thread
-
-    found: list[bytes | OSError] = []
-
-    def read() -> None:
-        try:
-            with path.open("rb") as file:
-                found.append(file.read(limits.KEY_SOURCE_BYTES))
-        except OSError as error:
-            found.append(error)
-
-    # It may be left behind: nothing ends the wait for a writer.
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    reader.join(STREAM_SECONDS)
-    if not found:
-        raise ConfigError(
-            f"the key file {path} ({name}) did not end within {STREAM_SECONDS:g} s",
-            hint="It is a pipe or a device; check what writes the key to it.",
-        )
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
 
 
 def _refuse_shared(found: os.stat_result, path: str) -> None:

@@ -13,7 +13,7 @@ from pyreqwest.exceptions import BuilderError
 from pyreqwest.http import Url as LibraryUrl
 from pyreqwest.proxy import ProxyBuilder
 
-from completions_cli import paths
+from completions_cli import opening, paths
 from completions_cli.api.urls import Proxy, Url
 from completions_cli.errors import UsageError
 from completions_cli.transport import reports, this_machine, tls
@@ -104,8 +104,10 @@ def _build_with_roots(builder: ClientBuilder, connection: Connection) -> Client:
     """
     bundle = connection.ca_bundle
     if bundle is not None:
-        tls.context(bundle, connection.ca_source)  # names the file when it is not one of certificates
         path = paths.expanded(bundle)
+        if opening.is_stream(path):  # it is read more than once
+            raise tls.no_certificates(bundle, connection.ca_source, "it is not a regular file")
+        tls.context(bundle, connection.ca_source)  # names the file when it is not one of certificates
         try:
             return _build_with_bundle(builder, path)
         except BuilderError as error:

@@ -1,11 +1,14 @@
 """The TLS context: certificates are checked against the system's store, or against a file the user names."""
 
+import errno
+import os
 import re
 import shlex
 import ssl
+import stat
 from pathlib import Path
 
-from completions_cli import limits, paths
+from completions_cli import limits, opening, paths
 from completions_cli.errors import ConfigError
 
 _EMPTY = "no certificates in it"
@@ -14,7 +17,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
-    """Build the context for a client. `ca_bundle` is a PEM file or a folder of hashed certificates.
+    """Build the context for a client. `ca_bundle` is a PEM file, a pipe with one, or a folder of hashed certificates.
 
     Raises ConfigError that names `source` when the file cannot be read.
     """
@@ -32,6 +35,8 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
         if path.is_dir():
             _need_certificates(path, source)
             return ssl.create_default_context(capath=str(path))
+        if opening.is_stream(path):  # OpenSSL would wait without a limit
+            return _trusting(opening.read_stream(path, limits.CERTIFICATE_BYTES))
         return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
         if error.filename is not None and Path(error.filename) != path:
@@ -39,8 +44,15 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
                 f"SSLKEYLOGFILE {error.filename}: {error.strerror}",
                 hint="Name a file that can be written, or unset it.",
             ) from error
-        reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else _EMPTY
+        is_plain = isinstance(error, FileNotFoundError | PermissionError | TimeoutError)
+        reason = error.strerror if is_plain else _EMPTY
         raise no_certificates(ca_bundle, source, reason or _EMPTY) from error
+
+
+def _trusting(pem: bytes) -> ssl.SSLContext:
+    """Build a context from what a pipe brought; comments in it may be in any encoding."""
+    # With an empty text Python would trust the system's store.
+    return ssl.create_default_context(cadata=pem.decode("ascii", "ignore") + "\n")
 
 
 def no_certificates(ca_bundle: str, source: str, reason: str = _EMPTY) -> ConfigError:
@@ -73,7 +85,9 @@ def client_identity(certificate: str, key: str | None) -> bytes:
 
 
 def _read(file: Path) -> bytes:
-    with file.open("rb") as opened:
+    with open(file, "rb", opener=opening.without_waiting) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):  # it is read more than once
+            raise OSError(errno.EINVAL, "it is not a regular file")
         return opened.read(limits.CERTIFICATE_BYTES)
 
 

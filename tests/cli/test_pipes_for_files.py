@@ -5,13 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import trustme
 
+from completions_cli import opening
 from completions_cli.auth import keys
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.errors import ConfigError
 from completions_cli.settings.key_sources import KeySource
 from tests.command import COMMAND, Cli
 from tests.scripted_server import ScriptedServer, response
+from tests.tls import tls_server, write_authority
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
@@ -63,6 +66,17 @@ def test_a_key_may_come_from_a_process_substitution(cli: Cli, scripted_server: S
     assert (done.returncode, done.stdout) == (0, b"ok\n"), done.stderr
 
 
+def test_certificates_may_come_from_a_process_substitution(cli: Cli, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    ca = write_authority(authority, tmp_path)
+    ca.write_bytes("# Autoridad Raíz\n".encode() + ca.read_bytes())
+    with tls_server(authority.issue_cert("127.0.0.1")) as server:
+        cli.service(f"https://127.0.0.1:{server.port}")
+        line = f"'{COMMAND}' complete P --ca-bundle <(cat '{ca}')"
+        done = subprocess.run(["/bin/bash", "-c", line], env=cli.env, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b"secure\n"), done.stderr
+
+
 def test_profiles_may_come_from_a_process_substitution(cli: Cli) -> None:
     line = f"'{COMMAND}' config list --config <(echo '[profiles.piped]')"
     done = subprocess.run(["/bin/bash", "-c", line], env=cli.env, capture_output=True, timeout=60, check=False)
@@ -70,7 +84,7 @@ def test_profiles_may_come_from_a_process_substitution(cli: Cli) -> None:
 
 
 def test_a_pipe_with_a_key_that_never_comes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "STREAM_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "STREAM_SECONDS", 0.1)
     path = pipe(tmp_path / "key")
     with pytest.raises(ConfigError, match="did not end within"):
         keys.find([KeySource("file", str(path), "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))

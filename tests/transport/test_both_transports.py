@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import os
 import socket
 import threading
 import zlib
@@ -10,10 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from completions_cli import opening
 from completions_cli.errors import (
     CompletionsError,
     ConfigError,
@@ -224,6 +227,26 @@ def test_a_ca_file_that_is_none_is_named(content: str | None, send: Send, tmp_pa
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"ca\.pem \(SSL_CERT_FILE\)"):
         send("https://127.0.0.1:1/", Connection(ca_bundle=str(path), ca_source="SSL_CERT_FILE"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("named", ["ca_bundle", "client_cert", "client_key"])
+def test_a_pipe_in_place_of_a_certificate_keeps_nobody_waiting(
+    named: str, send: Send, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "STREAM_SECONDS", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    files: dict[str, Any] = {"client_cert": str(write_authority(authority, tmp_path))} if named == "client_key" else {}
+    with pytest.raises(ConfigError, match=r"it is (not a regular file|a pipe or a device, and did not end)"):
+        send("https://127.0.0.1:1/", Connection(**{**files, named: str(pipe)}))
+    os.close(os.open(pipe, os.O_RDWR))  # a reader that was left behind is let go
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs /dev/null")
+def test_an_empty_device_does_not_stand_for_the_systems_store(send: Send) -> None:
+    with pytest.raises(ConfigError, match="CA file /dev/null"):
+        send("https://127.0.0.1:1/", Connection(ca_bundle="/dev/null"))
 
 
 def test_a_folder_without_certificates_is_named(send: Send, tmp_path: Path, authority: trustme.CA) -> None:
