@@ -18,12 +18,9 @@ READ = frozenset(
         "COMPLETIONS_PROFILE",
     }
 )
-# What other tools call what is ours.
-_OTHER_NAMES = dict.fromkeys(
-    ("COMPLETIONS_KEY", "COMPLETIONS_TOKEN", "COMPLETIONS_API_TOKEN"), "COMPLETIONS_API_KEY"
-) | dict.fromkeys(
-    ("COMPLETIONS_URL", "COMPLETIONS_BASE_URL", "COMPLETIONS_API_BASE", "COMPLETIONS_API_URL", "COMPLETIONS_HOST"),
-    "COMPLETIONS_ENDPOINT",
+# What variables of other tools, with their own prefix, are called that mean the same.
+_OTHER_NAMES = dict.fromkeys(("KEY", "TOKEN", "API_TOKEN"), "COMPLETIONS_API_KEY") | dict.fromkeys(
+    ("URL", "BASE_URL", "API_BASE", "API_URL", "HOST"), "COMPLETIONS_ENDPOINT"
 )
 
 
@@ -52,4 +49,4 @@ def misspelt(environ: Mapping[str, str]) -> list[str]:
 
 def _meant(name: str) -> str | None:
     near = near_names.nearest(name.lower(), map(str.lower, READ))
-    return name if name in READ else _OTHER_NAMES.get(name) or (near and near.upper())
+    return name if name in READ else _OTHER_NAMES.get(name.partition("_")[2]) or (near and near.upper())
