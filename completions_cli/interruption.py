@@ -1,8 +1,11 @@
 """Signals that end a command: each unwinds it like Ctrl-C, so that files are tidied up and children and servers end."""
 
+import contextlib
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from completions_cli.errors import ExitCode
@@ -10,6 +13,15 @@ from completions_cli.errors import ExitCode
 # Signals often come in pairs: a closed terminal and a supervisor, or Ctrl-C and what a parent passes on. The second
 # would strike the tidying up. Where that takes longer, one more signal still ends it.
 _TOGETHER_SECONDS = 1.0
+
+# What ends no process, what cannot be handled, and what a process gets because it has crashed.
+_NOT_ENDING = {
+    getattr(signal, f"SIG{name}", None)
+    for name in (
+        *("CHLD", "CONT", "URG", "WINCH", "INFO", "TSTP", "TTIN", "TTOU", "STOP", "KILL"),
+        *("ABRT", "BUS", "EMT", "FPE", "ILL", "SEGV", "SYS", "TRAP"),
+    )
+}
 
 
 def raise_on_signals() -> None:
@@ -34,3 +46,35 @@ def raise_on_signals() -> None:
         signal.signal(signal.SIGINT, received)
     if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, received)
+
+
+@contextlib.contextmanager
+def handled(before: signal.Handlers | None, act: Callable[[int], None]) -> Iterator[None]:
+    """Act on the signals that end a process and were treated so before, None for any of Python's own ways."""
+    if threading.current_thread() is not threading.main_thread():  # no other has to do with signals
+        yield
+        return
+    found = {number: signal.getsignal(number) for number in signal.valid_signals() - _NOT_ENDING}
+    changed = {number: was for number, was in found.items() if (callable(was) if before is None else was is before)}
+    for number in changed:
+        signal.signal(number, lambda number, _: act(number))
+    try:
+        yield
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
+
+
+def exit_on_signals() -> contextlib.AbstractContextManager[None]:
+    """Unwind the block on every other signal that would end the process at once; it ends with the code of a shell."""
+    return handled(signal.SIG_DFL, lambda number: sys.exit(128 + number))
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let the signals that come within the block count at its end."""
+    received: list[int] = []
+    with handled(None, received.append):
+        yield
+    if received:
+        signal.raise_signal(received[0])

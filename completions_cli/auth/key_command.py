@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from completions_cli import limits
 from completions_cli.api.masking import Mask
 from completions_cli.errors import ConfigError
+from completions_cli.interruption import handled, held_back
 from completions_cli.settings.environment import without_secrets
 
 TIMEOUT = 30.0
@@ -20,11 +21,6 @@ TIMEOUT = 30.0
 _DRAIN = 1.0
 _MOST_SHOWN = 300
 _MOST_LINES = 100
-_DEADLY = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-    if hasattr(signal, name)
-]
 
 
 def run(words: Sequence[str], environ: Mapping[str, str], *, timeout: float = TIMEOUT) -> str:
@@ -61,7 +57,7 @@ class _Command:
 
     def start(self) -> None:
         """Start it. A signal that comes meanwhile counts once it is known what to end."""
-        with _held_back():
+        with held_back():
             self._process = _start(self._words, self._environ)
 
     def read(self) -> "tuple[_Reader, _Reader]":
@@ -76,7 +72,7 @@ class _Command:
     @contextlib.contextmanager
     def ends_with_us(self) -> Iterator[None]:
         """End it when the block is left by an exception, and before a signal ends this process."""
-        with _handled(signal.SIG_DFL, self._die):
+        with handled(signal.SIG_DFL, self._die):
             try:
                 yield
             except BaseException:
@@ -93,33 +89,6 @@ class _Command:
             _kill(self._process)
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
-
-
-@contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    """Let the signals that come within the block count at its end."""
-    received: list[int] = []
-    with _handled(None, received.append):
-        yield
-    if received:
-        signal.raise_signal(received[0])
-
-
-@contextlib.contextmanager
-def _handled(before: signal.Handlers | None, act: Callable[[int], None]) -> Iterator[None]:
-    """Act on the deadly signals that were treated so before, None for any of Python's own ways."""
-    if threading.current_thread() is not threading.main_thread():  # no other has to do with signals
-        yield
-        return
-    found = {number: signal.getsignal(number) for number in _DEADLY}
-    changed = {number: was for number, was in found.items() if (callable(was) if before is None else was is before)}
-    for number in changed:
-        signal.signal(number, lambda number, _: act(number))
-    try:
-        yield
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from completions_cli.commands import prompt_source
 from completions_cli.errors import UsageError
+from completions_cli.interruption import exit_on_signals, held_back
 from completions_cli.settings.environment import without_secrets
 
 
@@ -18,6 +19,11 @@ def edit(text: str, environ: Mapping[str, str], *, suffix: str = ".txt") -> str:
     command = environ.get("VISUAL") or environ.get("EDITOR")
     if not command:
         raise UsageError("no editor is set", hint="Set VISUAL or EDITOR, as in EDITOR=vim.")
+    with exit_on_signals():
+        return _edited(text, command, environ, suffix)
+
+
+def _edited(text: str, command: str, environ: Mapping[str, str], suffix: str) -> str:
     fd, name = tempfile.mkstemp(prefix="completions-", suffix=suffix)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
@@ -33,9 +39,16 @@ def edit(text: str, environ: Mapping[str, str], *, suffix: str = ".txt") -> str:
 
 
 def _run(command: str, name: str, environ: Mapping[str, str]) -> None:
-    # The variable may hold options, as in "code --wait".
-    done = subprocess.run(  # noqa: S603 - the user's own editor
-        [*shlex.split(command), name], env=without_secrets(environ), check=False
-    )
-    if done.returncode != 0:
-        raise UsageError(f"the editor {command} ended with exit code {done.returncode}", hint="Nothing was done.")
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with held_back():  # until it is known what to end
+            # The variable may hold options, as in "code --wait".
+            process = subprocess.Popen([*shlex.split(command), name], env=without_secrets(environ))  # noqa: S603 - theirs
+        code = process.wait()
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise
+    if code != 0:
+        raise UsageError(f"the editor {command} ended with exit code {code}", hint="Nothing was done.")

@@ -188,12 +188,18 @@ def test_no_signal_leaves_the_embedded_model_behind(signals: list[str], cli: Cli
 
 
 @posix_only
-@pytest.mark.parametrize("stopper", ["HUP", "TERM", "INT"])
-def test_no_signal_leaves_the_text_in_an_editor_behind(stopper: str, cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stopper", ["HUP", "TERM", "INT", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "RTMIN"]
+)
+def test_no_signal_leaves_an_editor_or_its_text_behind(stopper: str, cli: Cli, tmp_path: Path) -> None:
+    number = getattr(signal, f"SIG{stopper}", signal.SIGTERM)  # not every system has all
     folder, editor = tmp_path / "temporary", tmp_path / "editor"
     folder.mkdir()
-    editor.write_text(f"#!/bin/sh\nstat -c %a $1 > {tmp_path}/mode\nkill -{stopper} $PPID\nsleep 1\n", encoding="utf-8")
+    seen = f"stat -c %a $1 > {tmp_path}/mode\necho $$ > {tmp_path}/pid"
+    editor.write_text(f"#!/bin/sh\n{seen}\nkill -{int(number)} $PPID\nexec sleep 60\n", encoding="utf-8")
     editor.chmod(0o700)
-    assert cli.run("complete", "-e", "--dry-run", env={"EDITOR": str(editor), "TMPDIR": str(folder)}).code not in (0, 1)
+    done = cli.run("complete", "-e", "--dry-run", env={"EDITOR": str(editor), "TMPDIR": str(folder)})
+    assert done.code == 128 + number
     assert (tmp_path / "mode").read_text(encoding="utf-8") == "600\n"
+    assert is_gone(int((tmp_path / "pid").read_text(encoding="utf-8")))
     assert list(folder.iterdir()) == []
