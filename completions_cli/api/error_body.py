@@ -7,30 +7,13 @@ import re
 from dataclasses import dataclass, replace
 
 from completions_cli import limits
-from completions_cli.api import error_words, markup, retry
+from completions_cli.api import error_words, markup, refusal_words, retry
 from completions_cli.models import Json
 
 MAX_MESSAGE = 600
 
 # Endpoints behind Azure Machine Learning add this to the body, or send nothing else.
 _HELP_TEXT = "Please check this guide to understand why this error code might have been returned"
-_FILTER_WORDS = re.compile(
-    r"content (management )?policy|content safety|\bguardrail|\bmoderation\b|flagged (by|as|for)|"
-    r"violates? our usage polic",
-    re.IGNORECASE,
-)
-_FILTER_CODE = re.compile(r"content_?(filter|policy)|responsible_?ai|guardrail|moderation", re.IGNORECASE)
-_NO_MONEY = re.compile(
-    r"insufficient\W+(\w+\W+)?(quota|balance|credit|fund)|plan and billing|out of credits|credit balance|billing|"
-    r"exceeded your (current|monthly) quota|budget has been exceeded|exceeded budget|payment|余额不足|欠费",
-    re.IGNORECASE,
-)
-# Words that say so whatever the status is.
-_SPENT = re.compile(
-    r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded|余额不足|欠费",
-    re.IGNORECASE,
-)
-_NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|arrear|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
 _LONGEST_WRITTEN = 20_000  # characters
 _DEEPEST = 3  # levels of JSON in strings: one more than was ever seen
 _MOST_LINES = 200
@@ -78,8 +61,8 @@ def read_plain(text: str) -> ErrorBody:
     return ErrorBody(
         message,
         prose="\n".join(lines).strip() or None,
-        is_content_filter=bool(_FILTER_WORDS.search(message)),
-        is_quota=bool(_NO_MONEY.search(message)),
+        is_content_filter=bool(refusal_words.OF_FILTERS.search(message)),
+        is_quota=bool(refusal_words.NO_MONEY.search(message)),
         is_page=markup.is_markup(text),
     )
 
@@ -108,9 +91,10 @@ def read_json(value: Json, depth: int = 0) -> ErrorBody:
         loc=said.loc,
         status=_status(value),
         wait=_wait(value),
-        is_content_filter=any(map(_FILTER_CODE.search, said.codes)) or bool(_FILTER_WORDS.search(message)),
-        is_quota=bool(_NO_MONEY.search(message)),
-        is_spent=any(map(_NO_MONEY_CODE.search, said.codes)) or bool(_SPENT.search(message)),
+        is_content_filter=any(map(refusal_words.FILTER_CODE.search, said.codes))
+        or bool(refusal_words.OF_FILTERS.search(message)),
+        is_quota=bool(refusal_words.NO_MONEY.search(message)),
+        is_spent=any(map(refusal_words.NO_MONEY_CODE.search, said.codes)) or bool(refusal_words.SPENT.search(message)),
     )
 
 

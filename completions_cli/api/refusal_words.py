@@ -42,3 +42,20 @@ NO_ACCESS = re.compile(
 PLAIN_HTTP = re.compile(
     r"http request (was sent )?to (an )?https|speaking plain http|requires? (tls|ssl|https)\b", re.IGNORECASE
 )
+OF_FILTERS = re.compile(
+    r"content (management )?policy|content safety|\bguardrail|\bmoderation\b|flagged (by|as|for)|"
+    r"violates? our usage polic",
+    re.IGNORECASE,
+)
+FILTER_CODE = re.compile(r"content_?(filter|policy)|responsible_?ai|guardrail|moderation", re.IGNORECASE)
+NO_MONEY = re.compile(
+    r"insufficient\W+(\w+\W+)?(quota|balance|credit|fund)|plan and billing|out of credits|credit balance|billing|"
+    r"exceeded your (current|monthly) quota|budget has been exceeded|exceeded budget|payment|余额不足|欠费",
+    re.IGNORECASE,
+)
+# Words that say so whatever the status is.
+SPENT = re.compile(
+    r"credit balance is|insufficient\W+(balance|credit|fund)|out of credits|budget has been exceeded|余额不足|欠费",
+    re.IGNORECASE,
+)
+NO_MONEY_CODE = re.compile(r"insufficient|billing|payment|arrear|exceeded_?budget|budget_?exceeded", re.IGNORECASE)
