@@ -1,23 +1,20 @@
-"""Sign-in with Microsoft Entra ID: the client-credentials flow of OAuth2, and credentials made of its tokens.
+"""Sign-in with Microsoft Entra ID: the client-credentials flow of OAuth2.
 
 See the API reference, "Security: AADToken", and the identity platform's documentation of the flow.
 """
 
 import json
-import os
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
 from urllib.parse import urlencode
 
 from completions_cli import limits
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import error_map, headers, urls
 from completions_cli.api.masking import Mask
-from completions_cli.auth.secret import Secret, SecretValues
-from completions_cli.auth.token import Token, TokenCache
+from completions_cli.auth.secret import Secret
+from completions_cli.auth.token import Token
 from completions_cli.errors import (
     AuthError,
     CompletionsError,
@@ -37,7 +34,6 @@ AUTHORITY = "https://login.microsoftonline.com"
 # An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
 _TIMEOUT = 30.0
 _BRINGS_TOKEN, _SERVERS_FAULT = 200, 500  # statuses, the latter with all above
-# In seconds. A token that claims to live longer is renewed all the same.
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NO_TENANTS = ("common", "organizations", "consumers")
 _CODE = re.compile(r"AADSTS\d+")
@@ -62,63 +58,6 @@ _ADVICE = {
     "AADSTS7000222": "The secret has expired. Create a new one, and store it with `completions config key set`.",
     "AADSTS7000229": "The application has no service principal in this tenant: an administrator must add it.",
 }
-
-
-class TokenSource(Protocol):
-    """Issues tokens: the client-credentials flow, or whatever azure-identity finds."""
-
-    def fetch(self, now: float) -> Token:
-        """Get a new token. Raises the errors of `completions_cli.errors`."""
-
-
-class EntraCredentials:
-    """A bearer token that is renewed before it expires, and once more when a service refuses it.
-
-    May be shared by threads: one of them fetches, the others wait for its token.
-    """
-
-    def __init__(
-        self, source: TokenSource, cache: TokenCache | None = None, clock: Callable[[], float] = unix_time
-    ) -> None:
-        self._source = source
-        self._cache = cache
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-        self._token: Token | None = None
-        self._cache_is_refused = False
-
-    def headers(self) -> dict[str, str]:
-        """Return `authorization`, with a token fetched if need be."""
-        with self._mine():
-            now = self._clock()
-            if self._token is None or not self._token.is_fresh(now):
-                self._token = self._renewed(now)
-            return SecretValues({"authorization": f"Bearer {self._token.value.reveal()}"})
-
-    def refresh(self) -> bool:
-        """Drop the token in use, so that the next headers have a new one; false when there was none."""
-        with self._mine():
-            had_token = self._token is not None
-            self._token = None
-            self._cache_is_refused = True
-            return had_token
-
-    def _mine(self) -> threading.Lock:
-        """Return a lock that no thread of another process can have taken before a fork."""
-        if self._process != os.getpid():
-            self._lock, self._process = threading.Lock(), os.getpid()
-        return self._lock
-
-    def _renewed(self, now: float) -> Token:
-        kept = self._cache.load(now) if self._cache and not self._cache_is_refused else None
-        if kept is not None:
-            return kept
-        token = self._source.fetch(now)
-        self._cache_is_refused = False
-        if self._cache:
-            self._cache.save(token, now)
-        return token
 
 
 @dataclass(frozen=True, slots=True)

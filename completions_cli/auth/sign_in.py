@@ -22,7 +22,7 @@ from completions_cli.settings.resolve import Settings
 from completions_cli.transport.connection import Connection, Trace
 
 if TYPE_CHECKING:
-    from completions_cli.auth.entra import TokenSource
+    from completions_cli.auth.bearer import TokenSource
     from completions_cli.auth.token import TokenCache
 
 _NO_PROOF = Proof()
@@ -52,7 +52,7 @@ def credentials(
 
     if kind == "key":
         return KeyCredentials(secret())
-    from completions_cli.auth.entra import EntraCredentials
+    from completions_cli.auth.bearer import EntraCredentials
 
     scope = token_scope(settings, settings.endpoint)
     if proof.credential is not None:

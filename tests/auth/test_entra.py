@@ -10,7 +10,8 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from completions_cli.auth import entra
-from completions_cli.auth.entra import Application, ClientCredentialsFlow, EntraCredentials
+from completions_cli.auth.bearer import EntraCredentials
+from completions_cli.auth.entra import Application, ClientCredentialsFlow
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.auth.secret import Secret
 from completions_cli.auth.token import Token, TokenCache
