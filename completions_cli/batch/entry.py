@@ -1,6 +1,7 @@
 """A line of OUTPUT read back, whoever rewrote it: which row it is of, and how that row ended."""
 
 import json
+import math
 import re
 from typing import NamedTuple
 
@@ -131,7 +132,9 @@ def _is_null(value: Json) -> bool:
     """Return whether a value is null, also as other tools write it: NaN, a word for it, an object of nulls."""
     if isinstance(value, dict):
         return all(map(_is_null, value.values()))
-    return value.strip().lower() in _NULLS if isinstance(value, str) else not value or value != value  # noqa: PLR0124
+    if isinstance(value, str):
+        return value.strip().lower() in _NULLS
+    return not value or (isinstance(value, float) and math.isnan(value))
 
 
 def _lacks_answer(record: dict[str, Json]) -> bool:

@@ -8,8 +8,9 @@ from completions_cli.api import endpoint as endpoints
 from completions_cli.errors import ConfigError
 from completions_cli.settings import proxies
 from completions_cli.settings import shown as settings_shown
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.profile_file import ProfileFile
-from completions_cli.settings.resolve import Flags, resolve
+from completions_cli.settings.resolve import resolve
 
 PROXY = "http://proxy:3128"
 HTTPS, HTTP = "https://api.example.com", "http://api.example.com"
@@ -46,7 +47,7 @@ def test_the_proxy_is_the_first_that_the_environment_names(
 @pytest.mark.parametrize(
     ("host", "is_proxied"),
     [
-        *((host, False) for host in ("0.0.0.0", "[::]", "[::1]", "[::ffff:127.0.0.1]", "127.9.9.9")),  # noqa: S104
+        *((host, False) for host in ("0.0.0.0", "[::]", "[::1]", "[::ffff:127.0.0.1]", "127.9.9.9")),  # noqa: S104 - connected to
         *((host, False) for host in ("localhost.", "LocalHost", "a.localhost", "a.b.localhost.")),
         *((host, True) for host in ("128.0.0.1", "[::ffff:10.0.0.1]", "localhost.example", "notlocalhost")),
     ],
