@@ -9,7 +9,8 @@ from completions_cli.auth.given_credential import TokenCredential
 from completions_cli.client.attempts import Wait
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
-from completions_cli.settings.resolve import Flags, Settings
+from completions_cli.settings.layers import Flags
+from completions_cli.settings.resolve import Settings
 
 _FROM_NOTHING = f"For a text that begins from nothing give {sampling.NEW_DOCUMENT!r}."
 _BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait", "pace")

@@ -13,8 +13,9 @@ from completions_cli.auth.credentials import Credentials
 from completions_cli.auth.given_credential import Proof
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.settings import environment, profile_file
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.pool import resolve_pool
-from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.resolve import Settings, resolve
 from completions_cli.transport.connection import Connection
 
 

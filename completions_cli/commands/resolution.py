@@ -21,8 +21,9 @@ from completions_cli.errors import CompletionsError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import environment, profile_file
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.pool import Pool, named, resolve_pool
-from completions_cli.settings.resolve import Flags, Settings
+from completions_cli.settings.resolve import Settings
 from completions_cli.settings.table import SETTINGS
 from completions_cli.streams import Streams
 from completions_cli.transport.connection import Trace

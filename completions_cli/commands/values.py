@@ -128,7 +128,8 @@ def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
     """List the models whose names start so, as `completions models` saw them within the last day; asks no server."""
     from completions_cli.errors import CompletionsError
     from completions_cli.settings import model_cache, profile_file
-    from completions_cli.settings.resolve import Flags, resolve
+    from completions_cli.settings.layers import Flags
+    from completions_cli.settings.resolve import resolve
 
     typed = ctx.params
     given = {name: typed[name] for name in ("endpoint", "api_version") if typed.get(name)}

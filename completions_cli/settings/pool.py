@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeVar
 from completions_cli.api.headers import is_sensitive
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.profile_file import ProfileFile
-from completions_cli.settings.resolve import Flags, Settings, chosen, lookup, resolve
+from completions_cli.settings.resolve import Settings, chosen, lookup, resolve
 from completions_cli.settings.table import POOL_TABLES, SETTINGS
 
 _Amount = TypeVar("_Amount", int, float)

@@ -13,7 +13,7 @@ import httpcore
 import pytest
 
 from completions_cli import AsyncClient, Client, CompletionsError
-from completions_cli.settings.resolve import Flags
+from completions_cli.settings.layers import Flags
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response
 from tests.socks_server import socks_server
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from completions_cli.api.parameters import PARAMETERS
 from completions_cli.settings import profile_edit, profile_file
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.pool import resolve_pool
-from completions_cli.settings.resolve import Flags
 from completions_cli.settings.table import PROFILE_SETTINGS, PROFILE_TABLES
 
 EXAMPLE = Path(__file__).parents[2] / "completions.toml.example"

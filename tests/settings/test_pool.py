@@ -6,9 +6,10 @@ import pytest
 
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.pool import Limits, named, resolve_pool
 from completions_cli.settings.profile_file import ProfileFile
-from completions_cli.settings.resolve import Flags, resolve
+from completions_cli.settings.resolve import resolve
 
 BY_NAME = Flags(profile="all")
 SIDE_BY_SIDE = Flags(members=("east", "west"))

@@ -7,8 +7,9 @@ import pytest
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.models import Json
 from completions_cli.settings.key_sources import KeySource
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.profile_file import ProfileFile
-from completions_cli.settings.resolve import Flags, resolve
+from completions_cli.settings.resolve import resolve
 
 HERE = "https://here.example"
 

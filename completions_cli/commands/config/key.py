@@ -22,7 +22,8 @@ from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.render import listing
 from completions_cli.settings.key_sources import KeySource
-from completions_cli.settings.resolve import Flags, Settings, resolve
+from completions_cli.settings.layers import Flags
+from completions_cli.settings.resolve import Settings, resolve
 from completions_cli.streams import Streams
 
 app = typer.Typer(

@@ -19,8 +19,9 @@ from completions_cli.errors import UsageError
 from completions_cli.models import Json
 from completions_cli.render import listing
 from completions_cli.settings import endpoint_kind, shown
+from completions_cli.settings.layers import Flags
 from completions_cli.settings.pool import Pool, named, resolve_pool
-from completions_cli.settings.resolve import Flags, Settings, no_endpoint
+from completions_cli.settings.resolve import Settings, no_endpoint
 from completions_cli.streams import Streams
 
 _Row: TypeAlias = tuple[str, Json, str]  # name, value and source
