@@ -54,6 +54,11 @@ def take(fd: int, path: Path) -> Lock:
     return DescriptorLock()
 
 
+def path_beside(path: Path) -> Path:
+    """Name the file that stands in for a lock on another."""
+    return path.with_name(path.name + ".lock")
+
+
 def taken(path: Path) -> UsageError:
     """Return the error for an output that another run has."""
     return UsageError(f"another run is writing to {path}", hint="Wait for it, stop it, or choose another OUTPUT.")
@@ -85,7 +90,7 @@ class LockFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._output, self._path = path, path.with_name(path.name + ".lock").absolute()
+        self._output, self._path = path, path_beside(path).absolute()
         self._token = uuid.uuid4().hex
         self._is_over = threading.Event()
         self._is_lost = False
@@ -205,7 +210,7 @@ def _beside(path: Path) -> Lock:
     """Take a lock beside the file, where a lock on it would keep readers out."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock = FileLock(path_beside(path))
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -1,9 +1,11 @@
 """Rows into blocks and lines into parts: nothing of an input is lost, read twice or numbered wrongly on the way."""
 
 import contextlib
+import errno
 import gzip
 import io
 import json
+import sys
 import threading
 import tracemalloc
 from collections.abc import Sequence
@@ -303,6 +305,57 @@ def test_what_a_worker_has_left_is_added_to_its_part(
     again.prepare(RUN, PLAN, overwrite=True)
     again.close()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_lock", "_parts", "_run.json"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_lines_of_a_row_that_has_another_one_are_no_rows_of_a_part(kind: parts.PartKind, tmp_path: Path) -> None:
+    """Two halves that somebody joined: as many lines as rows, but not of all rows."""
+    place = tmp_path / "out"
+    output = Output(str(place), kind)
+    output.lock()
+    output.prepare(RUN, PLAN, overwrite=False)
+    halves = [outcome(row, failed=row == 299) for row in range(300)], [outcome(row) for row in range(297, 497)]
+    path = place / parts.name(0, kind)
+    path.write_bytes(parts.encode([line[:-1] for half in halves for line in half], kind, "native"))
+    output.close()
+    again = Output(str(place), kind)
+    again.lock()
+    again.prepare(RUN, PLAN, overwrite=False)
+    assert (again.entries[0].rows, again.entries[0].ok) == (497, 497)
+    assert f"{path.name} because another line has the same row: 3" in again.notes[0]
+    assert 0 in again.open_parts(PLAN, None)
+    left = [parts.read(line, "native", "").row for line in parts.decode(path.read_bytes(), kind, "native")]
+    assert left == [*range(497)]
+    again.close()
+
+
+def test_rows_beyond_a_limit_do_not_stand_for_those_before_it(tmp_path: Path) -> None:
+    output = Output(str(tmp_path / "out"), "jsonl")
+    output.lock()
+    output.prepare(RUN, PLAN, overwrite=False)
+    path = tmp_path / "out" / parts.name(500, "jsonl")
+    path.write_bytes(b"".join(outcome(row) for row in range(550, 900)))
+    output.verify(PLAN)
+    limited = replace(PLAN, selection=Selection(limit=600))
+    assert output.open_parts(limited, None) == {0, 500}
+    path.write_bytes(b"".join(outcome(row) for row in range(500, 600)))
+    output.verify(PLAN)
+    assert output.open_parts(limited, None) == {0}
+    output.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is always a file")
+def test_a_lock_file_in_place_of_a_lock_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    for _ in range(2):
+        output = Output(str(tmp_path / "out"), "jsonl")
+        output.lock()
+        output.prepare(RUN, PLAN, overwrite=False)
+        assert "does not support locks" in output.notes[0]
+        output.close()
 
 
 def test_two_drivers_on_one_folder_are_one_too_many(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from completions_cli.errors import OutputError, UsageError
 from completions_cli.wall_clock import unix_time
 
 LOCK = "_lock"
+LOCK_FILE = locking.path_beside(Path(LOCK)).name  # in its place where the file system has no locks
 _STALE_SECONDS = 60.0  # a driver that said nothing for so long is gone
 _BEAT_SECONDS = 10.0
 

@@ -15,14 +15,16 @@ from pathlib import Path
 
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desk import Desk
-from completions_cli.batch.cluster.desks import desks
-from completions_cli.batch.cluster.folder_lock import LOCK, Beats, LocalLock, beat, lock_remote
+from completions_cli.batch.cluster.desk import DRIVER, Desk
+from completions_cli.batch.cluster.desks import desk, desks
+from completions_cli.batch.cluster.folder_lock import LOCK, LOCK_FILE, Beats, LocalLock, beat, lock_remote
+from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
+from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
@@ -101,7 +103,7 @@ class Output:
                 self.notes += [run.growth(earlier)] if has_grown else []
                 self.notes += run.notes(earlier, self)
                 run = replace(run, all_runs=earlier.all_runs)
-        elif set(names) - {RUN, LOCK} and not overwrite:
+        elif set(names) - {RUN, LOCK, LOCK_FILE} and not overwrite:
             raise self._unknown(held)
         self._run = run
         self.desks.open(discard=overwrite)  # from here on nobody else's workers write
@@ -140,6 +142,17 @@ class Output:
             self.entries.drop(part)
         self._read(plan, (part for part in sizes if part not in self.entries))
 
+    def open_parts(self, plan: Partition, retry: Retry | None) -> set[int]:
+        """Name the parts that lack rows, or hold failures that are to be asked again."""
+        found = plan.open_parts(self.entries, retry)
+        last = plan.last_part() if plan.selection.limit is not None else None
+        if last is not None and last[0] in self.entries:
+            # It may hold rows beyond the limit, from earlier runs.
+            part, wanted = last
+            if sum(row in plan.selection for row in self.settled(part, None)) < wanted:
+                found.add(part)
+        return found
+
     def kept(self, retry: Retry | None) -> int:
         """Count the rows that are there and stay."""
         return self.entries.rows - self.entries.again(retry)
@@ -174,7 +187,7 @@ class Output:
             self._folder.remove(LOCK)
 
     def _salvage(self, desk: Desk, folder: Path) -> None:
-        salvage(desk, folder, self._run.output_format if self._run is not None else "native")
+        salvage(desk, folder, self._format)
 
     def _recover(self, plan: Partition) -> None:
         sizes = self._sizes()
@@ -205,11 +218,26 @@ class Output:
                 self.entries.put(part, entry)
 
     def _count(self, plan: Partition, part: int) -> PartEntry:
+        entry = self._look(plan, part)
+        if entry.has_repeats:
+            lines = entry.ok + sum(entry.failed.values())
+            log = PartLog(desk(self.place, self.epoch, DRIVER), part, self.kind, self._format)
+            log.is_dirty = True  # it keeps one line a row
+            log.commit()
+            name, removed = parts.name(part, self.kind), lines - entry.rows
+            self.notes.append(f"lines removed from {name} because another line has the same row: {removed}")
+            entry = self._look(plan, part)
+        return entry
+
+    def _look(self, plan: Partition, part: int) -> PartEntry:
         name = parts.name(part, self.kind)
         content = self._folder.read(name) or b""
-        output_format = self._run.output_format if self._run else "native"
-        lines = parts.decode(content, self.kind, output_format)
-        return parts.entry(content, lines, output_format, name, plan.rows_of(part))
+        lines = parts.decode(content, self.kind, self._format)
+        return parts.entry(content, lines, self._format, name, plan.rows_of(part))
+
+    @property
+    def _format(self) -> OutputFormat:
+        return self._run.output_format if self._run is not None else "native"
 
     def _read_segment(self, name: str, known: PartTable) -> None:
         """Read a line a part: its first row, and the fields of its entry."""

@@ -40,7 +40,7 @@ _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
-    """What is in a part: its size in bytes, how many rows, how many of them well, the failures by kind.
+    """What is in a part: its size in bytes, how many rows, how many lines of answers, the failures by kind.
 
     `retryable` counts the failures that may pass; `examples` has one of each kind, its row and its message.
     """
@@ -60,6 +60,11 @@ class PartEntry:
     def of(cls, values: list[Any]) -> "PartEntry | None":
         """Build the entry whose fields were written down so; None when another version wrote them."""
         return cls(*values) if len(values) == len(fields(cls)) else None
+
+    @property
+    def has_repeats(self) -> bool:
+        """True when several lines are of the same row, as in parts that somebody joined."""
+        return self.ok + sum(self.failed.values()) > self.rows
 
     def again(self, retry: Retry | None) -> int:
         """Count the rows that are sent again though they are there."""
@@ -99,8 +104,10 @@ def entry(
     ok = retryable = 0
     failed, models, reasons, ignored, profiles = (Counter[str]() for _ in range(5))
     examples: dict[str, tuple[int, str]] = {}
+    seen = set[int]()
     for line in lines:
         found = read(line, output_format, file_name)
+        seen.add(found.row)
         if rows is not None and found.row not in rows:
             raise UsageError(
                 f"{file_name} holds row {found.row}, which belongs elsewhere or is not in this input",
@@ -118,7 +125,7 @@ def entry(
             retryable += found.is_retryable
             examples.setdefault(found.failure, (found.row, (found.message or "")[:_LONGEST_EXAMPLE]))
     counts = (dict(models), dict(reasons), dict(ignored), examples, dict(profiles))
-    return PartEntry(len(content), ok + failed.total(), ok, dict(failed), retryable, *counts)
+    return PartEntry(len(content), len(seen), ok, dict(failed), retryable, *counts)
 
 
 def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) -> bytes:
@@ -137,7 +144,7 @@ def encode(lines: Iterable[bytes], kind: PartKind, output_format: OutputFormat) 
 def decode(content: bytes, kind: PartKind, output_format: OutputFormat) -> list[bytes]:
     """Read the lines of a part back."""
     if kind == "jsonl" or not content:
-        lines = content.removesuffix(b"\n").split(b"\n")
+        lines = entries.without_bom(content).removesuffix(b"\n").split(b"\n")
         return [line for line in lines if line.strip()]  # other tools may have written it anew
     from pyarrow import parquet
 

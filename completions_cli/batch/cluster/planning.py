@@ -77,6 +77,10 @@ class Partition:
         """Name the parts that lack rows, or hold failures that are to be asked again."""
         return {part for part, wanted in self.parts() if _is_open(done.get(part), wanted, retry)}
 
+    def last_part(self) -> tuple[int, int] | None:
+        """Return the first row of the last part, in which --limit may end, and how many rows belong into it."""
+        return next(reversed([*self.parts()]), None)
+
     def stretches(self, parts: Container[int], recipe: Recipe) -> Iterator[Stretch]:
         """Yield what is to be read for the parts given."""
         for file, first, contents in zip(self.files, self._firsts(), self.contents, strict=True):

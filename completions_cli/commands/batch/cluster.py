@@ -154,7 +154,7 @@ class _Run:
     def run(self, engine: "type[Engine]", job: Job, orders: OrderDesk) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, output = self.chosen, self.output
-        parts = self.plan.open_parts(output.entries, chosen.retry_failed)
+        parts = output.open_parts(self.plan, chosen.retry_failed)
         has_own_prices = any(terms.prices is not None for terms in job.members)
         before = Totals(
             output.kept(chosen.retry_failed), prices=chosen.budget.prices, spent=0.0 if has_own_prices else None
@@ -203,7 +203,7 @@ class _Run:
             with suppress(OutputError) if driver.ending else nullcontext():
                 self.output.verify(self.plan)
             # What was to be asked again has been: failures that stand there now are new.
-            parts = self.plan.open_parts(self.output.entries, None)
+            parts = self.output.open_parts(self.plan, None)
             if driver.ending is not None or not parts:
                 return
         driver.stop(Ending("lost", BatchStoppedError("some rows were lost", hint=_AGAIN)))
