@@ -54,7 +54,8 @@ def main() -> None:
 def run(name: str, options: list[str]) -> int:
     """Run one benchmark in a process of its own; give its exit code."""
     python = str(measure.ours(*INSIDE[name]) / "python") if name in INSIDE else sys.executable
-    print(f"## {name}: {BENCHMARKS[name]}\n\n{measure.machine()}", flush=True)
+    heading = sys.stderr if "--json" in options else sys.stdout  # what is read by a program is JSON alone
+    print(f"## {name}: {BENCHMARKS[name]}\n\n{measure.machine()}", file=heading, flush=True)
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     script = str(Path(__file__).with_name(f"{name}.py"))
     return subprocess.run([python, script, *options], env=env, check=False).returncode
