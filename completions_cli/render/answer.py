@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from completions_cli.api import wire
@@ -51,9 +51,12 @@ def renderer(options: AnswerOptions, destination: Destination) -> Renderer:
         return _ChunkLines(destination) if options.streaming else _ChoiceLines(destination)
     if options.tokens is None:
         return _Text(options, destination)
-    from completions_cli.render.tokens import Tokens
+    from completions_cli.render import tokens
 
-    return Tokens(_Text(options, destination, is_safe=options.tokens == "colored"), color=options.tokens == "colored")
+    color = options.tokens == "colored"
+    if options.echo is not None and not color:
+        options = replace(options, echo=tokens.on_lines(options.echo))
+    return tokens.Tokens(_Text(options, destination, is_safe=color), color=color)
 
 
 class _Text:

@@ -3,7 +3,7 @@
 import json
 
 from completions_cli.errors import CompletionsError, ServiceError
-from completions_cli.streams import Messages, visible
+from completions_cli.streams import Messages, visible, visible_json
 
 _WIDEST = 100
 _BORDERS = 4  # columns of a panel that hold no text
@@ -12,7 +12,7 @@ _BORDERS = 4  # columns of a panel that hold no text
 def show(error: CompletionsError, stderr: Messages, *, as_json: bool, color: bool) -> None:
     """Report an error on stderr. Never fails, whatever the text holds."""
     if as_json:
-        stderr.raw(to_json(error) + "\n")
+        stderr.raw(visible_json(to_json(error)) + "\n")
     elif stderr.can_draw and (panel := _panel(error, color=color)):
         stderr.raw(panel)
     else:

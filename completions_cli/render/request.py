@@ -34,8 +34,7 @@ def curl(request: HttpRequest, settings: Mapping[str, Any]) -> str:
     """Show the request as a command for the shell; secrets are taken from variables."""
     streaming = ["--no-buffer"] if "text/event-stream" in request.headers.get("accept", "") else []
     words = ["curl", "--silent", "--show-error", "--fail-with-body", *streaming]
-    proxy = settings.get("proxy")
-    words += ["--proxy", shlex.quote(proxy)] if proxy and "@" not in proxy else []
+    words += _curl_proxy(settings["proxy"]) if settings.get("proxy") else []
     for option, name in _CURL_FILES.items():
         file = settings.get(name)
         if file and (name == "unix_socket" or request.url.startswith("https:")):
@@ -51,6 +50,16 @@ def curl(request: HttpRequest, settings: Mapping[str, Any]) -> str:
     # JSON on one line, so no line of it can be the mark; the newline after it is white space.
     lines.append("--data-binary @- <<'END-OF-BODY'")
     return " \\\n  ".join(lines) + f"\n{body}\nEND-OF-BODY\n"
+
+
+def _curl_proxy(proxy: str) -> list[str]:
+    """Name the proxy for curl; what signs in at it is taken from a variable, as other secrets are."""
+    scheme, _, rest = proxy.partition("://")
+    credentials, _, host = rest.rpartition("@")
+    # To curl, socks5 means that names are resolved on this machine, and socks is SOCKS 4.
+    scheme = "socks5h" if scheme in ("socks", "socks5") else scheme
+    signing = ["--proxy-user", '"$PROXY_USER"'] if credentials else []
+    return ["--proxy", shlex.quote(f"{scheme}://{host}"), *signing]
 
 
 def _curl_url(url: str) -> str:

@@ -1,7 +1,7 @@
 """Text with the log-probability of each of its tokens: in colours on a terminal, a line per token elsewhere."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from completions_cli.api import logprobs
@@ -52,6 +52,11 @@ class Tokens:
     def abort(self) -> None:
         """Leave what was shown in good order."""
         self._text.abort()
+
+
+def on_lines(prompt_of: Callable[[int], str]) -> Callable[[int], str]:
+    """Make the function that gives the prompt of a choice on a line of its own, as text without figures is."""
+    return lambda index: _lines("", [Token(prompt_of(index), None)])
 
 
 def _pieces(delta: Delta, choice: Mapping[str, Json]) -> Sequence[Token]:

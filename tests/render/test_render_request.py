@@ -103,6 +103,24 @@ def test_a_stream_is_not_buffered_and_the_connection_is_the_same(curl_arguments:
     assert "--cacert" not in local
 
 
+@pytest.mark.parametrize(
+    ("proxy", "named"),
+    [
+        ("socks://127.0.0.1:9", ["--proxy", "socks5h://127.0.0.1:9"]),
+        ("socks5://127.0.0.1:9", ["--proxy", "socks5h://127.0.0.1:9"]),
+        ("socks5h://127.0.0.1:9", ["--proxy", "socks5h://127.0.0.1:9"]),
+        ("https://proxy:443", ["--proxy", "https://proxy:443"]),
+        ("http://u:p@proxy:1", ["--proxy", "http://proxy:1", "--proxy-user", SECRET]),
+    ],
+)
+def test_curl_takes_the_same_proxy_and_resolves_names_there_too(
+    proxy: str, named: list[str], curl_arguments: CurlArguments
+) -> None:
+    command = shown.curl(HttpRequest("https://example.com", {}, b"{}"), {"proxy": proxy})
+    arguments = curl_arguments.of(command, PROXY_USER=SECRET)
+    assert arguments[3 : arguments.index("https://example.com")] == named
+
+
 def test_a_body_too_long_for_an_argument_is_read_from_a_document(curl_arguments: CurlArguments, tmp_path: Path) -> None:
     body = BODY.replace("it", "it" * 20_000)
     command = shown.curl(HttpRequest("http://localhost", {}, body.encode()), {})

@@ -105,6 +105,7 @@ def test_the_command_asks_for_figures_and_shows_them(cli: Cli, scripted_server: 
     cli.service(scripted_server.url)
     assert cli.run("complete", "P", "--show-logprobs").text == "-0.1000\ta\n-5.0000\tb\n"
     assert b'"logprobs":1' in scripted_server.requests[0]
+    assert cli.run("complete", "P\t", "--show-logprobs", "--echo").text == "\tP\\t\n-0.1000\ta\n-5.0000\tb\n"
     screen = cli.terminal("complete", "P", "--show-logprobs").stdout
     assert b"\x1b[32ma\x1b[0m\x1b[31mb\x1b[0m\r\n" in screen
     assert b"probability of each token: \x1b[32m50 % or more\x1b[0m, " in screen

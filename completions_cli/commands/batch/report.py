@@ -9,7 +9,7 @@ from completions_cli.batch.triage import Ending
 from completions_cli.commands import overwriting
 from completions_cli.errors import ExitCode, OutputError, RowsFailedError
 from completions_cli.models import Json
-from completions_cli.streams import Streams
+from completions_cli.streams import Streams, visible_json
 
 
 def raise_ending(totals: Totals, ending: Ending | None) -> None:
@@ -55,7 +55,7 @@ def write_summary(
     """Write the totals as JSON to a file, or to stdout for `-`; `earlier` is what earlier runs took."""
     if path is None:
         return
-    text = json.dumps(totals.as_json(earlier)).encode() + b"\n"
+    text = visible_json(json.dumps(totals.as_json(earlier))).encode() + b"\n"
     if path == "-":
         streams.stdout.write(text)
         return
