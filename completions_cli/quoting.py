@@ -40,3 +40,8 @@ def quoted(text: str, most: int = _MOST_SHOWN) -> str:
     if may_be_secret(text):
         return HIDDEN
     return repr(text if len(text) <= most else f"{text[:most]}…")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between them; one with spaces around it is in quotes, as they would be missed."""
+    return ", ".join(name if name == name.strip() else repr(name) for name in names)

@@ -10,6 +10,7 @@ from completions_cli.batch import rows, template
 from completions_cli.batch.recipe import BARE, OWN, Recipe
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
+from completions_cli.quoting import listed
 
 _KNOWN = (*PARAMETERS, "model", "suffix", *BARE)
 _MOST_SHOWN = 30
@@ -79,9 +80,9 @@ def _objects(texts: Iterable[bytes]) -> Iterator[Mapping[str, Json]]:
 
 def _missing(missing: set[str], names: list[str], recipe: Recipe) -> UsageError:
     option = "--send-fields" if recipe.template is None else "--template"
-    shown = ", ".join(names[:_MOST_SHOWN])
+    shown = listed(names[:_MOST_SHOWN])
     return UsageError(
-        f"{option}: none of the first rows has a field {', '.join(sorted(missing))}",
+        f"{option}: none of the first rows has a field {listed(sorted(missing))}",
         hint=f"They have: {shown}." if names else "The rows are not objects, so they have no fields.",
     )
 
@@ -89,7 +90,7 @@ def _missing(missing: set[str], names: list[str], recipe: Recipe) -> UsageError:
 def _without_prompt(names: list[str]) -> UsageError:
     if "messages" in names:
         return UsageError("no row has a prompt: messages are for chat, this API completes text")
-    shown = f"They have: {', '.join(names[:_MOST_SHOWN])}. " if names else ""
+    shown = f"They have: {listed(names[:_MOST_SHOWN])}. " if names else ""
     return UsageError(
         "none of the first rows has a prompt",
         hint=f"{shown}--template 'Translate: {{text}}' makes prompts of fields.",

@@ -133,13 +133,17 @@ def test_a_quotation_mark_that_is_not_doubled_garbles_no_prompt() -> None:
     assert [(row.id, row.prompt) for row in rows] == [
         ("1", None), ("2", "C:\\"), ("3", 'a "b"'), ("4", 'a "b"'), ("5 ", None),
     ]  # fmt: skip
-    reason = "text follows a closing quotation mark; a quotation mark within a cell must be doubled"
+    reason = "text or a space follows a closing quotation mark; one within a cell must be doubled"
     assert errors(rows) == [reason, None, None, None, reason]
 
 
 def test_a_table_without_its_column_is_refused() -> None:
     with pytest.raises(UsageError, match="no column prompt"):
         read(b"text\nx\n", "csv")
+    with pytest.raises(UsageError, match="no column ' text '") as caught:
+        read(b"text, lang\nx,en\n", "csv", "{ text }")
+    assert caught.value.hint is not None
+    assert "It has: text, ' lang'." in caught.value.hint
     with pytest.raises(UsageError, match="no column lang"):
         read(b"text\nx\n", "csv", "To {lang}: {text}")
     assert read(b"", "csv") == []

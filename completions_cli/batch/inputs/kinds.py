@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Literal, get_args
 
 from completions_cli.api import wire
-from completions_cli.batch.inputs import delimiters
+from completions_cli.batch.inputs import delimiters, text_lines
 from completions_cli.batch.recipe import Recipe
 from completions_cli.errors import UsageError
 
@@ -48,9 +48,7 @@ _TEXTS = (_PDF, _LFS)
 _MAGIC_STARTS = (b"\x1f", b"\x28\xb5")  # what is left of a compressed file that was cut off early
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _LINES = 100
-_CONVERT = "Convert it: iconv -f UTF-16 -t UTF-8."
 _OF_NUL = "If they end its prompts: tr '\\0' '\\n'. --input-format txt takes it as it is."
-_WIDE = re.compile(rb"(?:[^\0]\0){8}|(?:\0[^\0]){8}")
 
 
 def by_name(path: str) -> Format | None:
@@ -121,8 +119,7 @@ def refuse_false_name(path: str, head: bytes) -> None:
 
 
 def _refuse_others(path: str, head: bytes) -> None:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or _WIDE.match(head):
-        raise UsageError(f"{path} is UTF-16", hint=_CONVERT)
+    text_lines.refuse_wide(head, path)
     if _TAR.match(head):
         raise UsageError(f"{path} is a tar archive", hint="Unpack it: `tar -xf FILE`.")
     for beginning, (what, hint) in _OTHERS.items():

@@ -13,6 +13,7 @@ from completions_cli.batch.inputs.text_lines import Oversized
 from completions_cli.batch.recipe import Recipe
 from completions_cli.batch.rows import Row
 from completions_cli.errors import UsageError
+from completions_cli.quoting import listed
 
 # No line decodes to these: bytes that are not UTF-8 become other surrogates.
 _TOO_LARGE = "\ud800"
@@ -20,7 +21,7 @@ _END = "\ud801"
 # What the library says of a record that it cannot read, in part, and what we say.
 _REASONS = {
     "unexpected end": "a quotation mark is never closed: the rest of the table is in this record",
-    "expected after": "text follows a closing quotation mark; a quotation mark within a cell must be doubled",
+    "expected after": "text or a space follows a closing quotation mark; one within a cell must be doubled",
     "new-line": "a line ends with CR alone; tr '\\r' '\\n' makes it LF",
     "field limit": f"larger than {limits.ROW_BYTES // limits.MIB} MiB",
 }
@@ -149,19 +150,19 @@ def _reason(error: csv.Error) -> str:
 
 def check_columns(header: list[str], recipe: Recipe) -> None:
     """Raise UsageError when a table lacks a column that was named."""
-    shown = f"It has: {', '.join(header)}."
+    shown = f"It has: {listed(header)}."
     used = {*recipe.prompt_names, *recipe.send, "id"}
     needed = {name for name in recipe.prompt_names if name not in header and name.split(".")[0] not in header}
     if needed:
         raise UsageError(
-            f"the table has no column {', '.join(sorted(needed))}",
+            f"the table has no column {listed(sorted(needed))}",
             hint=f"{shown} --template 'Translate: {{text}}' makes prompts of columns.",
         )
     if twice := sorted({name for name in used if header.count(name) > 1}):
-        raise UsageError(f"the table has several columns {', '.join(twice)}", hint="Give each one its own name.")
+        raise UsageError(f"the table has several columns {listed(twice)}", hint="Give each one its own name.")
     for option, names in (("--send-fields", recipe.send), ("--keep-columns", recipe.keep or ())):
         if missing := sorted(set(names) - set(header)):
-            raise UsageError(f"{option}: the table has no column {', '.join(missing)}", hint=shown)
+            raise UsageError(f"{option}: the table has no column {listed(missing)}", hint=shown)
 
 
 def _is_text(text: str) -> bool:
