@@ -25,7 +25,7 @@ class UsageTally:
         # `timings` is the mark of llama.cpp, whose streams end each prompt with that prompt's usage.
         key = deltas[0].index if "timings" in value and deltas else _WHOLE_ANSWER
         counts = (usage.get(name) for name in Usage._fields)
-        self._by_choice[key] = Usage(*(count if is_count(count) else None for count in counts))
+        self._by_choice[key] = Usage(*(count if is_count(count) and count >= 0 else None for count in counts))
 
     def total(self) -> Usage | None:
         """Return the tokens of all choices as far as they were told."""

@@ -160,7 +160,7 @@ class ResponseReader:
         choices = value.get("choices")
         if not choices:
             wrong_answers.raise_what_came_instead(value, source)
-            if value and value.keys().isdisjoint(("choices", "usage")):
+            if value and not isinstance(choices, list):
                 self._foreign = self._foreign or source
         deltas = []
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):

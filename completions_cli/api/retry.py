@@ -47,9 +47,14 @@ def is_retryable(status: int, headers: Mapping[str, str]) -> bool:
 def retry_after(headers: Mapping[str, str], message: str, now: float, field: float | None = None) -> float | None:
     """Read the wait in seconds that the server asks for, or None.
 
-    The headers in order of precision, then a date, then a `field` of the body, then words in the message. `now` is
-    Unix time; where the answer carries its own `Date`, that is used, so a wrong clock does no harm.
+    The headers in order of precision, then a date, then a `field` of the body, then words in the message. No time at
+    all, as of a date that has passed, is no wait. `now` is Unix time; where the answer carries its own `Date`, that is
+    used, so a wrong clock does no harm.
     """
+    return _named(headers, now) or field or _in_words(message) or None
+
+
+def _named(headers: Mapping[str, str], now: float) -> float | None:
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         milliseconds = _positive(headers.get(name, ""))
         if milliseconds is not None:
@@ -62,8 +67,10 @@ def retry_after(headers: Mapping[str, str], message: str, now: float, field: flo
     if date is not None:
         sent = _unix_time(headers.get("date", ""))
         return max(0.0, date - (now if sent is None else sent))
-    if field is not None:
-        return field
+    return None
+
+
+def _in_words(message: str) -> float | None:
     words = _IN_WORDS.search(message)
     return seconds(words[1]) if words else None
 

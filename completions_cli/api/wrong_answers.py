@@ -8,7 +8,7 @@ from completions_cli.models import Json
 
 # The names of fields, with which lines of a stream begin.
 _FIELD = re.compile("^(data|event|id|retry):", re.MULTILINE)
-QUOTED = 120  # characters of what came, in an error
+QUOTED = 200  # characters of what came, in an error
 # Bytes that no text has, or that are no UTF-8, among the first.
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd]")
 _MAGIC = 16

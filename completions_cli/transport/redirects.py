@@ -10,12 +10,12 @@ from completions_cli.transport import reports
 from completions_cli.transport.route import Peer
 
 _MOST_SHOWN = 500  # characters
-STATUSES = frozenset({301, 302, 303, 307, 308})
+STATUSES = range(300, 400)  # some of them name no address, and none is an answer
 _KEEPS_METHOD = frozenset({307, 308})
 
 
 def followed(peer: Peer, request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
-    """Return the request to send instead of `request`, None when the answer is no redirect.
+    """Return the request to send instead of `request`, None when the status is none of a redirect.
 
     Raises NetworkError for a redirect that is not followed: what leads elsewhere would take the key along.
     """

@@ -179,6 +179,13 @@ def test_a_redirect_that_changes_the_method_is_not_followed(
         send(scripted_server.url, Connection())
 
 
+@pytest.mark.parametrize("status", ["300 X", "304 X", "305 X", "307 X", "399 X"])
+def test_a_redirect_without_an_address_is_no_answer(status: str, send: Send, scripted_server: ScriptedServer) -> None:
+    scripted_server.play([response(b"", status)])
+    with pytest.raises(NetworkError, match="redirects to an address that is missing"):
+        send(scripted_server.url, Connection())
+
+
 def test_an_answer_that_is_too_large_is_refused() -> None:
     async def exchange(url: str) -> None:
         async with AsyncTransport(Connection(), max_body_bytes=1 << 20) as transport:
