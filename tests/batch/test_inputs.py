@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from completions_cli.batch.inputs import json_array
@@ -266,6 +266,9 @@ def test_rows_that_are_broken_are_no_prose(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([*FORMATS, None]))
+@example(b"\xef\xbb\xbf", "jsonl")
+@example(b"\xef\xbb\xbf \n{}\n\xef\xbb\xbf\n", "jsonl")
+@example(b"\xef\xbb\xbf", "txt")
 def test_no_bytes_break_the_opening(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, kind: Format | None
 ) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
+from completions_cli.batch.inputs import text_lines
 from completions_cli.batch.inputs.kinds import Format
 
 _LF = 0x0A
@@ -69,6 +70,7 @@ class LineCount:
         self._counts_blank = kind == "txt"
         self._rest = b"\n"  # from the end of the last whole line on
         self._count = 0
+        self._is_first = True  # block, which may begin with a byte order mark
 
     def add(self, block: bytes) -> None:
         """Feed the next bytes."""
@@ -76,6 +78,9 @@ class LineCount:
             self._count += block.count(b"\n")
             self._rest = block[-1:]
             return
+        if self._is_first:
+            self._is_first = False
+            block = block.removeprefix(text_lines.BOM)
         end = block.rfind(b"\n")
         if end < 0:
             self._rest += block if len(self._rest) < _LONG else b""

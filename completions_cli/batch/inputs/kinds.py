@@ -28,7 +28,6 @@ SUFFIXES: Mapping[str, Format] = {
 COMPRESSED = (".gz", ".zst")
 HEAD_BYTES = 1 << 20  # what is looked at
 
-_BOM = b"\xef\xbb\xbf"
 _PARQUET = b"PAR1"
 _PDF, _LFS = b"%PDF-", b"version https://git-lfs.github.com/spec/"  # which begin like text
 # Other files that people have by their beginnings, and what makes rows of them.
@@ -74,7 +73,7 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
         if stated is None:
             _refuse_lines(path, head, kind)
         return kind
-    text = head.removeprefix(_BOM).lstrip()
+    text = head.removeprefix(text_lines.BOM).lstrip()
     if not text:
         if kind is None and not is_pipe:
             raise _unknown(path, "it is empty", "txt", "takes each line as a prompt")
@@ -95,7 +94,7 @@ def _refuse_lines(path: str, head: bytes, kind: Format) -> None:
         return
     if b"\0" in head:
         raise UsageError(f"{path} is not text: it has NUL bytes", hint=_OF_NUL)
-    lines = _first_lines(head.removeprefix(_BOM), is_cut=len(head) >= HEAD_BYTES)
+    lines = _first_lines(head.removeprefix(text_lines.BOM), is_cut=len(head) >= HEAD_BYTES)
     first = lines[0].decode("utf-8", "replace").rstrip("\r")
     delimiter = delimiters.found(first, ("prompt",))
     if all(map(_is_row, filter(None, lines))) and any(lines):

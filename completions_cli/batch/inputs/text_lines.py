@@ -7,7 +7,7 @@ from typing import BinaryIO
 from completions_cli import limits
 from completions_cli.errors import UsageError
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 # By their byte order marks, and without one by their zeros.
 _WIDE = {
     "UTF-32": re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff|(?:[^\0]\0{3}){4}|(?:\0{3}[^\0]){4}"),
@@ -33,7 +33,7 @@ def lines(stream: BinaryIO, *, is_first: bool = True) -> Iterator[bytes]:
         if is_first:
             is_first = False
             refuse_wide(line, "the input")
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM)
         if line.endswith(b"\n"):
             yield line[:-1]
         elif len(line) <= limits.ROW_BYTES:
