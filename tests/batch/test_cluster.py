@@ -182,6 +182,23 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
 
 
+def test_sigterm_before_and_after_the_work_ends_a_run_as_it_does_everywhere(joined: Joined) -> None:
+    """Ray has a handler of its own, whose exit codes are those of other failures."""
+    program = """
+import os, signal, sys
+from completions_cli import interruption
+from completions_cli.batch.cluster import environment
+interruption.raise_on_signals()
+with environment.environment(is_local=False):
+    from completions_cli.batch.cluster import engine
+    with engine.cluster(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+    command = [sys.executable, "-c", program, joined.cluster.address]
+    ended = subprocess.run(command, env=joined.cli.env, check=False, timeout=_TIME_LIMIT)
+    assert ended.returncode == 143
+
+
 def test_a_file_that_lacks_what_is_needed_is_found_before_anything_is_sent(
     joined: Joined, emulator: Start, tmp_path: Path
 ) -> None:

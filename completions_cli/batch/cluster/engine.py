@@ -4,6 +4,7 @@ Ray must have been told what to do (`environment`) before it is imported, and so
 """
 
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,11 +31,12 @@ from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
-from completions_cli.errors import ConfigError, NetworkError, UsageError
+from completions_cli.errors import ConfigError, ExitCode, NetworkError, UsageError
 
 _NAMESPACE = "completions"
 _TICK_SECONDS = 0.2
 _SYNC_SECONDS = 5.0
+_CODES_OF_RAY = (1, signal.SIGTERM)  # of its handlers of SIGTERM
 
 
 class _Coordinator(Coordinator):
@@ -56,13 +58,25 @@ def cluster(address: str | None) -> Iterator[None]:
     if folder is not None:
         quiet |= {"include_dashboard": False, "_temp_dir": folder}
     try:
-        with _connecting(address):
+        with _connecting(address), _same_sigterm():
             ray.init(address=address or "local", **quiet)
         yield
     finally:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM: that of Ray ends this process with an exit code that means something else."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as ended:
+        raise SystemExit(ExitCode.TERMINATED if ended.code in _CODES_OF_RAY else ended.code) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
