@@ -43,7 +43,7 @@ def is_broken_off(value: Json) -> bool:
     return isinstance(value, str) and bool(_BROKEN_OFF.search(value))
 
 
-class Ending:
+class AnswerEnd:
     """What is known of the end of an answer to a request for `expected` choices, of so many prompts."""
 
     def __init__(self, expected: int, prompts: int | None = None) -> None:

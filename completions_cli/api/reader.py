@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from completions_cli import limits
 from completions_cli.api import error_map, wire, wrong_answers
-from completions_cli.api.ending import Ending, cut_short, reason_of
+from completions_cli.api.ending import AnswerEnd, cut_short, reason_of
 from completions_cli.api.json_body import BLANK, JsonBody
 from completions_cli.api.pieces import SurrogateJoiner, UsageTally, is_count
 from completions_cli.api.sse import Event, EventDecoder
@@ -31,7 +31,7 @@ class ResponseReader:
     def __init__(
         self, choices: int = 1, max_body_bytes: int = limits.BODY_BYTES, *, prompts: int | None = None
     ) -> None:
-        self.ending = Ending(choices, prompts)
+        self.ending = AnswerEnd(choices, prompts)
         self._reasons = self.ending.reasons
         self.is_renumbered = False  # the server numbered one choice in several ways
         self._choices = choices

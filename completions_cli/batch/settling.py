@@ -39,14 +39,16 @@ _BUDGET_WORDS = {
 class Rules:
     """What a run goes by.
 
-    `limits_errors` is whether somebody counts failed rows (--max-errors): then rows that are refused alike from the
-    start are recorded, too.
+    `limits_errors` is whether failed rows are limited (--max-errors), here or by the driver of a cluster: then rows
+    that are refused alike from the start are recorded, too. `limits_usage` is whether tokens or money are: then the
+    tokens of answers without usage are estimated.
     """
 
     policy: RetryPolicy
     budget: Budget
     output_format: OutputFormat = "native"
     limits_errors: bool = False
+    limits_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Settler:
 
     def use(self, reply: Reply) -> None:
         """Count what a reply used; where the server does not say, a budget goes by a guess."""
-        guess = reply.guessed_usage if self.rules.budget.is_limited else None
+        guess = reply.guessed_usage if self.rules.limits_usage else None
         self.totals.use(reply.usage, reply.request.generation_count, self.member.prices, guess)
 
     def failed(self, unit: Unit, error: CompletionsError, *, now: float, sent_at: float) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completions_cli.api.ending import Ending, has_finished, reason_of
+from completions_cli.api.ending import AnswerEnd, has_finished, reason_of
 from completions_cli.api.json_body import JsonBody
 from completions_cli.client.incoming import Incoming
 from completions_cli.errors import CompletionsError, MalformedResponseError, RequestTimeoutError
@@ -61,7 +61,7 @@ def test_every_end_has_its_outcome_however_it_is_cut(row: Row) -> None:
 def test_an_answer_is_whole_just_when_every_choice_has_a_reason_or_none_has_and_done_came(
     expected: int, pieces: list[tuple[int, str | None]], is_done: bool, is_broken: bool
 ) -> None:
-    ending = Ending(expected)
+    ending = AnswerEnd(expected)
     for index, reason in pieces:
         ending.piece(index, reason)
     ending.is_done = is_done

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.answering_server import Answered, answering
 from tests.batch.conftest import batch, records, row_numbers, summary
 from tests.cluster_process import ClusterProcess
 from tests.command import Cli, Result
@@ -180,6 +181,18 @@ def test_a_budget_holds_for_the_whole_cluster(joined: Joined, emulator: Start, r
     assert (result.code, told["stopped_by"]) == (14, "max_tokens_total"), result.stderr
     assert 2000 <= told["total_tokens"] < 2000 + 30 * 20
     assert told["ok"] == told["requests"] == len(server.log()) == len(part_records(tmp_path / "out"))
+
+
+def test_a_budget_of_a_cluster_holds_where_the_server_reports_no_usage(
+    joined: Joined, rows: Rows, tmp_path: Path
+) -> None:
+    """An answer of 400 characters counts as some 100 tokens."""
+    body = {"choices": [{"index": 0, "text": "word" * 100, "finish_reason": "stop"}]}
+    with answering(lambda _: Answered(body)) as server:
+        joined.cli.service(server.url)
+        result = joined.run(rows(50), "-o", tmp_path / "out", "-j", "1", "--max-tokens-total", "300")
+    assert (result.code, summary(result)["rows"], summary(result)["stopped_by"]) == (14, 3, "max_tokens_total")
+    assert "usage: 3 answers came without it; their tokens are estimated" in result.stderr
 
 
 def test_sigterm_before_and_after_the_work_ends_a_run_as_it_does_everywhere(joined: Joined) -> None:

@@ -52,6 +52,7 @@ class Job:
     pack: int
     retry: Retry | None
     limits_errors: bool = False
+    limits_usage: bool = False
     known_models: tuple[str, ...] = ()
     mixed_models: bool = False
     has_store: bool = False  # that the driver's variables open
@@ -148,7 +149,13 @@ class Worker:
                 models=self._models,
                 roster=roster,
             ),
-            Rules(self._job.policy, Budget(), self._job.output_format, self._job.limits_errors),
+            Rules(
+                self._job.policy,
+                Budget(),
+                self._job.output_format,
+                limits_errors=self._job.limits_errors,
+                limits_usage=self._job.limits_usage,
+            ),
         )
         with self._registered(runner, attempt, totals):
             await runner.run()

@@ -52,16 +52,14 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         spinner = Spinner("joining the cluster", streams)
         output.lock()
         stack.callback(output.close)
-        for note in survey.notes:
+        for note in [*survey.notes, *map(_warning, environment.shown())]:
             streams.stderr.note(note)
-        for name in environment.shown():
-            streams.stderr.note(f"warning: Ray stores {name} and shows it on its dashboard: {_INSTEAD}")
         stack.enter_context(streams.apart())
-        address, store = environment.address(where.address), environment.access((chosen.input, output.place))
-        with environment.environment(is_local=address is None), spinner.turning():
-            from completions_cli.batch.cluster import engine
+        with spinner.turning():
+            _join(environment.address(where.address), stack)
+        from completions_cli.batch.cluster import engine
 
-            stack.enter_context(engine.cluster(address))
+        store = environment.access((chosen.input, output.place))
         begun = None if chosen.overwrite else output.begun()
         earlier = (begun.files or (begun.input,)) if begun is not None else ()
         files = inputs.in_order(files, earlier)
@@ -87,6 +85,19 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams, output.earlier)
     report.raise_ending(totals, ending)
+
+
+def _warning(name: str) -> str:
+    instead = "give the job a key file or a profile instead of --runtime-env-json"
+    return f"warning: Ray stores {name} and shows it on its dashboard: {instead}"
+
+
+def _join(address: str | None, stack: ExitStack) -> None:
+    """Join the cluster at an address, or start one on this machine, until the stack is closed."""
+    with environment.environment(is_local=address is None):
+        from completions_cli.batch.cluster import engine
+
+        stack.enter_context(engine.cluster(address))
 
 
 def _check(chosen: Choices, where: ClusterChoices, pool: Pool) -> None:
@@ -134,6 +145,7 @@ def _job(output: Output, described: RunFile, chosen: Choices, pool: Pool) -> Job
         pack=chosen.pack,
         retry=chosen.retry_failed,
         limits_errors=chosen.budget.errors is not None,
+        limits_usage=chosen.budget.is_limited,
         known_models=tuple(output.entries.known_models),
         mixed_models=chosen.mixed_models,
     )
@@ -218,6 +230,5 @@ def _member_limits(settings: Settings, pool: Pool, chosen: Choices) -> MemberLim
     return MemberLimits(settings.profile, own.concurrency, own.rpm, own.tpm)
 
 
-_INSTEAD = "give the job a key file or a profile instead of --runtime-env-json"
 _ROUNDS = 3
 _AGAIN = "Run the same command again to complete them."

@@ -59,6 +59,7 @@ def run(streams: Streams, chosen: Choices, pool: Pool) -> None:
                 chosen.budget,
                 space.run.output_format,
                 limits_errors=chosen.budget.errors is not None,
+                limits_usage=chosen.budget.is_limited,
             ),
             progress=progress,
         )
