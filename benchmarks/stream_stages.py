@@ -14,7 +14,8 @@ from service import stream
 from completions_cli.api import wire
 from completions_cli.api.reader import ResponseReader
 from completions_cli.api.sse import EventDecoder
-from completions_cli.render import answer
+from completions_cli.render import formats
+from completions_cli.render.answer import AnswerOptions
 from completions_cli.streams import Output
 
 _CHUNKS = 5000
@@ -52,7 +53,7 @@ def ours(reads: list[bytes]) -> dict[str, Callable[[], object]]:
     chunks = [chunk for reader in [ResponseReader()] for read in reads for chunk in reader.feed(read)]
 
     def show() -> None:
-        renderer = answer.renderer(answer.AnswerOptions(streaming=True), Output(_NULL, "null"))
+        renderer = formats.renderer(AnswerOptions(streaming=True), Output(_NULL, "null"))
         for chunk in chunks:
             renderer.chunk(chunk)
 

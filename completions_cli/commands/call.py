@@ -14,7 +14,7 @@ from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
 from completions_cli.errors import FailOnError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
 from completions_cli.quoting import quoted
-from completions_cli.render import answer, usage
+from completions_cli.render import answer, formats, usage
 from completions_cli.render.answer import AnswerOptions
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings.pool import Pool
@@ -225,7 +225,7 @@ def _render(
     destination: Destination,
     spinner: Spinner,
 ) -> Finished:
-    renderer = answer.renderer(options, destination)
+    renderer = formats.renderer(options, destination)
     finished = Finished({}, None)
     try:
         for event in callers.events(requests):

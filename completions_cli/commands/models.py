@@ -12,6 +12,7 @@ from completions_cli.streams import Streams
 
 if TYPE_CHECKING:
     from completions_cli.api.model_list import ModelList
+    from completions_cli.settings.table import Format
 
 app = typer.Typer(add_completion=False)
 
@@ -50,14 +51,15 @@ def models(
         streams.stderr.note("note: the endpoint lists no models")
 
 
-def _show(found: "ModelList", format: str, streams: Streams) -> None:  # noqa: A002 - as above
-    from completions_cli.render.answer import write_json
+def _show(found: "ModelList", format: "Format", streams: Streams) -> None:  # noqa: A002 - as above
+    from completions_cli.render.json_output import write_document, write_line
 
-    if format == "json":
-        write_json(streams.stdout, found.document, 2 if streams.stdout.is_terminal else None)
-        return
-    for entry, name in zip(found.entries, found.ids, strict=True):
-        if format == "jsonl":
-            write_json(streams.stdout, entry)
-        else:
-            streams.stdout.line(name.translate(_LINE_ENDS).encode("utf-8", "replace").decode())
+    match format:
+        case "json":
+            write_document(streams.stdout, found.document)
+        case "jsonl":
+            for entry in found.entries:
+                write_line(streams.stdout, entry)
+        case "text":
+            for name in found.ids:
+                streams.stdout.line(name.translate(_LINE_ENDS).encode("utf-8", "replace").decode())

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from completions_cli.atomic import Destination
-from completions_cli.render.answer import write_json
+from completions_cli.render.json_output import write_document, write_line
 from completions_cli.scoring.scores import Score, Scores, TextScore
+from completions_cli.settings.table import Format
 from completions_cli.streams import visible
 
 _COLUMN_ENDS = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -13,9 +14,9 @@ _GREEDY = {True: "yes", False: "no", None: "-"}
 
 @dataclass(frozen=True, slots=True)
 class ScoreLook:
-    """How scores are to look. `format` is text, json or jsonl; `metric` decides which continuation is the likeliest."""
+    """How scores are to look. `metric` decides which continuation is the likeliest."""
 
-    format: str
+    format: Format
     metric: str
     is_sorted: bool = False
     best: bool = False
@@ -44,28 +45,30 @@ def notes(found: Scores | TextScore) -> list[str]:
 
 def _continuations(scores: Scores, look: ScoreLook, destination: Destination) -> None:
     chosen = _chosen(scores, look)
-    if look.format == "json":
-        document = Scores(tuple(chosen), scores.method, scores.model).document()
-        write_json(destination, document, 2 if destination.is_terminal else None)
-    elif look.format == "jsonl":
-        for score in chosen:
-            write_json(destination, score.document())
-    elif look.best:
-        _line(destination, chosen[0].text)
-    else:
-        for score in chosen:
-            _line(destination, _columns(score, look.metric))
+    match look.format:
+        case "json":
+            write_document(destination, Scores(tuple(chosen), scores.method, scores.model).document())
+        case "jsonl":
+            for score in chosen:
+                write_line(destination, score.document())
+        case "text" if look.best:
+            _line(destination, chosen[0].text)
+        case "text":
+            for score in chosen:
+                _line(destination, _columns(score, look.metric))
 
 
 def _text(score: TextScore, look: ScoreLook, destination: Destination) -> None:
     """Write the score of a text: a figure a line, after its name and a tab."""
-    if look.format != "text":
-        indent = 2 if look.format == "json" and destination.is_terminal else None
-        write_json(destination, score.document(), indent)
-        return
-    _line(destination, f"tokens\t{score.token_count}")
-    for name in ("logprob", "perplexity", "bits_per_byte"):
-        _line(destination, f"{name}\t{getattr(score, name):.6f}")
+    match look.format:
+        case "json":
+            write_document(destination, score.document())
+        case "jsonl":
+            write_line(destination, score.document())
+        case "text":
+            _line(destination, f"tokens\t{score.token_count}")
+            for name in ("logprob", "perplexity", "bits_per_byte"):
+                _line(destination, f"{name}\t{getattr(score, name):.6f}")
 
 
 def _chosen(scores: Scores, look: ScoreLook) -> list[Score]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from completions_cli.api import infill
 from completions_cli.models import Json
@@ -10,7 +10,8 @@ from completions_cli.settings import numbers
 
 EXTRA_PARAMETERS = ("pass-through", "ignore", "drop", "error")
 AUTH_KINDS = ("key", "entra", "none")
-FORMATS = ("text", "json", "jsonl")
+Format: TypeAlias = Literal["text", "json", "jsonl"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class Kind(NamedTuple):
@@ -71,7 +72,7 @@ class Values(TypedDict):
     concurrency: int | None
     price_in: float | None
     price_out: float | None
-    format: str
+    format: Format
 
 
 def _text(value: Json) -> str:

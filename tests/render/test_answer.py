@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from completions_cli.errors import MalformedResponseError
 from completions_cli.models import Chunk, Delta, Finished, Prompt, Usage
-from completions_cli.render import answer
+from completions_cli.render import answer, formats
 from completions_cli.render.answer import AnswerOptions, Renderer
 
 END = Finished({0: "stop"}, Usage(1, 2, 3))
@@ -44,7 +44,7 @@ def show(
     **options: Any,
 ) -> str:
     sink = Sink(is_terminal=is_terminal)
-    renderer = answer.renderer(AnswerOptions(**options), sink)
+    renderer = formats.renderer(AnswerOptions(**options), sink)
     for chunk in chunks:
         renderer.chunk(chunk)
     if end is None:
@@ -78,7 +78,7 @@ def test_a_newline_is_added_where_one_is_missing(text: str, shown: str, *, final
 
 def test_text_is_written_as_it_comes() -> None:
     sink = Sink()
-    renderer = answer.renderer(AnswerOptions(), sink)
+    renderer = formats.renderer(AnswerOptions(), sink)
     for piece in ("An", "", " o", "x\n"):
         renderer.chunk(of((0, piece, None)))
     assert sink.pieces == [b"An", b" o", b"x\n"]
@@ -92,7 +92,7 @@ def test_bytes_in_a_pipe_are_exact(pieces: list[str]) -> None:
 
 def test_choices_are_shown_in_order_the_first_as_it_comes() -> None:
     sink = Sink()
-    renderer = answer.renderer(AnswerOptions(choices=3), sink)
+    renderer = formats.renderer(AnswerOptions(choices=3), sink)
 
     def after(*deltas: tuple[int, str, str | None]) -> str:
         renderer.chunk(of(*deltas))
@@ -111,7 +111,7 @@ def test_choices_are_shown_in_order_the_first_as_it_comes() -> None:
 
 def test_all_choices_whose_turn_has_come_are_shown_at_once() -> None:
     sink = Sink()
-    renderer = answer.renderer(AnswerOptions(choices=3), sink)
+    renderer = formats.renderer(AnswerOptions(choices=3), sink)
     for delta in ((2, "c", None), (1, "b", "stop"), (0, "a", "stop")):
         renderer.chunk(of(delta))
     assert sink.text == "a\nb\nc"
@@ -247,7 +247,7 @@ def test_jsonl_is_a_line_for_each_choice_or_each_chunk_of_a_stream() -> None:
         {"index": 1, "text": "b", "finish_reason": "stop"},
     ]
     sink = Sink()
-    renderer = answer.renderer(AnswerOptions(format="jsonl", streaming=True), sink)
+    renderer = formats.renderer(AnswerOptions(format="jsonl", streaming=True), sink)
     for index, chunk in enumerate([of((0, "a\n", None)), of((1, "b", "stop"), extra=[1.0])]):
         renderer.chunk(chunk)
         assert len(sink.pieces) == index + 1

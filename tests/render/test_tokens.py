@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from completions_cli.models import Chunk, Delta, Finished, Json
-from completions_cli.render import answer
+from completions_cli.render import formats
 from completions_cli.render.answer import AnswerOptions
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
@@ -33,7 +33,7 @@ def legacy(**figures: float | None) -> Json:
 
 def show(tokens: Literal["colored", "lines"], *chunks: Chunk, **options: Any) -> str:
     sink = Sink(is_terminal=tokens == "colored")
-    renderer = answer.renderer(AnswerOptions(tokens=tokens, **options), sink)
+    renderer = formats.renderer(AnswerOptions(tokens=tokens, **options), sink)
     for chunk in chunks:
         renderer.chunk(chunk)
     renderer.finish(Finished({0: "stop"}, None))
