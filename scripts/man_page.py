@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import typer
 
-from completions_cli.commands import help_pages
+from completions_cli.commands import descriptions
 from completions_cli.commands.examples import EXAMPLES
 from completions_cli.commands.lazy import load
 from completions_cli.errors import ExitCode
@@ -56,14 +56,14 @@ def _command(command: Any, name: str, parent: Any, shown: _Shown) -> Iterator[st
         for verb, below in command.commands.items():
             yield from _command(below, f"{name} {verb}", context, shown)
         return
-    arguments = help_pages.arguments(command)
-    words = [f"\\fI{_text(help_pages.metavar(argument))}\\fR" for argument in arguments]
+    arguments = descriptions.arguments(command)
+    words = [f"\\fI{_text(descriptions.metavar(argument))}\\fR" for argument in arguments]
     yield from (f".SS {name}", " ".join([rf"\fBcompletions {name}\fR", *words, r"[\fIOPTIONS\fR]"]))
     for paragraph in [*(command.help or "").split("\n\n"), command.epilog]:
         if paragraph:
             yield from (".PP", _text(paragraph))
     for argument in arguments:
-        yield from (".TP", rf"\fI{_text(help_pages.metavar(argument))}\fR", _text(help_pages.meaning(argument)))
+        yield from (".TP", rf"\fI{_text(descriptions.metavar(argument))}\fR", _text(descriptions.meaning(argument)))
     yield from _panels(command, name, context, shown)
     yield from _examples(name)
     for verb in getattr(command, "verbs", ()):
@@ -72,7 +72,7 @@ def _command(command: Any, name: str, parent: Any, shown: _Shown) -> Iterator[st
 
 def _panels(command: Any, name: str, context: Any, shown: _Shown) -> Iterator[str]:
     """Give the options; those that an earlier command has too are only named, the common ones not even that."""
-    for title, options in help_pages.panels(command, context).items():
+    for title, options in descriptions.panels(command, context).items():
         lines = [tuple(_option(option)) for option in options]
         first, known = shown.setdefault(title, (name, lines))
         if title == _COMMON:
@@ -84,9 +84,9 @@ def _panels(command: Any, name: str, context: Any, shown: _Shown) -> Iterator[st
 
 
 def _option(option: Any) -> Iterator[str]:
-    value = rf" \fI{_text(help_pages.metavar(option))}\fR" if help_pages.takes_value(option) else ""
+    value = rf" \fI{_text(descriptions.metavar(option))}\fR" if descriptions.takes_value(option) else ""
     names = ", ".join(rf"\fB{_text(name)}\fR" for name in sorted(option.opts, key=lambda name: name.startswith("--")))
-    yield from (".TP", names + value, _text(help_pages.meaning(option)))
+    yield from (".TP", names + value, _text(descriptions.meaning(option)))
 
 
 def _examples(name: str) -> Iterator[str]:

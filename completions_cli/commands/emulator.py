@@ -20,7 +20,7 @@ from completions_cli.commands.option_groups import with_options
 from completions_cli.emulator import content_filter
 from completions_cli.emulator.budgets import REQUESTS
 from completions_cli.emulator.config import EmulatorConfig, EngineName, LimitHeader, LimitKind
-from completions_cli.emulator.faults.spec import parse_spec
+from completions_cli.emulator.fault_spec import parse_spec
 from completions_cli.errors import ConfigError, UsageError
 from completions_cli.installation import install
 from completions_cli.settings.numbers import Number

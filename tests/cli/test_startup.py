@@ -17,7 +17,9 @@ sys.argv[0] = "completions"
 run()
 os.write(2, b"\\n" + json.dumps(sorted(sys.modules)).encode())
 """
-_PAGES = {f"completions_cli.commands.{name}" for name in ("help_pages", "lazy", "plain_values", "examples")}
+_PAGES = {
+    f"completions_cli.commands.{name}" for name in ("help_pages", "descriptions", "lazy", "plain_values", "examples")
+}
 _HEAVY = {"rich", "keyring", "tomlkit", "filelock", "pydantic", "click", "ssl", "truststore", "asyncio"}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from completions_cli.emulator.fault_spec import parse_spec
 from completions_cli.emulator.faults.catalogue import catalogue
-from completions_cli.emulator.faults.spec import parse_spec
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
 

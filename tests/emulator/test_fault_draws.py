@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from completions_cli.emulator.fault_spec import FaultSpec, parse_spec
 from completions_cli.emulator.faults.catalogue import catalogue, listing
 from completions_cli.emulator.faults.kinds import Target
 from completions_cli.emulator.faults.plan import FaultPlan
-from completions_cli.emulator.faults.spec import FaultSpec, parse_spec
 from completions_cli.errors import UsageError
 from tests.command import Cli
 from tests.emulator.exchange import ask

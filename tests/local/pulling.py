@@ -4,7 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from completions_cli.local.weights import Pinned, Store
+from completions_cli.local.pinned import Pinned
+from completions_cli.local.weights import Store
 
 
 class Silent:

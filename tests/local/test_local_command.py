@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from completions_cli.local.weights import SMOLLM2
+from completions_cli.local.pinned import SMOLLM2
 from tests.command import Cli
 from tests.local_weights import weights_path
 

