@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from completions_cli import paths
 from completions_cli.api import infill, near_names, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
-from completions_cli.commands import model_names, overwriting, prompt_source, resolution, typed_text
+from completions_cli.commands import misread, model_names, overwriting, prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, OutputOptions
 from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
@@ -34,6 +34,8 @@ def run(streams: Streams, options: CallOptions, *, streaming: bool) -> None:
     fail_on = _fail_on(output.fail_on, streams)
     separator = typed_text.argument(output.separator, "--separator", escapes=True)
     source = source_of(options.prompts, streams)
+    for note in misread.notes(options.prompts.prompt, output.output if output.format is None else None):
+        streams.stderr.note(note)  # before an error about the endpoint, which may be what was typed
     text, pool = _prompt_and_pool(source, options, streams)
     settings = pool.first
     streams.wants_json = settings.values["format"] != "text"
@@ -154,11 +156,6 @@ def _warn(streams: Streams, settings: Settings, source: PromptSource, prompt: Pr
     resolution.warn(streams, settings)
     for warning in prompt_source.warnings(prompt, settings.extra.get(infill.SUFFIX)):
         streams.stderr.note(warning)
-    if source.file_for_prompt is not None:
-        import shlex  # which most calls do without
-
-        name = shlex.quote(source.file_for_prompt)
-        streams.stderr.note(f"note: the prompt is the name of a file, not what is in it; -f {name} reads the file")
     if not source.uses_stdin:
         warn_of_unread_stdin(streams)
 

@@ -4,12 +4,14 @@ All of it is loaded when something is wrong, and only then.
 """
 
 import difflib
+import itertools
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from completions_cli.api.parameters import PARAMETERS
 from completions_cli.commands import neighbours, pasted
 from completions_cli.commands.descriptions import arguments, metavar, takes_value
 from completions_cli.errors import UsageError
@@ -18,6 +20,8 @@ from completions_cli.quoting import may_be_secret, quoted
 _LONGEST_SUGGESTION = 200
 _A_PROMPT = "Once upon a time"
 _PROGRAM = "completions"
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+_API_WORDS = ("completions", "create", "completions.create")  # as in OpenAI's "api completions.create"
 _LONGEST_CALL = 2  # words of a command that lacks its group, as "doctor" does; longer ones may be prompts
 
 
@@ -61,11 +65,14 @@ def unknown_command(context: Any, known: Iterable[str], words: list[str]) -> Usa
     if may_be_secret(word):
         return CommandLineError(message, hint=neighbours.KEY, usage=usage)
     near = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
-    if near:
+    if near and word not in neighbours.commands():
         whole = _did_you_mean([*path.split(), near[0], *words[1:]]).removeprefix("Did you mean: ")
         return CommandLineError(message, hint=f"Did you mean {near[0]}? Run: {whole}", usage=usage)
     if context.parent is not None:
         return CommandLineError(message, hint=f"{path} has {_listed(names)}.", usage=usage)
+    if "://" in word:
+        hint = f"An endpoint is named with --endpoint: {_PROGRAM} complete --endpoint URL PROMPT"
+        return CommandLineError("there is no command that is a URL", hint=hint, usage=usage)
     hint = pasted.long_dash(context, words) or _did_you_mean(_meant(context.command, words))
     return CommandLineError(message, hint=hint, usage=usage)
 
@@ -79,9 +86,13 @@ def _meant(root: Any, words: list[str]) -> list[str]:
     below = next((path for path in _paths(root) if path.split()[1:] == [word]), None)
     if below is not None and (rest or ours is None) and (len(words) <= _LONGEST_CALL or rest[0].startswith("-")):
         return [_PROGRAM, *below.split(), *rest]
-    if ours is not None and (ours != "complete" or rest) and not word[0].isupper():
-        return [_PROGRAM, *ours.split(), *(rest if ours == "complete" else [])]
-    return _as_prompt(words)
+    if ours is None or word[0].isupper():
+        return _as_prompt(words)
+    if ours == "complete":
+        if rest and rest[0] in _SHELLS:
+            return [_PROGRAM, "--show-completion"]
+        return _as_prompt(list(itertools.dropwhile(_API_WORDS.__contains__, rest)) or [_A_PROMPT])
+    return [_PROGRAM, *ours.split()]
 
 
 def too_many(command: Any, context: Any) -> UsageError:
@@ -92,13 +103,17 @@ def too_many(command: Any, context: Any) -> UsageError:
         return UsageError(f"{path}: an option begins with a long dash", hint=long_dash)
     own = [param for param in arguments(command) if context.params.get(param.name) is not None]
     if own and own[0].name == "prompt":
+        if context.params.get("output") in PARAMETERS:
+            return UsageError("-o names a file, not a parameter", hint="Parameters are options: -t 0.7, -M 100.")
         return _unquoted(path, str(context.params["prompt"]), extra)
     if "config key" in path or any(may_be_secret(word) for word in extra):
         return UsageError(f"{path} takes no key as an argument", hint=_on_keys(path))
     names = [_label(param, context) for param in arguments(command)]
     takes = f"takes {_listed(names)} and no more" if names else "takes no arguments"
-    hint = f"Name the profile with -p: {path} -p {shlex.quote(extra[0])}" if path.endswith("config init") else None
-    return UsageError(f"{path} {takes}: {quoted(extra[0])} is one too many", hint=hint or _see_help(context))
+    hint = _see_help(context) if names else f"Run: {path}"
+    if path.endswith("config init"):
+        hint = f"Name the profile with -p: {path} -p {shlex.quote(extra[0])}"
+    return UsageError(f"{path} {takes}: {quoted(extra[0])} is one too many", hint=hint)
 
 
 def _unquoted(path: str, first: str, extra: list[str]) -> UsageError:

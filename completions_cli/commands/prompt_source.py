@@ -1,6 +1,5 @@
 """Where the prompt comes from: exactly one place, its bytes untouched."""
 
-import os.path
 from collections.abc import Callable
 
 from completions_cli import limits, paths
@@ -37,14 +36,6 @@ class PromptSource:
         self._stdin_is_terminal = stdin_is_terminal
         self._edit = edit
         self.uses_stdin = bool(self._stdin_readers())
-
-    @property
-    def file_for_prompt(self) -> str | None:
-        """The file whose name was typed for a prompt, as for tools that then read it; the prompt is the name here."""
-        typed = self._flags.prompt or ""
-        name = typed.removeprefix("@")
-        looks_so = not any(map(str.isspace, typed)) and (name != typed or "." in typed or "/" in typed)
-        return name if looks_so and os.path.isfile(name) else None  # noqa: PTH113 - Path raises for what is no path
 
     def read(self, parse: Callable[[Json], Prompt]) -> tuple[Prompt | None, dict[str, Json]]:
         """Return the prompt, and the other fields of the body: those that `--request` gave, and the suffix.

@@ -66,7 +66,7 @@ def _one_escape(found: re.Match[str]) -> str:
     )
 
 
-_QUOTE = "Put the JSON in single quotes, so that the shell leaves it alone."
+_FILE_NAME = re.compile(r"[\w./~-]+\.\w{1,8}")
 
 
 def parse_json(text: str, where: str, *, is_typed: bool) -> Json:
@@ -83,7 +83,13 @@ def parse_json(text: str, where: str, *, is_typed: bool) -> Json:
 
         raise UsageError(
             f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {json_errors.explained(error.msg)}",
-            hint=_QUOTE if is_typed else f"Correct it in {where}.",
+            hint=_as_typed(text, where) if is_typed else f"Correct it in {where}.",
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: JSON too large or nested too deeply", hint="Is it the right file?") from error
+
+
+def _as_typed(text: str, where: str) -> str:
+    if _FILE_NAME.fullmatch(text):
+        return f"A file is named with @: {where} @{text}"
+    return "Put the JSON in single quotes, so that the shell leaves it alone."

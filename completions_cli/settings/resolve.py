@@ -131,7 +131,8 @@ def lookup(name: str | None, source: str, file: ProfileFile) -> Mapping[str, Jso
             f"there is no profile {quoted(name, _LONGEST_NAME)} (from {source})",
             hint="-p names a profile. A prompt needs no option; put it in quotes.",
         )
-    raise ConfigError(f"there is no profile {quoted(name, _LONGEST_NAME)} (from {source})", hint=nearest(name, known))
+    hint = nearest(name, known) if file.profiles else "Only local is built in; `completions config init` makes others."
+    raise ConfigError(f"there is no profile {quoted(name, _LONGEST_NAME)} (from {source})", hint=hint)
 
 
 def _endpoint(

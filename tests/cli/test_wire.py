@@ -387,6 +387,36 @@ def test_a_prompt_that_names_a_file_is_sent_as_typed_with_a_note(
     assert f"; -f {shlex.quote(file)} reads the file" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        ("https://a.example/v1", "--endpoint URL names the server"),
+        (' {"prompt": "hi"}', "--request sends it as the request"),
+        ('{"model": "m"}', ""),
+        ("{prompt}", ""),
+        ("see https://a.example", ""),
+    ],
+)
+def test_a_prompt_that_is_a_url_or_a_request_is_sent_as_typed_with_a_note(
+    prompt: str, note: str, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([ANSWER])
+    result = cli.service(scripted_server.url).run("complete", prompt)
+    assert json.loads(sent(scripted_server)[2])["prompt"] == prompt
+    assert note in result.stderr
+    assert bool(note) == ("note: " in result.stderr)
+
+
+def test_an_output_called_as_a_format_is_written_with_a_note(
+    cli: Cli, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cli.home)
+    scripted_server.play([ANSWER])
+    result = cli.service(scripted_server.url).run("complete", "P", "-o", "json")
+    assert "-F json chooses the format" in result.stderr
+    assert "note: " not in cli.run("complete", "P", "-o", "json", "-F", "text").stderr
+
+
 @pytest.mark.parametrize("prompt", ["@notes.txt", "notes.txt", "a notes", "notes", "x" * 5000 + ".", "."])
 def test_other_prompts_get_no_such_note(
     prompt: str, cli: Cli, scripted_server: ScriptedServer, monkeypatch: pytest.MonkeyPatch

@@ -55,6 +55,9 @@ def test_an_unknown_profile_is_an_error_that_names_who_asked_and_the_nearest() -
     with pytest.raises(ConfigError) as caught:
         resolve(Flags(profile="q"), {}, ProfileFile(Path("f.toml"), True, None, {"local": {}}))
     assert caught.value.hint == "Valid here: local."
+    with pytest.raises(ConfigError) as caught:
+        resolve(Flags(profile="q"), {}, ProfileFile(Path("f.toml"), False, None, {}))
+    assert caught.value.hint == "Only local is built in; `completions config init` makes others."
 
 
 def test_an_argument_of_a_program_beats_all_and_is_checked() -> None:
