@@ -3,6 +3,7 @@
 Code anywhere below `main` raises one of these; only `main` prints it and exits.
 """
 
+from dataclasses import KW_ONLY, dataclass
 from enum import IntEnum
 from typing import ClassVar, Self
 
@@ -193,6 +194,7 @@ class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not 
     kind = "broken_pipe"
 
 
+@dataclass(eq=False, repr=False)
 class ServiceError(CompletionsError):
     """The service answered with an error. See the API reference, "Responses".
 
@@ -207,37 +209,21 @@ class ServiceError(CompletionsError):
     kind = "rejected"
     next_step = "Check the parameters; -v shows the exchange."
 
-    def __init__(  # noqa: PLR0913 - the fields of the service's error schemas
-        self,
-        message: str,
-        *,
-        status: int,
-        hint: str | None = None,
-        code: str | None = None,
-        param: str | None = None,
-        loc: tuple[str, ...] = (),
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        retryable: bool = False,
-        detail: str | None = None,
-        model_status: int | None = None,
-        body_code: str | None = None,
-        is_page: bool = False,
-        is_spent: bool = False,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        self.param = param
-        self.loc = loc
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.retryable = retryable
-        self.detail = detail
-        self.model_status = model_status
-        self.body_code = body_code
-        self.is_page = is_page
-        self.is_spent = is_spent
+    message: str
+    _: KW_ONLY
+    status: int
+    hint: str | None = None
+    code: str | None = None
+    param: str | None = None
+    loc: tuple[str, ...] = ()
+    request_id: str | None = None
+    retry_after: float | None = None
+    retryable: bool = False
+    detail: str | None = None
+    model_status: int | None = None
+    body_code: str | None = None
+    is_page: bool = False
+    is_spent: bool = False
 
     def recast(self, kind: "type[ServiceError]") -> "ServiceError":
         """Return the same error as one of another kind."""

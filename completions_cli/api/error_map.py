@@ -35,25 +35,10 @@ _CLASSES: dict[int, type[ServiceError]] = {
     424: NotFoundError,
     429: RateLimitError,
 }
+# Those that HTTPStatus lacks, or calls by an older name in some versions of Python.
 _PHRASES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    410: "Gone",
     413: "Content Too Large",
     422: "Unprocessable Content",
-    424: "Failed Dependency",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
     520: "Web Server Returned an Unknown Error",
     521: "Web Server Is Down",
     522: "Connection Timed Out",
@@ -67,18 +52,16 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, now: flo
     """Classify an answer whose status is not 200. Header names are lower case; `now` is Unix time."""
     said = error_body.read(body)
     named = _code_of(headers)
-    wait = retry.retry_after(headers, said.message, now, said.wait)
     return _error(
         status,
+        said,
         # Titles of HTML pages repeat the status: "503 Service Temporarily Unavailable".
         message=_without_status(said.message, status) or _phrase(status),
         code=named or said.code,
         body_code=said.code if named and said.code not in (named, str(status)) else None,
-        said=said,
         request_id=request_id(headers),
-        retry_after=wait,
+        retry_after=retry.retry_after(headers, said.message, now, said.wait),
         retryable=retry.is_retryable(status, headers),
-        is_spent=_is_spent(status, said, wait),
         model_status=_number(headers.get("ms-azureml-model-error-statuscode", "")),
     )
 
@@ -112,16 +95,13 @@ def from_event(value: Json, text: str) -> ServiceError:
     """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
     said = error_body.read_plain(text) if value is None else error_body.read_json(value)
     status = said.status or (400 if said.is_content_filter else 500)
-    wait = retry.retry_after({}, said.message, 0.0, said.wait)
     return _error(
         status,
+        said,
         message=said.message or "the server reported an error inside the stream",
         code=said.code,
-        said=said,
-        request_id=None,
-        retry_after=wait,
+        retry_after=retry.retry_after({}, said.message, 0.0, said.wait),
         retryable=status in retry.RETRYABLE_STATUSES,
-        is_spent=_is_spent(status, said, wait),
     )
 
 
@@ -139,17 +119,17 @@ def is_error_object(value: dict[str, Json]) -> bool:
 
 def _error(  # noqa: PLR0913 - the parts of one error, gathered
     status: int,
+    said: ErrorBody,
     *,
     message: str,
     code: str | None,
-    said: ErrorBody,
-    request_id: str | None,
     retry_after: float | None,
     retryable: bool,
-    is_spent: bool,
+    request_id: str | None = None,
     model_status: int | None = None,
     body_code: str | None = None,
 ) -> ServiceError:
+    is_spent = _is_spent(status, said, retry_after)
     passes = status == retry.FAILED_DEPENDENCY and model_status in retry.RETRYABLE_STATUSES
     return _class_of(model_status if passes and model_status else status, said)(
         message if len(message) <= error_body.MAX_MESSAGE else message[: error_body.MAX_MESSAGE] + "…",
