@@ -18,7 +18,7 @@ from tests.command import Cli
 EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
 Serve = Callable[..., AnsweringServer]
 Rows = Callable[[int], Path]
-OUT_OF_ORDER = Answered({"error": {"message": "out of order"}}, 503, {"retry-after": "0"})
+OUT_OF_ORDER = Answered({"error": {"message": "out of order"}}, 503, {"retry-after-ms": "1"})
 REFUSED = Answered({"error": {"message": "the key is wrong"}}, 401)
 
 

@@ -314,7 +314,9 @@ def test_a_wait_beyond_the_deadline_is_what_the_hint_speaks_of(
 
 # Retries
 
-RATE_LIMITED = response(b'{"error":{"code":"429","message":"Slow down."}}', "429 Too Many Requests", ["retry-after: 0"])
+RATE_LIMITED = response(
+    b'{"error":{"code":"429","message":"Slow down."}}', "429 Too Many Requests", ["retry-after-ms: 1"]
+)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ RATE_LIMITED = response(b'{"error":{"code":"429","message":"Slow down."}}', "429
         [RATE_LIMITED],
         [response(b"", "503 Service Unavailable", ["retry-after-ms: 1"])],
         [response(b"upstream request timeout", "408 Request Timeout", ["x-ms-retry-after-ms: 1"])],
-        [response(b"{}", "424 X", ["ms-azureml-model-error-statuscode: 429", "retry-after: 0"])],
+        [response(b"{}", "424 X", ["ms-azureml-model-error-statuscode: 429", "retry-after-ms: 1"])],
         [response(b'{"error":{"message":"Try again in 0 seconds."}}', "500 X")],
         [Reset()],
         [HangUp()],
@@ -345,9 +347,9 @@ def test_what_may_pass_is_tried_again(
     [
         (RATE_LIMITED, "2", 3, 8),
         (RATE_LIMITED, "0", 1, 8),
-        (response(b"", "503 X", ["retry-after: 0"]), "1", 2, 9),
-        (response(b"", "501 X", ["retry-after: 0"]), "4", 1, 9),
-        (response(b"{}", "400 X", ["retry-after: 0"]), "4", 1, 6),
+        (response(b"", "503 X", ["retry-after-ms: 1"]), "1", 2, 9),
+        (response(b"", "501 X", ["retry-after-ms: 1"]), "4", 1, 9),
+        (response(b"{}", "400 X", ["retry-after-ms: 1"]), "4", 1, 6),
         (response(b"{}", "424 X", ["ms-azureml-model-error-statuscode: 400"]), "4", 1, 5),
     ],
 )
@@ -373,7 +375,7 @@ def test_a_wait_over_max_wait_is_refused_at_once(cli: Cli, scripted_server: Scri
     [
         ([], 1, "Another attempt has to wait, and --max-wait 0 does not allow it"),
         (["retry-after: 1"], 1, "asks to wait 1 s, longer than --max-wait 0"),
-        (["retry-after: 0"], 5, "--retries"),
+        (["retry-after: 0"], 1, "Another attempt has to wait"),
     ],
 )
 def test_max_wait_0_never_waits(
@@ -395,7 +397,7 @@ def test_what_breaks_off_amid_text_is_not_asked_again(cli: Cli, scripted_server:
 
 def test_the_note_on_a_retry_reads_well(cli: Cli, scripted_server: ScriptedServer) -> None:
     page = b"<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
-    scripted_server.play([response(page, "503 X", ["retry-after: 0"])], [RATE_LIMITED], [response(WHOLE)])
+    scripted_server.play([response(page, "503 X", ["retry-after-ms: 1"])], [RATE_LIMITED], [response(WHOLE)])
     first, second = cli.service(scripted_server.url).run("complete", "P").stderr.splitlines()
     assert first == "note: 503: Service Temporarily Unavailable; trying again in 0.0 s (attempt 2 of 5)"
     assert second == "note: 429: Slow down; trying again in 0.0 s (attempt 3 of 5)"

@@ -52,7 +52,7 @@ def test_it_is_one_get_that_is_labelled_and_signed(cli: Cli, scripted_server: Sc
 
 
 def test_what_may_pass_is_retried(cli: Cli, scripted_server: ScriptedServer) -> None:
-    busy = response(b'{"error":{"message":"busy"}}', "503 Service Unavailable", ["retry-after: 0"])
+    busy = response(b'{"error":{"message":"busy"}}', "503 Service Unavailable", ["retry-after-ms: 1"])
     scripted_server.play([busy], [b""], [response(TWO)])
     result = cli.service(scripted_server.url).run("models", "--max-wait", "5")
     assert (result.code, result.stdout) == (0, b"blue\ngreen\n")

@@ -173,7 +173,7 @@ def test_the_order_is_the_pools_and_what_happened_is_said(cli: Cli, serve: Serve
 
 
 def test_where_nobody_answers_those_are_asked_again_that_may(cli: Cli, serve: Serve) -> None:
-    east = serve([error("503 Busy", "{}", "retry-after: 0")], [OK])
+    east = serve([error("503 Busy", "{}", "retry-after-ms: 1")], [OK])
     west = serve([error("401 No")])
     pool(cli, east.url, west.url)
     assert cli.run("complete", "P", "-p", "all").text == "ok\n"
