@@ -5,31 +5,21 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from completions_cli.api.retry import OVERLOADED_STATUSES
 from completions_cli.batch.backlog import Backlog
-from completions_cli.batch.exchange import Failure, Reply
 from completions_cli.batch.formats import Outcome
 from completions_cli.batch.journal import Log
 from completions_cli.batch.model_watch import ModelWatch
-from completions_cli.batch.pool import hedging
 from completions_cli.batch.pool.hedging import LOOK_SECONDS, Hedging
 from completions_cli.batch.pool.member import Member, trouble
 from completions_cli.batch.pool.roster import Roster, quiet
 from completions_cli.batch.scribe import Scribe
+from completions_cli.batch.sender import Sender
 from completions_cli.batch.settling import Rules, Settler, counting
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.batch.units import Packer, Unit
-from completions_cli.errors import (
-    CompletionsError,
-    MalformedResponseError,
-    OutputError,
-    RateLimitError,
-    RequestTimeoutError,
-    ServiceError,
-)
-from completions_cli.pacing.gate import ClosedError, Turns
-from completions_cli.pacing.pace import Ticket
+from completions_cli.errors import CompletionsError, OutputError
+from completions_cli.pacing.gate import Turns
 from completions_cli.pacing.usage_estimate import UsageEstimate
 
 _SYNC_SECONDS = 0.2
@@ -61,12 +51,8 @@ class Runner:
         self.totals = tools.totals
         self.ending: Ending | None = None
         self._members, self._gate, self._journal = tools.members, tools.gate, tools.journal
-        self._clock, self._budget, self._is_limited = tools.clock, rules.budget, rules.budget.is_limited
-        self._hedging = tools.hedging
+        self._clock, self._hedging = tools.clock, tools.hedging
         self._backlog = Backlog(work, tools.clock)
-        self._estimate = tools.estimate or UsageEstimate()
-        self._under_way = 0
-        self._texts_under_way = 0  # counted while tokens or money are limited
         self._workers: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
@@ -74,7 +60,7 @@ class Runner:
             tools.journal,
             counting(tools.totals, rules.budget, self.stop),
             self._cannot_write,
-            lambda: self._under_way >= _CROWD,
+            lambda: self._sender.under_way >= _CROWD,
         )
         roster = tools.roster or Roster(tools.members, tools.warn)
         self._settlers = [
@@ -91,6 +77,17 @@ class Runner:
             )
             for member in tools.members
         ]
+        self._sender = Sender(
+            members=tools.members,
+            gate=tools.gate,
+            settlers=self._settlers,
+            backlog=self._backlog,
+            totals=tools.totals,
+            budget=rules.budget,
+            estimate=tools.estimate or UsageEstimate(),
+            hedging=tools.hedging,
+            clock=tools.clock,
+        )
 
     @property
     def in_flight(self) -> int:
@@ -164,7 +161,7 @@ class Runner:
     async def _work(self) -> None:
         while (unit := self._take() or await self._wait_for_unit()) is not None:
             if unit.requests:
-                await self._ask(unit)
+                await self._sender.send_in_turn(unit)
                 if len(self._workers) < self._gate.pace.concurrency.limit:
                     self._start_workers()
             else:
@@ -174,11 +171,13 @@ class Runner:
 
     async def _wait_for_unit(self) -> Unit | None:
         """Wait for the unit to ask next; None when there is none and none can come back."""
-        while not self._backlog.is_empty or (self._under_way and not self._backlog.is_closed) or self._hand_over():
+        while (
+            not self._backlog.is_empty or (self._sender.under_way and not self._backlog.is_closed) or self._hand_over()
+        ):
             unit = self._take()
             if unit is not None:
                 return unit
-            if self._under_way or not self._backlog.is_empty:
+            if self._sender.under_way or not self._backlog.is_empty:
                 await self._backlog.change()
         self._backlog.wake()
         return None
@@ -191,64 +190,13 @@ class Runner:
         return any(handed_over)
 
     def _take(self) -> Unit | None:
-        if self._is_limited and self._under_way and self._is_tight():
+        if self._sender.is_tight:
             return None  # what is under way may use up the rest
         try:
             return self._settlers[0].due(self._backlog.take())
         except CompletionsError as error:  # the input cannot be read any further
             self.stop(Ending("input", error))
             return None
-
-    def _is_tight(self) -> bool:
-        totals = self.totals
-        return self._budget.is_tight(totals.total_tokens, totals.cost, totals.texts, self._texts_under_way)
-
-    # One request
-
-    async def _ask(self, unit: Unit) -> None:
-        """Send a unit in its turn, or a refused one in its place whose wait is over by then."""
-        texts = self._texts(unit)
-        self._under_way += 1
-        self._texts_under_way += texts
-        try:
-            tokens, most = self._estimate.of(unit.request) if self._gate.pace.counts_tokens else (0.0, 0.0)
-            ticket = await self._gate.enter(tokens, most)
-            if not unit.is_repeat and (waiting := self._backlog.swap(unit)) is not None:
-                unit = self._settlers[0].due(waiting) or waiting
-                self._texts_under_way += self._texts(unit) - texts
-                texts = self._texts(unit)
-            await self._send(unit, ticket)
-        except ClosedError:
-            return
-        finally:
-            self._under_way -= 1
-            self._texts_under_way -= texts
-            self._backlog.wake()
-
-    def _texts(self, unit: Unit) -> int:
-        return unit.request.generation_count if self._is_limited else 0
-
-    async def _send(self, unit: Unit, ticket: Ticket) -> None:
-        if self._hedging is not None:
-            self._hedging.sent(unit, ticket)
-        self.totals.requests += 1
-        self.totals.retries += unit.is_repeat
-        ticket = ticket._replace(is_repeat=unit.is_repeat)
-        unit.sent += 1
-        try:
-            reply = await self._members[ticket.member].exchange.send(unit.request_by(ticket.member))
-        except Failure as failure:
-            self._failed(unit, failure, ticket)
-        except BaseException:
-            self._gate.pace.failed(self._clock(), ticket, overloaded=False)
-            self.totals.maybe_billed += unit.race is not None
-            raise
-        else:
-            self._answered(unit, reply, ticket)
-        finally:
-            if self._hedging is not None:
-                self._hedging.over(unit)
-        self._gate.pump()
 
     async def _keep_hedging(self, hedges: Hedging) -> None:
         """Ask idle members for the last rows of slow ones, too."""
@@ -259,44 +207,7 @@ class Runner:
                 if found is None:
                     break
                 self.totals.hedged += 1
-                self._employ(self._ask_twice(*found))
-
-    async def _ask_twice(self, unit: Unit, ticket: Ticket) -> None:
-        self._under_way += 1
-        try:
-            await self._send(unit, ticket)
-        finally:
-            self._under_way -= 1
-            self._backlog.wake()
-
-    def _answered(self, unit: Unit, reply: Reply, ticket: Ticket) -> None:
-        now, pace = self._clock(), self._gate.pace
-        used = self._estimate.learn(reply.request, reply.usage) if pace.counts_tokens else None
-        pace.answered(now, ticket, used)
-        pace.read(now, ticket, reply.head.headers.get)
-        self._members[ticket.member].answered(now - ticket.sent_at)
-        if unit.race is not None and hedging.is_lost(unit, has_failed=False):
-            self._settlers[ticket.member].use(reply)
-            return
-        self._settlers[ticket.member].answered(unit, reply, now=now, sent_at=ticket.sent_at)
-
-    def _failed(self, unit: Unit, failure: Failure, ticket: Ticket) -> None:
-        now, pace = self._clock(), self._gate.pace
-        error = failure.error
-        asked = error.retry_after if isinstance(error, ServiceError) else None
-        if isinstance(error, RateLimitError):
-            self.totals.throttled += 1
-            pace.refused(now, ticket, asked)
-        else:
-            slow = isinstance(error, ServiceError) and error.status in OVERLOADED_STATUSES
-            overloaded = slow or isinstance(error, RequestTimeoutError)
-            pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
-        if failure.head is not None:
-            pace.read(now, ticket, failure.head.headers.get)
-        self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)
-        if unit.race is not None and hedging.is_lost(unit, has_failed=True):
-            return
-        self._settlers[ticket.member].failed(unit, error, now=now, sent_at=ticket.sent_at)
+                self._employ(self._sender.send_again(*found))
 
     # The journal
 
