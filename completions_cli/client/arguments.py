@@ -1,7 +1,7 @@
 """What a program may say of a service and of a call, and the settings and requests that it comes to."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Literal, TypedDict, cast
+from typing import TypedDict, cast
 
 from completions_cli.api import headers, infill, sampling, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
@@ -11,6 +11,7 @@ from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
 from completions_cli.settings.layers import Flags
 from completions_cli.settings.resolve import Settings
+from completions_cli.settings.table import AuthKind, ExtraParameters
 
 _FROM_NOTHING = f"For a text that begins from nothing give {sampling.NEW_DOCUMENT!r}."
 _BESIDE_SETTINGS = ("api_key", "client_secret", "credential", "headers", "on_wait", "pace")
@@ -27,7 +28,7 @@ class ClientOptions(TypedDict, total=False):
     """Deployment to route to: the header `azureml-model-deployment`."""
     model: str | None
     """Model to request; sent in the body."""
-    auth: Literal["key", "entra", "none"] | None
+    auth: AuthKind | None
     """How to sign in: with a key (the default), a token of Microsoft Entra ID, or not at all."""
     tenant_id: str | None
     """Entra: the tenant that the application belongs to."""
@@ -41,7 +42,7 @@ class ClientOptions(TypedDict, total=False):
     """Entra: the scope of the token, if the endpoint's host does not determine it."""
     authority: str | None
     """Entra: the login host, for sovereign clouds."""
-    extra_parameters: Literal["pass-through", "ignore", "drop", "error"] | None
+    extra_parameters: ExtraParameters | None
     """What the service does with unknown parameters; pass-through if a request has `extra`."""
     headers: Mapping[str, str] | None
     """Additional headers."""

@@ -8,9 +8,12 @@ from completions_cli.api import infill
 from completions_cli.models import Json
 from completions_cli.settings import numbers
 
-EXTRA_PARAMETERS = ("pass-through", "ignore", "drop", "error")
-AUTH_KINDS = ("key", "entra", "none")
+# What the service does with parameters that it does not know.
+ExtraParameters: TypeAlias = Literal["pass-through", "ignore", "drop", "error"]
+AuthKind: TypeAlias = Literal["key", "entra", "none"]
 Format: TypeAlias = Literal["text", "json", "jsonl"]
+EXTRA_PARAMETERS: tuple[ExtraParameters, ...] = get_args(ExtraParameters)
+AUTH_KINDS: tuple[AuthKind, ...] = get_args(AuthKind)
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -46,8 +49,8 @@ class Values(TypedDict):
     api_version: str | None
     deployment: str | None
     model: str | None
-    extra_parameters: str | None
-    auth: str
+    extra_parameters: ExtraParameters | None
+    auth: AuthKind
     key_command: list[str] | None
     key_file: str | None
     tenant_id: str | None
