@@ -22,7 +22,7 @@ from completions_cli.errors import OutputError, UsageError
 
 Wanted = Callable[[int], bool]
 
-_GROWING = ("jsonl", "txt", "csv", "tsv")  # of the others more at the end changes the whole
+_GROWING = kinds.BY_LINE | kinds.TABLES  # of the others more at the end changes the whole
 _RANDOM = 1 << 16  # bytes read at a time where reading jumps
 
 
@@ -66,7 +66,7 @@ class Source:
         if not hashing.starts_with_earlier or line is None:
             return False
         # In a table a line's end may be within a cell.
-        is_line = self.kind in ("jsonl", "txt") or not earlier.size
+        is_line = self.kind in kinds.BY_LINE or not earlier.size
         return is_line or self._reading.ends_record(self._content(self._verified()), line)
 
     def rows(self, wanted: Wanted = lambda _: True) -> Iterator[Row]:
@@ -118,13 +118,13 @@ class Source:
             content = self._content(raw)
             while block := content.read(BLOCK):
                 hashing.add(block)
-                if self.kind in ("jsonl", "txt"):
+                if self.kind in kinds.BY_LINE:
                     count.add(block)
             while raw.read(BLOCK):  # what may stand after the end of a compressed file
                 pass
             self._blocks = raw.blocks
             self.lines = count.total()
-            if self.kind not in ("jsonl", "txt"):
+            if self.kind not in kinds.BY_LINE:
                 self.lines = self._reading.count(self._content(self._verified()))
         return hashing.identity(self._reading.name)
 
@@ -132,7 +132,7 @@ class Source:
         return Verified(self._file, cast("Blocks", self._blocks), self._reading.name)
 
     def _content(self, raw: io.RawIOBase) -> BinaryIO:
-        size = _RANDOM if self.kind == "parquet" else BLOCK
+        size = _RANDOM if self.kind in kinds.SEEKING else BLOCK
         return compression.opened(cast("BinaryIO", io.BufferedReader(raw, size)), self._compressed, self._reading.name)
 
 
@@ -160,7 +160,7 @@ def open_source(  # noqa: PLR0913 - what was typed
         if compressed is None and not is_pipe:
             kinds.refuse_false_name(name, head)
         found = kinds.settle(name, kind, head, recipe, is_pipe=is_pipe)
-        if compressed and found == "parquet":  # which is not read from front to back
+        if compressed and found in kinds.SEEKING:
             file.seek(0)
             with compression.damage_named(name), file:
                 spool = _spooled(compression.opened(file, compressed, name), spool_folder)
@@ -173,7 +173,7 @@ def open_source(  # noqa: PLR0913 - what was typed
 
 
 def _sign(delimiter: str | None, kind: Format) -> str | None:
-    if delimiter is not None and kind not in ("csv", "tsv"):
+    if delimiter is not None and kind not in kinds.TABLES:
         raise UsageError(f"--delimiter is for tables, and the input is {kind}", hint="Leave it out.")
     return delimiter or ("\t" if kind == "tsv" else None)
 

@@ -36,7 +36,7 @@ class InputFile:
     @property
     def has_places(self) -> bool:
         """Return whether reading may begin in its middle."""
-        return self.kind in ("jsonl", "txt") and not self.compressed
+        return self.kind in kinds.BY_LINE and not self.compressed
 
     def opened(self) -> BinaryIO:
         """Open it. Raises UsageError."""
@@ -94,7 +94,7 @@ def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[In
     if not names:
         raise UsageError(
             f"{place}: there is no such input",
-            hint="A file, a folder or a glob of .jsonl, .json, .txt, .csv, .tsv, .parquet.",
+            hint=f"A file, a folder or a glob of {kinds.ENDINGS}.",
         )
     found = [_file(str(files.unstrip_protocol(name)), kind, delimiter) for name in names]
     return [replace(file, name=name.removeprefix(root)) for file, name in zip(found, names, strict=True)]
@@ -177,7 +177,7 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]
 
     content = file.unpacked(cast("BinaryIO", stream))
     with compression.damage_named(file.url):
-        if file.kind not in ("jsonl", "txt"):
+        if file.kind not in kinds.BY_LINE:
             return file.reading(PLAIN).count(content), array("Q")
         for _ in file.reading(PLAIN).rows(content, pass_by):
             pass
@@ -189,9 +189,9 @@ def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
     if found is None:
         raise UsageError(
             f"{url}: unknown kind of input: its name does not show it",
-            hint="Known names end in .jsonl, .json, .txt, .csv, .tsv or .parquet; for others add --input-format.",
+            hint=f"Known names end in {kinds.ENDINGS}; for others add --input-format.",
         )
-    return InputFile(url, found, found != "parquet" and url.lower().endswith(kinds.COMPRESSED), delimiter)
+    return InputFile(url, found, found not in kinds.SEEKING and url.lower().endswith(kinds.COMPRESSED), delimiter)
 
 
 def _kind(name: str) -> Kind | None:

@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 
 from completions_cli.batch.cluster.inputs import InputFile
 from completions_cli.batch.cluster.windows import Window
-from completions_cli.batch.inputs import compression
+from completions_cli.batch.inputs import compression, kinds
 from completions_cli.batch.inputs.verified import Blocks, Verified
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
@@ -84,4 +84,4 @@ def _bytes(stretch: Stretch, raw: BinaryIO) -> BinaryIO:
     verified: io.RawIOBase = Verified(raw, stretch.blocks, stretch.file.url)
     if stretch.stop is not None:
         verified = Window(verified, stretch.start, stretch.stop)
-    return cast("BinaryIO", io.BufferedReader(verified, _RANDOM if stretch.file.kind == "parquet" else _BUFFER))
+    return cast("BinaryIO", io.BufferedReader(verified, _RANDOM if stretch.file.kind in kinds.SEEKING else _BUFFER))

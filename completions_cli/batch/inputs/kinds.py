@@ -13,6 +13,11 @@ from completions_cli.errors import UsageError
 
 Format = Literal["jsonl", "json", "txt", "csv", "tsv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+ENDINGS = ", ".join(f".{name}" for name in FORMATS)  # for messages
+
+BY_LINE: frozenset[Format] = frozenset({"jsonl", "txt"})  # each line is a record
+TABLES: frozenset[Format] = frozenset({"csv", "tsv"})  # text, whose records may contain line ends
+SEEKING: frozenset[Format] = frozenset({"parquet"})  # not read from front to back
 
 SUFFIXES: Mapping[str, Format] = {
     ".jsonl": "jsonl",
@@ -69,7 +74,7 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
         raise UsageError(
             f"{path} is not a Parquet file", hint="Is it complete? If it is in another format, use --input-format."
         )
-    if kind in ("txt", "csv", "tsv"):
+    if kind == "txt" or kind in TABLES:
         if stated is None:
             _refuse_lines(path, head, kind)
         return kind

@@ -36,23 +36,29 @@ class Reading:
         return map(_keeping, found) if self.recipe.keep_prompt else found
 
     def _rows(self, stream: BinaryIO, wanted: Callable[[int], bool], *, is_first: bool) -> Iterator[Row]:
-        if self.kind == "txt":
-            return line_formats.text_rows(stream, wanted, is_first=is_first)
-        if self.kind == "jsonl":
-            return line_formats.json_rows(stream, self.recipe, wanted, is_first=is_first)
-        if self.kind == "json":
-            return json_array.array_rows(stream, self.recipe, wanted)
-        if self.kind == "parquet":
-            return parquet.table_rows(parquet.opened(stream, self.name), self.recipe, wanted, self.name)
-        return self._table(stream).rows(wanted)
+        match self.kind:
+            case "txt":
+                return line_formats.text_rows(stream, wanted, is_first=is_first)
+            case "jsonl":
+                return line_formats.json_rows(stream, self.recipe, wanted, is_first=is_first)
+            case "json":
+                return json_array.array_rows(stream, self.recipe, wanted)
+            case "parquet":
+                return parquet.table_rows(parquet.opened(stream, self.name), self.recipe, wanted, self.name)
+            case "csv" | "tsv":
+                return self._table(stream).rows(wanted)
 
     def count(self, stream: BinaryIO) -> int:
         """Read all of a format whose records are not lines, and return how many there are."""
-        if self.kind == "json":
-            return sum(1 for _ in json_array.elements(stream))
-        if self.kind == "parquet":
-            return parquet.check(parquet.opened(stream, self.name), self.recipe, self.name)
-        return sum(1 for _ in self._table(stream, is_checked=False).records())
+        match self.kind:
+            case "json":
+                return sum(1 for _ in json_array.elements(stream))
+            case "parquet":
+                return parquet.check(parquet.opened(stream, self.name), self.recipe, self.name)
+            case "csv" | "tsv":
+                return sum(1 for _ in self._table(stream, is_checked=False).records())
+            case "jsonl" | "txt":
+                raise AssertionError("lines are counted as they are read")
 
     def survey(self, stream: BinaryIO) -> Survey:
         """Look at the first records. Raises UsageError when they lack what the recipe names."""
@@ -67,11 +73,15 @@ class Reading:
 
     def header(self, stream: BinaryIO) -> list[str] | None:
         """Return the columns of a table, None for what is none. Raises UsageError when one is missing."""
-        if self.kind == "parquet":
-            file = parquet.opened(stream, self.name)
-            parquet.check_columns(file, self.recipe)
-            return parquet.header(file)
-        return self._table(stream).header if self.kind in ("csv", "tsv") else None
+        match self.kind:
+            case "parquet":
+                file = parquet.opened(stream, self.name)
+                parquet.check_columns(file, self.recipe)
+                return parquet.header(file)
+            case "csv" | "tsv":
+                return self._table(stream).header
+            case "json" | "jsonl" | "txt":
+                return None
 
     def first_texts(self, stream: BinaryIO) -> Iterator[bytes]:
         """Yield the first records of JSON as they stand there."""
