@@ -1,1 +1,1 @@
-"""Many requests from a file: rows in, a journal out, paced between the two. Resumable at any moment."""
+"""Many requests from a file: rows in, a paced run, a journal out. A run can be resumed at any moment."""

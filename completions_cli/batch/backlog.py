@@ -1,4 +1,4 @@
-"""The units that are still to be asked: new ones, those to be asked again now, and those that wait for it."""
+"""The units still to be sent: new ones, those to send again now, and those that wait before they are sent again."""
 
 import asyncio
 import heapq
@@ -26,7 +26,7 @@ class Backlog(Generic[Unit]):
         self.workers = 0
 
     def take(self) -> Unit | None:
-        """Return the unit to ask next, None when there is none right now. Raises what reading the input raises."""
+        """Return the next unit to send, or None if there is none now. Raises the errors of reading the input."""
         if self.is_closed:
             return None
         if self._ready:
@@ -40,7 +40,7 @@ class Backlog(Generic[Unit]):
         return None
 
     def swap(self, unit: Unit) -> Unit | None:
-        """Return a unit whose wait is over and take one back for it; None when no wait is over."""
+        """Return a unit whose wait is over, and keep `unit` in its place; None if no wait is over."""
         if not self._delayed or self.is_closed or not self._is_due():
             return None
         other = heapq.heappop(self._delayed)[2]
@@ -53,29 +53,29 @@ class Backlog(Generic[Unit]):
 
     @property
     def is_empty(self) -> bool:
-        """True when nothing is left but what is under way."""
+        """True if nothing is left except units in progress."""
         return self.is_closed or (self.is_drained and not self._ready and not self._delayed)
 
     def first(self, *units: Unit) -> None:
-        """Put units before all others, in their order."""
+        """Put units in front of all others, in their order."""
         self._ready.extendleft(reversed(units))
 
     def last(self, unit: Unit) -> None:
-        """Put a unit behind the others that are ready."""
+        """Put a unit behind all others that are ready."""
         self._ready.append(unit)
 
     def later(self, unit: Unit, wait: float) -> None:
-        """Have a unit come back after so many seconds."""
+        """Make a unit ready again after some seconds."""
         self._order += 1
         heapq.heappush(self._delayed, (self._clock() + wait, self._order, unit))
 
     def close(self) -> None:
-        """Hand out nothing more."""
+        """Hand out no more units."""
         self.is_closed = True
         self.wake()
 
     async def change(self) -> None:
-        """Wait until a unit is due, or somebody calls `wake`."""
+        """Wait until a unit is due or `wake` is called."""
         loop = asyncio.get_running_loop()
         idle: asyncio.Future[None] = loop.create_future()
         self._idle.append(idle)
@@ -89,7 +89,7 @@ class Backlog(Generic[Unit]):
                 timer.cancel()
 
     def wake(self) -> None:
-        """Have everybody look again who waits."""
+        """Make all waiting workers look again."""
         while self._idle:
             _resolve(self._idle.popleft())
 

@@ -8,13 +8,13 @@ _BEFORE_ANSWERS = 4  # texts that may be under way when nobody knows yet what on
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Money for a million tokens."""
+    """Prices per million tokens."""
 
     prompt: float
     completion: float
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Work out what tokens cost."""
+        """Return the cost of tokens."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
 
 
@@ -26,7 +26,7 @@ class ErrorLimit:
     share: float | None = None
 
     def is_reached(self, failed: int, done: int) -> bool:
-        """Return whether so many failures among so many rows are too many."""
+        """Return whether this number of failures among this number of rows reaches the limit."""
         if self.count is not None:
             return failed >= self.count
         return self.share is not None and done >= _SHARE_COUNTS_FROM and failed > 0 and failed >= self.share * done
@@ -43,7 +43,7 @@ class Budget:
 
     @property
     def is_limited(self) -> bool:
-        """True when tokens or money are."""
+        """True if tokens or money are limited."""
         return self.tokens is not None or self.cost is not None
 
     def spent(self, tokens: int, cost: float | None) -> str | None:

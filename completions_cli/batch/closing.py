@@ -1,4 +1,4 @@
-"""What to look at in an output: answers that were cut off, failures with an example each, and what may pass."""
+"""What deserves attention in an output: cut-off answers, failures with an example each, and which may pass."""
 
 from completions_cli.batch.standing import Standing
 
@@ -7,7 +7,7 @@ _LONGEST = 160
 
 
 def lines(standing: Standing) -> list[str]:
-    """Return the lines that a run, or a look at its output, ends with."""
+    """Return the last lines of a run or of `batch status`."""
     found = _cut_off(standing) + _ignored(standing)
     failed = standing.failed
     for kind, count in failed.most_common(_MOST_KINDS):

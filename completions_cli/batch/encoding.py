@@ -17,7 +17,7 @@ _POINT = ord(".")
 
 
 def dumps(value: Json) -> bytes:
-    """Write compact JSON in UTF-8. Raises UsageError for what JSON cannot express."""
+    """Return compact JSON in UTF-8. Raises UsageError for a value that JSON cannot express."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:

@@ -1,4 +1,4 @@
-"""A line of OUTPUT read back, whoever rewrote it: which row it is of, and how that row ended."""
+"""Reads back a line of OUTPUT, even if another tool rewrote it: its row, and how that row ended."""
 
 import json
 import math
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def read(line: bytes, output_format: OutputFormat) -> Entry | None:
-    """Return the entry of a line, with or without its end; None for what names no row.
+    """Return the entry of a line, with or without its line end; None if the line names no row.
 
     The order of the keys, white space and keys that other tools added do not matter.
     """
@@ -51,7 +51,7 @@ def read(line: bytes, output_format: OutputFormat) -> Entry | None:
 
 
 def of_failure(row: int, error: CompletionsError) -> Entry:
-    """Return the entry that the line of a failed row is read back as."""
+    """Return the entry that `read` returns for the line of a failed row."""
     return Entry(row, error.kind, is_retryable(error), error.message)
 
 
@@ -72,12 +72,12 @@ def begins_with_whole_object(line: bytes) -> bool:
 
 
 def without_bom(line: bytes) -> bytes:
-    """Return the first line of a file without the mark that some editors put there."""
+    """Return the first line of a file without a byte order mark."""
     return line.removeprefix(_BOM)
 
 
 def parsed(line: bytes, *, exactly: bool = False) -> Json:
-    """Return the value of a line of JSON, NaN and the like included; None when it is none.
+    """Return the value of a line of JSON, which may hold NaN; None if it is not JSON.
 
     Only `exactly` keeps the last digits of integers over 64 bits, which takes longer.
     """

@@ -1,4 +1,4 @@
-"""One request sent once, and its answer read: what a batch does over and over."""
+"""Sends one request once and reads its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Reply:
     profile: str | None = None  # who answered
 
     def guessed_usage(self) -> Usage:
-        """Return about how many tokens it took, for a budget where the server does not say."""
+        """Return an estimate of the tokens used, for a budget if the server reports none."""
         choices = self.response.get("choices")
         texts = [choice.get("text") for choice in choices or () if isinstance(choice, dict)]
         return usage_estimate.guessed(self.request, [text for text in texts if isinstance(text, str)])

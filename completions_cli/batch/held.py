@@ -1,4 +1,4 @@
-"""What a path holds that a batch wrote: an output, or a folder of parts, and how to read its lines."""
+"""Outputs and folders of parts that a batch wrote, and how to read their lines."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -35,23 +35,23 @@ class Held:
 
     @property
     def run(self) -> RunFile | None:
-        """The run that they are of, or None when none of them tells."""
+        """The run that wrote them, or None if none of them tells."""
         return next((run for run in self.runs if run is not None), None)
 
     def wanted(self) -> int | None:
-        """Return how many rows the run is about, without its --limit; None where nobody counted."""
+        """Return how many rows the run has, without its --limit; None if they were not counted."""
         if self.run is None or self.run.rows is None:
             return None
         index, count = self.run.shard
         return Selection(index, count).among(0, self.run.rows)
 
     def took(self) -> dict[str, Json]:
-        """Return what all runs took, by the last that was written down."""
+        """Return the totals of all runs, as the last one recorded them."""
         runs = list({id(run): run.all_runs for run in self.runs if run is not None and run.all_runs}.values())
         return {**totals.added(runs), "stopped_by": runs[-1].get("stopped_by")} if runs else {}
 
     def uncounted(self, rows: int) -> int | None:
-        """Return how many of so many rows were done since totals were last recorded; None where nobody knows."""
+        """Return how many of these rows were done since totals were last recorded; None if unknown."""
         runs = {id(run): run.all_runs for run in self.runs if run is not None}.values()
         counted = [run.get("rows") if run else 0 for run in runs]
         if not counted or any(type(count) is not int for count in counted):
@@ -73,7 +73,7 @@ class Held:
 
 
 def find(places: Iterable[Path]) -> Held:
-    """Find the files of outputs and folders. Raises UsageError for what is none, or not of one and the same run."""
+    """Find the files of outputs and folders. Raises UsageError if a path is neither, or they are of different runs."""
     files = [file for place in places for file in _files(place)]
     known: dict[Path, RunFile | None] = {}
     runs = [_run_of(file, known) for file in files]

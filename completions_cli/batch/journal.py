@@ -31,7 +31,7 @@ class CutShortError(OutputError):
 
 
 class Log(Protocol):
-    """What a run's lines are appended to. Raises OutputError when it takes no more."""
+    """Where a run appends its lines. Raises OutputError if it cannot be written."""
 
     is_dirty: bool
 
@@ -39,10 +39,10 @@ class Log(Protocol):
         """Append lines, each with its LF."""
 
     def sync(self) -> None:
-        """Make all lines last."""
+        """Flush all lines to the disk."""
 
     def check(self) -> None:
-        """See that it is still where and what it was."""
+        """Check that the file is still the same and in its place."""
 
 
 class Journal:
@@ -84,7 +84,7 @@ class Journal:
         self.is_dirty = True
 
     def sync(self) -> None:
-        """Make all lines last. After a failure nobody knows what did: the run must end."""
+        """Flush all lines to the disk. After a failure it is unknown which lines were: the run must end."""
         self.is_dirty = False
         try:
             os.fsync(self._fd)
@@ -92,7 +92,7 @@ class Journal:
             raise _failure(self.path, error) from error
 
     def check(self) -> None:
-        """See that the file is in its place, and as long as this run made it. Raises OutputError."""
+        """Check that the file is in its place and has the size that this run gave it. Raises OutputError."""
         self.lock.check()
         try:
             found = self._place.stat()
@@ -107,7 +107,7 @@ class Journal:
             raise _touched(f"{self.path} was {how} during the run")
 
     def truncate(self, size: int) -> None:
-        """Cut it to a size, for good."""
+        """Truncate the file durably."""
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
@@ -120,20 +120,20 @@ class Journal:
         return _Copy(self)
 
     def close(self) -> None:
-        """Close it and let go of the lock; `sync` first."""
+        """Close the file and release the lock. Call `sync` first."""
         with suppress(OSError):
             os.close(self._fd)
         self.lock.release()
 
     def discard(self) -> None:
-        """Remove a file that this journal made and nothing was written to."""
+        """Remove the file if this journal created it and wrote nothing."""
         with suppress(OSError, OutputError):
             if self.is_new and self._size == 0:
                 self.check()
                 self._place.unlink()
 
     def take_over(self, fd: int) -> None:
-        """Write to another file from now on, which has taken the place of this one."""
+        """Write from now on to the file that has replaced this one."""
         with suppress(OSError):
             os.close(self._fd)
         self._fd = fd

@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 class LineIndex:
-    """Keeps for each row the line that counts. Raises OutputError when `folder` has no room for it."""
+    """Remembers the line to keep of each row. Raises OutputError if `folder` has no room."""
 
     def __init__(self, folder: Path) -> None:
         import sqlite3  # 25 ms that most runs need not spend: what is in order and whole has no index
@@ -86,7 +86,7 @@ class LineIndex:
         return self._lines.execute("SELECT file, offset FROM line ORDER BY row")
 
     def counts(self, place: Place) -> bool:
-        """Return whether a line is the one that counts for its row."""
+        """Return whether a line is the one that is kept for its row."""
         found = self._lines.execute("SELECT file, offset FROM line WHERE row = ?", (place.row,)).fetchone()
         return bool(found == (place.file, place.offset))
 

@@ -1,4 +1,4 @@
-"""That nobody else writes an OUTPUT: a lock on the file itself or, where there are none, a file with a heartbeat."""
+"""Keeps other runs off an OUTPUT: a lock on the file or, on file systems without locks, a file with a heartbeat."""
 
 import errno
 import json
@@ -28,13 +28,13 @@ class Lock(Protocol):
     note: str | None
 
     def check(self) -> None:
-        """Raise OutputError when somebody took the lock."""
+        """Raise OutputError if the lock was lost."""
 
     def move_to(self, fd: int) -> None:
-        """Hold it on another file, too, which is about to take the place of the first."""
+        """Lock another file, too, which is about to replace the first."""
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
 
 
 def take(fd: int, path: Path) -> Lock:
@@ -60,7 +60,7 @@ def path_beside(path: Path) -> Path:
 
 
 def taken(path: Path) -> UsageError:
-    """Return the error for an output that another run has."""
+    """Return the error for an output that another run holds."""
     return UsageError(f"another run is writing to {path}", hint="Wait for it, stop it, or choose another OUTPUT.")
 
 
@@ -70,7 +70,7 @@ class DescriptorLock:
     note: str | None = None
 
     def check(self) -> None:
-        """Do nothing: nobody can take it."""
+        """Do nothing: this lock cannot be lost."""
 
     def move_to(self, fd: int) -> None:
         """Lock a file that nobody else knows yet."""
@@ -106,7 +106,7 @@ class LockFile:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def check(self) -> None:
-        """Raise OutputError when the file is no longer ours."""
+        """Raise OutputError if another run has replaced the file."""
         if self._is_lost:
             raise OutputError(
                 f"{self._path} was removed or taken by another run",
@@ -124,7 +124,7 @@ class LockFile:
                 self._path.unlink()
 
     def _beat(self) -> None:
-        """Renew the time of the file until it is released or lost."""
+        """Renew the file's time until the lock is released or lost."""
         while not self._is_over.wait(_BEAT_SECONDS):
             try:
                 self._is_lost = _read(self._path).get("token") != self._token
@@ -183,7 +183,7 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _is_gone(said: dict[str, object]) -> bool:
-    """Return whether a process of this machine is known not to live any more."""
+    """Return whether a process of this machine is known to have ended."""
     pid = said.get("pid")
     if said.get("machine") != _machine() or not isinstance(pid, int):
         return False

@@ -1,4 +1,4 @@
-"""Which models answer: that a resumed run does not mix another model's answers into OUTPUT without a word."""
+"""Notices when another model answers, so that a resumed run does not silently mix answers in OUTPUT."""
 
 from collections.abc import Callable, Iterable
 

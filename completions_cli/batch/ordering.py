@@ -18,7 +18,7 @@ _MOST_OPEN = 200
 
 @dataclass(slots=True)
 class Arranged:
-    """What came of it: rows written, lines left out because they were torn or of a row that was there already."""
+    """The result: rows written, and lines left out because they were torn or repeated a row."""
 
     rows: int = 0
     failed: int = 0
@@ -30,7 +30,7 @@ class Arranged:
 
     @property
     def absent(self) -> int:
-        """Rows that none of the parts has: of the `total` of the input or, where nobody knows it, before the last."""
+        """Rows missing from all parts: of the `total` of the input or, if that is unknown, before the last row."""
         return max(0, (self.last + 1 if self.total is None else self.total) - self.rows)
 
 
@@ -53,7 +53,7 @@ def arrange(
     row_total: int | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> Arranged:
-    """Write the lines of all parts in place of an output's, atomically. Of a row that is there twice, an answer counts.
+    """Replace an output by the lines of all parts, atomically. If a row is there twice, its answer is kept.
 
     `before` is called just before the lines take their place.
 

@@ -1,4 +1,4 @@
-"""Tells a server that is down from rows that it cannot do, and how long to wait for it."""
+"""Distinguishes a server that is down from rows that it cannot answer, and says how long to wait."""
 
 _SUSPICIOUS = 30  # failures in a row, over all rows
 _LOST_ROUTE = 20  # refusals in a row that rows alone do not explain
@@ -6,7 +6,7 @@ _PATIENCE_A_RETRY = 7.5  # seconds; with the default of 4 retries half a minute
 
 
 class Outage:
-    """Counts what failed since the server last did, or properly refused, what it was asked.
+    """Counts failures since the server last answered or properly refused a request.
 
     `suspicious` failures in a row, over all rows, mean that the rows cannot be to blame.
 
@@ -26,13 +26,13 @@ class Outage:
         self.was_alive = False
 
     def alive(self) -> None:
-        """Record an answer that only a working server gives."""
+        """Record an answer or refusal that only a working server gives."""
         self.was_alive = True
         self._failures = self.refusals = self.probes = 0
         self._failing_since = self._throttled_since = None
 
     def suspect(self, now: float, probes: int) -> None:
-        """Record that elsewhere it only fails, and was probed so often."""
+        """Record that the server fails for others, too, who have probed it this often."""
         if not self.is_suspected:
             self._failures = self._suspicious
         if self._failing_since is None:
@@ -58,27 +58,27 @@ class Outage:
         self.refusals += 1
 
     def failing_for(self, now: float) -> float:
-        """Return for how many seconds requests have only failed."""
+        """Return for how many seconds all requests have failed."""
         return 0.0 if self._failing_since is None else now - self._failing_since
 
     def throttled_for(self, now: float) -> float:
-        """Return for how many seconds nothing but 429s came."""
+        """Return for how many seconds all answers were 429s."""
         return 0.0 if self._throttled_since is None else now - self._throttled_since
 
     @property
     def is_suspected(self) -> bool:
-        """True while so much failed in a row that the rows cannot be to blame."""
+        """True while so many requests have failed in a row that the rows cannot be the cause."""
         return self._failures >= self._suspicious
 
     @property
     def is_route_lost(self) -> bool:
-        """True when key, route or model seem to be gone for all rows."""
+        """True if the key, route or model seems to be refused for all rows."""
         return self.refusals >= _LOST_ROUTE
 
     def patience_left(self, now: float) -> float:
-        """Return for how many seconds more the end of an outage is waited for; 0 or less when it is not."""
+        """Return for how many more seconds to wait for the end of an outage; 0 or less means not at all."""
         return self._patience - self.failing_for(now)
 
     def is_exhausted(self, now: float) -> bool:
-        """Return whether nothing but 429s came for too long."""
+        """Return whether all answers have been 429s for too long."""
         return self.throttled_for(now) > self._max_wait

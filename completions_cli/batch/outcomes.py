@@ -1,4 +1,4 @@
-"""What the replies to a unit come to: the outcome of each of its rows, once it is clear whose each choice is."""
+"""Turns the replies to a unit into the outcome of each row, once each choice is assigned to its row."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The lines of an output, whoever rewrote it: of a row, blank, or what a crash left. Anything else is refused."""
+"""The lines of an output, even a rewritten one: rows, blanks, or what a crash left. Anything else is refused."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def _foreign(path: Path, line: OutputLine) -> UsageError:
 
 
 def _advice(content: bytes) -> str:
-    """Return how to make lines of a batch of what another tool wrote."""
+    """Return how to turn the output of another tool into lines of a batch."""
     try:
         content.decode()
     except UnicodeDecodeError:

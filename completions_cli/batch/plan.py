@@ -1,4 +1,4 @@
-"""What a run would do: its rows read and checked, counted and estimated, and nothing sent."""
+"""What a run would do: reads, checks, counts and estimates its rows without sending anything."""
 
 import itertools
 from collections import Counter
@@ -37,7 +37,7 @@ class Plan:
 
 
 def draw_up(parts: Iterable[Iterable[Row]], packer: Packer) -> Plan:
-    """Go through the rows of all parts, which share no requests."""
+    """Make the plan for the rows of all parts, which share no requests."""
     plan = Plan()
     estimate = UsageEstimate()
     for unit in itertools.chain.from_iterable(map(packer.units, parts)):

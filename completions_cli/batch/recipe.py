@@ -1,4 +1,4 @@
-"""What becomes of the fields of a record: the prompt, what is sent beside it, and what comes back with the answer."""
+"""How the fields of a record are used: in the prompt, as parameters, or kept in the output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Recipe:
 
     @property
     def is_plain(self) -> bool:
-        """Return whether nothing was asked for but what a row says itself."""
+        """Return whether rows are used as they are."""
         return self.template is None and not self.send and self.keep is None
 
     def columns(self, all_columns: list[str]) -> list[str]:
@@ -77,5 +77,5 @@ def cell_value(name: str, cell: Json) -> Json:
 
 
 def sent_of_table(cells: Mapping[str, Json], send: frozenset[str]) -> dict[str, Json]:
-    """Return the cells that are sent; an empty one says nothing."""
+    """Return the cells that are sent as parameters; an empty one is left out."""
     return {name: cell_value(name, cells[name]) for name in send if cells.get(name) not in ("", None)}

@@ -1,4 +1,4 @@
-"""What OUTPUT holds when a run begins, whatever ended the last one and whoever rewrote the file since.
+"""What OUTPUT holds when a run begins, however the last run ended and whatever rewrote the file since.
 
 Nothing that is not understood is removed: a whole line that is none of a batch stops the run before anything is
 touched. What goes is what a crash leaves (a last line without its end, blocks of zeros after a power cut) and lines
@@ -50,7 +50,7 @@ def _together(counts: Counter[str], more: Counter[str]) -> Counter[str]:
 
 @dataclass(slots=True)
 class Recovered:
-    """The rows that an output holds, and what was found that a run does not leave.
+    """The rows in an output, and damage that was found in it.
 
     `examples` has one failure of each kind: its row and its message. `torn` counts bytes of an end that is not whole,
     `damaged` lines with zeros in them, `repeated` lines of a row that has another line.
@@ -146,11 +146,11 @@ class Recovered:
         return lambda row: row in self.done and row not in self.retryable
 
     def again(self, retry: Retry | None) -> int:
-        """Count the rows that are asked again though they are done."""
+        """Count the finished rows that are sent again."""
         return {None: 0, "all": len(self.done) - len(self.answered), "retryable": len(self.retryable)}[retry]
 
     def notes(self, output: Path) -> list[str]:
-        """Return what the user should know of the mending of an output."""
+        """Return notes for the user about the repair of an output."""
         found = []
         if self.torn:
             found.append(f"the last line of {output} was incomplete: its {self.torn} bytes were removed")
@@ -163,7 +163,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a look at an output found: the offset up to which it is whole, and what it takes to mend it."""
+    """The result of reading an output: the offset up to which it is whole, and the repairs that it needs."""
 
     found: Recovered
     stop: int
@@ -171,12 +171,12 @@ class Scan:
 
     @property
     def needs_rewriting(self) -> bool:
-        """Return whether lines amid it have to go."""
+        """Return whether lines in the middle must be removed."""
         return bool(self.found.damaged or self.found.repeated)
 
 
 def recover(journal: Journal, reader: EntryReader, *, row_total: int | None = None) -> Recovered:
-    """Read an output and mend it: afterwards it holds whole lines, one a row.
+    """Read an output and repair it: afterwards it holds whole lines, one per row.
 
     Raises UsageError, with nothing touched, as `output_lines.read` does; OutputError when it cannot be mended.
     """
@@ -193,7 +193,7 @@ def recover(journal: Journal, reader: EntryReader, *, row_total: int | None = No
 
 
 def scan(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Scan:
-    """Read an output without touching it.
+    """Read an output without changing it.
 
     Raises UsageError as `output_lines.read` does, OutputError when it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""One record of the input as one row: what to ask, under which name, or why it cannot be asked."""
+"""One record of the input as one row: its request and id, or why it cannot be sent."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _ID_WITHIN = 4096
 
 @dataclass(slots=True)
 class Row:
-    """A record by its number from 0. `error` says why it cannot be asked; else `prompt` is set.
+    """A record, numbered from 0. `error` says why it cannot be sent; otherwise `prompt` is set.
 
     `parameters`, `extra` and `model` are the row's own and win over the run's. With `keeps_prompt` the prompt stands in
     its line of the output. `continuations` are scored; without any the prompt is completed.
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the run asks for where a row says nothing."""
+    """What a request has where its row says nothing."""
 
     parameters: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
@@ -115,19 +115,19 @@ def table_row(number: int, cells: Mapping[str, Json], recipe: Recipe = PLAIN) ->
 
 
 def bad(number: int, reason: str, row_id: Json = None, metadata: Json = None) -> Row:
-    """Make the row that stands for a record that cannot be asked."""
+    """Make the row for a record that cannot be sent."""
     return Row(number, id=_scalar(row_id), metadata=metadata, error=RowError(reason[:_LONGEST_REASON]))
 
 
 def placed(row: Row, place: str) -> Row:
-    """Name the place of a bad row in its file."""
+    """Return the place of a bad row in its file."""
     if row.error is not None:
         row.error = RowError(f"{row.error.message} ({place})")
     return row
 
 
 def too_large(number: int, beginning: bytes = b"") -> Row:
-    """Make the row that stands for a record that is too large, of which only the beginning was kept."""
+    """Make the row for a record that is too large, given its beginning."""
     return bad(number, f"larger than {limits.ROW_BYTES // limits.MIB} MiB", id_of_torn(beginning))
 
 
@@ -179,7 +179,7 @@ def _continuations(given: Json, prompt: Prompt | None) -> tuple[str, ...]:
 
 
 def _sent(value: Mapping[str, Json], recipe: Recipe) -> dict[str, Json]:
-    """Collect what a JSON row wants to be sent beside its prompt. Null says nothing, but within `extra`."""
+    """Collect the fields that a JSON row sends with its prompt. Null means not given, except within `extra`."""
     extra = None if _is_used("extra", recipe) else value.get("extra")
     if not isinstance(extra, dict | None):
         raise UsageError("extra must be an object")

@@ -1,4 +1,4 @@
-"""What OUTPUT.run remembers of a run, so that going on with another input or other parameters is noticed."""
+"""What OUTPUT.run records about a run, so that resuming it with another input or other parameters is noticed."""
 
 import json
 import os
@@ -60,14 +60,14 @@ class RunFile:
         atomic.write(path, self.as_bytes(), follow=False)
 
     def as_bytes(self) -> bytes:
-        """Lay it out as a file."""
+        """Return the content of the file."""
         fields = {"version": _VERSION, "written_by": f"completions {__version__}", **asdict(self)}
         if not self.files:
             del fields["files"]
         return wire.dumps(fields, indent=2).encode() + b"\n"
 
     def check(self, earlier: "RunFile", output: object, *, has_grown: HasGrown | None = None) -> bool:
-        """Refuse to resume where something else was begun. Raises UsageError that says what differs.
+        """Raise UsageError, which says what differs, if OUTPUT belongs to another run.
 
         Return whether the input is the earlier one with more at its end, by the word of `has_grown`.
         """
@@ -81,7 +81,7 @@ class RunFile:
         return is_grown
 
     def growth(self, earlier: "RunFile") -> str:
-        """Say how much the input has grown since an earlier run."""
+        """Return a note on how much the input has grown since an earlier run."""
         if earlier.rows is None or self.rows is None:
             return f"{self.input.name} grew; its new rows are completed, too"
         if earlier.rows == self.rows:
@@ -89,7 +89,7 @@ class RunFile:
         return f"{self.input.name} grew from {earlier.rows} to {self.rows} rows; the new ones are completed, too"
 
     def notes(self, earlier: "RunFile", output: object) -> list[str]:
-        """Return what is different from an earlier run and allowed."""
+        """Return notes on allowed differences from an earlier run."""
         names = (("endpoint", earlier.endpoint, self.endpoint), ("profile", earlier.profile, self.profile))
         return [
             f"{output} was started with the {name} {was or 'none'}, now it is {now or 'none'}"
@@ -104,7 +104,7 @@ def path_beside(output: Path) -> Path:
 
 
 def read(path: Path) -> RunFile | None:
-    """Read what an earlier run wrote; None when there is nothing that can be read as such."""
+    """Read what an earlier run wrote; None if there is no readable file."""
     try:
         with open(path, "rb", opener=without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -152,7 +152,7 @@ def parse(text: bytes) -> RunFile | None:
 
 
 def _is_sound(run: RunFile) -> bool:
-    """Return whether all is of the kinds that a run writes, whoever had the file since."""
+    """Return whether all values have the types that a run writes: others may have edited the file."""
     index, count = run.shard
     return (
         isinstance(run.parameters, dict)

@@ -1,4 +1,4 @@
-"""Runs a batch: a bounded number of workers take units, ask, and hand each row's outcome to the journal."""
+"""Runs a batch: a limited number of workers take units, send them, and record the outcome of each row."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ class Tools:
 
 
 class Runner:
-    """Works through units. `run` returns when all are done, or when it was stopped and what was under way has ended."""
+    """Works through units. `run` returns when all are done or, after a stop, when requests in progress have ended."""
 
     def __init__(self, work: Iterator[Unit], tools: Tools, rules: Rules) -> None:
         self.totals = tools.totals
@@ -101,11 +101,11 @@ class Runner:
 
     @property
     def is_drained(self) -> bool:
-        """Whether no rows are left that nobody was asked yet."""
+        """Whether every row has been sent at least once."""
         return self._backlog.is_drained
 
     async def run(self) -> None:
-        """Work until there is nothing left, or the run is stopped. A journal that takes no more ends it."""
+        """Work until no units are left or the run is stopped. A journal that cannot be written ends the run."""
         aside = [asyncio.create_task(self._keep_syncing())]
         if self._hedging is not None:
             aside.append(asyncio.create_task(self._keep_hedging(self._hedging)))
@@ -126,7 +126,7 @@ class Runner:
         self._check()
 
     def stop(self, ending: Ending) -> None:
-        """Send nothing more; what is under way may end. The first reason given counts."""
+        """Send no more requests and let those in progress end. The first reason given is kept."""
         if self.ending is None:
             self.ending = ending
             self.totals.stopped_by = ending.reason
@@ -134,7 +134,7 @@ class Runner:
         self._backlog.close()
 
     def abort(self) -> None:
-        """End now: what is under way is given up."""
+        """End now and abandon the requests in progress."""
         self._over.set()
 
     # Workers
@@ -170,7 +170,7 @@ class Runner:
                 await self._scribe.written
 
     async def _wait_for_unit(self) -> Unit | None:
-        """Wait for the unit to ask next; None when there is none and none can come back."""
+        """Wait for the next unit; None if there is none and none can come back."""
         while (
             not self._backlog.is_empty or (self._sender.under_way and not self._backlog.is_closed) or self._hand_over()
         ):
@@ -183,7 +183,7 @@ class Runner:
         return None
 
     def _hand_over(self) -> bool:
-        """Have members that answer asked for what others failed at; return whether there is any."""
+        """Hand rows that failed at one member to members that answer; return whether there are any."""
         if self._backlog.is_closed:
             return False
         handed_over = [settler.hand_over(self._clock()) for settler in self._settlers]  # each of them, not one
@@ -199,7 +199,7 @@ class Runner:
             return None
 
     async def _keep_hedging(self, hedges: Hedging) -> None:
-        """Ask idle members for the last rows of slow ones, too."""
+        """Send the last rows of slow members to idle ones, too."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             while self._backlog.is_empty and not self._backlog.is_closed:

@@ -1,4 +1,4 @@
-"""Lines of one turn of the event loop written together: one call to the system instead of one for each row."""
+"""Writes the lines of one turn of the event loop together, in one system call."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _BREATH = 0.0001  # seconds
 
 
 class Scribe:
-    """Gathers lines until the loop's next turn. Who has added one waits for `written` before asking anything more.
+    """Gathers lines until the loop's next turn. A worker that added one waits for `written` before its next request.
 
     So what is answered is in the journal before its worker sends another request. `recorded` is given the rows whose
     lines are there, and no others; `failed` is called when the journal takes no more.

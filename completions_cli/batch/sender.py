@@ -67,7 +67,7 @@ class Sender:
             self.backlog.wake()
 
     async def send_again(self, unit: Unit, ticket: Ticket) -> None:
-        """Send a unit that another member is asked for, too."""
+        """Send a unit that is in progress at another member, too."""
         self.under_way += 1
         try:
             await self._send(unit, ticket)

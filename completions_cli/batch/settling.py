@@ -53,7 +53,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """Settles units that a member was asked: records their rows, has them asked again, or stops the run.
+    """Settles the units sent to a member: records their rows, sends them again, or stops the run.
 
     Times are values of the run's clock, in seconds.
     """
@@ -95,7 +95,7 @@ class Settler:
             self._stop_when_spent()
 
     def use(self, reply: Reply) -> None:
-        """Count what a reply used; where the server does not say, a budget goes by a guess."""
+        """Count what a reply used; if the server does not say, a budget uses an estimate."""
         guess = reply.guessed_usage if self.rules.limits_usage else None
         self.totals.use(reply.usage, reply.request.generation_count, self.member.prices, guess)
 
@@ -145,14 +145,14 @@ class Settler:
             self._fail(unit, error)
 
     def _settle_parked(self, sent_at: float) -> None:
-        """Settle what had failed before a request was sent that the server did: only that is proof."""
+        """Settle failures older than a request that the server answered: only that is proof."""
         due = [parked for parked in self.parked if parked[2] <= sent_at]
         self.parked[:] = [parked for parked in self.parked if parked[2] > sent_at]
         for unit, error, _ in due:
             self._settle_doubtful(unit, error)
 
     def _settle_doubtful(self, unit: Unit, error: CompletionsError) -> None:
-        """Record the rows of a unit as failed, or have it asked again if its model has answered others meanwhile."""
+        """Record the rows of a unit as failed, or send it again if its model has answered others since."""
         if self._is_model_lost(unit, error):
             self.backlog.first(unit)
         else:
@@ -204,7 +204,7 @@ class Settler:
             self._give_up(ending, [unit], now)
 
     def hand_over(self, now: float) -> bool:
-        """Have others asked for the rows that failed here while nothing succeeded; return whether there are any."""
+        """Hand rows that failed while nothing succeeded to other members; return whether there are any."""
         if not self.parked or self.triage.outage.was_alive or not self.roster.has_others(self.member, now):
             return False
         self.backlog.first(*(unit for unit, _, _ in self.parked))
@@ -212,7 +212,7 @@ class Settler:
         return True
 
     def _give_up(self, ending: Ending, asked: list[Unit], now: float) -> None:
-        """Stop the run, unless other members can be asked for the units of this one."""
+        """Stop the run, unless other members can take the units of this one."""
         final = self.roster.give_up(self.member, ending, now)
         if final is not None:
             self.stop(final)
@@ -243,7 +243,7 @@ class Settler:
             self.record(_failed_outcome(row, unit, error, self.member.name))
 
     def _is_alive(self, sent_at: float) -> None:
-        """Record that the server did, or properly refused, what it was sent at that time."""
+        """Record that the server answered or properly refused a request sent at that time."""
         self.triage.outage.alive()
         self.member.pace.narrow(None)
         self.roster.is_alive(self.member, sent_at)
@@ -259,7 +259,7 @@ class Settler:
 
 
 def counting(totals: Totals, budget: Budget, stop: Callable[[Ending], None]) -> Callable[[Sequence[Outcome]], None]:
-    """Return what counts rows once their lines are in OUTPUT, and ends the run when too many of them failed."""
+    """Return a function that counts rows once their lines are in OUTPUT, and stops the run if too many failed."""
 
     def count(outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""An input as rows, one at a time: a file or a pipe, of every format, compressed or not."""
+"""Reads an input row by row: a file or a pipe, of any format, compressed or not."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ _RANDOM = 1 << 16  # bytes read at a time where reading jumps
 
 
 class Source:
-    """An input that can be read from its start again and again, and is the same each time."""
+    """An input that can be read repeatedly from its start, with the same content each time."""
 
     def __init__(self, file: BinaryIO, reading: Reading, compressed: Compression | None = None) -> None:
         self._file = file
@@ -40,7 +40,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Return what to call it."""
+        """Return its name for messages."""
         return self._reading.name
 
     @property

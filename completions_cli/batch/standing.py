@@ -1,4 +1,4 @@
-"""What an output holds, as far as a person asks: the same of a file and of a folder of parts."""
+"""A summary of an output for people, of a file or of a folder of parts."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the fields of an input's first records will become, said before anything is sent."""
+"""How the fields of an input's first records will be used, reported before anything is sent."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

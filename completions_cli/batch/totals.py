@@ -1,4 +1,4 @@
-"""What a run has done so far, counted: for the progress line, the summary and the exit code."""
+"""Counts what a run has done so far, for the progress line, the summary and the exit code."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -77,7 +77,7 @@ class Totals:
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
-        """Begin with what earlier runs left."""
+        """Start from the totals of earlier runs."""
         return cls(
             resumed=len(recovered.done), ok=recovered.ok, failed=recovered.failed, prices=prices, found=recovered
         )
@@ -143,7 +143,7 @@ class Totals:
 
     @property
     def standing(self) -> Standing | None:
-        """What OUTPUT holds now; None where nobody read it as a whole."""
+        """What OUTPUT holds now; None if it was not read as a whole."""
         if self.found is None:
             return self.parts
         return self.found.with_answers(self.models, self.finish_reasons, self.ignored, self.profiles)
@@ -177,7 +177,7 @@ class Totals:
                 self.spent += prices.cost(prompt, completion)
 
     def add(self, other: "Totals") -> None:
-        """Add what another run of the same work did."""
+        """Add the totals of another run of the same work."""
         self.ok += other.ok
         self.resumed += other.resumed
         self.last_error = other.last_error or self.last_error
@@ -242,7 +242,7 @@ class Totals:
 
 
 def added(runs: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    """Add up what the runs of several outputs took."""
+    """Add up the totals of several outputs."""
     sums: dict[str, Json] = {}
     for run in runs:
         sums = {name: _sum(sums.get(name), run.get(name)) for name in (*_FIGURES, "cost")}

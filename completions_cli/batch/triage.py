@@ -135,7 +135,7 @@ class Triage:
         return _alike(error)
 
     def nothing_succeeds(self, error: CompletionsError) -> Ending:
-        """Make the ending of a run in which nothing came of anything, going by its last error."""
+        """Make the ending of a run in which nothing succeeded, from its last error."""
         if not is_retryable(error) and not isinstance(error, ServerError):
             return _concerning_all(error)
         what = "requests no longer succeed" if self.has_answered else "no request has succeeded"
@@ -148,7 +148,7 @@ class Triage:
         )
 
     def _throttled(self, error: CompletionsError, asked: float | None, now: float) -> Verdict:
-        """Let it be asked again: a 429 costs a row nothing."""
+        """Send the unit again: a 429 costs no retry."""
         if asked is not None and asked > self._policy.max_wait:
             return self._too_long(error, asked)
         self.outage.throttled(now)

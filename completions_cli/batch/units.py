@@ -1,4 +1,4 @@
-"""What is asked at a time: a row, or a pack of rows in one request, and whose each choice then is."""
+"""What is sent at a time: a row, or a pack of rows in one request, and which row each choice belongs to."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator
@@ -145,7 +145,7 @@ class Packer:
         return halves
 
     def again(self, rows: list[Row], unit: Unit) -> Unit:
-        """Make a unit of some rows of another."""
+        """Make a unit from some rows of another."""
         made = self._pack([(row, self._defaults.request(row)) for row in rows])
         made.sent, made.is_repeat = unit.sent, True
         return made

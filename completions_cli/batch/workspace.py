@@ -36,7 +36,7 @@ from completions_cli.models import Json
 
 @dataclass(slots=True)
 class Workspace:
-    """An OUTPUT that is ours to write. Close its journal to let others have it."""
+    """An OUTPUT that this run may write. Closing its journal releases it."""
 
     run: RunFile
     recovered: Recovered
@@ -44,7 +44,7 @@ class Workspace:
     notes: list[str] = field(default_factory=list)
 
     def save(self, all_runs: Mapping[str, Json]) -> None:
-        """Write down what all runs took. Raises OutputError."""
+        """Record the totals of all runs. Raises OutputError."""
         replace(self.run, all_runs=all_runs).write(run_file.path_beside(self.journal.path))
 
     def tidy(self, *, replaced: bool, ordered: bool) -> None:
@@ -74,7 +74,7 @@ def prepare(
     adopt: bool = False,
     has_grown: HasGrown | None = None,
 ) -> Workspace:
-    """Make OUTPUT ready for a run: begun, or resumed. `describe` says what is to be run.
+    """Prepare OUTPUT for a new or resumed run. `describe` returns the description of the run.
 
     With `adopt` an output whose OUTPUT.run was lost is taken as it is. An input that `has_grown` goes on.
 
