@@ -20,6 +20,7 @@ _NO_PROFILE = (
     "Set COMPLETIONS_API_KEY or COMPLETIONS_API_KEY_FILE, or make a profile: completions config init. "
     "If the server needs no key, add --auth none."
 )
+_NOT_FOR_IT = "If the server needs no key, add --auth none. If the key is its own, unset COMPLETIONS_ENDPOINT."
 _NEW_PROFILE = "completions config init -p NAME --endpoint URL"
 
 
@@ -59,9 +60,10 @@ def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withhe
     message = f"no {what} for {keyring.value if keyring else 'this endpoint'}"
     if withheld is not None:
         message += f"; {withheld} is for the endpoint in COMPLETIONS_ENDPOINT, which is a different one"
-        return ConfigError(
-            message, hint=f"Run: {_store(keyring, to_file=trouble is not None)}; or unset COMPLETIONS_ENDPOINT."
-        )
+        if keyring is None:
+            return ConfigError(message, hint=_NOT_FOR_IT)
+        store = _store(keyring, to_file=trouble is not None)
+        return ConfigError(message, hint=f"Run: {store}; or unset COMPLETIONS_ENDPOINT.")
     if keyring is not None and keyring.is_of_member:
         no_keyring = f", and no usable keyring: {trouble}" if trouble is not None else ""
         return ConfigError(f"{message}{no_keyring}", hint=f"Run: {_store(keyring, to_file=trouble is not None)}.")
@@ -79,10 +81,8 @@ def _without_keyring(keyring: KeySource | None) -> str:
     return f"Set COMPLETIONS_API_KEY to the key, or make a profile for that endpoint: {_NEW_PROFILE}"
 
 
-def _store(keyring: KeySource | None, *, to_file: bool = False) -> str:
+def _store(keyring: KeySource, *, to_file: bool = False) -> str:
     """Write the command that stores the key that is missing."""
-    if keyring is None:
-        return "completions config key set -p NAME"
     profile, _, origin = str(keyring.value).rpartition("@")
     if to_file and not keyring.is_own:
         return _NEW_PROFILE
@@ -128,7 +128,7 @@ def _file(path: str, name: str, *, is_private: bool = False) -> str:
             if is_private and not stat.S_ISREG(found.st_mode):
                 raise ConfigError(f"the key file {path} is not a regular file", hint=f"Check {name} in the profile.")
             if is_private:
-                _refuse_shared(found, path)
+                _refuse_shared(found, path, place)
             return file.read(limits.KEY_SOURCE_BYTES).decode("utf-8-sig")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
         reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
@@ -137,7 +137,7 @@ def _file(path: str, name: str, *, is_private: bool = False) -> str:
         raise ConfigError(f"the key file {path} ({name}) is not text", hint=f"Check {name}.") from error
 
 
-def _refuse_shared(found: os.stat_result, path: str) -> None:
+def _refuse_shared(found: os.stat_result, path: str, place: Path) -> None:
     """Refuse a file that others own or may read; on Windows its folder decides that."""
     if sys.platform == "win32":
         return
@@ -146,5 +146,5 @@ def _refuse_shared(found: os.stat_result, path: str) -> None:
     if found.st_mode & 0o077:
         raise ConfigError(
             f"the key file {path} can be read or written by others (mode {found.st_mode & 0o777:o})",
-            hint=f"Run: chmod 600 {shlex.quote(path)}",
+            hint=f"Run: chmod 600 {shlex.quote(str(place))}",
         )

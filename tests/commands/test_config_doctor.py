@@ -113,6 +113,8 @@ def test_a_proxy_is_named_without_its_password(cli: Cli) -> None:
         ("404 Not Found", b'{"detail":"Not Found"}', (5, "completions config set -p p endpoint http://127.0.0.1:")),
         ("404 Not Found", b'{"error":{"code":"unknown_model","message":"no"}}', (5, "set -p p model MODEL")),
         ("405 Method Not Allowed", b'{"detail":"Method Not Allowed"}', (5, "no text completions")),
+        ("402 Payment Required", b"", (4, "plan and billing")),
+        ("410 Gone", b"", (5, "The model is retired")),
         ("424 Failed Dependency", b'{"detail":"boom"}', (5, "the server's logs say why")),
         ("429 Too Many Requests", b"", (8, "Wait and try again")),
         ("200 OK", b'{"index":0,"content":" blue","stop":true}', (12, "config set -p p endpoint http://127.0.0.1:")),

@@ -76,6 +76,11 @@ def test_a_key_file_that_others_can_read_is_refused(mode: int, cli: Cli, scripte
     assert (result.code, KEY in result.stderr) == (3, False)
     assert f"hint: Run: chmod 600 {path}" in result.stderr
     assert scripted_server.requests == []
+    path.rename(cli.home / "its k")
+    cli.profile(f'[profiles.team]\nendpoint = "{scripted_server.url}"\nkey_file = "~/its k"\n')
+    command = cli.run("complete", "hi").stderr.partition("Run: ")[2]
+    subprocess.run(["/bin/sh", "-c", command], check=True, timeout=10)
+    assert (cli.home / "its k").stat().st_mode & 0o777 == 0o600
 
 
 @posix_only

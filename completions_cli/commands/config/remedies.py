@@ -15,6 +15,7 @@ _ROLE_MISSING = (
     "The identity lacks a role on the resource. "
     "Run: az role assignment create --assignee CLIENT --role ROLE --scope RESOURCE"
 )
+_PLAIN = (402, 410)  # payment, and a retired model: no setting is wrong
 _USUAL_PATHS = ("/completions", "/v1/completions", "/models/completions")
 
 
@@ -49,7 +50,7 @@ def remedy(error: CompletionsError, tried: Situation) -> str | None:
     """Explain a failure and name the command that mends it; None leaves it to the error's hint."""
     if error.hint == OTHER_ROUTE:
         return f"Its completions are below /v1. Run: {_set('endpoint', f'{tried.endpoint.origin}/v1', tried)}"
-    if not isinstance(error, ServiceError):
+    if not isinstance(error, ServiceError) or error.status in _PLAIN:
         return None
     if isinstance(error, AuthError):
         return _signed_in_wrongly(error, tried)
