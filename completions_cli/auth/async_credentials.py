@@ -61,7 +61,7 @@ class AsyncCredentials:
         return wait if wait <= self._policy.max_wait else None
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """See to other headers than those that were refused; false when there are none to be had."""
+        """Get headers other than those that were refused; return False if there are none."""
         async with self._turn:
             if self._headers is not refused:
                 return True  # somebody else has done it

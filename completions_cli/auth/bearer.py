@@ -43,7 +43,7 @@ class EntraCredentials:
             return SecretValues({"authorization": f"Bearer {self._token.value.reveal()}"})
 
     def refresh(self) -> bool:
-        """Drop the token in use, so that the next headers have a new one; false when there was none."""
+        """Drop the token in use so that the next headers have a new one; return False if there was none."""
         with self._mine():
             had_token = self._token is not None
             self._token = None

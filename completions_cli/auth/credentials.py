@@ -16,11 +16,11 @@ class Credentials(Protocol):
         """Return the headers, names in lower case. May fetch a token."""
 
     def refresh(self) -> bool:
-        """See to a new token after a 401; false when there is nothing newer to be had."""
+        """Get a new token after a 401; return False if there is none newer."""
 
 
 class NoCredentials:
-    """For servers that ask for none."""
+    """For servers that require no credentials."""
 
     def headers(self) -> dict[str, str]:
         """Return no headers."""

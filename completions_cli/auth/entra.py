@@ -179,7 +179,7 @@ class _Discreet:
 
 
 def check_tenant(tenant: str) -> None:
-    """Raise ConfigError for what is no tenant of one's own: the secret would go nowhere useful."""
+    """Raise ConfigError for a tenant that is not an organization's own: its sign-in cannot succeed."""
     if tenant.lower().rstrip(".") in _NO_TENANTS:
         raise ConfigError(
             f"tenant_id {tenant!r} is not a tenant that an application can sign in to",
@@ -228,12 +228,12 @@ def _json(body: bytes) -> dict[str, Json]:
 
 
 def _said(answer: dict[str, Json]) -> str:
-    """Return the first line of what the authority says; the others name traces and times."""
+    """Return the first line of the authority's message; the others name traces and times."""
     return str(answer.get("error_description") or "").partition("\r\n")[0].partition("\n")[0].strip()
 
 
 def _end(answer: dict[str, Json], now: float) -> float | None:
-    """Read until when a token is valid, which some authorities write as text, and others leave out."""
+    """Read when a token expires, which some authorities write as text and others leave out."""
     try:
         return now + min(max(0.0, float(answer["expires_in"])), limits.TOKEN_LIFE_SECONDS)
     except (KeyError, TypeError, ValueError):

@@ -54,7 +54,7 @@ class NoKeyringError(ConfigError):
 
     @property
     def may_hold_keys(self) -> bool:
-        """False where there is none that keys could have been stored in."""
+        """False if there is no keyring in which keys could have been stored."""
         return self.reason not in (_NONE_HERE, _PLAIN_TEXT)
 
 
@@ -67,7 +67,7 @@ class KeyringStore:
         self._gave_up = False
 
     def get(self, user: str) -> str | None:
-        """Return the secret, None when there is none, or not all of it."""
+        """Return the secret; None if it is missing or incomplete."""
         return self._watched(lambda backend: _read(backend, user))
 
     def set(self, user: str, secret: str) -> None:
@@ -75,7 +75,7 @@ class KeyringStore:
         self._watched(lambda backend: _write(backend, user, secret))
 
     def delete(self, user: str) -> bool:
-        """Delete the secret; false when there was none."""
+        """Delete the secret; return False if there was none."""
         return self._watched(lambda backend: _delete(backend, user))
 
     def backend(self) -> str:

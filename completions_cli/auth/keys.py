@@ -36,7 +36,7 @@ class SourceStatus:
 def find(
     sources: Iterable[KeySource], environ: Mapping[str, str], store: KeyringStore, withheld: str | None = None
 ) -> Secret:
-    """Return the first key there is. Raises ConfigError when there is none, or one that cannot be one.
+    """Return the first key found. Raises ConfigError if there is none, or the text cannot be a key.
 
     `withheld` names a variable whose key belongs to another endpoint; the error says so.
     """
@@ -54,7 +54,7 @@ def find(
 
 
 def missing(what: str, sources: Iterable[KeySource], trouble: str | None, withheld: str | None = None) -> ConfigError:
-    """Make the error for a key that is nowhere, with what will help. `trouble` is what ails the keyring."""
+    """Return the error for a missing key, with what will help. `trouble` says what is wrong with the keyring."""
     sources = tuple(sources)
     keyring = next((source for source in sources if source.kind == "keyring"), None)
     message = f"no {what} for {keyring.value if keyring else 'this endpoint'}"

@@ -150,7 +150,7 @@ def requests(
 def scored(
     settings: Settings, prompt: Json, continuations: Json, options: ScoreOptions
 ) -> tuple[CompletionRequest, str, list[str]]:
-    """Make what a score is made from: a request to take the model from, the prompt, its continuations.
+    """Return the parts of a score: a request with the model, the prompt and its continuations.
 
     Raises UsageError.
     """

@@ -1,4 +1,4 @@
-"""The client for programs that have many requests under way."""
+"""The client for programs with many requests in progress."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
@@ -150,7 +150,7 @@ class AsyncCompletionStream:
 
     @property
     def completion(self) -> Completion:
-        """All that has come so far, which is the whole answer once the iteration has ended."""
+        """The answer so far, which is whole once the iteration has ended."""
         return self._gathering.completion()
 
     async def close(self) -> None:

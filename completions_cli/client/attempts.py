@@ -33,7 +33,7 @@ class Attempts:
         self._has_renewed = False
 
     def wants_renewal(self, error: CompletionsError) -> bool:
-        """Return whether new credentials may help, which is so once."""
+        """Return whether new credentials may help. They are tried once."""
         wanted = isinstance(error, AuthError) and error.status == _UNAUTHORIZED and not self._has_renewed
         self._has_renewed |= wanted
         return wanted

@@ -1,4 +1,4 @@
-"""What both clients have in common: a service, and what is known about it."""
+"""What both clients have in common."""
 
 import codecs
 import os
@@ -132,13 +132,13 @@ class ServiceClient(ABC):
 
 
 def _options(values: Mapping[str, object]) -> ClientOptions:
-    """Pick the options that say something. Their `repr` shows no values: some are secrets."""
+    """Return the options that were given. Their `repr` shows no values: some are secrets."""
     said = {name: value for name, value in values.items() if value is not None}
     return cast("ClientOptions", SecretValues(said))
 
 
 def _silent(_: Wait) -> None:
-    """Tell nobody of a wait."""
+    """Ignore a wait."""
 
 
 def wait_listener(options: ClientOptions) -> Callable[[Wait], None]:

@@ -1,4 +1,4 @@
-"""The answer to a call, put together from what came."""
+"""The answer to a call, put together from its events."""
 
 from dataclasses import dataclass, field
 
@@ -69,7 +69,7 @@ class Gathering:
         return tuple(delta for delta in event.deltas if delta.text or delta.finish_reason)
 
     def completion(self) -> Completion:
-        """Make a completion of what has come so far."""
+        """Make a completion of the events so far."""
         end = self._end
         raw = self._assembler.response(end.usage)
         choices = [

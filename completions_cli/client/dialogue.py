@@ -11,7 +11,7 @@ _Scored = TypeVar("_Scored")
 
 
 def conclude(steps: Steps[_Scored], answer: Callable[[CompletionRequest], Mapping[str, Json]]) -> _Scored:
-    """Go through steps to their result. Raises what they and `answer` raise."""
+    """Run steps to their end and return the result. Raises what they and `answer` raise."""
     try:
         request = next(steps)
         while True:
@@ -29,7 +29,7 @@ def conclude(steps: Steps[_Scored], answer: Callable[[CompletionRequest], Mappin
 async def concluded(
     steps: Steps[_Scored], answer: Callable[[CompletionRequest], Awaitable[Mapping[str, Json]]]
 ) -> _Scored:
-    """Do the same, awaited."""
+    """Do what `conclude` does, awaiting each answer."""
     try:
         request = next(steps)
         while True:

@@ -35,5 +35,5 @@ class Effort:
         return None if self._patience.is_overdue else error
 
     def wait_after(self, error: ServiceError | NetworkError) -> Wait:
-        """Return how long to wait for the next attempt. Raises the error when there is to be none."""
+        """Return how long to wait for the next attempt. Raises the error if there is none."""
         return self.attempts.wait_after(error, self._patience.remaining_in_all(), is_free=self._call.is_free(error))

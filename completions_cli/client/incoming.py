@@ -131,7 +131,7 @@ class Incoming:
         self.made_progress = self.made_progress or not self._reader.is_idle
 
     def break_off(self, error: CompletionsError) -> None:
-        """Record that the connection broke: no more will come."""
+        """Record that the connection broke and the body ends here."""
         self._broken = error
 
     def close(self) -> Iterator[Chunk]:
@@ -180,12 +180,12 @@ class Refusal:
         self._body = bytearray()
 
     def feed(self, received: bytes) -> bool:
-        """Feed the next bytes; return whether more of them are of use."""
+        """Feed the next bytes; return whether more are useful."""
         self._body += received
         return len(self._body) <= limits.ERROR_BODY_BYTES
 
     def error(self) -> ServiceError:
-        """Make the error of what has come."""
+        """Return the error that the body so far describes."""
         return self._head.refusal(bytes(self._body))
 
 

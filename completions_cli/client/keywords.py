@@ -1,4 +1,4 @@
-"""Arguments that are given by name: which there are, and what was meant by those that there are not."""
+"""Keyword arguments: which there are, and what an unknown one probably means."""
 
 import difflib
 import inspect

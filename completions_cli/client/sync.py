@@ -150,7 +150,7 @@ class CompletionStream:
 
     @property
     def completion(self) -> Completion:
-        """All that has come so far, which is the whole answer once the iteration has ended."""
+        """The answer so far, which is whole once the iteration has ended."""
         return self._gathering.completion()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Errors in the words of a program: what are options to the command are arguments to a client."""
+"""Words errors for programs: options of the command are arguments of a client."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def without_frames(error: CompletionsError) -> CompletionsError:
 
 
 def hint(text: str, *, has_profile: bool) -> str | None:
-    """Return what a hint says in terms of arguments; None when nothing of it is left."""
+    """Return a hint in terms of arguments; None if nothing of it applies."""
     clauses = [
         _arguments(clause)
         for clause in _CLAUSE_END.split(text)

@@ -28,7 +28,7 @@ def endpoint(
 
 
 class Unwatched:
-    """Watches a download on behalf of nobody."""
+    """Ignores the progress of a download."""
 
     def note(self, text: str) -> None:
         """Print nothing."""

@@ -12,7 +12,7 @@ import threading
 
 
 def main() -> None:
-    """Become pip."""
+    """Run pip in this process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     scratch, pip_folder, *arguments = sys.argv[1:]
     # Where its growing download can be watched, and found again if everything is killed.

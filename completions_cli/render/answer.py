@@ -1,4 +1,4 @@
-"""What is asked of the output of an answer, and what each of its formats does: chunks in, bytes out, nothing else."""
+"""The options of an answer's output, and what the renderer of each format does: chunks in, bytes out."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from completions_cli.settings.table import Format
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How an answer is to look. `echo` is the prompt of each choice by index, or None.
+    """How an answer is shown. `echo` returns the prompt of a choice by its index, or is None.
 
     `tokens` shows the log-probability of each token of a text, in colours or on a line; None shows none.
     """
@@ -26,10 +26,10 @@ class AnswerOptions:
 
 
 class Renderer(Protocol):
-    """Shows one answer: chunk by chunk, then its end. An answer that breaks off has `abort` for its end."""
+    """Shows one answer: chunk by chunk, then its end, which is `abort` for an answer that breaks off."""
 
     def chunk(self, chunk: Chunk) -> None:
-        """Show what this chunk brings."""
+        """Show the content of a chunk."""
 
     def finish(self, finished: Finished) -> None:
         """Show the end of a whole answer."""

@@ -40,7 +40,7 @@ class Snapshot:
 
 
 class Progress:
-    """Shows snapshots every `interval` seconds; `stop` it before anything else is said."""
+    """Shows snapshots every `interval` seconds. Call `stop` before printing anything else."""
 
     def __init__(self, streams: Streams) -> None:
         self._stderr = streams.stderr
@@ -103,7 +103,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Rates of late, per second, and the seconds that are left at them, None while nobody can tell."""
+    """Recent rates per second, and the seconds left at these rates; None while unknown."""
 
     rows: float
     tokens: float
@@ -154,7 +154,7 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
 
 
 def _figures(totals: Totals) -> list[str]:
-    """Say how fast it went; a run that found everything done has no figures."""
+    """Return how fast the run was; a run that found everything done has no figures."""
     if totals.resumed and not totals.new_rows and not totals.requests:
         return []
     seconds = max(totals.seconds, 1e-9)

@@ -14,7 +14,7 @@ _GREEDY = {True: "yes", False: "no", None: "-"}
 
 @dataclass(frozen=True, slots=True)
 class ScoreLook:
-    """How scores are to look. `metric` decides which continuation is the likeliest."""
+    """How scores are shown. `metric` decides which continuation is the likeliest."""
 
     format: Format
     metric: str
@@ -31,7 +31,7 @@ def show(found: Scores | TextScore, look: ScoreLook, destination: Destination) -
 
 
 def notes(found: Scores | TextScore) -> list[str]:
-    """Return what is worth a word about scores."""
+    """Return notes for the user about scores."""
     if isinstance(found, TextScore):
         is_told = found.tokens[0].logprob is not None
         return [] if is_told else ["the first token has no log-probability, because nothing precedes it"]

@@ -32,7 +32,7 @@ class Spinner:
             self._thread.start()
 
     def stop(self) -> None:
-        """Vanish without a trace."""
+        """Stop and erase the spinner."""
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
@@ -40,7 +40,7 @@ class Spinner:
 
     @contextmanager
     def turning(self) -> Iterator[None]:
-        """Turn for the length of a block."""
+        """Turn for the duration of a block."""
         self.start()
         try:
             yield

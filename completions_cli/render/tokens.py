@@ -38,7 +38,7 @@ class Tokens:
         self._shown = _colored if color else _lines
 
     def chunk(self, chunk: Chunk) -> None:
-        """Show what this chunk brings."""
+        """Show the content of a chunk."""
         deltas = tuple(
             delta._replace(text=self._shown(delta.text, _pieces(delta, choice)))
             for delta, choice in zip(chunk.deltas, chunk.choices, strict=True)

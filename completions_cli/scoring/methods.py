@@ -1,4 +1,4 @@
-"""The ways to ask a server for the log-probabilities of a text, one request a text, and what an answer then tells."""
+"""The ways to ask a server for the log-probabilities of texts, and how to read its answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

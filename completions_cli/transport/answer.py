@@ -48,7 +48,7 @@ class Headers(Mapping[str, str]):
 
 
 class Answer:
-    """All that came of an answer; `broken` is what the connection broke off with, if it did."""
+    """Everything received of an answer; `broken` is the error that ended the connection early, if any."""
 
     __slots__ = ("body", "broken", "headers", "status")
 
@@ -60,5 +60,5 @@ class Answer:
 
     @property
     def is_redirect(self) -> bool:
-        """True when another place is to be asked instead."""
+        """True if the request must be sent elsewhere."""
         return self.status in redirects.STATUSES

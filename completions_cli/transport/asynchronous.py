@@ -43,11 +43,11 @@ class AsyncResponse:
         return self._link.route.target
 
     def heard(self) -> None:
-        """Record a sign of life: the silence starts anew."""
+        """Record a sign of life: the timeout starts again."""
         self._patience.heard()
 
     def linger(self, seconds: float) -> None:
-        """Record that nothing more is needed: wait for the rest so long at most."""
+        """Limit the wait for the rest, which is not needed, to this many seconds."""
         self._patience.linger(seconds)
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -92,7 +92,7 @@ class AsyncTransport:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is said to the proxy alone."""
+        """The secrets that only the proxy is sent."""
         return self._connection.secrets
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How to reach a service, and who wants to watch."""
+"""How to reach a service, and who watches the exchanges."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Connection:
 
 
 class Trace(Protocol):
-    """Is shown every exchange as it happens; what it shows to people is its own affair."""
+    """Is told about every exchange as it happens."""
 
     def request(self, request: HttpRequest) -> None:
         """See a request about to be sent."""

@@ -69,7 +69,7 @@ class PatientStream(httpcore.NetworkStream):
         self._requests = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what there is, within the exchange's patience."""
+        """Read the available bytes, within the exchange's patience."""
         received = self._read(max_bytes, self._wait(timeout))
         if received:
             self._current.has_read = True

@@ -37,7 +37,7 @@ class Patience:
         return self._ends is not None and self._clock() >= self._ends
 
     def heard(self) -> None:
-        """Start a new silence."""
+        """Start the timeout again."""
         self._heard = self._clock()
         self._lingers = None
 

@@ -1,4 +1,4 @@
-"""The body of an answer, read as a whole: as much of it as comes, or as is of use."""
+"""Reads the whole body of an answer: as much as arrives, or as much as is useful."""
 
 import asyncio
 from collections.abc import Callable
@@ -108,6 +108,6 @@ class _Until:
 
 
 def _length(headers: Headers) -> int | None:
-    """Return how many bytes are to come, as far as it is said."""
+    """Return how many bytes to expect, if the answer says so."""
     length = headers.get("content-length")
     return int(length) if length is not None and length.isascii() and length.isdigit() else None

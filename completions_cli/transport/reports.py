@@ -95,7 +95,7 @@ def no_tls(peer: Peer, reason: str) -> NetworkError:
 
 
 def client_certificate(peer: Peer, reason: str, *, shown: bool) -> NetworkError:
-    """Return the error for a server that demands a certificate of ours, or does not like the one that was shown."""
+    """Return the error for a server that requires a client certificate, or refuses the one it was shown."""
     if shown:
         return NetworkError(
             f"TLS with the {peer} failed: it does not accept the client certificate: {reason}",
@@ -181,7 +181,7 @@ def closed() -> UsageError:
 
 
 def unknown(peer: Peer, error: Exception) -> NetworkError:
-    """Make the error for what a library threw and nobody foresaw, by its name: its words may quote a key."""
+    """Make the error for an unforeseen exception of a library, by its name: its message may quote a key."""
     kind = type(error)
     return NetworkError(
         f"the exchange with the {peer} failed: {kind.__module__.partition('.')[0]}.{kind.__qualname__}",

@@ -38,11 +38,11 @@ class Response:
         return self._route.target
 
     def heard(self) -> None:
-        """Record a sign of life: the silence starts anew."""
+        """Record a sign of life: the timeout starts again."""
         self._patience.heard()
 
     def linger(self, seconds: float) -> None:
-        """Record that nothing more is needed: wait for the rest so long at most."""
+        """Limit the wait for the rest, which is not needed, to this many seconds."""
         self._patience.linger(seconds)
 
     def body(self) -> Iterator[bytes]:

@@ -50,13 +50,13 @@ def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
 
 
 def _trusting(pem: bytes) -> ssl.SSLContext:
-    """Build a context from what a pipe brought; comments in it may be in any encoding."""
+    """Build a context from the content of a pipe; its comments may be in any encoding."""
     # With an empty text Python would trust the system's store.
     return ssl.create_default_context(cadata=pem.decode("ascii", "ignore") + "\n")
 
 
 def no_certificates(ca_bundle: str, source: str, reason: str = _EMPTY) -> ConfigError:
-    """Return the error for a file or folder of certificates that is of no use."""
+    """Return the error for a file or folder without usable certificates."""
     return ConfigError(
         f"CA file {ca_bundle} ({source}): {reason}",
         hint=f"Point {source} at a PEM file, or unset it to use the system's store.",

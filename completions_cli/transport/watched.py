@@ -1,4 +1,4 @@
-"""Waiting for the library: whatever it throws is caught, and no cancellation is lost."""
+"""Waits for the library: catches whatever it throws, and loses no cancellation."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ class Watched:
             raise asyncio.CancelledError
 
     def __enter__(self) -> None:
-        """Do nothing: all is decided at the end."""
+        """Do nothing: everything is decided at the end."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.check()

@@ -26,7 +26,7 @@ _FIXED: Mapping[str, Kind] = {
 
 @dataclass(slots=True)
 class Columns:
-    """What is known of the columns once every row was added: their names in order, and the kind of each.
+    """The columns after every row was added: their names in order, and the kind of each.
 
     Those of scores are there if a row was scored.
     """
@@ -36,7 +36,7 @@ class Columns:
     _fields: dict[str, set[Kind]] = field(default_factory=dict)
 
     def add(self, row_id: Json, metadata: Mapping[str, Json]) -> None:
-        """Look at the id of a row and at what came with it."""
+        """Add the id of a row and the fields that came with it."""
         _note(self._id, row_id)
         for name, value in metadata.items():
             _note(self._fields.setdefault(name, set()), value)

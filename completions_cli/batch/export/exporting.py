@@ -1,4 +1,4 @@
-"""From an output to a table: one look for the columns, one to write."""
+"""Exports an output as a table: reads it once for the columns and once to write."""
 
 from collections.abc import Iterator
 from pathlib import Path

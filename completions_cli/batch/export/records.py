@@ -1,4 +1,4 @@
-"""The line of a row as flat records, one a sample."""
+"""Turns the line of a row into flat records, one per sample."""
 
 from collections.abc import Collection, Iterator, Mapping
 

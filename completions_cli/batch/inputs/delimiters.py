@@ -1,4 +1,4 @@
-"""What parts the cells of a table, by its first line."""
+"""Detects the delimiter of a table from its first line."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ def guessed(line: str, wanted: Collection[str]) -> str:
 
 
 def stated(line: str) -> str | None:
-    """Return what a first line `sep=;` says, as spreadsheets write it; None for any other line."""
+    """Return the delimiter in a first line such as `sep=;`, which spreadsheets write; None for any other line."""
     match = _STATED.fullmatch(line)
     return match[1] if match else None
 

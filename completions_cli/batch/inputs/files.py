@@ -40,7 +40,7 @@ def failure_named(name: str) -> Iterator[None]:
 
 
 def opened(path: str) -> tuple[BinaryIO, bool]:
-    """Open a file, and return whether it is a regular one. Raises UsageError, for a device without an end, too."""
+    """Open a file and return whether it is a regular one. Raises UsageError, also for an endless device."""
     with failure_named(path):
         file = io.BufferedReader(_NamedFile(path))
     mode = os.fstat(file.fileno()).st_mode

@@ -1,4 +1,4 @@
-"""What tells one input from another, and whether one is another that grew."""
+"""Tells inputs apart, and recognises one that has grown."""
 
 import hashlib
 import re
@@ -12,20 +12,20 @@ _LF = 0x0A
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one input from another: the size in bytes and the SHA-256 of its content, unpacked."""
+    """The identity of an input: the size in bytes and the SHA-256 of its uncompressed content."""
 
     name: str
     size: int
     sha256: str
 
     def is_same(self, other: "Identity") -> bool:
-        """Return whether it is the same content, whatever it is called."""
+        """Return whether the content is the same; names may differ."""
         return (self.size, self.sha256) == (other.size, other.sha256)
 
 
 @dataclass(slots=True)
 class Hashing:
-    """Content that is hashed as it comes, and looked at where an `earlier` one ended."""
+    """Hashes content as it arrives, and looks at the place where an `earlier` input ended."""
 
     earlier: Identity | None = None
     size: int = 0
@@ -59,7 +59,7 @@ class Hashing:
             self.lines_of_earlier = lines + 1
 
     def identity(self, name: str) -> Identity:
-        """Return what was hashed, as it is known by its name."""
+        """Return the identity of the hashed content, under this name."""
         return Identity(name, self.size, self._sha256.hexdigest())
 
 

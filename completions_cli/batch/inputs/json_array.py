@@ -71,20 +71,20 @@ class _Text:
         self._is_over = False
 
     def skip_white(self) -> str:
-        """Return the next character that is no white space, "" at the end."""
+        """Return the next character that is not white space, or "" at the end."""
         while True:
             self._move(_WHITE.match(self._text, self._at).end())  # type: ignore[union-attr] # it always matches
             if self._at < len(self._text) or not self._read():
                 return self._text[self._at : self._at + 1]
 
     def take(self) -> str:
-        """Return the next character, and go past it."""
+        """Return the next character and move past it."""
         sign = self._text[self._at : self._at + 1]
         self._move(self._at + len(sign))
         return sign
 
     def element(self) -> Element:
-        """Return the value that begins here, and go past it."""
+        """Return the value that begins here and move past it."""
         while True:
             try:
                 _, end = self._scan(self._text, self._at)
@@ -101,7 +101,7 @@ class _Text:
         return found
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        """Return whether more text may mend an error."""
+        """Return whether more text may resolve an error."""
         return error.pos >= len(self._text) - _CUT or error.msg.startswith("Unterminated string")
 
     def _wrong(self, error: json.JSONDecodeError) -> UsageError:
@@ -117,7 +117,7 @@ class _Text:
         self._at = to
 
     def _read(self) -> bool:
-        """Read on, each time twice as much; return whether there was anything."""
+        """Read more, each time twice as much; return whether there was any."""
         if self._is_over:
             return False
         self._text, self._at = self._text[self._at :], 0

@@ -1,4 +1,4 @@
-"""What kind of input it is: by its name, and by its first bytes where the name does not tell or is wrong."""
+"""Detects the format of an input by its name, and by its first bytes if the name is unknown or wrong."""
 
 import json
 import re
@@ -56,7 +56,7 @@ _OF_NUL = "If they end its prompts: tr '\\0' '\\n'. --input-format txt takes it 
 
 
 def by_name(path: str) -> Format | None:
-    """Return what a name tells, its `.gz` or `.zst` aside."""
+    """Return the format that a name implies, ignoring `.gz` or `.zst`."""
     name = path.lower()
     for suffix in COMPRESSED:
         name = name.removesuffix(suffix)
@@ -92,7 +92,7 @@ def settle(path: str, stated: Format | None, head: bytes, recipe: Recipe, *, is_
 
 
 def _refuse_lines(path: str, head: bytes, kind: Format) -> None:
-    """Refuse text whose lines are not prompts, or records: of each, something else would be sent."""
+    """Refuse text whose lines are not the prompts or records that its name promises: wrong text would be sent."""
     if b"\r" in head.strip() and b"\n" not in head:
         raise UsageError(f"{path} has lines that end with CR alone", hint="Convert it: tr '\\r' '\\n'.")
     if kind != "txt":

@@ -25,7 +25,7 @@ _BUFFER = 1 << 20
 
 
 def opened(stream: BinaryIO, name: str) -> "ParquetFile":
-    """Open a file. Raises UsageError when it is none, or is damaged, or the library is missing."""
+    """Open a file. Raises UsageError if it is not Parquet or is damaged, or if the library is missing."""
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
@@ -109,7 +109,7 @@ def damage_named(name: str) -> Iterator[None]:
 
 
 def check_columns(file: "ParquetFile", recipe: Recipe) -> None:
-    """Raise UsageError when a column is missing that was named."""
+    """Raise UsageError if a named column is missing."""
     table.check_columns(header(file), recipe)
 
 
@@ -135,7 +135,7 @@ def _decoded(content: bytes) -> str | None:
 
 
 def json_value(cell: object) -> Json:
-    """Return a cell as JSON has it: texts for dates and binary, null for what is no number."""
+    """Return a cell as JSON: dates and binary values as text, NaN and infinity as null."""
     if cell is None or isinstance(cell, str | bool | int):
         return cell
     if isinstance(cell, float):

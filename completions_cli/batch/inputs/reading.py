@@ -1,4 +1,4 @@
-"""The reader of each format, behind one door."""
+"""Reads rows of any format."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Reading:
                 return self._table(stream).rows(wanted)
 
     def count(self, stream: BinaryIO) -> int:
-        """Read all of a format whose records are not lines, and return how many there are."""
+        """Read a whole input whose records are not lines, and return their number."""
         match self.kind:
             case "json":
                 return sum(1 for _ in json_array.elements(stream))
@@ -72,7 +72,7 @@ class Reading:
         return of_json(self.first_texts(stream), self.recipe) if header is None else of_table(header, self.recipe)
 
     def header(self, stream: BinaryIO) -> list[str] | None:
-        """Return the columns of a table, None for what is none. Raises UsageError when one is missing."""
+        """Return the columns of a table, or None if it has no columns. Raises UsageError if one is missing."""
         match self.kind:
             case "parquet":
                 file = parquet.opened(stream, self.name)
@@ -84,7 +84,7 @@ class Reading:
                 return None
 
     def first_texts(self, stream: BinaryIO) -> Iterator[bytes]:
-        """Yield the first records of JSON as they stand there."""
+        """Yield the text of the first records of JSON."""
         if self.kind == "json":
             texts = (element.content for element in json_array.elements(stream))
         else:

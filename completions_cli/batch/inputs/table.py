@@ -29,7 +29,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, its number from 0 and the line it begins on. `reason` says why it is none that can be read."""
+    """A record, its number from 0 and the line it begins on. `reason` says why it cannot be read."""
 
     number: int
     line: int
@@ -56,7 +56,7 @@ class Table:
         self.header = self._read_header()
 
     def check(self) -> None:
-        """Raise UsageError unless the columns are there that are to be used."""
+        """Raise UsageError if a column that is used is missing."""
         if self.header:
             check_columns(self.header, self._recipe)
 
@@ -121,14 +121,14 @@ class Table:
         return [] if header == [_END] else header
 
     def _as_far_as_read(self) -> list[str]:
-        """Return the cells of a record that is broken, as good as they can be told: its id may be one of them."""
+        """Return the cells of a broken record as far as they can be read: its id may be among them."""
         try:
             return next(csv.reader(self._lines, delimiter=self._sign), [])
         except csv.Error:
             return []
 
     def _kept(self, lines: Iterable[str]) -> Iterator[str]:
-        """Pass lines on, and remember those of the record at hand."""
+        """Yield lines, and remember those of the current record."""
         for line in lines:
             self._lines.append(line)
             yield line
@@ -149,7 +149,7 @@ def _reason(error: csv.Error) -> str:
 
 
 def check_columns(header: list[str], recipe: Recipe) -> None:
-    """Raise UsageError when a table lacks a column that was named."""
+    """Raise UsageError if a table lacks a named column."""
     shown = f"It has: {listed(header)}."
     used = {*recipe.prompt_names, *recipe.send, "id"}
     needed = {name for name in recipe.prompt_names if name not in header and name.split(".")[0] not in header}

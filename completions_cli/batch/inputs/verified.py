@@ -25,12 +25,12 @@ class Blocks:
         self.size += len(block)
 
     def is_right(self, number: int, block: bytes) -> bool:
-        """Return whether a block is what it was."""
+        """Return whether a block is unchanged."""
         at = number - self._first
         return 0 <= at < len(self._digests) and self._digests[at] == _digest(block)
 
     def around(self, start: int, stop: int) -> "Blocks":
-        """Return what it takes to check bytes `start` to `stop`."""
+        """Return the digests that are needed to check bytes `start` to `stop`."""
         found = Blocks(self.length)
         found.size, found._first = self.size, start // self.length
         found._digests = self._digests[found._first : -(-stop // self.length)]
@@ -96,7 +96,7 @@ class Verified(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: object, /) -> int:
-        """Read bytes of a block that is what it was. Raises InputChangedError."""
+        """Read bytes of an unchanged block. Raises InputChangedError."""
         view = memoryview(buffer)  # type: ignore[arg-type] # a writable buffer
         number, within = divmod(self._at, self._blocks.length)
         if self._at >= self._blocks.size:
@@ -109,7 +109,7 @@ class Verified(io.RawIOBase):
         return size
 
     def has_grown(self) -> bool:
-        """Return whether the file is longer than it was."""
+        """Return whether the file has grown."""
         return self._file.seek(0, io.SEEK_END) > self._blocks.size
 
     def _load(self, number: int) -> None:

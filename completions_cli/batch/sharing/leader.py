@@ -1,4 +1,4 @@
-"""The run that leads: it has the one pace, and hands turns to all members over loopback connections."""
+"""The leading run: it has the only pace, and gives turns to all members over loopback connections."""
 
 import asyncio
 import hmac
@@ -38,13 +38,13 @@ class Leader:
         self._address = Address(0, secrets.token_hex(16))
 
     async def start(self) -> Address:
-        """Begin to serve; return where."""
+        """Start serving and return the address."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=messages.LONGEST_LINE)
         self._address = self._address._replace(port=self._server.sockets[0].getsockname()[1])
         return self._address
 
     def lead(self) -> None:
-        """Be found by other runs; send heartbeats until another run leads, as it may after this one was frozen."""
+        """Publish the address and send heartbeats until another run leads, as one may after this one was frozen."""
         self._rendezvous.write(self._address)
         self._beating = asyncio.create_task(self._beat())
 
@@ -131,7 +131,7 @@ class Leader:
         return True
 
     def _narrow(self) -> None:
-        """Take the tightest of the members' wishes."""
+        """Apply the tightest limit that a member asks for."""
         wishes = [member.most for member in self._members if member.most is not None]
         self._pace.narrow(min(wishes, default=None))
 
@@ -154,12 +154,12 @@ class _Connection:
         self.most: int | None = None  # requests in flight that the member wishes for during an outage
 
     def send(self, *message: object) -> None:
-        """Send a message, if the member is still there."""
+        """Send a message if the member is still connected."""
         if not self._writer.is_closing():
             self._writer.write(messages.line(*message))
 
     def hold(self, numbers: list[int]) -> None:
-        """Count what a member has in flight that an earlier leader let go."""
+        """Count the requests that a member has in flight since an earlier leader."""
         for number in numbers:
             self._tickets[number] = Ticket(self._clock(), 0.0)
             self._pace.in_flight += 1
@@ -183,7 +183,7 @@ class _Connection:
         return name
 
     def leave(self) -> None:
-        """Give back whatever the member had."""
+        """Release everything that the member held."""
         for task in self._asks.values():
             task.cancel()
         for ticket in self._tickets.values():

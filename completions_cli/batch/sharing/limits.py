@@ -18,7 +18,7 @@ def checked_name(name: str) -> str:
 
 
 class SharedLimits(NamedTuple):
-    """What holds for all runs together; None where nothing was said."""
+    """Limits for all runs together; None means not given."""
 
     in_flight: int | None
     rpm: float | None

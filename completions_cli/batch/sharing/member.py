@@ -1,4 +1,4 @@
-"""Where the requests of one of several runs wait for their turn: the turns are the leader's to give."""
+"""Where the requests of one of several runs wait for their turn, which the leader gives."""
 
 import asyncio
 import hmac
@@ -29,7 +29,7 @@ class SharedLimit:
 
 
 class SharedPace:
-    """Stands in for a `Pace`: what it is told goes to the leader, which has the real one."""
+    """Takes the place of a `Pace`: reports everything to the leader, which has the real one."""
 
     def __init__(self, send: Callable[..., None]) -> None:
         self.counts_tokens = True  # until the leader says that nobody counts them
@@ -81,7 +81,7 @@ class SharedPace:
 
 
 class SharedGate:
-    """Lets requests out as the leader allows; becomes the leader where there is none. For one event loop."""
+    """Lets requests out as the leader allows; becomes the leader if there is none. For one event loop."""
 
     def __init__(self, rendezvous: Rendezvous, limits: SharedLimits, most: int) -> None:
         self.pace = SharedPace(self._send)
@@ -121,7 +121,7 @@ class SharedGate:
 
     @asynccontextmanager
     async def joined(self) -> AsyncIterator["SharedGate"]:
-        """Take part for the length of a block. Raises UsageError where the other runs have other limits."""
+        """Take part for the duration of a block. Raises UsageError if the other runs have other limits."""
         reader = await self._join()
         following = asyncio.create_task(self._follow(reader))
         try:
@@ -156,7 +156,7 @@ class SharedGate:
         return reader
 
     async def _greet(self, address: Address) -> asyncio.StreamReader | None:
-        """Return a connection that was welcomed; None where no run of this user leads any more."""
+        """Return a connection that the leader accepted; None if no run of this user leads any more."""
         writer = None
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN):
@@ -179,7 +179,7 @@ class SharedGate:
         return reader
 
     async def _hello(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> bytes:
-        """Return what to say to a leader of this user. Raises MessageError for one that proves not to be."""
+        """Return the greeting for the leader. Raises MessageError if it does not prove to be of this user."""
         mine = messages.nonce()
         writer.write(messages.line("greet", mine))
         _, (theirs, proof) = await messages.receive(reader, "proof")

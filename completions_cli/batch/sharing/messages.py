@@ -28,16 +28,16 @@ Shape = Callable[[Any], bool]
 
 
 class MessageError(Exception):
-    """The other side said something that is not a message, or not one that has a place here."""
+    """The other side sent something that is not a message, or not an expected one."""
 
 
 def nonce() -> str:
-    """Return a word that was never said before."""
+    """Return a word that was never used before."""
     return secrets.token_hex(16)
 
 
 def proof(token: str, role: str, *nonces: str) -> str:
-    """Return what only somebody who knows the token can say, as `leader` or `member`, on one connection."""
+    """Return the proof, for one connection, that a `leader` or `member` knows the token."""
     return hmac.new(token.encode(), json.dumps([role, *nonces]).encode(), hashlib.sha256).hexdigest()
 
 

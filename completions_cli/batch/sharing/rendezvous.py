@@ -33,7 +33,7 @@ class Rendezvous:
         self._lock = self._folder / f"{name}.lock"
 
     def read(self) -> Address | None:
-        """Return the address of the leader there is or was."""
+        """Return the address of the current or last leader."""
         try:
             known = json.loads(self._address.read_bytes())
             address = Address(int(known["port"]), str(known["token"]))
@@ -42,7 +42,7 @@ class Rendezvous:
         return address if 0 < address.port <= _LARGEST_PORT else None
 
     def write(self, address: Address) -> None:
-        """Say who leads from now on."""
+        """Record who leads from now on."""
         atomic.write(self._address, json.dumps(address._asdict()).encode(), mode=0o600, follow=False)
 
     def forget(self, address: Address) -> None:
@@ -53,7 +53,7 @@ class Rendezvous:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Keep the other runs from looking for a leader, or becoming it, for the length of a block."""
+        """Keep other runs from looking for a leader, or becoming it, for the duration of a block."""
         from filelock import FileLock, Timeout
 
         lock = FileLock(self._lock, thread_local=False, mode=0o600)
