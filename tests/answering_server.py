@@ -23,14 +23,20 @@ class Answered:
         return self.document if isinstance(self.document, bytes) else json.dumps(self.document).encode()
 
 
+_NO_LIMIT = 1 << 20
 Answer = Callable[[dict[str, Any]], Answered]
 
 
 class AnsweringServer:
-    """Keeps the bodies of the `requests` it was sent, in the order in which they came, and their `heads`."""
+    """Keeps the bodies of the `requests` it was sent, in the order in which they came, and their `heads`.
 
-    def __init__(self, answer: Answer) -> None:
+    Beyond `most_connections` it closes each new one at once; `turned_away` counts them.
+    """
+
+    def __init__(self, answer: Answer, most_connections: int | None = None) -> None:
         self.answer = answer
+        self.turned_away = 0
+        open_ = threading.BoundedSemaphore(most_connections or _NO_LIMIT)
         self.requests: list[dict[str, Any]] = []
         self.heads: list[str] = []
         outer = self
@@ -56,6 +62,15 @@ class AnsweringServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             request_queue_size = 128
+
+            def verify_request(self, *_: object) -> bool:
+                has_room = open_.acquire(blocking=False)
+                outer.turned_away += not has_room
+                return has_room
+
+            def process_request_thread(self, *request: Any) -> None:
+                super().process_request_thread(*request)
+                open_.release()
 
             def handle_error(self, *_: object) -> None:
                 """Let clients leave whenever they like."""
@@ -85,9 +100,9 @@ class AnsweringServer:
 
 
 @contextlib.contextmanager
-def answering(answer: Answer) -> Iterator[AnsweringServer]:
+def answering(answer: Answer, most_connections: int | None = None) -> Iterator[AnsweringServer]:
     """Run a server for a while."""
-    server = AnsweringServer(answer)
+    server = AnsweringServer(answer, most_connections)
     server.start()
     try:
         yield server

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from completions_cli.api.retry import OVERLOADED_STATUSES
 from completions_cli.batch.backlog import Backlog
 from completions_cli.batch.budget import Budget
 from completions_cli.batch.exchange import Failure, Reply
@@ -13,6 +12,7 @@ from completions_cli.batch.pool.member import Member
 from completions_cli.batch.settling import Settler
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.units import Unit
+from completions_cli.client import attempts
 from completions_cli.errors import MalformedResponseError, RateLimitError, RequestTimeoutError, ServiceError
 from completions_cli.pacing.gate import ClosedError, Turns
 from completions_cli.pacing.pace import Ticket
@@ -119,9 +119,7 @@ class Sender:
             self.totals.throttled += 1
             pace.refused(now, ticket, asked)
         else:
-            slow = isinstance(error, ServiceError) and error.status in OVERLOADED_STATUSES
-            overloaded = slow or isinstance(error, RequestTimeoutError)
-            pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
+            pace.failed(now, ticket, overloaded=attempts.is_overload(error), retry_after=asked)
         if failure.head is not None:
             pace.read(now, ticket, failure.head.headers.get)
         self.totals.maybe_billed += isinstance(error, MalformedResponseError | RequestTimeoutError)

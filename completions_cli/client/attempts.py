@@ -4,11 +4,21 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from completions_cli.api.retry import RetryPolicy
+from completions_cli.api.retry import OVERLOADED_STATUSES, RetryPolicy
 from completions_cli.api.service import Service
-from completions_cli.errors import AuthError, CompletionsError, NetworkError, ServiceError
+from completions_cli.errors import AuthError, CompletionsError, NetworkError, RequestTimeoutError, ServiceError
 
 _UNAUTHORIZED = 401
+
+
+def is_overload(error: CompletionsError) -> bool:
+    """Return whether a failure says that the server has too much to do, by a status, by silence, or by its connections.
+
+    A server that takes no more connections refuses or closes them.
+    """
+    if isinstance(error, ServiceError):
+        return error.status in OVERLOADED_STATUSES
+    return isinstance(error, RequestTimeoutError) or (isinstance(error, NetworkError) and error.retryable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from completions_cli.api.retry import OVERLOADED_STATUSES
+from completions_cli.client import attempts
 from completions_cli.client.incoming import Head
-from completions_cli.errors import CompletionsError, RateLimitError, RequestTimeoutError, ServiceError
+from completions_cli.errors import CompletionsError, RateLimitError, ServiceError
 from completions_cli.models import CompletionRequest, Usage
 from completions_cli.pacing.concurrency import Concurrency
 from completions_cli.pacing.gate import ClosedError, Gate
@@ -72,8 +72,7 @@ class Pacer:
         if isinstance(error, RateLimitError):
             self._pace.refused(now, ticket, asked)
         else:
-            is_slow = isinstance(error, ServiceError) and error.status in OVERLOADED_STATUSES
-            overloaded = is_slow or isinstance(error, RequestTimeoutError)
+            overloaded = error is not None and attempts.is_overload(error)
             self._pace.failed(now, ticket, overloaded=overloaded, retry_after=asked)
         self._gate.pump()
 

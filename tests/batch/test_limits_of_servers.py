@@ -132,6 +132,20 @@ def test_one_refusal_holds_the_refused_row_alone(status: int, cli: Cli, rows: Ro
     assert server.taken_meanwhile > 100
 
 
+def test_connections_that_are_closed_at_once_are_refusals(cli: Cli, rows: Rows, output: Path) -> None:
+    """A server that takes ten connections and no more is asked over ten, not over and over with more."""
+
+    def answer(_: dict[str, Any]) -> Answered:
+        time.sleep(0.05)
+        return Answered(OK)
+
+    with answering(answer, most_connections=10) as server:
+        cli.service(server.url)
+        result = cli.run("batch", str(rows(600)), "-o", str(output), "-q")
+    assert (result.code, len(server.requests)) == (0, 600), result.stderr
+    assert server.turned_away < 300
+
+
 def test_what_failed_together_does_not_come_back_together(cli: Cli, rows: Rows, output: Path) -> None:
     """Not even where the first request that goes and looks finds the server well."""
     together = threading.Barrier(48, timeout=20)
