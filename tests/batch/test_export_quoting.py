@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 import sys
 import unicodedata
@@ -17,7 +18,7 @@ from completions_cli.batch.export.writers import Table, open_writer
 BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 SIGNS = "=+-@\t\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 BLANKS = " \0\xa0\ufeff\u200b\u202e\u2066\u061c\x7f\x9b"
-PIECES = [*BREAKS, *SIGNS, *BLANKS, *",\"';|x1", ";=1;", ';"=1;', "\r\n", "=1+cmd|calc!A0", "\r=1"]
+PIECES = [*BREAKS, *SIGNS, *BLANKS, *",\"';|x1", ";=1;", ';"=1;', '\n"=1', '\r"@', "\r\n", "=1+cmd|calc!A0", "\r=1"]
 DELIMITERS: dict[Table, str] = {"csv": ",", "tsv": "\t"}
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 
@@ -53,9 +54,11 @@ def test_readers_that_split_elsewhere_find_no_formula(
     rows: list[str], separator: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     content = written(tmp_path_factory.mktemp("table"), "csv", rows).decode()
-    for line in re.split(f"[{BREAKS}]", content):
-        for cell in line.split(separator)[1:]:
-            assert not cell.lstrip(BLANKS + '"').startswith(tuple(SIGNS)), (rows, cell)
+    found = csv.reader(io.StringIO(content, newline=""), delimiter=separator)
+    split = (line.split(separator)[1:] for line in re.split(f"[{BREAKS}]", content))
+    bare = (cell.lstrip(BLANKS + '"') for cell in itertools.chain(*split))
+    for cell in itertools.chain(*found, bare):
+        assert not cell.removeprefix("-1,").lstrip(BLANKS).startswith(tuple(SIGNS)), (rows, cell)
 
 
 @given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))
@@ -95,6 +98,7 @@ def test_nothing_unseen_before_a_sign_hides_it(tmp_path: Path) -> None:
         ("\ufeff =1", "'\ufeff =1"),
         ("a\r\n@x", "a\r\n'@x"),
         ("-x", "'-x"),
+        ('said\n"-x"; -y', 'said\n\'"-x";\' -y'),
         ("\rx", "'\rx"),
         ("1-2 = x\ny - z", "1-2 = x\ny - z"),
     ],

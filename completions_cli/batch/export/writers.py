@@ -23,9 +23,10 @@ _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 # What spreadsheets take for a formula, and the marks that some turn into these.
 _SIGNS = "=+@\t＝＋－＠﹦﹢﹣﹫\u2212-"  # noqa: RUF001 - not ASCII on purpose
 _FORMULA = re.compile(
-    rf"(?:\A|(?<=[{_BREAKS}]))(?=(?P<before>[^!-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])|\A(?=[\r\n])"
-    # Where commas are in numbers, a spreadsheet splits CSV at semicolons; a quote within a cell hides nothing then.
-    rf"|(?<=[;\t])(?=(?P<within>[^!#-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])"
+    rf"\A(?=(?P<before>[^!-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])|\A(?=[\r\n])"
+    # A spreadsheet splits CSV at semicolons where commas are in numbers. It may find the end of a line or a separator
+    # within one of our cells, and take quotes behind it for the beginning of another.
+    rf"|(?<=[{_BREAKS};\t])(?=(?P<within>[^!#-~{_BREAKS}{_SIGNS}]*)[{_SIGNS}])"
 )
 # What shows nothing, so that a cell seems to begin after it: controls, blanks, marks and what has no character; and
 # letters and a symbol that are blank all the same. A quote stands only in `within`.
