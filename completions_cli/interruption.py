@@ -23,6 +23,9 @@ _NOT_ENDING = {
     )
 }
 
+# What a terminal sends to all programs in its foreground at once: for Ctrl-C, and for Ctrl with a backslash.
+KEYS = frozenset({signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)})
+
 
 def raise_on_signals() -> None:
     """Have SIGINT raise KeyboardInterrupt, SIGTERM and SIGHUP SystemExit; what follows within a second is ignored.
@@ -78,3 +81,17 @@ def held_back() -> Iterator[None]:
         yield
     if received:
         signal.raise_signal(received[0])
+
+
+@contextlib.contextmanager
+def keys_left_to_a_child() -> Iterator[None]:
+    """Do nothing on the signals of a terminal's keys within the block: a child gets them too, and may use them."""
+    found = {number: signal.getsignal(number) for number in KEYS}
+    for number, handler in found.items():
+        if handler is not signal.SIG_IGN:  # which a child would inherit
+            signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        for number, handler in found.items():
+            signal.signal(number, handler)

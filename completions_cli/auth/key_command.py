@@ -4,12 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-from completions_cli import limits
+from completions_cli import limits, processes
 from completions_cli.api.masking import Mask
 from completions_cli.errors import ConfigError
 from completions_cli.interruption import handled, held_back
@@ -77,7 +76,7 @@ class _Command:
                 yield
             except BaseException:
                 if self._process is not None:
-                    _kill(self._process)
+                    processes.end(self._process)
                 raise
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -86,7 +85,7 @@ class _Command:
 
     def _die(self, number: int) -> None:
         if self._process is not None:
-            _kill(self._process)
+            processes.end(self._process)
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
@@ -143,18 +142,3 @@ class _Reader:
         """Return what came, waiting so long for the end of it."""
         self._thread.join(seconds)
         return self._data.decode("utf-8", "replace")
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the command and whatever it started."""
-    if sys.platform == "win32":
-        subprocess.run(  # noqa: S603 - a program of the system
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)],  # noqa: S607 - found on the system's path
-            check=False,
-            capture_output=True,
-        )
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()

@@ -3,14 +3,16 @@
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from completions_cli import processes
 from completions_cli.commands import prompt_source
 from completions_cli.errors import UsageError
-from completions_cli.interruption import exit_on_signals, held_back
+from completions_cli.interruption import KEYS, exit_on_signals, held_back, keys_left_to_a_child
 from completions_cli.settings.environment import without_secrets
 
 
@@ -39,16 +41,22 @@ def _edited(text: str, command: str, environ: Mapping[str, str], suffix: str) ->
 
 
 def _run(command: str, name: str, environ: Mapping[str, str]) -> None:
+    with keys_left_to_a_child():
+        code = _wait(command, name, environ)
+    if -code in KEYS:
+        signal.raise_signal(-code)
+    if code != 0:
+        raise UsageError(f"the editor {command} ended with exit code {code}", hint="Nothing was done.")
+
+
+def _wait(command: str, name: str, environ: Mapping[str, str]) -> int:
     process: subprocess.Popen[bytes] | None = None
     try:
         with held_back():  # until it is known what to end
             # The variable may hold options, as in "code --wait".
             process = subprocess.Popen([*shlex.split(command), name], env=without_secrets(environ))  # noqa: S603 - theirs
-        code = process.wait()
+        return process.wait()
     except BaseException:
         if process is not None:
-            process.kill()
-            process.wait()
+            processes.end(process)
         raise
-    if code != 0:
-        raise UsageError(f"the editor {command} ended with exit code {code}", hint="Nothing was done.")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.command import Cli
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
+needs_setsid = pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid")
 
 
 def has_ended(pid: int) -> bool:
@@ -73,9 +75,10 @@ def test_our_own_keys_are_not_in_its_environment() -> None:
 
 
 @posix_only
-def test_it_is_ended_with_its_children_when_it_takes_too_long(tmp_path: Path) -> None:
+@pytest.mark.parametrize("session", ["", pytest.param("setsid ", marks=needs_setsid)])
+def test_it_is_ended_with_its_children_when_it_takes_too_long(session: str, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    script = f'echo $$ > {pids}; sh -c "echo \\$\\$ >> {pids}; sleep 60" & wait'
+    script = f'echo $$ > {pids}; {session}sh -c "echo \\$\\$ >> {pids}; sleep 60" & wait'
     with pytest.raises(ConfigError, match=r"took longer than 0\.5 s"):
         key_command.run(["sh", "-c", script], ENVIRON, timeout=0.5)
     for pid in pids.read_text(encoding="utf-8").split():

@@ -98,7 +98,7 @@ def test_nothing_unseen_before_a_sign_hides_it(tmp_path: Path) -> None:
         ("\ufeff =1", "'\ufeff =1"),
         ("a\r\n@x", "a\r\n'@x"),
         ("-x", "'-x"),
-        ('said\n"-x"; -y', 'said\n\'"-x";\' -y'),
+        ('said\n"-x"; -y', "said\n'\"-x\";' -y"),
         ("\rx", "'\rx"),
         ("1-2 = x\ny - z", "1-2 = x\ny - z"),
     ],

@@ -187,19 +187,47 @@ def test_no_signal_leaves_the_embedded_model_behind(signals: list[str], cli: Cli
     until(lambda: all(map(is_gone, started)))
 
 
+def editor(path: Path, *lines: str) -> str:
+    """Make an editor of these lines of shell and return its name."""
+    path.write_text("\n".join(("#!/bin/sh", *lines, "")), encoding="utf-8")
+    path.chmod(0o700)
+    return str(path)
+
+
+ENDING = ["HUP", "TERM", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "RTMIN"]
+SHAPES = ["{}; exit", "{} & wait", 'sh -c "{}; exit"; exit']
+
+
 @posix_only
 @pytest.mark.parametrize(
-    "stopper", ["HUP", "TERM", "INT", "QUIT", "USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "RTMIN"]
+    ("stopper", "runs"), [*((stopper, "exec {}") for stopper in ENDING), *(("TERM", runs) for runs in SHAPES)]
 )
-def test_no_signal_leaves_an_editor_or_its_text_behind(stopper: str, cli: Cli, tmp_path: Path) -> None:
+def test_no_signal_leaves_an_editor_or_its_text_behind(stopper: str, runs: str, cli: Cli, tmp_path: Path) -> None:
     number = getattr(signal, f"SIG{stopper}", signal.SIGTERM)  # not every system has all
-    folder, editor = tmp_path / "temporary", tmp_path / "editor"
+    folder = tmp_path / "temporary"
     folder.mkdir()
-    seen = f"stat -c %a $1 > {tmp_path}/mode\necho $$ > {tmp_path}/pid"
-    editor.write_text(f"#!/bin/sh\n{seen}\nkill -{int(number)} $PPID\nexec sleep 60\n", encoding="utf-8")
-    editor.chmod(0o700)
-    done = cli.run("complete", "-e", "--dry-run", env={"EDITOR": str(editor), "TMPDIR": str(folder)})
+    real = editor(tmp_path / "real", f"echo $$ > {tmp_path}/pid", f"kill -{int(number)} $1", "exec sleep 60")
+    wrapper = editor(tmp_path / "editor", f"stat -c %a $1 > {tmp_path}/mode", runs.format(f"{real} $PPID"))
+    done = cli.run("complete", "-e", "--dry-run", env={"EDITOR": wrapper, "TMPDIR": str(folder)})
     assert done.code == 128 + number
     assert (tmp_path / "mode").read_text(encoding="utf-8") == "600\n"
-    assert is_gone(int((tmp_path / "pid").read_text(encoding="utf-8")))
+    until(lambda: is_gone(int((tmp_path / "pid").read_text(encoding="utf-8"))))
     assert list(folder.iterdir()) == []
+
+
+@posix_only
+def test_the_keys_of_a_terminal_are_the_editors(cli: Cli, tmp_path: Path) -> None:
+    uses_them = editor(tmp_path / "editor", "kill -INT $PPID", "kill -QUIT $PPID", "echo typed > $1")
+    endpoint = ("--endpoint", "http://127.0.0.1:9", "--auth", "none")
+    done = cli.run("complete", "-e", "--dry-run", *endpoint, env={"EDITOR": uses_them})
+    assert done.code == 0
+    assert b'"typed"' in done.stdout
+
+
+@posix_only
+@pytest.mark.parametrize("key", ["INT", "QUIT"])
+def test_a_key_that_ends_the_editor_ends_the_command(key: str, cli: Cli, tmp_path: Path) -> None:
+    ends = editor(tmp_path / "editor", f"kill -{key} $PPID", f"kill -{key} $$", "sleep 60")
+    done = cli.run("complete", "-e", "--dry-run", env={"EDITOR": ends, "TMPDIR": str(tmp_path)})
+    assert done.code == 128 + getattr(signal, f"SIG{key}")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("completions-")] == []
