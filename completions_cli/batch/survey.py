@@ -24,6 +24,15 @@ class Survey:
     notes: list[str] = field(default_factory=list)
 
 
+def of_text(lines: Iterable[bytes]) -> Survey:
+    """Look at the first lines of text, of which each is a prompt."""
+    empty = [number for number, line in enumerate(lines, 1) if line in (b"", b"\r")]
+    if not empty:
+        return Survey()
+    which = f"line {empty[0]} is" if len(empty) == 1 else f"{len(empty)} of the first lines are"
+    return Survey(notes=[f"warning: {which} empty, and sent as an empty prompt"])
+
+
 def of_table(header: list[str], recipe: Recipe) -> Survey:
     """Look at the columns of a table, of which nothing is sent that is not named."""
     others = [name for name in header if name not in recipe.send and name not in recipe.prompt_names]

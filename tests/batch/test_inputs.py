@@ -314,6 +314,19 @@ def test_of_columns_of_the_same_name_one_comes_back_and_a_warning_says_so(tmp_pa
     assert notes == ["warning: the table has several columns a; only the last of each comes back"]
 
 
+def test_empty_lines_of_text_are_sent_and_a_warning_says_so(tmp_path: Path) -> None:
+    notes = {
+        b"a\n \n": [],
+        b"a\n\nb\n": ["warning: line 2 is empty, and sent as an empty prompt"],
+        b"a\r\n\r\n\r\n": ["warning: 2 of the first lines are empty, and sent as an empty prompt"],
+    }
+    for content, expected in notes.items():
+        (tmp_path / "a.txt").write_bytes(content)
+        source = opened(tmp_path / "a.txt")
+        assert source.survey().notes == expected
+        source.close()
+
+
 # Bad rows and their places
 
 

@@ -10,7 +10,7 @@ from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.table import Table
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.rows import Row
-from completions_cli.batch.survey import Survey, of_json, of_table
+from completions_cli.batch.survey import Survey, of_json, of_table, of_text
 from completions_cli.errors import UsageError
 
 _FIRST = 1000  # records that are looked at before anything is sent
@@ -67,7 +67,7 @@ class Reading:
                 raise UsageError(
                     "--template, --send-fields, --keep-columns: a text file has no fields", hint=_NO_FIELDS
                 )
-            return Survey()
+            return of_text(self.first_texts(stream))
         header = self.header(stream)
         return of_json(self.first_texts(stream), self.recipe) if header is None else of_table(header, self.recipe)
 
@@ -84,11 +84,11 @@ class Reading:
                 return None
 
     def first_texts(self, stream: BinaryIO) -> Iterator[bytes]:
-        """Yield the text of the first records of JSON."""
+        """Yield the text of the first records of JSON, or the first lines of text."""
         if self.kind == "json":
             texts = (element.content for element in json_array.elements(stream))
         else:
-            texts = (line for line in text_lines.lines(stream) if line and not line.isspace())
+            texts = (line for line in text_lines.lines(stream) if self.kind == "txt" or line.strip())
         size = 0
         for text in islice(texts, _FIRST):
             yield text
