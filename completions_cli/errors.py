@@ -64,6 +64,11 @@ class CompletionsError(Exception):
         """Return the message as it stands now: secrets that a server quoted may have been blacked out."""
         return self.message
 
+    @property
+    def summary(self) -> str:
+        """What happened in a few words, for a line that holds more than the error: no hint, place or request id."""
+        return self.message.rstrip(".")
+
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes whole, whatever the constructor asks for."""
         return _revived, (type(self), self.__dict__)
@@ -198,7 +203,8 @@ class BrokenPipeExit(CompletionsError):  # noqa: N818 - ends quietly, it is not 
 class ServiceError(CompletionsError):
     """The service answered with an error. See the API reference, "Responses".
 
-    `status` is the HTTP status; for an error inside a 200 stream, it is the status that its code stands for. `code` is
+    `status` is the HTTP status; for an error inside a 200 stream, it is the status that its code stands for, or None if
+    it has no such code. It is None, too, where nobody was asked, for want of an identity to sign in with. `code` is
     the server's own code, `body_code` the one in the body if `code` came from a header. `loc` is the path of the
     offending parameter, `retry_after` the wait in seconds that the server asked for, and `detail` the part of the body
     after its JSON. `model_status` is the status of the model behind a managed endpoint, if it differs. `is_page` is
@@ -211,7 +217,7 @@ class ServiceError(CompletionsError):
 
     message: str
     _: KW_ONLY
-    status: int
+    status: int | None = None
     hint: str | None = None
     code: str | None = None
     param: str | None = None
@@ -224,6 +230,11 @@ class ServiceError(CompletionsError):
     body_code: str | None = None
     is_page: bool = False
     is_spent: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The status, if there is one, and the message."""
+        return super().summary if self.status is None else f"{self.status}: {super().summary}"
 
     def recast(self, kind: "type[ServiceError]") -> "ServiceError":
         """Return the same error as one of another kind."""

@@ -95,7 +95,7 @@ def from_event(value: Json, text: str) -> ServiceError:
     """Classify an error that came inside a 200 stream: `value` is its JSON, or None when it is plain `text`."""
     said = error_body.read_plain(text) if value is None else error_body.read_json(value)
     status = said.status or (400 if said.is_content_filter else 500)
-    return _error(
+    error = _error(
         status,
         said,
         message=said.message or "the server reported an error inside the stream",
@@ -103,6 +103,8 @@ def from_event(value: Json, text: str) -> ServiceError:
         retry_after=retry.retry_after({}, said.message, 0.0, said.wait),
         retryable=status in retry.RETRYABLE_STATUSES,
     )
+    error.status = said.status  # the class is a guess without one, and enough
+    return error
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

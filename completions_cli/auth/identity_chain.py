@@ -74,6 +74,5 @@ def _refused(error: Exception) -> AuthError:
     told = next((line for line in lines if "AADSTS" in line), lines[0] if lines else type(error).__name__)
     return AuthError(
         f"no identity to sign in with: {told[:_MOST_SHOWN]}",
-        status=401,
         hint="Sign in with `az login`, or set tenant_id and client_id in the profile.",
     )

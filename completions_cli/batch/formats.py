@@ -102,6 +102,9 @@ def _error(error: CompletionsError) -> dict[str, Json]:
     }
 
 
+_UNTOLD = 500  # status of an error in a 200 that names none
+
+
 def _openai(outcome: Outcome) -> dict[str, Json]:
     error = outcome.error
     response: Json = None
@@ -110,7 +113,7 @@ def _openai(outcome: Outcome) -> dict[str, Json]:
         response = {"status_code": 200, "request_id": outcome.request_id, "body": body}
     elif isinstance(error, ServiceError):
         said = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
-        response = {"status_code": error.status, "request_id": error.request_id, "body": {"error": said}}
+        response = {"status_code": error.status or _UNTOLD, "request_id": error.request_id, "body": {"error": said}}
     return {
         "id": f"batch_req_{outcome.row.number:012}",
         "custom_id": outcome.row.id,

@@ -62,7 +62,7 @@ class Triage:
         # Where others can do its work, a server is not waited for as long.
         self.outage = Outage(policy.retries, policy.max_wait, *(() if is_alone else (SUSPICIOUS_MEMBER,)))
         self._models: set[str | None] = set()
-        self._alike: Counter[tuple[int, str | None, str | None]] = Counter()
+        self._alike: Counter[tuple[int | None, str | None, str | None]] = Counter()
         self._last = ""  # what was wrong with the request that failed last
 
     @property
@@ -142,7 +142,7 @@ class Triage:
         return Ending(
             "outage",
             BatchStoppedError(
-                f"{what}: {_said(error)}",
+                f"{what}: {error.summary}",
                 hint="No row was marked as failed. Run the same command again when the service is back.",
             ),
         )
@@ -163,7 +163,7 @@ class Triage:
         if asked is not None and asked > self._policy.max_wait:
             return self._too_long(error, asked)
         self.outage.failed(now, sent_at)
-        self._last = _said(error)
+        self._last = error.summary
         if self.outage.is_suspected:
             # No row is to blame.
             left = self.outage.patience_left(now)
@@ -199,10 +199,6 @@ class Triage:
             error = RateLimitError(error.message, status=error.status, request_id=error.request_id, retry_after=asked)
         error.hint = hint
         return Verdict("stop", ending=Ending("max_wait", error))
-
-
-def _said(error: CompletionsError) -> str:
-    return f"{error.status} {error.message}" if isinstance(error, ServiceError) else error.message
 
 
 def _alike(error: CompletionsError) -> Ending:

@@ -17,7 +17,7 @@ from completions_cli.client import configuration
 from completions_cli.commands import prompt_source, typed_text, values
 from completions_cli.commands.common_options import CommonOptions
 from completions_cli.commands.options import ConnectionOptions, ExtraOptions, ParameterOptions
-from completions_cli.errors import CompletionsError, ServiceError, UsageError
+from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 from completions_cli.render.spinner import Spinner
 from completions_cli.settings import environment, profile_file
@@ -263,18 +263,13 @@ def trace(streams: Streams) -> Trace | None:
 def _show_wait(wait: "Wait", streams: Streams, spinner: Spinner) -> None:
     then = f"trying again in {wait.seconds:.1f} s (attempt {wait.attempt} of {wait.attempts})"
     with _aside(spinner):
-        streams.stderr.note(f"note: {_summary(wait.error)}; {then}")
+        streams.stderr.note(f"note: {paths.on_a_line(wait.error.summary)}; {then}")
 
 
 def _show_pass(passed: "Passed", pool: Pool, streams: Streams, spinner: Spinner) -> None:
     was, following = pool.members[passed.member].profile, pool.members[passed.following].profile
     with _aside(spinner):
-        streams.stderr.note(f"note: {was} did not answer: {_summary(passed.error)}; trying {following}")
-
-
-def _summary(error: CompletionsError) -> str:
-    status = f"{error.status}: " if isinstance(error, ServiceError) else ""
-    return f"{status}{paths.on_a_line(error.message.rstrip('.'))}"
+        streams.stderr.note(f"note: {was} did not answer: {paths.on_a_line(passed.error.summary)}; trying {following}")
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def sentence(error: CompletionsError) -> str:
         *([f"at {where}"] if where else []),
         *([f"request id {error.request_id}"] if error.request_id else []),
     ]
-    text = f"{error.status} {', '.join(codes)}".strip()
-    return f"{text}: {error.message}" + (f" ({', '.join(details)})" if details else "")
+    text = f"{error.status or ''} {', '.join(codes)}".strip()
+    return (f"{text}: " if text else "") + error.message + (f" ({', '.join(details)})" if details else "")
 
 
 def to_json(error: CompletionsError) -> str:

@@ -95,13 +95,15 @@ def test_lines_in_the_openai_format_say_who_answered(cli: Cli, serve: Serve, row
 
 
 def test_a_member_that_refuses_the_key_in_mid_run_is_left_out(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:
-    east, west = serve(after(20, REFUSED)), serve()
+    east, west = serve(after(4, REFUSED)), serve()
     pool(cli, east, west)
     result = batch(cli, rows(200), "-o", output, "-p", "all", "--summary", "-", "-j", "8")
     assert (result.code, len(check(output, 200))) == (0, 200)
-    assert summary(result)["profiles"] == {"east": 20, "west": 180}
-    assert result.stderr.count("warning: east is left out for the rest of the run: 401: the key is wrong") == 1
-    assert len(east.requests) <= 20 + 8  # what was under way
+    east_answered = min(4, len(east.requests))  # how many it is asked is a matter of speed
+    assert summary(result)["profiles"] == {"east": east_answered, "west": 200 - east_answered}
+    warned = result.stderr.count("warning: east is left out for the rest of the run: 401: the key is wrong")
+    assert warned == (len(east.requests) > 4)
+    assert len(east.requests) <= 4 + 8  # what was under way
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ def test_a_pipe_has_colours_when_they_are_wanted() -> None:
         (RejectedError("m", status=400, param="stop"), "400: m (at stop)"),
         (RejectedError("m", status=400, param="stop", loc=("body", "stop", "str")), "400: m (at body.stop.str)"),
         (RateLimitError("m", status=429, request_id="r"), "429: m (request id r)"),
+        (AuthError("m"), "m"),
+        (AuthError("m", code="1004", request_id="r"), "1004: m (request id r)"),
         (NetworkError("m"), "m"),
     ],
 )

@@ -32,7 +32,7 @@ class Roster:
         """Record that a member only fails."""
         if not member.is_aside and len(self.members) > 1:
             member.is_aside = True
-            self._warn(f"note: {member.name} is set aside until it answers again: {_said(error)}")
+            self._warn(f"note: {member.name} is set aside until it answers again: {error.summary}")
 
     def is_alive(self, member: Health, _: float) -> None:
         """Record that a member did, or properly refused, what it was asked at some time."""
@@ -49,7 +49,7 @@ class Roster:
             self._rest(member, ending, now)
             return None
         member.is_gone = True
-        said = _said(ending.error) if ending.error is not None else ending.reason
+        said = ending.error.summary if ending.error is not None else ending.reason
         self._warn(f"warning: {member.name} is left out for the rest of the run: {said}")
         return None
 
@@ -63,8 +63,3 @@ class Roster:
 
     def _has_any(self, now: float) -> bool:
         return any(not member.is_gone and member.exhausted_until <= now for member in self.members)
-
-
-def _said(error: CompletionsError) -> str:
-    status = f"{error.status}: " if isinstance(error, ServiceError) else ""
-    return f"{status}{error.message.rstrip('.')}"

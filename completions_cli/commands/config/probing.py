@@ -18,7 +18,6 @@ from completions_cli.errors import (
     NotFoundError,
     RejectedError,
     ServerError,
-    ServiceError,
 )
 from completions_cli.models import Chunk, CompletionRequest, Finished
 from completions_cli.render.spinner import Spinner
@@ -50,8 +49,7 @@ def probe(settings: Settings, streams: Streams, mask: Mask, *, parameters: bool)
     except CompletionsError as error:
         if settings.endpoint is not None:
             error.hint = _remedy(error, settings, settings.endpoint, streams) or error.hint
-        status = f"{error.status}: " if isinstance(error, ServiceError) else ""
-        yield Finding(name, "failed", f"{status}{error.message}", error)
+        yield Finding(name, "failed", error.summary, error)
 
 
 def _parameters(caller: "Caller", plain: Answer, model: str | None) -> Iterator[Finding]:
@@ -66,7 +64,7 @@ def _judged(caller: "Caller", question: Probe, plain: Answer, model: str | None)
     except MisfitError as error:
         return "ignored", error.message
     except (RejectedError, ServerError, NotFoundError) as error:
-        return "refused", f"{error.status}: {error.message}"[:_LONGEST_REASON]
+        return "refused", error.summary[:_LONGEST_REASON]
     return question.judge(plain, answers)
 
 

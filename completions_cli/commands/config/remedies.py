@@ -56,7 +56,7 @@ def remedy(error: CompletionsError, tried: Situation) -> str | None:
         return _signed_in_wrongly(error, tried)
     if isinstance(error, NotFoundError):
         rules = {404: _no_route, 405: _no_completions, 424: _model_failed}
-        return rules.get(error.status, _no_completions)(error, tried)
+        return rules.get(error.status or 404, _no_completions)(error, tried)
     if "api-version" in error.message.lower() or "api version" in error.message.lower():
         return _wrong_version(tried)
     return None
