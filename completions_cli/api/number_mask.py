@@ -1,18 +1,21 @@
-"""Keys that are all digits, hidden where a server sends one back as a JSON number."""
+"""Keys with many digits in a row, hidden where a server sends those digits back as a JSON number."""
 
+import re
 from collections.abc import Collection, Iterable
 
 from completions_cli.models import Json
 
 _RUN = 12  # digits in a row that no number shares with a key by chance
+_DIGITS = re.compile(rf"[0-9]{{{_RUN},}}")
+_SEPARATORS = re.compile(r"[^0-9A-Za-z]+")
 _LEAST = 10 ** (_RUN - 1)  # a whole number below is too short
 
 
 class NumberMask:
-    """Finds numbers that hold a piece of a key made of digits."""
+    """Finds numbers that hold a piece of digits: strings of at least `_RUN` of them."""
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._runs = frozenset(key[at : at + _RUN] for key in keys for at in range(len(key) - _RUN + 1))
+    def __init__(self, digits: Iterable[str]) -> None:
+        self._runs = frozenset(key[at : at + _RUN] for key in digits for at in range(len(key) - _RUN + 1))
 
     def fields(self, value: Json, passed: Collection[str]) -> Json:
         """Return JSON with null for each such number, but for fields that are `passed`; the same object without any."""
@@ -39,6 +42,8 @@ class NumberMask:
 
 
 def of(secrets: Iterable[str]) -> NumberMask | None:
-    """Return the mask of those secrets that are all digits; None without any."""
-    keys = [secret for secret in secrets if secret.isascii() and secret.isdigit()]
-    return NumberMask(keys) if keys else None
+    """Return the mask of the digits in secrets, with or without separators between them; None without enough."""
+    found = [
+        run for secret in secrets for text in (secret, _SEPARATORS.sub("", secret)) for run in _DIGITS.findall(text)
+    ]
+    return NumberMask(found) if found else None

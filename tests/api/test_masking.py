@@ -187,6 +187,22 @@ def test_a_key_of_digits_is_no_number_of_an_answer(number: Callable[[str], float
     assert answers.fields(clean) is clean
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["proj-8419273650192837", "a8419273650192837", "0x8419273650192837f", "8419-2736-5019-2837", "8419 2736 5019 2837"],
+)
+def test_nor_are_the_digits_of_a_key_that_has_other_characters(key: str) -> None:
+    answers = AnswerMask(Mask([key]))
+    found = {"created": 8419273650192837, "n": [0.8419273650192837, 841927365019], "short": 84192736501}
+    assert answers.fields(found) == {"created": None, "n": [None, None], "short": 84192736501}
+    assert answers.usage(Usage(8419273650192837, 1, None)) == Usage(None, 1, None)
+
+
+def test_digits_apart_in_a_key_are_no_number() -> None:
+    clean = {"created": 1234567890123456}
+    assert AnswerMask(Mask(["1a2b3c4d5e6f7g8h9i0j1k2l3m4n5o6p"])).fields(clean) is clean
+
+
 def test_neither_a_hint_nor_a_parameter_holds_the_first_piece_of_a_place() -> None:
     key = KEYS["letters and digits"]
     error = ServiceError("m", status=422, loc=("body", *key), param=key[0], hint=f"Change or leave out {key[0]}; now.")
