@@ -11,9 +11,10 @@ from pathlib import Path
 
 import trustme
 
-from tests.scripted_server import read_request, response
+from tests.answers import answer
+from tests.scripted_server import read_request
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"secure","finish_reason":"stop"}]}')
+ANSWER = answer("secure")
 
 
 @dataclass

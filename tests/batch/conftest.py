@@ -1,15 +1,19 @@
 """What the tests of batches share: inputs, and outputs read back."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.answering_server import AnsweringServer, answering
+from tests.batch.wrong_answers import as_asked
 from tests.command import Cli, Result
 
 Batch = Callable[..., Result]
+Serve = Callable[..., AnsweringServer]
 
 
 @pytest.fixture
@@ -29,6 +33,13 @@ def rows(tmp_path: Path) -> Callable[[int], Path]:
 def output(tmp_path: Path) -> Path:
     """Name the output."""
     return tmp_path / "out.jsonl"
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers that answer by functions, and as asked unless given one."""
+    with contextlib.ExitStack() as stack:
+        yield lambda answer=as_asked: stack.enter_context(answering(answer))
 
 
 def records(path: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.batch.conftest import batch, records, row_numbers, summary
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -13,8 +14,6 @@ from tests.scripted_server import ScriptedServer, response
 
 Start = Callable[..., EmulatorProcess]
 Rows = Callable[[int], Path]
-
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 
 
 def test_every_row_has_its_line(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

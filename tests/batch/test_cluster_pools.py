@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered
-from tests.batch.conftest import summary
+from tests.batch.conftest import Serve, summary
 from tests.batch.test_cluster import Joined, Rows, cluster, joined, part_records
-from tests.batch.test_pools import EAST, OUT_OF_ORDER, REFUSED, WEST, Serve, after, ok, pool, serve
+from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, as_asked
+from tests.two_members import EAST, WEST, pool
 
 pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc"),
     pytest.mark.xdist_group("ray"),
 ]
-__all__ = ["cluster", "joined", "serve"]  # fixtures
+__all__ = ["cluster", "joined"]  # fixtures
 
 
 def test_members_that_fail_are_done_without_on_all_machines(
@@ -31,10 +32,10 @@ def test_members_that_fail_are_done_without_on_all_machines(
         if next(numbers) == 1000:
             joined.cluster.kill_one("ray::_Coordinator")
         threading.Event().wait(0.01)  # a server with something to do
-        return ok(body)
+        return as_asked(body)
 
     east, west, north = serve(after(300, REFUSED)), serve(after(200, OUT_OF_ORDER)), serve(steady)
-    config = pool(joined.cli, east, west, 'deployment = "blue"', 'model = "m"')
+    config = pool(joined.cli, east.url, west.url, of_east='deployment = "blue"', of_west='model = "m"')
     config.write_text(
         config.read_text().replace('"west"]', '"west", "north"]')
         + f'[profiles.north]\nendpoint = "{north.url}"\nauth = "none"\n'
@@ -59,7 +60,7 @@ def test_members_that_fail_are_done_without_on_all_machines(
     assert not any(key.encode() in trace for trace in traces for key in (EAST, WEST))
 
     # The rest is asked of other members.
-    west.answer = ok
+    west.answer = as_asked
     rest = joined.run(tmp_path / "in.jsonl", "-o", folder, "-p", "west", "-p", "north")
     assert rest.code == 0, rest.stderr
     assert "was started with the profile east, west, north, now it is west, north" in rest.stderr
@@ -71,8 +72,14 @@ def test_members_that_fail_are_done_without_on_all_machines(
 def test_members_with_different_models_are_refused_unless_allowed(
     joined: Joined, serve: Serve, rows: Rows, tmp_path: Path
 ) -> None:
-    east, west = serve(lambda body: ok(body, "one")), serve(lambda body: ok(body, "two"))
-    pool(joined.cli, east, west, "price_in = 1\nprice_out = 0", "price_in = 0\nprice_out = 1_000_000")
+    east, west = serve(lambda body: as_asked(body, "one")), serve(lambda body: as_asked(body, "two"))
+    pool(
+        joined.cli,
+        east.url,
+        west.url,
+        of_east="price_in = 1\nprice_out = 0",
+        of_west="price_in = 0\nprice_out = 1_000_000",
+    )
     folder = tmp_path / "out"
     refused = joined.run(rows(2000), "-o", folder, "-p", "all")
     assert (refused.code, "answers with the model" in refused.stderr) == (2, True), refused.stderr

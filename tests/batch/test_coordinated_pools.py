@@ -37,10 +37,10 @@ from completions_cli.errors import AuthError, ServerError
 from completions_cli.transport.connection import Connection
 from completions_cli.version import __version__
 from tests.answering_server import Answered, AnsweringServer
+from tests.batch.conftest import Serve
 from tests.batch.test_coordinator import Clock
-from tests.batch.test_pools import OUT_OF_ORDER, REFUSED, Serve, after, ok, serve
+from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, as_asked
 
-__all__ = ["serve"]  # fixture
 EAST_AND_WEST = ClusterLimits(
     None, 1000, None, None, Budget(), (MemberLimits("east", rpm=600.0), MemberLimits("west", rpm=1800.0))
 )
@@ -321,7 +321,7 @@ def test_the_run_ends_when_no_member_is_left(serve: Serve) -> None:
 def test_rows_refused_for_what_they_hold_are_not_shopped_around(serve: Serve) -> None:
     def strict(body: dict[str, Any]) -> Answered:
         is_bad = body["prompt"].split()[1].endswith("7")
-        return Answered({"error": {"message": "this prompt is no good"}}, 400) if is_bad else ok(body)
+        return Answered({"error": {"message": "this prompt is no good"}}, 400) if is_bad else as_asked(body)
 
     servers = [serve(strict), serve(strict)]
     found, _, ending = run(servers, 500)
@@ -332,7 +332,7 @@ def test_rows_refused_for_what_they_hold_are_not_shopped_around(serve: Serve) ->
 
 def test_members_with_different_models_are_refused_on_all_workers(serve: Serve) -> None:
     def servers() -> list[AnsweringServer]:
-        return [serve(lambda body: ok(body, "one")), serve(lambda body: ok(body, "two"))]
+        return [serve(lambda body: as_asked(body, "one")), serve(lambda body: as_asked(body, "two"))]
 
     found, _, ending = run(servers(), 1000)
     assert (ending and ending.reason) == "model"

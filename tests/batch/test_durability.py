@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.batch.conftest import batch, records, row_numbers
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
-from tests.scripted_server import Pause, ScriptedServer, Silence, response
+from tests.scripted_server import Pause, ScriptedServer, Silence
 
 Start = Callable[..., EmulatorProcess]
 Rows = Callable[[int], Path]
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 # Hundreds of kills take minutes: COMPLETIONS_TEST_KILLS=300 scripts/test tests/batch/test_durability.py -k kill
 KILLS = int(os.environ.get("COMPLETIONS_TEST_KILLS", "12"))
 IN_FLIGHT = 8

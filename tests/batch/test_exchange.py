@@ -12,9 +12,9 @@ from completions_cli.errors import AuthError
 from completions_cli.models import CompletionRequest
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
+from tests.answers import ANSWER
 from tests.scripted_server import ScriptedServer, response
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 REFUSAL = response(b'{"error":"the token canary-1 is old"}', "401 X")
 
 

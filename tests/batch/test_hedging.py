@@ -10,16 +10,11 @@ import pytest
 
 from tests.answering_server import Answered, answering
 from tests.batch.conftest import batch, records, row_numbers, summary
-from tests.batch.wrong_answers import prompts_of, right
+from tests.batch.wrong_answers import as_asked
 from tests.command import Cli
 
 Rows = Callable[[int], Path]
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-
-
-def ok(body: dict[str, Any]) -> Answered:
-    """Answer as asked."""
-    return Answered({"choices": right(prompts_of(body)), "model": "m", "usage": USAGE})
 
 
 @pytest.fixture
@@ -44,10 +39,10 @@ def test_rows_of_a_member_that_fell_silent_are_asked_of_another(
     def silent(body: dict[str, Any]) -> Answered:
         if next(numbers) >= 5:
             stuck.wait(50)
-        return ok(body)
+        return as_asked(body)
 
     with ExitStack() as stack:
-        slow, quick = stack.enter_context(answering(silent)), stack.enter_context(answering(ok))
+        slow, quick = stack.enter_context(answering(silent)), stack.enter_context(answering(as_asked))
         pool(cli, slow.url, quick.url)
         result = batch(cli, rows(60), "-o", output, "-p", "p0", "-p", "p1", "--hedge", "--summary", "-")
         found = summary(result)
@@ -67,13 +62,13 @@ def test_an_answer_that_comes_second_is_counted_and_not_written(
     def late(body: dict[str, Any]) -> Answered:
         if next(numbers) >= 5:
             stuck.wait(50)
-        return ok(body)
+        return as_asked(body)
 
     def failing(body: dict[str, Any]) -> Answered:
         if body["prompt"] in {request["prompt"] for request in slow.requests}:
             stuck.set()  # the slow one answers while this one fails
             return Answered({"error": {"message": "no"}}, 400)
-        return ok(body)
+        return as_asked(body)
 
     with ExitStack() as stack:
         slow, quick = stack.enter_context(answering(late)), stack.enter_context(answering(failing))
@@ -86,10 +81,10 @@ def test_an_answer_that_comes_second_is_counted_and_not_written(
 def test_nothing_is_asked_twice_without_the_option(cli: Cli, rows: Rows, output: Path) -> None:
     def slow(body: dict[str, Any]) -> Answered:
         threading.Event().wait(0.4)
-        return ok(body)
+        return as_asked(body)
 
     with ExitStack() as stack:
-        servers = stack.enter_context(answering(slow)), stack.enter_context(answering(ok))
+        servers = stack.enter_context(answering(slow)), stack.enter_context(answering(as_asked))
         pool(cli, *(server.url for server in servers))
         result = batch(cli, rows(40), "-o", output, "-p", "p0", "-p", "p1", "--summary", "-")
         assert (summary(result)["hedged"], sum(len(server.requests) for server in servers)) == (0, 40)

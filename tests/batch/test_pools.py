@@ -3,55 +3,25 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.answering_server import Answer, Answered, AnsweringServer, answering
-from tests.batch.conftest import batch, records, row_numbers, summary
-from tests.batch.wrong_answers import answers, prompts_of, right
+from tests import two_members
+from tests.answering_server import Answered, AnsweringServer
+from tests.batch.conftest import Serve, batch, records, row_numbers, summary
+from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, answers, as_asked
 from tests.command import Cli
+from tests.two_members import EAST, WEST
 
-EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
-Serve = Callable[..., AnsweringServer]
 Rows = Callable[[int], Path]
-OUT_OF_ORDER = Answered({"error": {"message": "out of order"}}, 503, {"retry-after-ms": "1"})
-REFUSED = Answered({"error": {"message": "the key is wrong"}}, 401)
-
-
-def ok(body: dict[str, Any], model: str | None = None) -> Answered:
-    """Answer as asked."""
-    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-    return Answered({"choices": right(prompts_of(body)), "model": model or body.get("model") or "m", "usage": usage})
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Start servers that answer by functions."""
-    with ExitStack() as stack:
-        yield lambda answer=ok: stack.enter_context(answering(answer))
 
 
 def pool(cli: Cli, east: AnsweringServer, west: AnsweringServer, of_east: str = "", of_west: str = "") -> Path:
-    """Write a pool of two members, each with a key."""
-    for name, key in (("east", EAST), ("west", WEST)):
-        path = cli.profile("").with_name(f"{name}.key")
-        path.write_text(key)
-        path.chmod(0o600)
-    return cli.profile(
-        f'[profiles.east]\nendpoint = "{east.url}"\nkey_file = "east.key"\n{of_east}\n'
-        f'[profiles.west]\nendpoint = "{west.url}"\nkey_file = "west.key"\n{of_west}\n'
-        '[profiles.all]\nmembers = ["east", "west"]\n'
-    )
-
-
-def after(count: int, then: Answered, first: Answer = ok) -> Answer:
-    """Answer some requests as asked, and all others by one answer."""
-    numbers = iter(range(10**9))
-    return lambda body: first(body) if next(numbers) < count else then
+    """Write a pool of two servers."""
+    return two_members.pool(cli, east.url, west.url, of_east=of_east, of_west=of_west)
 
 
 def check(output: Path, count: int) -> list[dict[str, Any]]:
@@ -132,11 +102,11 @@ def test_a_member_that_dies_and_comes_back_loses_no_row(cli: Cli, serve: Serve, 
     numbers = iter(range(10**9))
 
     def flaky(body: dict[str, Any]) -> Answered:
-        return OUT_OF_ORDER if 30 <= next(numbers) < 60 else ok(body)
+        return OUT_OF_ORDER if 30 <= next(numbers) < 60 else as_asked(body)
 
     def steady(body: dict[str, Any]) -> Answered:
         threading.Event().wait(0.01)  # a server with something to do
-        return ok(body)
+        return as_asked(body)
 
     east, west = serve(flaky), serve(steady)
     pool(cli, east, west)
@@ -165,7 +135,7 @@ def test_a_row_refused_for_what_it_holds_is_not_shopped_around(
     def strict(body: dict[str, Any]) -> Answered:
         if body["prompt"].split()[1].endswith("7"):
             return Answered({"error": {"message": "this prompt is no good"}}, 400)
-        return ok(body)
+        return as_asked(body)
 
     east, west = serve(strict), serve(strict)
     pool(cli, east, west)
@@ -198,7 +168,7 @@ def test_a_wait_over_max_wait_sets_a_member_aside(cli: Cli, serve: Serve, rows: 
 def test_a_slow_member_gets_little(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:
     def slow(body: dict[str, Any]) -> Answered:
         threading.Event().wait(0.2)
-        return ok(body)
+        return as_asked(body)
 
     pool(cli, serve(slow), serve())
     result = batch(cli, rows(600), "-o", output, "-p", "all", "--summary", "-", "-j", "4")
@@ -207,7 +177,7 @@ def test_a_slow_member_gets_little(cli: Cli, serve: Serve, rows: Rows, output: P
 
 
 def test_different_models_are_refused_unless_allowed(cli: Cli, serve: Serve, rows: Rows, output: Path) -> None:
-    east, west = serve(lambda body: ok(body, "one")), serve(lambda body: ok(body, "two"))
+    east, west = serve(lambda body: as_asked(body, "one")), serve(lambda body: as_asked(body, "two"))
     pool(cli, east, west)
     result = batch(cli, rows(60), "-o", output, "-p", "all")
     assert result.code == 2
@@ -226,7 +196,7 @@ def test_a_killed_run_is_resumed_with_other_members(cli: Cli, serve: Serve, rows
         if next(numbers) > 60:
             enough.set()
         threading.Event().wait(0.005)
-        return ok(body)
+        return as_asked(body)
 
     pool(cli, serve(slow), serve(slow), 'deployment = "blue"')
     process = cli.start("batch", str(rows(2000)), "-o", str(output), "-p", "all", "-j", "6")
@@ -257,7 +227,7 @@ def test_totals_hold_over_all_members(cli: Cli, serve: Serve, rows: Rows, output
         threading.Event().wait(0.003)
         with lock:
             now[0] -= 1
-        return ok(body)
+        return as_asked(body)
 
     pool(cli, serve(counted), serve(counted), "concurrency = 2")
     assert batch(cli, rows(120), "-o", output, "-p", "all", "-j", "3").code == 0

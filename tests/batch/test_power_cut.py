@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from completions_cli.batch import entry, recovery, run_file
+from tests.answers import answer
 from tests.batch.conftest import batch, records
 from tests.command import COMMAND, Cli
 from tests.power_cut import Folder, record, replay
@@ -22,11 +23,6 @@ pytestmark = pytest.mark.skipif(
 RUN = "out.jsonl.run"
 READER = partial(entry.read, output_format="native")
 REFUSED = response(b'{"error":{"message":"no","code":"x"}}', "422 Unprocessable Entity")
-
-
-def answer(text: str) -> bytes:
-    """Put an answer together."""
-    return response(json.dumps({"choices": [{"index": 0, "text": text, "finish_reason": "stop"}]}).encode())
 
 
 @pytest.fixture

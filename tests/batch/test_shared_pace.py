@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.batch.conftest import row_numbers
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
-from tests.scripted_server import Pause, ScriptedServer, response
+from tests.scripted_server import Pause, ScriptedServer
 
 Start = Callable[..., EmulatorProcess]
 Rows = Callable[[int], Path]
 RPM = 1200
 RATE = RPM / 60
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 SHARED = ("--share", "night", "-M", "4", "-q")
 
 

@@ -15,11 +15,11 @@ from completions_cli.api.parameters import DOCUMENTED, PARAMETERS
 from completions_cli.batch import rows
 from completions_cli.batch.recipe import BARE, Recipe
 from completions_cli.batch.rows import Defaults
+from tests.answers import ANSWER
 from tests.batch.conftest import batch, records
 from tests.command import Cli
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 # Columns that data sets have and requests too, and some that only look like it.
 COLUMNS: Mapping[str, str] = {
     "model": "Golf",

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.answering_server import Answer, Answered
+
 Choices = list[Any]
 Wrong = Callable[[Choices, Sequence[Any], int], Choices]
 
@@ -28,6 +30,22 @@ def right(prompts: Sequence[Any], n: int = 1) -> Choices:
     """Return the choices that were asked for: choice i * n + j is the j-th of prompt i."""
     texts = [text_for(prompt, sample) for prompt in prompts for sample in range(n)]
     return _numbered([{"text": text, "finish_reason": "stop"} for text in texts])
+
+
+def as_asked(body: dict[str, Any], model: str | None = None) -> Answered:
+    """Answer a request as it was asked."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    return Answered({"choices": right(prompts_of(body)), "model": model or body.get("model") or "m", "usage": usage})
+
+
+OUT_OF_ORDER = Answered({"error": {"message": "out of order"}}, 503, {"retry-after-ms": "1"})
+REFUSED = Answered({"error": {"message": "the key is wrong"}}, 401)
+
+
+def after(count: int, then: Answered, first: Answer = as_asked) -> Answer:
+    """Answer some requests as asked, and all others by one answer."""
+    numbers = iter(range(10**9))
+    return lambda body: first(body) if next(numbers) < count else then
 
 
 def _numbered(choices: Choices) -> Choices:

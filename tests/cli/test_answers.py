@@ -5,26 +5,18 @@ import json
 
 import pytest
 
+from tests.answers import DONE, answer, document, event
 from tests.command import Cli
 from tests.scripted_server import HangUp, Reset, ScriptedServer, Silence, response, stream_head
 
-WHOLE = b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
+WHOLE = document("ok")
 USAGE = b'"usage":{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}'
-
-
-def event(text: str, *, index: int = 0, reason: str | None = None) -> bytes:
-    """Make one event of a stream."""
-    choice = {"index": index, "text": text, "finish_reason": reason}
-    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
 def several(*texts: str) -> bytes:
     """Make a response with these choices, listed backwards."""
     choices = [{"index": index, "text": text, "finish_reason": "stop"} for index, text in enumerate(texts)]
     return json.dumps({"id": "x", "choices": choices[::-1]}).encode()
-
-
-DONE = b"data: [DONE]\n\n"
 
 
 # The text itself
@@ -110,7 +102,7 @@ def test_compressed_answers_are_read(cli: Cli, scripted_server: ScriptedServer) 
         b": hello\n\n" + event("a") + b"retry: 1\n\ndata: null\n\n" + event("b", reason="stop") + b"data: [DONE]",
         b'data: {"id":"","choices":[],"prompt_filter_results":[]}\n\n' + event("ab", reason="length") + DONE,
         event("ab", reason="stop") + b'data: {"choices":[],' + USAGE + b"}\n\n" + DONE + b"data: rubbish\n\n",
-        b'{"choices":[{"index":0,"text":"ab","finish_reason":"stop"}]}',
+        document("ab"),
     ],
 )
 def test_streams_in_every_shape(body: bytes, cli: Cli, scripted_server: ScriptedServer) -> None:
@@ -450,14 +442,14 @@ def test_usage_in_a_pipe_is_one_line_of_pairs(command: str, cli: Cli, scripted_s
     ("reasons", "code"), [(["length,content_filter"], 15), (["content_filter"], 0), (["length", "content_filter"], 15)]
 )
 def test_fail_on(reasons: list[str], code: int, cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"length"}]}')])
+    scripted_server.play([answer("a", reason="length")])
     result = cli.service(scripted_server.url).run("complete", "P", *(f"--fail-on={each}" for each in reasons))
     assert (result.code, result.text) == (code, "a\n")
     assert result.stderr.count("--fail-on") == (1 if code else 0)
 
 
 def test_a_finish_reason_that_is_not_known_gets_a_warning(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"a","finish_reason":"eos_token"}]}')])
+    scripted_server.play([answer("a", reason="eos_token")])
     result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", "eos_token,stop")
     assert result.code == 15
     warning = "warning: --fail-on eos_token: known finish reasons are length, content_filter, stop, "

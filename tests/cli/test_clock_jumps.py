@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from completions_cli.wall_clock import unix_time
+from tests.answers import ANSWER
 from tests.batch.conftest import row_numbers
 from tests.command import Cli
 from tests.emulator_process import EmulatorProcess
@@ -20,7 +21,6 @@ import time
 real, jumps = time.time, itertools.count(1)
 time.time = lambda: real() + next(jumps) * {hours} * 3600
 """
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 PATIENT = ("--timeout", "20", "--deadline", "40", "--connect-timeout", "10", "--max-wait", "5")
 
 

@@ -12,13 +12,12 @@ from completions_cli.auth import keys
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.errors import ConfigError
 from completions_cli.settings.key_sources import KeySource
+from tests.answers import ANSWER
 from tests.command import COMMAND, Cli
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 from tests.tls import tls_server, write_authority
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 
 
 def pipe(path: Path) -> Path:

@@ -10,16 +10,17 @@ import pytest
 
 from completions_cli.batch import run_file
 from completions_cli.settings import profile_file
+from tests.answers import answer
 from tests.command import COMMAND, Cli
 from tests.power_cut import Folder, record, replay
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 
 State = dict[str, bytes | None]
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("strace") is None, reason="strace, of Linux, is not installed"
 )
-ANSWER = response(b'{"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}')
+ANSWER = answer("hello")
 PROFILE = '# ours\n[profiles.p]\nendpoint = "https://contoso.example"\n'
 
 

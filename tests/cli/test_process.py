@@ -12,16 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import DONE, answer, event
 from tests.command import COMMAND, Cli
 from tests.scripted_server import Pause, ScriptedServer, Silence, response, stream_head
 
 KEY = "test-key-0123456789"
-WHOLE = response(b'{"choices":[{"index":0,"text":"answer","finish_reason":"stop"}]}')
-DONE = b"data: [DONE]\n\n"
-
-
-def event(text: str) -> bytes:
-    return b"data: " + json.dumps({"choices": [{"index": 0, "text": text, "finish_reason": None}]}).encode() + b"\n\n"
+WHOLE = answer("answer")
 
 
 # Output
@@ -183,7 +179,7 @@ def test_a_hangup_that_nohup_ignores_ends_nothing(cli: Cli, scripted_server: Scr
 def test_a_file_that_is_open_already_is_written_to_and_not_replaced(
     name: str, redirect: str, cli: Cli, scripted_server: ScriptedServer, tmp_path: Path
 ) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"new","finish_reason":"stop"}]}')])
+    scripted_server.play([answer("new")])
     (tmp_path / "link").symlink_to("/dev/stdout")
     (tmp_path / "link to the link").symlink_to("link")
     out = tmp_path / "out"
@@ -201,7 +197,7 @@ def test_a_file_that_is_open_already_is_written_to_and_not_replaced(
 
 
 def test_a_fifo_is_written_to(cli: Cli, scripted_server: ScriptedServer, tmp_path: Path) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"new","finish_reason":"stop"}]}')])
+    scripted_server.play([answer("new")])
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     process = cli.service(scripted_server.url).start("complete", "P", "-o", str(fifo))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.command import Cli
-from tests.scripted_server import ScriptedServer, Silence, response
+from tests.scripted_server import ScriptedServer, Silence
 
 resource = pytest.importorskip("resource")
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 # More of them by hand: COMPLETIONS_TEST_SIGNALS=500 scripts/test tests/cli/test_process_faults.py -k signal
 SIGNALS = int(os.environ.get("COMPLETIONS_TEST_SIGNALS", "16"))
 COMMANDS = {

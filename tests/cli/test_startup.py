@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
@@ -90,7 +91,7 @@ def test_tab_completion_after_a_command_loads_neither_http_nor_keyring(words: st
 def test_a_call_in_a_pipe_loads_neither_rich_nor_keyring_nor_the_batch(
     command: str, cli: Cli, scripted_server: ScriptedServer
 ) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     modules = loaded(cli.service(scripted_server.url), command, "P")
     assert "httpx" in modules
     # httpx itself imports ssl and asyncio's ground.
@@ -127,7 +128,7 @@ def test_a_dry_run_loads_no_http(cli: Cli) -> None:
 
 
 def test_a_batch_loads_neither_httpx_nor_rich_nor_keyring(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     rows = cli.home / "rows.txt"
     rows.write_text("one\n")
     modules = loaded(cli.service(scripted_server.url), "batch", str(rows), "-o", str(cli.home / "out"), "-q")

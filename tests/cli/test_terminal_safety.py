@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import event
 from tests.command import Cli
 from tests.dialogue import converse
 from tests.scripted_server import Script, ScriptedServer, response, stream_head
@@ -22,10 +23,6 @@ NAME = EVIL.replace("/", "|")  # fit for a file
 # What the command itself draws with: colours, the spinner's and the bar's moves, the cursor hidden meanwhile.
 OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[[0-9]*[AKG]|\x1b\[\?25[lh]|\r")
 DRIVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def event(text: str) -> bytes:
-    return b"data: " + json.dumps({"choices": [{"index": 0, "text": text}]}).encode() + b"\n\n"
 
 
 ANSWER = response(

@@ -6,10 +6,10 @@ import shlex
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 # Enough for an array of two prompts.
 ANSWERS = response(
     b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"},{"index":1,"text":"ok","finish_reason":"stop"}]}'

@@ -25,16 +25,13 @@ from completions_cli import (
     UsageError,
     Wait,
 )
+from tests.answers import event
 from tests.scripted_server import HangUp, ScriptedServer, Silence, response, stream_head
 
 KEY = "canary-0123456789"
 ANSWER = b'{"id":"i","model":"m","choices":[{"index":0,"text":"ok","finish_reason":"stop","x":1}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3},"system_fingerprint":"f"}'
 WHOLE = response(ANSWER, headers=["x-request-id: r-1"])
 BUSY = response(b'{"error":"busy"}', "429 X", ["retry-after-ms: 1"])
-
-
-def event(text: str, reason: str | None = None) -> bytes:
-    return b"data: " + json.dumps({"choices": [{"index": 0, "text": text, "finish_reason": reason}]}).encode() + b"\n\n"
 
 
 class Calls(Protocol):

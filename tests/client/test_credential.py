@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from completions_cli import AsyncClient, AuthError, Client, ConfigError, UsageError
+from tests.answers import ANSWER
 from tests.scripted_server import ScriptedServer, response
 
-WHOLE = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 REFUSED = response(b'{"error":{"message":"no"}}', "401 X")
 SCOPE = "api://mine/.default"
 
@@ -43,7 +43,7 @@ def tokens(server: ScriptedServer) -> list[bytes]:
 
 
 def test_one_token_serves_many_calls(scripted_server: ScriptedServer) -> None:
-    scripted_server.play([WHOLE] * 2)
+    scripted_server.play([ANSWER] * 2)
     issuer = Issuer()
     with Client(scripted_server.url, credential=issuer, scope=SCOPE) as client:
         assert [client.complete("P").text for _ in range(2)] == ["ok", "ok"]
@@ -52,7 +52,7 @@ def test_one_token_serves_many_calls(scripted_server: ScriptedServer) -> None:
 
 
 def test_a_refused_token_is_asked_for_once_more(scripted_server: ScriptedServer) -> None:
-    scripted_server.play([REFUSED], [WHOLE])
+    scripted_server.play([REFUSED], [ANSWER])
 
     async def call() -> str:
         async with AsyncClient(scripted_server.url, credential=Issuer(), scope=SCOPE) as client:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from completions_cli import AsyncClient, Client, Completion, CompletionsError
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
 KEY = "canary-0123456789"
 OWN = "own-canary-9876543210"
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 
 
 class Told(NamedTuple):

@@ -12,12 +12,12 @@ import pytest
 from completions_cli import AsyncClient, Client, CompletionsError
 from completions_cli.client.search import Order, Search
 from completions_cli.errors import NetworkError, RejectedError
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response, scripted, stream_head
+from tests.two_members import EAST, WEST, pool
 
 Serve = Callable[..., ScriptedServer]
-OK = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
-EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
 DOWN = "http://127.0.0.1:1"  # nothing listens there
 
 
@@ -84,18 +84,6 @@ every_caller = pytest.mark.parametrize(
 )
 
 
-def pool(cli: Cli, east: str, west: str, more: str = "") -> Path:
-    for name, key in (("east", EAST), ("west", WEST)):
-        path = cli.profile("").with_name(f"{name}.key")
-        path.write_text(key)
-        path.chmod(0o600)
-    return cli.profile(
-        f'[profiles.east]\nendpoint = "{east}"\nkey_file = "east.key"\n'
-        f'[profiles.west]\nendpoint = "{west}"\nkey_file = "west.key"\n'
-        f'[profiles.all]\nmembers = ["east", "west"]\n{more}'
-    )
-
-
 def check_secrets(east: ScriptedServer | None, west: ScriptedServer, told: Told) -> None:
     assert WEST not in repr(east.requests if east else "")
     assert EAST not in repr(west.requests)
@@ -121,7 +109,7 @@ FAILURES = {
 @every_caller
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_member_that_cannot_answer_is_passed_over(name: str, call: Call, cli: Cli, serve: Serve) -> None:
-    east, west = serve(FAILURES[name]), serve([OK])
+    east, west = serve(FAILURES[name]), serve([ANSWER])
     told = call(cli, pool(cli, east.url, west.url))
     assert told.text == "ok", told
     assert (len(east.requests), len(west.requests)) == (1, 1)
@@ -132,7 +120,7 @@ def test_a_member_that_cannot_answer_is_passed_over(name: str, call: Call, cli: 
 
 @every_caller
 def test_a_member_that_is_not_there_is_passed_over(call: Call, cli: Cli, serve: Serve) -> None:
-    west = serve([OK])
+    west = serve([ANSWER])
     told = call(cli, pool(cli, DOWN, west.url))
     assert told.text == "ok"
     check_secrets(None, west, told)
@@ -150,21 +138,21 @@ def test_a_member_that_is_not_there_is_passed_over(call: Call, cli: Cli, serve: 
 def test_a_request_refused_for_what_it_holds_is_not_shopped_around(
     status: str, body: str, code: int, call: Call, cli: Cli, serve: Serve
 ) -> None:
-    east, west = serve([error(status, body)]), serve([OK])
+    east, west = serve([error(status, body)]), serve([ANSWER])
     assert call(cli, pool(cli, east.url, west.url)).code == code
     assert (len(east.requests), len(west.requests)) == (1, 0)
 
 
 def test_nobody_else_is_asked_once_text_was_printed(cli: Cli, serve: Serve) -> None:
     begun = b'data: {"choices":[{"index":0,"text":"beg"}]}\n\n'
-    east, west = serve([stream_head() + begun, Reset()]), serve([OK])
+    east, west = serve([stream_head() + begun, Reset()]), serve([ANSWER])
     pool(cli, east.url, west.url)
     done = cli.run("stream", "P", "-p", "all")
     assert (done.text, done.code in (10, 12), west.requests) == ("beg", True, [])
 
 
 def test_the_order_is_the_pools_and_what_happened_is_said(cli: Cli, serve: Serve) -> None:
-    east, west = serve([error("503 Busy", '{"error":{"message":"busy"}}')]), serve([OK])
+    east, west = serve([error("503 Busy", '{"error":{"message":"busy"}}')]), serve([ANSWER])
     pool(cli, east.url, west.url)
     done = cli.run("complete", "P", "-p", "all")
     assert done.stderr.count("note: east did not answer: 503: busy; trying west") == 1
@@ -173,7 +161,7 @@ def test_the_order_is_the_pools_and_what_happened_is_said(cli: Cli, serve: Serve
 
 
 def test_where_nobody_answers_those_are_asked_again_that_may(cli: Cli, serve: Serve) -> None:
-    east = serve([error("503 Busy", "{}", "retry-after-ms: 1")], [OK])
+    east = serve([error("503 Busy", "{}", "retry-after-ms: 1")], [ANSWER])
     west = serve([error("401 No")])
     pool(cli, east.url, west.url)
     assert cli.run("complete", "P", "-p", "all").text == "ok\n"
@@ -190,7 +178,7 @@ def test_where_nobody_can_answer_the_last_error_counts(call: Call, cli: Cli, ser
 
 @every_caller
 def test_a_member_without_a_key_is_found_before_anything_is_sent(call: Call, cli: Cli, serve: Serve) -> None:
-    east, west = serve([OK]), serve([OK])
+    east, west = serve([ANSWER]), serve([ANSWER])
     config = pool(cli, east.url, west.url)
     config.with_name("west.key").unlink()
     told = call(cli, config)
@@ -198,8 +186,8 @@ def test_a_member_without_a_key_is_found_before_anything_is_sent(call: Call, cli
 
 
 def test_each_member_is_asked_as_its_profile_says(cli: Cli, serve: Serve) -> None:
-    east, west = serve([error("503 Busy")]), serve([OK])
-    path = pool(cli, east.url, west.url, "[profiles.all.params]\nseed = 7\n")
+    east, west = serve([error("503 Busy")]), serve([ANSWER])
+    path = pool(cli, east.url, west.url, more="[profiles.all.params]\nseed = 7\n")
     path.write_text(path.read_text().replace('"west.key"\n', '"west.key"\nmodel = "m"\ndeployment = "green"\n'))
     assert cli.run("complete", "P", "-p", "all").code == 0
     bodies = [json.loads(server.requests[0].partition(b"\r\n\r\n")[2]) for server in (east, west)]
@@ -209,7 +197,7 @@ def test_each_member_is_asked_as_its_profile_says(cli: Cli, serve: Serve) -> Non
 
 
 def test_what_is_for_one_endpoint_does_not_go_with_a_pool(cli: Cli, serve: Serve) -> None:
-    east, west = serve([OK]), serve([OK])
+    east, west = serve([ANSWER]), serve([ANSWER])
     config = pool(cli, east.url, west.url)
     for words in (("--endpoint", west.url), ("-d", "x"), ("-m", "x"), ("-H", "Authorization: Bearer canary")):
         result = cli.run("complete", "P", "-p", "all", *words)

@@ -12,7 +12,6 @@ from completions_cli import AsyncClient, Client, ClientOptions, CompletionOption
 from tests.scripted_server import ScriptedServer, response
 
 KEY = "canary-0123456789"
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 CLIENTS = [Client, AsyncClient]
 
 

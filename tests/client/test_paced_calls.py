@@ -9,12 +9,12 @@ import pytest
 
 from completions_cli import AsyncClient, Client, RateLimitError, RequestTimeoutError, UsageError
 from tests.answering_server import Answered, answering
+from tests.answers import ANSWER
 from tests.emulator_process import EmulatorProcess
 from tests.scripted_server import Script, ScriptedServer, Silence, response
 
 Start = Callable[..., EmulatorProcess]
 KEY = "canary-0123456789"
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 FULL = response(b'{"error":"full"}', "429 X", [])
 
 

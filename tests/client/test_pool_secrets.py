@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered, AnsweringServer, answering
-from tests.client import test_failover
 from tests.client.test_failover import every_caller
 from tests.command import Cli
+from tests.two_members import EAST, WEST, pool
 
-EAST, WEST = "Zq7LmX0vRt2KpW9sYb4N", "hG5jDf8cVuE1oQ3aTi6x"  # no piece of one is a piece of the other
 BOTH = f"{EAST} {WEST}"
 
 
@@ -36,14 +35,6 @@ def servers() -> Iterator[tuple[AnsweringServer, AnsweringServer]]:
 
 
 Servers = tuple[AnsweringServer, AnsweringServer]
-
-
-def pool(cli: Cli, east: str, west: str) -> Path:
-    """Write a pool of two members whose keys have nothing in common."""
-    config = test_failover.pool(cli, east, west)
-    config.with_name("east.key").write_text(EAST)
-    config.with_name("west.key").write_text(WEST)
-    return config
 
 
 def check(shown: str) -> None:

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from completions_cli import AsyncClient, Client, CompletionsError, RateLimitError, UsageError, Wait
+from tests.answers import ANSWER
 from tests.scripted_server import Pause, ScriptedServer, Silence, response, stream_head
 
 KEY = "canary-0123456789"
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 

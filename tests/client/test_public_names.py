@@ -14,8 +14,9 @@ import pytest
 import completions_cli
 from completions_cli import AsyncClient, Client, Completion, Delta, Usage
 from completions_cli.client import asynchronous, sync
+from tests.answers import ANSWER
 from tests.emulator_process import EmulatorProcess
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 
 _MODULES = "import sys, json, completions_cli; {}; print(json.dumps(sorted(sys.modules)))"
 KEY = "canary-0123456789"
@@ -32,7 +33,7 @@ def test_the_examples_run(module: ModuleType, emulator: Callable[..., EmulatorPr
 
 
 def test_types_are_what_they_are_said_to_be(scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     with Client(scripted_server.url, api_key=KEY) as client:
         assert_type(client, Client)
         completion = client.complete("P", temperature=0.5, stop=["a"])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from completions_cli import AsyncClient, Client, CompletionsError
+from tests.answers import document
 from tests.command import Cli
 from tests.scripted_server import Script, ScriptedServer, response, stream_head
 from tests.spellings import SPELLINGS
@@ -170,7 +171,7 @@ def test_an_answer_that_is_none_never_shows_it(place: int, tainted: Cli, scripte
 
 def test_a_batch_never_shows_it(tainted: Cli, scripted_server: ScriptedServer) -> None:
     scripts = everywhere([KEY, GATEWAY])
-    good = [response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}', headers=[f"x-request-id: {KEY}"])]
+    good = [response(document("ok"), headers=[f"x-request-id: {KEY}"])]
     scripted_server.play(good, *scripts, good)
     rows, out, summary = (tainted.home / name for name in ("in.txt", "out.jsonl", "summary.json"))
     rows.write_text("P\n" * (len(scripts) + 1), encoding="utf-8")

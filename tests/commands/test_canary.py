@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import document
 from tests.auth.authority import WRONG_SECRET, Authority, running
 from tests.command import Cli, Result
 from tests.commands.conftest import KeyringCli
@@ -15,7 +16,7 @@ from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, respons
 
 CANARY = "canary-0123456789abcdef"
 _ECHO = json.dumps({"error": {"code": CANARY, "message": f"the key {CANARY} is not known", "param": CANARY}}).encode()
-_REPLY = b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
+_REPLY = document("ok")
 
 # How a service may answer; many of them repeat the key they were sent.
 ANSWERS: dict[str, Script] = {

@@ -9,6 +9,7 @@ import trustme
 from completions_cli.api import endpoint as endpoints
 from completions_cli.api import error_map
 from completions_cli.commands.config.remedies import Situation, remedy
+from tests.answers import answer
 from tests.command import Cli, Result
 from tests.commands.conftest import KeyringCli
 from tests.emulator_process import EmulatorProcess
@@ -241,7 +242,7 @@ def test_a_probe_of_parameters_tells_kept_from_ignored_and_refused(
 def test_what_stands_in_the_way_of_all_requests_ends_a_probe_of_parameters(
     cli: Cli, scripted_server: ScriptedServer
 ) -> None:
-    plain = response(b'{"choices":[{"index":0,"text":" a","finish_reason":"length"}]}')
+    plain = answer(" a", reason="length")
     scripted_server.play([b""], [plain], [plain], [response(b"{}", "401 X")])  # the first tries the port alone
     result = cli.service(scripted_server.url, KEY).run("config", "doctor", "--probe-parameters", "--json")
     assert result.code == 4

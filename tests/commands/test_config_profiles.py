@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.dialogue import converse
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 
@@ -497,7 +498,7 @@ def test_a_user_id_without_a_home_goes_by_variables_and_files_that_are_named(
     cli: Cli, scripted_server: ScriptedServer
 ) -> None:
     """As in a container that runs under a bare number."""
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     del cli.env["HOME"], cli.env["XDG_CONFIG_HOME"]
     own = cli.home / "own"
     own.mkdir()

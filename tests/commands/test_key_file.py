@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.command import COMMAND, Cli
 from tests.dialogue import converse
 from tests.scripted_server import ScriptedServer, response
 
 KEY = "file-key-0123456789"
-ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="modes of files, terminals")
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers import ANSWER
 from tests.auth.authority import WRONG_SECRET, Authority, running
 from tests.commands.conftest import KeyringCli
 from tests.scripted_server import ScriptedServer, response
 
 SECRET = "canary~client.secret"
-WHOLE = [response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')]
+WHOLE = [ANSWER]
 REFUSED = [response(b'{"error":{"code":"401","message":"expired"}}', "401 Unauthorized")]
 
 

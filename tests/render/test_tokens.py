@@ -7,6 +7,7 @@ import pytest
 from completions_cli.models import Chunk, Delta, Finished, Json
 from completions_cli.render import formats
 from completions_cli.render.answer import AnswerOptions
+from tests.answers import answer
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
@@ -117,7 +118,7 @@ def test_the_command_asks_for_figures_and_shows_them(cli: Cli, scripted_server: 
 
 
 def test_without_figures_the_text_is_there_and_the_server_is_named(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ab","finish_reason":"stop"}]}')])
+    scripted_server.play([answer("ab")])
     result = cli.service(scripted_server.url).run("complete", "P", "--show-logprobs")
     assert (result.code, result.text) == (0, "\tab\n")
     assert "the server ignored: logprobs" in result.stderr

@@ -9,8 +9,9 @@ import pytest
 from completions_cli.models import HttpRequest
 from completions_cli.render.trace import TraceLines
 from completions_cli.streams import Messages
+from tests.answers import answer
 from tests.command import Cli
-from tests.scripted_server import ScriptedServer, response
+from tests.scripted_server import ScriptedServer
 
 SECRET = "canary-0123456789"
 REQUEST = HttpRequest(
@@ -127,7 +128,7 @@ def test_the_key_after_the_scheme_is_a_secret_of_its_own(scheme: str) -> None:
 
 
 def test_the_lines_of_an_exchange_keep_clear_of_the_text(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"some text","finish_reason":"stop"}]}')])
+    scripted_server.play([answer("some text")])
     lines = cli.service(scripted_server.url).terminal("complete", "P", "-vv").text.split("\r\n")
     assert "some text" in lines
     assert [line for line in lines if "choices" in line and not line.startswith("< ")] == []

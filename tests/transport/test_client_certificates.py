@@ -16,8 +16,9 @@ from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import SyncTransport
+from tests.answers import answer
 from tests.command import Cli
-from tests.scripted_server import ScriptedServer, read_request, response, scripted
+from tests.scripted_server import ScriptedServer, read_request, scripted
 from tests.tls import ANSWER, Listener, listening, write_authority
 
 Send = Callable[[str, Connection], int]
@@ -178,7 +179,7 @@ def unix_server(tmp_path: Path) -> Iterator[tuple[ScriptedServer, str]]:
     """Give a server on a Unix socket, and the path of that."""
     path = str(tmp_path / "s")
     with scripted(path) as server:
-        server.play([response(b'{"choices":[{"index":0,"text":"here","finish_reason":"stop"}]}')])
+        server.play([answer("here")])
         yield server, path
 
 

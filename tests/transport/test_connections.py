@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.answers import ANSWER
 from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 from tests.tls import proxy, tls_server, write_authority
@@ -59,7 +60,7 @@ def test_a_bad_certificate_is_refused_and_no_key_sent(
 
 
 def test_a_missing_ca_file_is_named_and_only_for_https(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     cli.env["SSL_CERT_FILE"] = "/nonexistent/ca.pem"
     assert cli.service(scripted_server.url).run("complete", "P").code == 0
     result = cli.service("https://127.0.0.1:1").run("complete", "P")
@@ -104,7 +105,7 @@ def test_a_proxy_that_refuses_is_named(
 
 @pytest.mark.parametrize("variables", [{"HTTP_PROXY": "x"}, {"http_proxy": "x"}, {"ALL_PROXY": "x"}])
 def test_loopback_is_never_proxied(variables: dict[str, str], cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     env = dict.fromkeys(variables, "http://127.0.0.1:1") | {"NO_PROXY": "fe80::/10"}
     assert cli.service(scripted_server.url).run("complete", "P", env=env).code == 0
 
@@ -181,7 +182,7 @@ def test_a_password_in_an_endpoint_is_not_shown(cli: Cli) -> None:
 
 
 def test_profile_secrets_stay_with_their_own_server(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     cli.profile(
         """
         [profiles.blue]
@@ -201,7 +202,7 @@ def test_profile_secrets_stay_with_their_own_server(cli: Cli, scripted_server: S
 
 
 def test_the_azure_variables_work_together(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     cli.env |= {"AZURE_INFERENCE_ENDPOINT": scripted_server.url, "AZURE_INFERENCE_CREDENTIAL": KEY}
     assert cli.run("complete", "P").code == 0
     assert f"api-key: {KEY}".encode() in scripted_server.requests[0]
@@ -214,13 +215,13 @@ def test_an_impossible_key_is_refused_without_being_shown(key: str, cli: Cli, sc
 
 
 def test_a_pasted_newline_around_a_key_does_no_harm(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     assert cli.service(scripted_server.url, key=f" {KEY}\r\n").run("complete", "P").code == 0
     assert f"api-key: {KEY}\r\n".encode() in scripted_server.requests[0]
 
 
 def test_a_key_file(cli: Cli, scripted_server: ScriptedServer) -> None:
-    scripted_server.play([response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}')])
+    scripted_server.play([ANSWER])
     path = cli.home / "key"
     path.write_text(KEY + "\n", encoding="utf-8")
     env = {"COMPLETIONS_API_KEY": "", "COMPLETIONS_API_KEY_FILE": str(path)}

@@ -15,10 +15,11 @@ from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from completions_cli.transport.patience import Patience
 from completions_cli.transport.sync import SyncTransport
+from tests.answers import document
 from tests.command import Cli
 from tests.scripted_server import HangUp, Pause, ScriptedServer, read_request, response
 
-ANSWER = b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}]}'
+ANSWER = document("ok")
 Send = Callable[[str, int], list[int]]
 
 

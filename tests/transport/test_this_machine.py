@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from completions_cli import AsyncClient, Client, NetworkError
-from tests.scripted_server import ScriptedServer, response
+from tests.answers import answer
+from tests.scripted_server import ScriptedServer
 
-ANSWER = response(b'{"choices":[{"index":0,"text":"hello","finish_reason":"stop"}]}')
+ANSWER = answer("hello")
 Answers = list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int]]]
 
 

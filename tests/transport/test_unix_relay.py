@@ -12,10 +12,11 @@ import pytest
 from completions_cli import AsyncClient
 from completions_cli.errors import NetworkError
 from completions_cli.transport.unix_relay import UnixRelay
+from tests.answers import document
 from tests.scripted_server import ScriptedServer, response, scripted
 
 TARGET = b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50"
-WHOLE = b'{"choices":[{"index":0,"text":"here","finish_reason":"stop"}]}'
+WHOLE = document("here")
 
 
 @pytest.fixture
