@@ -82,21 +82,11 @@ def prepare(
     """
     output = journal.path
     beside = run_file.path_beside(output)
-    earlier = run_file.read(beside)
     if not journal.size or overwrite:
-        now = describe()
-        if journal.size:
-            journal.truncate(0)
-        atomic.sweep(output)
-        now.write(beside)
-        return Workspace(now, Recovered(), journal)
+        return _begun(journal, describe(), beside)
+    earlier = run_file.read(beside)
     if earlier is None and not adopt:
-        is_there = os.path.lexists(beside)
-        why = f"{beside.name} is damaged, or of another version" if is_there else f"there is no {beside.name}"
-        raise UsageError(
-            f"{output} exists, and {why}: it is not known which batch the output belongs to",
-            hint="Choose another OUTPUT. If it belongs to this batch, --adopt resumes it; --overwrite discards it.",
-        )
+        raise _of_unknown_run(output, beside)
     now = describe()
     is_grown = earlier is not None and now.check(earlier, output, has_grown=has_grown)
     reader = partial(entry.read, output_format=now.output_format)
@@ -110,6 +100,24 @@ def prepare(
         now.write(beside)
     notes = [now.growth(earlier)] if is_grown else []
     return Workspace(now, found, journal, [*notes, *now.notes(earlier, output), *found.notes(output)])
+
+
+def _begun(journal: Journal, now: RunFile, beside: Path) -> Workspace:
+    """Begin a run with an empty OUTPUT."""
+    if journal.size:
+        journal.truncate(0)
+    atomic.sweep(journal.path)
+    now.write(beside)
+    return Workspace(now, Recovered(), journal)
+
+
+def _of_unknown_run(output: Path, beside: Path) -> UsageError:
+    is_there = os.path.lexists(beside)
+    why = f"{beside.name} is damaged, or of another version" if is_there else f"there is no {beside.name}"
+    return UsageError(
+        f"{output} exists, and {why}: it is not known which batch the output belongs to",
+        hint="Choose another OUTPUT. If it belongs to this batch, --adopt resumes it; --overwrite discards it.",
+    )
 
 
 def check_place(output: Path) -> None:

@@ -93,10 +93,8 @@ def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, poo
 
     # A file that is no input leaves no trace; a pipe is only read once the output is ours.
     early = None if path == "-" else opened()
-    if early is not None and early.is_same_file(output):
-        raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
-    if early is not None and early.is_same_file(run_file.path_beside(output)):
-        raise UsageError("INPUT has the name of the file that belongs to OUTPUT", hint="Choose another OUTPUT.")
+    if early is not None:
+        _refuse_same_file(early, output)
     overwriting.check_records(output, "-o")
     journal = workspace.opened(output)
     stack.callback(journal.close)
@@ -112,14 +110,26 @@ def _open(stack: ExitStack, streams: Streams, output: Path, chosen: Choices, poo
     except BaseException:
         journal.discard()
         raise
-    notes = [journal.lock.note] if journal.lock.note else []
-    for note in notes + space.notes:
+    _tell(streams, space, source)
+    return space, source
+
+
+def _refuse_same_file(source: Source, output: Path) -> None:
+    if source.is_same_file(output):
+        raise UsageError("INPUT and OUTPUT are the same file", hint="Choose another OUTPUT.")
+    if source.is_same_file(run_file.path_beside(output)):
+        raise UsageError("INPUT has the name of the file that belongs to OUTPUT", hint="Choose another OUTPUT.")
+
+
+def _tell(streams: Streams, space: Workspace, source: Source) -> None:
+    """Print the notes on OUTPUT and INPUT."""
+    lock = space.journal.lock
+    for note in [*([lock.note] if lock.note else []), *space.notes]:
         streams.stderr.note(f"note: {note}")
     for line in source.survey().notes:
         streams.stderr.note(line)
     if source.lines == 0:
         streams.stderr.note(f"note: {source.name} has no rows: there is nothing to send")
-    return space, source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +176,22 @@ class _Job:
         return await stack.enter_async_context(SharedGate(Rendezvous(name), limits, most).joined())
 
     async def _work(self, crew: members.Crew, gate: "Gate | SharedGate") -> Ending | None:
+        """Run the workers, and meanwhile show and save what they did."""
+        runner = self._runner(crew, gate)
+        if crew.pool is not None:
+            crew.pool.is_tail = lambda: runner.is_drained
+        gate.on_failure = lambda error: runner.stop(Ending(error.kind, error))
+        showing = asyncio.create_task(self._show(runner))
+        saving = asyncio.create_task(self._keep_saving())
+        try:
+            with process.signals_in_loop(runner, self.progress.note):
+                await runner.run()
+        finally:
+            showing.cancel()
+            saving.cancel()
+        return runner.ending
+
+    def _runner(self, crew: members.Crew, gate: "Gate | SharedGate") -> Runner:
         local = [number for number, settings in enumerate(self.pool.members) if settings.is_local]
         defaults, samples, pack = choices.defaults(self.pool), self.chosen.samples, self.chosen.pack
         packer = Packer(defaults, samples, pack, streams_arrays=bool(local), local_members=local)
@@ -178,7 +204,7 @@ class _Job:
             warn=self.progress.note,
         )
         rows = repeated_ids.watched(self.source.rows(selection.without(settled)), self.progress.note)
-        runner = Runner(
+        return Runner(
             packer.units(rows),
             Tools(
                 crew.members,
@@ -192,18 +218,6 @@ class _Job:
             ),
             self.rules,
         )
-        if crew.pool is not None:
-            crew.pool.is_tail = lambda: runner.is_drained
-        gate.on_failure = lambda error: runner.stop(Ending(error.kind, error))
-        showing = asyncio.create_task(self._show(runner))
-        saving = asyncio.create_task(self._keep_saving())
-        try:
-            with process.signals_in_loop(runner, self.progress.note):
-                await runner.run()
-        finally:
-            showing.cancel()
-            saving.cancel()
-        return runner.ending
 
     async def _keep_saving(self) -> None:
         """Write down now and then what the runs took, which a kill would lose."""
