@@ -8,6 +8,6 @@ Modules, in the order in which a row meets them:
     judging     outcomes, triage, outage, settling, model_watch, budget
     output      formats (a line), scribe, journal, locking, totals
     resuming    workspace, run_file, recovery, output_lines, entry (a line read back), row_set
-    afterwards  held and standing (what outputs hold), closing, ordering, line_index, merging, export/
+    afterwards  outputs (their files), closing, ordering, line_index, merging, export/
     elsewhere   plan (`--plan`), sharing/ (`--share`), cluster/ (`--engine ray`)
 """

@@ -1,20 +1,54 @@
 """What deserves attention in an output: cut-off answers, failures with an example each, and which may pass."""
 
-from completions_cli.batch.standing import Standing
+from collections import Counter
+from collections.abc import Mapping
+from typing import Protocol
 
 _MOST_KINDS = 8
 _LONGEST = 160
 
 
-def lines(standing: Standing) -> list[str]:
+class OutputCounts(Protocol):
+    """Rows in an output, counted. `examples` has one failure of some kinds: its row and its message."""
+
+    @property
+    def failed(self) -> Counter[str]:
+        """How many rows failed, by kind."""
+
+    @property
+    def worth_retrying(self) -> int:
+        """How many of them in a way that may pass."""
+
+    @property
+    def models(self) -> Counter[str]:
+        """How many rows each model answered."""
+
+    @property
+    def profiles(self) -> Counter[str]:
+        """How many rows each profile answered."""
+
+    @property
+    def finish_reasons(self) -> Counter[str]:
+        """How many answers ended for each reason."""
+
+    @property
+    def ignored(self) -> Counter[str]:
+        """In how many answers the server ignored a parameter, by its name."""
+
+    @property
+    def examples(self) -> Mapping[str, tuple[int, str]]:
+        """One failure of a kind."""
+
+
+def lines(counts: OutputCounts) -> list[str]:
     """Return the last lines of a run or of `batch status`."""
-    found = _cut_off(standing) + _ignored(standing)
-    failed = standing.failed
+    found = _cut_off(counts) + _ignored(counts)
+    failed = counts.failed
     for kind, count in failed.most_common(_MOST_KINDS):
-        found.append(f"failed: {_rows(count)} ({kind}){_example(standing, kind)}")
+        found.append(f"failed: {_rows(count)} ({kind}){_example(counts, kind)}")
     if len(failed) > _MOST_KINDS:
         found.append(f"failed: {len(failed) - _MOST_KINDS} more kinds")
-    return found + _worth_retrying(failed.total(), standing.worth_retrying)
+    return found + _worth_retrying(failed.total(), counts.worth_retrying)
 
 
 def requests(sent: int, retries: int, throttled: int) -> str:
@@ -25,21 +59,21 @@ def requests(sent: int, retries: int, throttled: int) -> str:
     return said + (f"; {throttled} answered 429 (too many requests)" if throttled else "")
 
 
-def _cut_off(standing: Standing) -> list[str]:
-    cut, filtered = standing.finish_reasons["length"], standing.finish_reasons["content_filter"]
+def _cut_off(counts: OutputCounts) -> list[str]:
+    cut, filtered = counts.finish_reasons["length"], counts.finish_reasons["content_filter"]
     found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []
     return found + ([f"cut off: {_rows(filtered)} ended by the content filter"] if filtered else [])
 
 
-def _ignored(standing: Standing) -> list[str]:
+def _ignored(counts: OutputCounts) -> list[str]:
     return [
         f"ignored: the server ignored {name} in {_rows(count)}"
-        for name, count in standing.ignored.most_common(_MOST_KINDS)
+        for name, count in counts.ignored.most_common(_MOST_KINDS)
     ]
 
 
-def _example(standing: Standing, kind: str) -> str:
-    row, message = standing.examples.get(kind, (None, ""))
+def _example(counts: OutputCounts, kind: str) -> str:
+    row, message = counts.examples.get(kind, (None, ""))
     if row is None:
         return ""
     text = " ".join(message.split())

@@ -5,10 +5,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from completions_cli.batch import held, ordering, run_file, totals
-from completions_cli.batch.held import Held
+from completions_cli.batch import ordering, outputs, run_file, totals
 from completions_cli.batch.journal import Journal
 from completions_cli.batch.ordering import Arranged
+from completions_cli.batch.outputs import Outputs
 from completions_cli.errors import UsageError
 
 
@@ -19,7 +19,7 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
     OUTPUT.run says of another run is removed before the lines of the parts stand beside it.
     Raises UsageError for what is no part, OutputError when the output cannot be written.
     """
-    found = held.find(parts)
+    found = outputs.find(parts)
     for file in found.files:
         if output.exists() and output.samefile(file):
             raise UsageError(f"{output} is one of the parts", hint="Choose another OUTPUT.")
@@ -32,7 +32,7 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
     return done
 
 
-def _arranged(found: Held, output: Path) -> Arranged:
+def _arranged(found: Outputs, output: Path) -> Arranged:
     rows = found.run.rows if found.run is not None else None
     journal = Journal(output)
     try:

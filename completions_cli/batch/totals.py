@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from completions_cli.batch import entry
 from completions_cli.batch.budget import Prices
+from completions_cli.batch.closing import OutputCounts
 from completions_cli.batch.formats import SCORED, Outcome
 from completions_cli.batch.recovery import Recovered, tally
-from completions_cli.batch.standing import Standing
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json, Usage
 
@@ -73,7 +73,7 @@ class Totals:
     spent: float | None = None
     profiles: Counter[str] = field(default_factory=Counter)  # rows answered
     found: Recovered | None = None
-    parts: Standing | None = None
+    parts: OutputCounts | None = None
 
     @classmethod
     def after(cls, recovered: Recovered, prices: Prices | None = None) -> "Totals":
@@ -142,7 +142,7 @@ class Totals:
             self.failed += Counter()  # without kinds that no row is left of
 
     @property
-    def standing(self) -> Standing | None:
+    def in_output(self) -> OutputCounts | None:
         """What OUTPUT holds now; None if it was not read as a whole."""
         if self.found is None:
             return self.parts
@@ -209,7 +209,7 @@ class Totals:
 
     def all_runs(self, earlier: Mapping[str, Json]) -> dict[str, Json]:
         """Build the summary over all runs. Rows are as they stand in OUTPUT; what they took is added up."""
-        standing = self.standing
+        counts = self.in_output
         figures = self._figures()
         for name in (*_FIGURES, "cost"):
             figures[name] = _sum(earlier.get(name), figures[name])
@@ -218,10 +218,10 @@ class Totals:
             "rows": self.rows,
             "ok": self.ok,
             "failed": dict(self.failed),
-            "finish_reasons": dict(standing.finish_reasons if standing else self.finish_reasons),
-            "models": dict(standing.models if standing else self.models),
-            "profiles": dict((standing and standing.profiles) or self.profiles),
-            "ignored": dict(standing.ignored if standing else self.ignored),
+            "finish_reasons": dict(counts.finish_reasons if counts else self.finish_reasons),
+            "models": dict(counts.models if counts else self.models),
+            "profiles": dict((counts and counts.profiles) or self.profiles),
+            "ignored": dict(counts.ignored if counts else self.ignored),
             **figures,
         }
 

@@ -143,9 +143,9 @@ def summary(totals: Totals, output: Path | str, stopped_by: str | None) -> list[
         *_figures(totals),
         f"output: {paths.on_a_line(output)}",
     ]
-    standing = totals.standing
-    if standing is not None:
-        lines += closing.lines(standing)
+    counts = totals.in_output
+    if counts is not None:
+        lines += closing.lines(counts)
     elif failed and stopped_by:  # else the error says so
         lines.append("to send the failed rows again, add --retry-failed to the same command")
     if stopped_by in _SIGNALS:  # what else stops it has an error with this for its hint

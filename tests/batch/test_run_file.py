@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.batch import run_file
-from completions_cli.batch.held import Held
 from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.outputs import Outputs
 from completions_cli.batch.run_file import RunFile
 from completions_cli.errors import UsageError
 
@@ -48,9 +48,9 @@ def test_whatever_is_changed_in_it_is_read_or_refused(data: st.DataObject) -> No
     if found is None:
         return
     assert run_file.parse(found.as_bytes()) == found
-    held = Held([], [found], found.output_format)
-    assert (held.wanted() or 0) >= 0
-    held.took()
+    outputs = Outputs([], [found], found.output_format)
+    assert (outputs.row_total() or 0) >= 0
+    outputs.recorded_totals()
     with contextlib.suppress(UsageError):
         RUN.check(found, "out")
     RUN.notes(found, "out")

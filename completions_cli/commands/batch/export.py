@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from completions_cli.atomic import Destination
     from completions_cli.batch.export.exporting import Only
     from completions_cli.batch.export.writers import Sink, Table
-    from completions_cli.batch.held import Held
+    from completions_cli.batch.outputs import Outputs
     from completions_cli.errors import UsageError
 
 _TABLES: "tuple[Table, ...]" = ("csv", "tsv", "parquet", "jsonl")
@@ -66,14 +66,14 @@ def export(streams: Streams, options: ExportOptions) -> None:
     """
     import tempfile  # the help goes without them
 
-    from completions_cli.batch import held
+    from completions_cli.batch import outputs
     from completions_cli.batch.cluster import staging
     from completions_cli.batch.export import exporting
 
     target, table = _target(options.output, cast("Table | None", options.format))
     folder = Path(tempfile.gettempdir()) if target is None else target.parent
     with staging.local([options.source], folder) as places:
-        found = held.find(places)
+        found = outputs.find(places)
         if target is not None:
             _keep(target, found)
         with _opened(target, table, streams) as sink:
@@ -145,7 +145,7 @@ class _Shown:
         self._terminal.write(self._show(data.decode()).encode())
 
 
-def _keep(target: Path, found: "Held") -> None:
+def _keep(target: Path, found: "Outputs") -> None:
     """Refuse to write over what a batch has read or written. Raises UsageError."""
     from completions_cli.commands import overwriting
 

@@ -30,8 +30,8 @@ def raise_ending(totals: Totals, ending: Ending | None) -> None:
 
 def _what_helps(totals: Totals) -> str:
     """Say how to go on after rows failed: no request is suggested that would fail again."""
-    standing = totals.standing
-    if standing is not None and not standing.worth_retrying:
+    counts = totals.in_output
+    if counts is not None and not counts.worth_retrying:
         return "They are in the output with their errors, and would fail again as they are."
     return "They are in the output with their errors; --retry-failed sends them again."
 

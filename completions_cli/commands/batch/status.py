@@ -14,7 +14,7 @@ from completions_cli.models import Json
 from completions_cli.streams import Streams, visible
 
 if TYPE_CHECKING:
-    from completions_cli.batch.held import Held
+    from completions_cli.batch.outputs import Outputs
     from completions_cli.batch.recovery import Recovered
 
 app = typer.Typer(add_completion=False)
@@ -45,13 +45,13 @@ def status(streams: Streams, options: StatusOptions) -> None:
     import json  # the help goes without them
     import tempfile
 
-    from completions_cli.batch import closing, held
+    from completions_cli.batch import closing, outputs
     from completions_cli.batch.cluster import staging
 
     streams.wants_json = options.format == "json"
     with staging.local([options.output], Path(tempfile.gettempdir())) as places:
-        found = held.find(places)
-        state = found.state()
+        found = outputs.find(places)
+        state = found.read()
     if options.format == "json":
         streams.stdout.json_line(json.dumps(_document(options.output, found, state), ensure_ascii=False))
         return
@@ -59,8 +59,8 @@ def status(streams: Streams, options: StatusOptions) -> None:
     streams.stdout.write((visible(text) if streams.stdout.is_terminal else text).encode("utf-8", "replace"))
 
 
-def _document(output: str, found: "Held", state: "Recovered") -> dict[str, Json]:
-    wanted = found.wanted()
+def _document(output: str, found: "Outputs", state: "Recovered") -> dict[str, Json]:
+    wanted = found.row_total()
     return {
         "output": output,
         "rows": len(state.done),
@@ -72,13 +72,13 @@ def _document(output: str, found: "Held", state: "Recovered") -> dict[str, Json]
         "profiles": dict(state.profiles),
         "input_rows": wanted,
         "missing": None if wanted is None else max(0, wanted - len(state.done)),
-        **{name: found.took().get(name) for name in _TOOK},
+        **{name: found.recorded_totals().get(name) for name in _TOOK},
         "rows_not_in_totals": found.uncounted(len(state.done)),
     }
 
 
-def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
-    wanted, rows, failed = found.wanted(), len(state.done), state.failed
+def _lines(output: str, found: "Outputs", state: "Recovered") -> list[str]:
+    wanted, rows, failed = found.row_total(), len(state.done), state.failed
     kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())
     of = "" if wanted is None else f" of {wanted}"
     counts = f"{state.ok} ok, {failed.total()} failed{f' ({kinds})' if kinds else ''}"
@@ -91,7 +91,7 @@ def _lines(output: str, found: "Held", state: "Recovered") -> list[str]:
         lines.append("the last line is incomplete: a run is writing it, or was killed; the next run repairs it")
     if len(state.profiles) > 1:
         lines.append("answered: " + ", ".join(f"{count} by {name}" for name, count in state.profiles.most_common()))
-    return lines + _took(found.took()) + _uncounted(found.uncounted(rows))
+    return lines + _took(found.recorded_totals()) + _uncounted(found.uncounted(rows))
 
 
 def _rows(count: int) -> str:

@@ -21,7 +21,7 @@ _PARTS = "part-*.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Outputs:
     """Files of one batch. `runs` has what lies beside each about its run, None where there is nothing."""
 
     files: list[Path]
@@ -38,14 +38,14 @@ class Held:
         """The run that wrote them, or None if none of them tells."""
         return next((run for run in self.runs if run is not None), None)
 
-    def wanted(self) -> int | None:
+    def row_total(self) -> int | None:
         """Return how many rows the run has, without its --limit; None if they were not counted."""
         if self.run is None or self.run.rows is None:
             return None
         index, count = self.run.shard
         return Selection(index, count).among(0, self.run.rows)
 
-    def took(self) -> dict[str, Json]:
+    def recorded_totals(self) -> dict[str, Json]:
         """Return the totals of all runs, as the last one recorded them."""
         runs = list({id(run): run.all_runs for run in self.runs if run is not None and run.all_runs}.values())
         return {**totals.added(runs), "stopped_by": runs[-1].get("stopped_by")} if runs else {}
@@ -58,8 +58,8 @@ class Held:
             return None
         return max(0, rows - sum(count for count in counted if count is not None))
 
-    def state(self) -> Recovered:
-        """Read them all. Raises UsageError for a line that is none of a batch, OutputError for what cannot be read."""
+    def read(self) -> Recovered:
+        """Read them all. Raises UsageError for a line that is not of a batch, OutputError if a file cannot be read."""
         found = Recovered()
         for file in self.files:
             try:
@@ -72,7 +72,7 @@ class Held:
         return found
 
 
-def find(places: Iterable[Path]) -> Held:
+def find(places: Iterable[Path]) -> Outputs:
     """Find the files of outputs and folders. Raises UsageError if a path is neither, or they are of different runs."""
     files = [file for place in places for file in _files(place)]
     known: dict[Path, RunFile | None] = {}
@@ -87,7 +87,7 @@ def find(places: Iterable[Path]) -> Held:
     kinds = {run.output_format if run else _sniff(file) for file, run in zip(files, runs, strict=True)}
     if len(kinds) > 1:
         raise UsageError("the parts are of different output formats", hint="Some are native, some OpenAI's.")
-    return Held(files, runs, kinds.pop() if kinds else "native")
+    return Outputs(files, runs, kinds.pop() if kinds else "native")
 
 
 def _files(place: Path) -> Iterator[Path]:
