@@ -3,9 +3,16 @@
 import os
 from pathlib import Path
 
+from completions_cli.errors import UsageError
+
 
 def expanded(typed: str) -> Path:
-    """Replace a leading ~ as a shell does: where there is no such user or home folder, it is part of the name."""
+    """Replace a leading ~ as a shell does: where there is no such user or home folder, it is part of the name.
+
+    Raises UsageError for an empty name, which would be that of the working folder.
+    """
+    if not typed:
+        raise UsageError("the name of a file is empty", hint="Is a variable of the shell unset?")
     try:
         return Path(typed).expanduser()
     except RuntimeError:

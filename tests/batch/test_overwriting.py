@@ -77,6 +77,16 @@ def test_a_summary_replaces_nothing_that_its_run_uses(how: str, cli: Cli, emulat
             assert batch(cli, *arguments(folder, folder / "good.json")).code == 0
 
 
+@pytest.mark.parametrize(("summary", "said"), [(".", "is a folder"), ("none/s.json", "there is no folder")])
+def test_a_summary_without_a_place_is_found_out_before_the_run(
+    summary: str, said: str, cli: Cli, emulator: Start, folder: Path
+) -> None:
+    server = emulator()
+    done = batch(cli.service(server.url), *arguments(folder, folder / summary))
+    assert (done.code, len(server.log())) == (16, 0)
+    assert f"--summary: {said}" in done.stderr.replace(f"{folder} ", "")
+
+
 def test_a_summary_inside_the_folder_of_a_cluster(cli: Cli, folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "ins").mkdir()

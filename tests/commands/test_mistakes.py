@@ -202,6 +202,19 @@ NEIGHBOURS = [
     Mistake("complete hi -o", "-o needs a value: -o FILE", "completions complete --help"),
     Mistake("batch rows.jsonl -o", "-o needs a value: -o FILE", "completions batch --help"),
     Mistake("batch", "completions batch needs INPUT", "completions batch prompts.txt -o answers.jsonl"),
+    *(
+        Mistake(typed, "the name of a file is empty", "Is a variable of the shell unset?")
+        for typed in (
+            "complete hi -o ''",
+            "complete -f ''",
+            "score hi --choices ''",
+            "batch '' -o out.jsonl",
+            "batch rows.jsonl -o ''",
+            "batch rows.jsonl -o out.jsonl --summary ''",
+            "batch status ''",
+            "batch merge '' -o out.jsonl",
+        )
+    ),
     Mistake("batch merge", "completions batch merge needs PART", "completions batch merge"),
     Mistake("batch a.jsonl b.jsonl -o out", "one INPUT at a time", "cat a.jsonl"),
     Mistake("batch -o out merge a.jsonl", "merge comes before the options", "completions batch merge"),

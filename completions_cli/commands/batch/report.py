@@ -43,9 +43,11 @@ def check_summary(path: str | None, used: Mapping[str, str]) -> None:
     """
     if path is None or path == "-":
         return
-    folder = paths.expanded(path).parent
-    if not folder.is_dir():
-        raise OutputError(f"--summary: there is no folder {folder}", hint="Make it first.")
+    target = paths.expanded(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"--summary: there is no folder {target.parent}", hint="Make it first.")
+    if target.is_dir():
+        raise OutputError(f"--summary: {target} is a folder", hint="Name a file in it.")
     overwriting.check(path, "--summary", used)
 
 
