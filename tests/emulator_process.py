@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -76,3 +76,6 @@ class EmulatorProcess:
         if self.process.stderr:
             self.process.stderr.close()
         return "".join(self.stderr)
+
+
+Start = Callable[..., EmulatorProcess]  # what the fixtures that start emulators give

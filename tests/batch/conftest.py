@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import pytest
 
 from tests.answering_server import AnsweringServer, answering
+from tests.batch.on_a_cluster import TOKEN, Joined
 from tests.batch.wrong_answers import as_asked
+from tests.cluster_process import ClusterProcess
 from tests.command import Cli, Result
 
 Batch = Callable[..., Result]
 Serve = Callable[..., AnsweringServer]
+Rows = Callable[[int], Path]
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Callable[[int], Path]:
+def rows(tmp_path: Path) -> Rows:
     """Write an input of so many rows."""
 
     def write(count: int) -> Path:
@@ -42,11 +46,34 @@ def serve() -> Iterator[Serve]:
         yield lambda answer=as_asked: stack.enter_context(answering(answer))
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterProcess]:
+    """Give a cluster that all tests of this module share."""
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    environ = {**os.environ, **quiet, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    running = ClusterProcess(environ)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def joined(cli: Cli, cluster: ClusterProcess) -> Iterator[Joined]:
+    """Give the command, run on the cluster."""
+    running = Joined(cli, cluster)
+    yield running
+    running.stop()
+
+
 def records(path: Path) -> list[dict[str, Any]]:
     """Read an output back; every line must be whole."""
     text = path.read_text(encoding="utf-8")
     assert text == "" or text.endswith("\n")
     return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def part_records(folder: Path) -> list[dict[str, Any]]:
+    """Read the parts of a cluster's output back."""
+    return [record for part in sorted(folder.glob("part-*.jsonl")) for record in records(part)]
 
 
 def row_numbers(path: Path) -> list[int]:

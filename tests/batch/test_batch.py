@@ -1,19 +1,15 @@
 """`completions batch` as its users meet it: a process, files, the emulator on a real socket."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.answers import ANSWER
-from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, batch, records, row_numbers, summary
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.scripted_server import ScriptedServer, response
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 
 
 def test_every_row_has_its_line(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:

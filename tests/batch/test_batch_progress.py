@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +15,9 @@ from completions_cli.batch.triage import Triage
 from completions_cli.errors import NetworkError, RateLimitError, ServerError
 from completions_cli.render.batch_progress import Progress, Snapshot, Speed, estimate, line, summary, tail
 from completions_cli.streams import Streams
-from tests.batch.conftest import batch
+from tests.batch.conftest import Rows, batch
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
+from tests.emulator_process import Start
 
 
 def totals(**changes: object) -> Totals:

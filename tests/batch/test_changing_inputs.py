@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,7 @@ from completions_cli.batch.source import Source
 from completions_cli.errors import UsageError
 from tests.batch.conftest import batch, records, row_numbers
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
+from tests.emulator_process import Start
 
 
 def source(content: bytes, kind: Format) -> Source:

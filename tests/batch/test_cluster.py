@@ -1,23 +1,18 @@
 """The same batch on a cluster of three nodes: every row once, whatever is killed, at one pace for all."""
 
 import gzip
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.answering_server import Answered, answering
-from tests.batch.conftest import batch, records, row_numbers, summary
-from tests.cluster_process import ClusterProcess
-from tests.command import Cli, Result
-from tests.emulator_process import EmulatorProcess
+from tests.batch.conftest import Rows, batch, part_records, records, row_numbers, summary
+from tests.batch.on_a_cluster import TIME_LIMIT, TOKEN, Joined, until
+from tests.emulator_process import Start
 
 pytest.importorskip("ray")
 pytestmark = [
@@ -25,68 +20,7 @@ pytestmark = [
     pytest.mark.xdist_group("ray"),
 ]
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
-_TIME_LIMIT = 240  # seconds; machines of a cluster take their time to start
 KEY = "sekret-0123456789-abcdef"
-TOKEN = "0123456789abcdef" * 4
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for a moment of the run; how long it takes says nothing."""
-    ends = time.monotonic() + _TIME_LIMIT
-    while not is_so():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[ClusterProcess]:
-    """Give a cluster that all tests of this module share."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    environ = {**os.environ, **quiet, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
-    running = ClusterProcess(environ)
-    yield running
-    running.stop()
-
-
-class Joined:
-    """Runs batches on the cluster."""
-
-    def __init__(self, cli: Cli, cluster: ClusterProcess) -> None:
-        self.cli, self.cluster = cli, cluster
-        self._started: list[subprocess.Popen[bytes]] = []
-        cli.env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
-
-    def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
-        options = ("--engine", "ray", "--address", self.cluster.address, "--summary", "-")
-        process = self.cli.start("batch", *map(str, args), *options)
-        self._started.append(process)
-        return process
-
-    def run(self, *args: str | Path) -> Result:
-        process = self.start(*args)
-        stdout, stderr = process.communicate(timeout=_TIME_LIMIT)
-        return Result(process.returncode, stdout, stderr.decode())
-
-    def stop(self) -> None:
-        """End what a test that failed has left."""
-        for process in self._started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-
-
-@pytest.fixture
-def joined(cli: Cli, cluster: ClusterProcess) -> Iterator[Joined]:
-    """Give the command, run on the cluster."""
-    running = Joined(cli, cluster)
-    yield running
-    running.stop()
-
-
-def part_records(folder: Path) -> list[dict[str, Any]]:
-    return [record for part in sorted(folder.glob("part-*.jsonl")) for record in records(part)]
 
 
 def test_every_row_once_whatever_is_killed(joined: Joined, emulator: Start, rows: Rows, tmp_path: Path) -> None:
@@ -169,7 +103,7 @@ def test_a_key_is_only_in_the_memory_of_those_who_send_it(
     of_worker = joined.cluster.memories("ray::_Asker")  # none where a user may not read it
     assert any(KEY.encode() in memory for memory in of_worker) or not any(joined.cluster.memories("ray::_Asker"))
     driver.terminate()
-    driver.communicate(timeout=_TIME_LIMIT)
+    driver.communicate(timeout=TIME_LIMIT)
     assert driver.returncode == 143
 
 
@@ -208,7 +142,7 @@ with environment.environment(is_local=False):
         os.kill(os.getpid(), signal.SIGTERM)
 """
     command = [sys.executable, "-c", program, joined.cluster.address]
-    ended = subprocess.run(command, env=joined.cli.env, check=False, timeout=_TIME_LIMIT)
+    ended = subprocess.run(command, env=joined.cli.env, check=False, timeout=TIME_LIMIT)
     assert ended.returncode == 143
 
 
@@ -248,7 +182,7 @@ def test_nothing_that_ray_prints_is_seen(joined: Joined, emulator: Start, rows: 
     until(lambda: len(server.log()) > 20)
     for _ in range(3):  # what it says again it keeps for the moment when it shuts down
         joined.cluster.say()
-    stdout, stderr = driver.communicate(timeout=_TIME_LIMIT)
+    stdout, stderr = driver.communicate(timeout=TIME_LIMIT)
     assert driver.returncode == 0, stderr
     assert (stdout.count(b"\n"), stdout[:1]) == (1, b"{")
     assert b"Ray says" not in stdout + stderr
@@ -274,7 +208,7 @@ def test_a_run_that_should_end_ends(
     if number is not None:
         until(lambda: len(server.log()) > 20)
         driver.send_signal(number)
-    _, stderr = driver.communicate(timeout=_TIME_LIMIT)
+    _, stderr = driver.communicate(timeout=TIME_LIMIT)
     assert driver.returncode == code, stderr
     until(lambda: not joined.cluster.count("ray::_Asker"))
     assert len(server.log()) < 2000

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.test_cluster import Rows, Start, until
+from tests.batch.conftest import Rows
+from tests.batch.on_a_cluster import until
 from tests.cluster_process import descendants, titled
 from tests.command import Cli
+from tests.emulator_process import Start
 
 pytest.importorskip("ray")
 pytestmark = [

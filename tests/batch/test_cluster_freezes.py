@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import records
-from tests.batch.test_cluster import Joined, Rows, Start, cluster, joined, until
+from tests.batch.conftest import Rows, records
+from tests.batch.on_a_cluster import Joined, until
+from tests.emulator_process import Start
 
 pytest.importorskip("ray")
 FREEZES = int(os.environ.get("COMPLETIONS_TEST_FREEZES", "0"))
@@ -18,7 +19,6 @@ pytestmark = [
     pytest.mark.skipif(not FREEZES, reason="takes a minute each: COMPLETIONS_TEST_FREEZES says how many"),
     pytest.mark.xdist_group("ray"),
 ]
-__all__ = ["cluster", "joined"]  # fixtures
 ROWS = 3000
 
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.test_cluster import Joined, Rows, Start, cluster, joined, part_records, until
+from tests.batch.conftest import Rows, part_records
+from tests.batch.on_a_cluster import Joined, until
+from tests.emulator_process import Start
 
 pytest.importorskip("ray")
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc"),
     pytest.mark.xdist_group("ray"),
 ]
-__all__ = ["cluster", "joined"]  # fixtures
 
 
 def test_a_node_that_joins_works_and_one_that_leaves_hands_back(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered
-from tests.batch.conftest import Serve, summary
-from tests.batch.test_cluster import Joined, Rows, cluster, joined, part_records
+from tests.batch.conftest import Rows, Serve, part_records, summary
+from tests.batch.on_a_cluster import Joined
 from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, as_asked
 from tests.two_members import EAST, WEST, pool
 
@@ -20,7 +20,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc"),
     pytest.mark.xdist_group("ray"),
 ]
-__all__ = ["cluster", "joined"]  # fixtures
 
 
 def test_members_that_fail_are_done_without_on_all_machines(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import records, summary
-from tests.batch.test_cluster import Joined, Rows, Start, cluster, joined
+from tests.batch.conftest import Rows, records, summary
+from tests.batch.on_a_cluster import Joined
 from tests.batch.test_same_run import BUSY, REFUSED, answer
 from tests.command import Result
+from tests.emulator_process import Start
 from tests.scripted_server import ScriptedServer
 
 pytest.importorskip("ray")
@@ -16,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc"),
     pytest.mark.xdist_group("ray"),
 ]
-__all__ = ["cluster", "joined"]  # fixtures
 
 
 def by_row(folder: Path) -> dict[int, str]:

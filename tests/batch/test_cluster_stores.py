@@ -25,10 +25,11 @@ from completions_cli.batch.cluster.desks import desk, desks
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.storage import RemoteFolder, filesystem
 from completions_cli.errors import OutputError, UsageError
-from tests.batch.conftest import batch, row_numbers, summary
-from tests.batch.test_cluster import TOKEN, Rows, Start
+from tests.batch.conftest import Rows, batch, row_numbers, summary
+from tests.batch.on_a_cluster import TOKEN
 from tests.cluster_process import ClusterProcess
 from tests.command import Cli
+from tests.emulator_process import Start
 
 pytest.importorskip("fsspec")
 pytestmark = pytest.mark.xdist_group("ray")

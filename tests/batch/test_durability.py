@@ -6,19 +6,15 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.answers import ANSWER
-from tests.batch.conftest import batch, records, row_numbers
+from tests.batch.conftest import Rows, batch, records, row_numbers
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.scripted_server import Pause, ScriptedServer, Silence
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 
 # Hundreds of kills take minutes: COMPLETIONS_TEST_KILLS=300 scripts/test tests/batch/test_durability.py -k kill
 KILLS = int(os.environ.get("COMPLETIONS_TEST_KILLS", "12"))

@@ -1,7 +1,7 @@
 """--hedge: the last rows of a slow member are asked of an idle one, too; one line comes out."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered, answering
-from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, batch, records, row_numbers, summary
 from tests.batch.wrong_answers import as_asked
 from tests.command import Cli
 
-Rows = Callable[[int], Path]
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 
 

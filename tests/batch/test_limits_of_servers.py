@@ -2,16 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.answering_server import Answered, answering
+from tests.batch.conftest import Rows
 from tests.command import Cli
 
-Rows = Callable[[int], Path]
 OK = {"choices": [{"index": 0, "text": "ok", "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
 
 

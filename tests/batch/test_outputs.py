@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,9 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered, answering
-from tests.batch.conftest import batch, records, row_numbers
+from tests.batch.conftest import Rows, batch, records, row_numbers
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
+from tests.emulator_process import Start
 
 
 def test_ordered_output_is_in_order_and_can_be_gone_on_with(

@@ -1,15 +1,13 @@
 """Nothing that a run uses, and no output of a batch, is replaced by a summary, an answer or a table."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.batch.conftest import batch
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
 Files = dict[str, bytes]
 
 USED = {

@@ -1,7 +1,6 @@
 """Several rows in one request, and several completions of a row: everybody gets their own."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,9 @@ import pytest
 
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.units import Packer
-from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, batch, records, row_numbers, summary
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
+from tests.emulator_process import EmulatorProcess, Start
 
 
 def prompts(server: EmulatorProcess) -> list[Any]:

@@ -3,7 +3,6 @@
 import json
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import pytest
 
 from tests import two_members
 from tests.answering_server import Answered, AnsweringServer
-from tests.batch.conftest import Serve, batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, Serve, batch, records, row_numbers, summary
 from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, answers, as_asked
 from tests.command import Cli
 from tests.two_members import EAST, WEST
-
-Rows = Callable[[int], Path]
 
 
 def pool(cli: Cli, east: AnsweringServer, west: AnsweringServer, of_east: str = "", of_west: str = "") -> Path:

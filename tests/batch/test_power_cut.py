@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import pytest
 
 from completions_cli.batch import entry, recovery, run_file
 from tests.answers import answer
-from tests.batch.conftest import batch, records
+from tests.batch.conftest import Rows, batch, records
 from tests.command import COMMAND, Cli
 from tests.power_cut import Folder, record, replay
 from tests.scripted_server import ScriptedServer, response
 
-Rows = Callable[[int], Path]
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("strace") is None, reason="strace, of Linux, is not installed"
 )

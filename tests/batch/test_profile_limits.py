@@ -1,16 +1,13 @@
 """Limits and prices that a profile has for batches: used where no option says otherwise."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import summary
+from tests.batch.conftest import Rows, summary
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 TOML = '[profiles.p]\nendpoint = "{url}"\nconcurrency = 1\nprice_in = 0\nprice_out = 1_000_000\n'
 
 

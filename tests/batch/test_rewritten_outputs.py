@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.batch.conftest import batch, records
+from tests.batch.conftest import Rows, batch, records
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 Lines = list[dict[str, Any]]
 
 

@@ -3,16 +3,14 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, batch, records, row_numbers, summary
 from tests.command import Cli
 from tests.scripted_server import Pause, ScriptedServer, response
 
-Rows = Callable[[int], Path]
 FIGURES = {
     "rows", "ok", "failed", "finish_reasons", "models", "requests", "retries", "throttled", "prompt_tokens",
     "completion_tokens", "total_tokens", "cost", "seconds", "stopped_by",

@@ -1,7 +1,6 @@
 """Rows with continuations are scored: by any method, resumably, and with no figure that the server did not give."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,8 @@ import pytest
 from completions_cli.batch.cluster import parts
 from tests.batch.conftest import batch, records, summary
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.local_weights import DATA_HOME, weights_path
-
-Start = Callable[..., EmulatorProcess]
 
 
 def _rows(folder: Path, count: int) -> Path:

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import batch, row_numbers
+from tests.batch.conftest import Rows, batch, row_numbers
 from tests.command import COMMAND, Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 PAGE = Path(__file__).parent.parent.parent / "docs" / "scale.md"
 
 

@@ -6,20 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.answers import ANSWER
-from tests.batch.conftest import row_numbers
+from tests.batch.conftest import Rows, row_numbers
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 from tests.scripted_server import Pause, ScriptedServer
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 RPM = 1200
 RATE = RPM / 60
 SHARED = ("--share", "night", "-M", "4", "-q")

@@ -17,14 +17,12 @@ import pytest
 
 from completions_cli.batch.sharing import private_folder
 from completions_cli.errors import OutputError
-from tests.batch.conftest import row_numbers
+from tests.batch.conftest import Rows, row_numbers
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="owners and modes of POSIX")
 
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 TOKEN = "6f" * 16
 SHARED = ("--share", "night", "-M", "4", "-q")
 STATE = b'["state", 16, true, 0.0, null]\n'

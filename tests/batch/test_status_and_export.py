@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,10 @@ from completions_cli.atomic import AtomicFile
 from completions_cli.batch.export.columns import Columns, Kind, cell
 from completions_cli.batch.export.writers import open_writer
 from completions_cli.models import Json
-from tests.batch.conftest import batch, records
+from tests.batch.conftest import Rows, batch, records
 from tests.command import Cli, Result
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.scripted_server import Pause, ScriptedServer, response
-
-Start = Callable[..., EmulatorProcess]
-Rows = Callable[[int], Path]
 
 REFUSED = response(b'{"error":{"message":"this row is bad","code":"x"}}', "422 Unprocessable Entity")
 HEADER = [

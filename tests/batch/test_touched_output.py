@@ -6,16 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.batch.conftest import batch, records, row_numbers
+from tests.batch.conftest import Rows, batch, records, row_numbers
 from tests.command import Cli
 from tests.scripted_server import Pause, ScriptedServer, response
 
-Rows = Callable[[int], Path]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be moved there")
 
 ANSWER = response(b'{"choices":[{"index":0,"text":"ok","finish_reason":"stop"}],"model":"m"}')

@@ -1,7 +1,6 @@
 """What a request will use: `n` and `best_of` count in plans, rates and budgets."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ import pytest
 from completions_cli.models import CompletionRequest, Usage
 from completions_cli.pacing.usage_estimate import UsageEstimate
 from tests.answering_server import Answered, answering
-from tests.batch.conftest import batch, summary
+from tests.batch.conftest import Rows, batch, summary
 from tests.batch.wrong_answers import prompts_of, right
 from tests.command import Cli
-
-Rows = Callable[[int], Path]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,10 @@ from completions_cli.pacing.pace import Pace
 from completions_cli.transport.asynchronous import AsyncTransport
 from completions_cli.transport.connection import Connection
 from tests.answering_server import Answered, AnsweringServer, answering
-from tests.batch.conftest import batch, records, row_numbers, summary
+from tests.batch.conftest import Rows, batch, records, row_numbers, summary
 from tests.batch.wrong_answers import answers, prompts_of, right
 from tests.command import Cli
 
-Rows = Callable[[int], Path]
 PATIENCE = 10
 
 MODEL_STATUS = "ms-azureml-model-error-statuscode"

@@ -1,14 +1,11 @@
 """TERM=dumb, which screen readers and editors' shells set: nothing is drawn, nothing moves, each message is a line."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.command import Cli, Result
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.scripted_server import ScriptedServer, response
 
-Start = Callable[..., EmulatorProcess]
 _BOTH = b'{"choices":[{"index":0,"text":"one","finish_reason":"stop"},{"index":1,"text":"two","finish_reason":"stop"}]}'
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,10 +9,9 @@ import pytest
 from completions_cli import AsyncClient, Client, RateLimitError, RequestTimeoutError, UsageError
 from tests.answering_server import Answered, answering
 from tests.answers import ANSWER
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.scripted_server import Script, ScriptedServer, Silence, response
 
-Start = Callable[..., EmulatorProcess]
 KEY = "canary-0123456789"
 FULL = response(b'{"error":"full"}', "429 X", [])
 

@@ -2,14 +2,12 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
 
 import openai
 import pytest
 
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
 VERSION = {"api-version": "2024-04-01-preview"}
 
 

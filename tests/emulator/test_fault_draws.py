@@ -1,7 +1,5 @@
 """How faults are asked for, and which requests they strike."""
 
-from collections.abc import Callable
-
 import pytest
 
 from completions_cli.emulator.fault_spec import FaultSpec, parse_spec
@@ -11,9 +9,7 @@ from completions_cli.emulator.faults.plan import FaultPlan
 from completions_cli.errors import UsageError
 from tests.command import Cli
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
+from tests.emulator_process import Start
 
 
 @pytest.mark.parametrize(

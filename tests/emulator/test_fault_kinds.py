@@ -3,16 +3,14 @@
 import gzip
 import json
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from completions_cli.emulator.faults.catalogue import catalogue
 from tests.emulator.exchange import EOF, RESET, SILENCE, Answer, ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 TWO = {"prompt": ["hello there", "you"], "max_tokens": 8}
 STREAM = {**TWO, "stream": True}
 STATUSES = [kind for kind in catalogue() if kind[0].isdigit()]

@@ -1,14 +1,12 @@
 """The foundry behaviour: an api-key gateway in front of many models."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
 from tests.emulator.exchange import Answer, ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 VERSION = "?api-version=2024-05-01-preview"
 
 

@@ -1,6 +1,5 @@
 """Every way to enforce a limit lets its budget through and no more, and refuses in the behaviour's own words."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,9 +11,8 @@ from completions_cli.emulator.config import LimitHeader, LimitKind
 from completions_cli.emulator.limits import Limits
 from tests.command import Cli
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
 EVERY = frozenset(LimitHeader)
 KINDS = sorted(REQUESTS)
 

@@ -1,7 +1,5 @@
 """Requests and tokens a minute: buckets by a clock of our own, then the real thing."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +7,8 @@ from hypothesis import strategies as st
 from completions_cli.emulator.config import LimitHeader
 from completions_cli.emulator.limits import Limits
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 
-Start = Callable[..., EmulatorProcess]
 EVERY = frozenset(LimitHeader)
 RETRIES = {"retry-after", "retry-after-ms", "x-ms-retry-after-ms"}
 

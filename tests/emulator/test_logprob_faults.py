@@ -7,9 +7,8 @@ import pytest
 
 from completions_cli.emulator.faults.logprobs import logprobs
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 PASSED = {"extra-parameters": "pass-through"}
 BODY = {"prompt": "Ça va", "echo": True, "logprobs": 1}
 

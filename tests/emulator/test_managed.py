@@ -1,14 +1,11 @@
 """The managed behaviour: FastAPI in front of vLLM."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.emulator.exchange import Answer, ask
-from tests.emulator_process import EmulatorProcess
-
-Start = Callable[..., EmulatorProcess]
+from tests.emulator_process import EmulatorProcess, Start
 
 
 @pytest.fixture

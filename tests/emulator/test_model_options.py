@@ -1,15 +1,13 @@
 """What the model underneath makes of passed-through parameters: as OpenAI's legacy route."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.emulator.exchange import Answer, ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 HEADERS = {"extra-parameters": "pass-through", "api-key": "k"}
 BEHAVIOURS = ["reference", "managed", "foundry"]
 

@@ -11,9 +11,8 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 Case = schemathesis.Case[Any]
 KEY = "k"
 # What JSON Schema cannot say: prompt and max_tokens together are bounded, and 5.0 is not taken for 5.

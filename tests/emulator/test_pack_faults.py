@@ -1,15 +1,13 @@
 """Faults of an answer's choices: what comes instead of the ones asked for."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from completions_cli.emulator.faults.packs import packs
 from tests.emulator.exchange import ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 PASSED = {"extra-parameters": "pass-through"}
 PROMPTS = ["a", "b", "a"]
 BEYOND = 1 << 63

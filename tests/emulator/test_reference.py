@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 
 from tests.emulator.exchange import Answer, ask
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 
-Start = Callable[..., EmulatorProcess]
 SAMPLE = {
     "prompt": "This is a very good text",
     "frequency_penalty": 0,

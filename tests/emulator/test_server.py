@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -19,10 +18,8 @@ from starlette.types import Message
 from completions_cli.emulator import channel, content_filter
 from tests.command import Cli
 from tests.emulator.exchange import EOF, RESET, ask, read, request
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import EmulatorProcess, Start
 from tests.spellings import SPELLINGS
-
-Start = Callable[..., EmulatorProcess]
 
 ESCAPES = (
     *("as it is", "upper case", "percent-encoded", "percent-encoded twice", "percent-encoded whole", "JSON"),

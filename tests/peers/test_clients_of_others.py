@@ -3,16 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.peers.programs import program
 
-Start = Callable[..., EmulatorProcess]
 _SCRIPTS = Path(__file__).parent / "clients"
 # What reaches out for lists of prices and models does without.
 _OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}

@@ -2,17 +2,16 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.peers.programs import free_port, program, running
 
-Start = Callable[..., EmulatorProcess]
 _TYPE = "type.googleapis.com/envoy."
 _GZIP = {
     "name": "compressor",

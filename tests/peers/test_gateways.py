@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,9 @@ import trustme
 
 from completions_cli import AsyncClient, Wait
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.peers.programs import free_port, path_of, running
 from tests.tls import write_authority
-
-Start = Callable[..., EmulatorProcess]
 
 
 class Certificates:

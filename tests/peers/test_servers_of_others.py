@@ -10,12 +10,11 @@ import pytest
 
 from completions_cli.local import engine
 from tests.command import Cli
-from tests.emulator_process import EmulatorProcess
+from tests.emulator_process import Start
 from tests.local_weights import weights_path
 from tests.peers.any_server import CASES, Server
 from tests.peers.programs import free_port, program, running
 
-Start = Callable[..., EmulatorProcess]
 _KEY = "sk-peers-0123456789"
 
 
