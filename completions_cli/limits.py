@@ -24,6 +24,7 @@ NAMES = 300  # that are told apart
 
 # Figures in answers.
 TOKEN_COUNT = 2**63 - 1  # what floats and printing can hold; one of more counts as none
+WAIT_SECONDS = 99_999_999.0  # that a server asks for: three years
 TOKEN_LIFE_SECONDS = 86_400.0
 CHOICES = 2**31  # of a prompt, in plans and budgets
 

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from completions_cli import limits
-from completions_cli.api import document, endpoint, error_map, model_list, urls
+from completions_cli.api import document, endpoint, error_map, model_list, retry, urls
 from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.masking import Mask
 from completions_cli.api.reader import ResponseReader
@@ -161,6 +161,12 @@ def sign_in() -> None:
 
     with pytest.raises(MalformedResponseError, match="too large"):
         entra._body(Answer())  # type: ignore[arg-type] # as much of one as is used
+
+
+def wait() -> None:
+    for asked in ("1e30", "9" * 16, "9" * 400, "99999999999999 h"):
+        found = retry.retry_after({"retry-after": asked}, "", 0.0, 1e300)
+        assert found == limits.WAIT_SECONDS
 
 
 def token_life() -> None:
@@ -356,6 +362,7 @@ ATTACKS: dict[str, Callable[..., None]] = {
     "NAME_CHARACTERS": names,
     "NAMES": names,
     "TOKEN_COUNT": token_count,
+    "WAIT_SECONDS": wait,
     "TOKEN_LIFE_SECONDS": token_life,
     "CHOICES": choices,
     "KEY_SOURCE_BYTES": key_source,

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from completions_cli import limits
+
 FAILED_DEPENDENCY = 424
 # 520 to 524 are Cloudflare's for what is behind it, 529 is said by services that are overloaded.
 # These say that the server has too much to do, as a 429 does.
@@ -49,9 +51,10 @@ def retry_after(headers: Mapping[str, str], message: str, now: float, field: flo
 
     The headers in order of precision, then a date, then a `field` of the body, then words in the message. No time at
     all, as of a date that has passed, is no wait. `now` is Unix time; where the answer carries its own `Date`, that is
-    used, so a wrong clock does no harm.
+    used, so a wrong clock does no harm. It has eleven digits at most: a server could repeat a key of digits as a wait.
     """
-    return _named(headers, now) or field or _in_words(message) or None
+    wait = _named(headers, now) or field or _in_words(message)
+    return round(min(wait, limits.WAIT_SECONDS), 3) or None if wait else None
 
 
 def _named(headers: Mapping[str, str], now: float) -> float | None:

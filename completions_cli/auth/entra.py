@@ -96,9 +96,19 @@ class ClientCredentialsFlow:
         mask = Mask([secret.reveal(), *self._connection.secrets])
         trace = _Discreet(self._trace, mask) if self._trace is not None else None
         try:
-            return self._exchange(request, trace, now)
+            token = self._exchange(request, trace, now)
+            self._refuse_secret(token.value.reveal(), mask)
         except CompletionsError as error:
             raise mask.error(error) from None
+        return token
+
+    def _refuse_secret(self, token: str, mask: Mask) -> None:
+        """Raise MalformedResponseError for a token that holds a secret: the endpoint would get it."""
+        if mask.strong.word(token) != token:
+            raise MalformedResponseError(
+                f"no token: {self._server} gave the client secret back in place of one",
+                hint="Check authority in the profile.",
+            )
 
     def _request(self, secret: Secret) -> HttpRequest:
         form = {
@@ -131,6 +141,10 @@ class ClientCredentialsFlow:
         if not isinstance(answer.get("access_token"), str):
             raise MalformedResponseError(
                 f"{self._server} answered without one", hint="Check authority and tenant_id in the profile."
+            )
+        if str(answer.get("token_type") or "bearer").lower() != "bearer":
+            raise MalformedResponseError(
+                f"{self._server} answered with a token of another type than Bearer", hint="Check scope in the profile."
             )
         return Token(Secret.checked(answer["access_token"], "the authority"), now, _end(answer, now))
 

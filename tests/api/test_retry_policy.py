@@ -21,8 +21,9 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         (" 5 ", 5),
         ("1.5", 1.5),
         ("86400", 86400),
-        ("1e35", 1e35),
-        ("9" * 35, 1e35),
+        ("8.419273650192837", 8.419),
+        ("1e35", 99_999_999),
+        ("9" * 35, 99_999_999),
         ("-10", None),
         ("+10", None),
         ("inf", None),
@@ -75,9 +76,9 @@ def test_a_date_is_read_in_gmt_whatever_the_zone_of_this_machine(monkeypatch: py
 
 def test_a_date_is_measured_from_the_answers_own_date() -> None:
     """The clock of this machine may be hours off."""
-    headers = {"retry-after": "Wed, 01 Jan 2031 00:00:07 GMT", "date": "Wed, 01 Jan 2031 00:00:00 GMT"}
+    headers = {"retry-after": "Wed, 01 Jan 2025 00:00:07 GMT", "date": "Wed, 01 Jan 2025 00:00:00 GMT"}
     assert retry.retry_after(headers, "", NOW) == 7
-    assert retry.retry_after({**headers, "date": "garbage"}, "", NOW) == 224992007
+    assert retry.retry_after({**headers, "date": "garbage"}, "", NOW) == 35689607
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_the_most_precise_header_wins(headers: dict[str, str], seconds: float | 
         ("Try again in 5 minutes.", 300),
         ("Try again in 1 hour", 3600),
         ("retry in 3 sec", 3),
-        ("Try again in 99999999999 seconds", 99999999999),
+        ("Try again in 99999999999 seconds", 99_999_999),
         ("Try again in 2 months", None),
         ("Try again in 2", None),
         ("Try again in seconds", None),

@@ -1,5 +1,6 @@
 """OAuth2 against a local authority over TLS: tokens, refusals, and an authority that is slow or broken."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from completions_cli.models import HttpRequest
 from completions_cli.transport.connection import Connection
 from tests.auth.authority import WRONG_SECRET, Authority, running
 from tests.auth.keyring_backends import FileKeyring, RaisingKeyring
+from tests.spellings import SPELLINGS
 
 SECRET = "canary~client.secret"
 
@@ -243,6 +245,7 @@ def test_a_damaged_cache_is_no_token(
         ((429, b""), (RateLimitError, "no token from the sign-in server localhost:", "sign-in server")),
         ((200, b"<html>hello</html>"), (MalformedResponseError, "the sign-in server localhost:", "authority")),
         ((200, {"access_token": 5}), (MalformedResponseError, "the sign-in server localhost:", "authority")),
+        ((200, {"access_token": "t", "token_type": "pop"}), (MalformedResponseError, "than Bearer", "scope")),
         ((200, {"access_token": "a b"}), (ConfigError, "characters that no key has", "")),
         ((307, {"location": "https://elsewhere.example/x"}), (NetworkError, "https://elsewhere.example", "authority")),
     ],
@@ -259,6 +262,18 @@ def test_a_refusal_reaches_the_user_in_words(
     assert SECRET not in caught.value.message
     assert "Trace ID" not in caught.value.message
     assert len(authority.forms) == 1
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_token_that_holds_the_client_secret_is_refused(authority: Authority, clock: Clock, spelling: str) -> None:
+    spelled = re.sub(r"[^\x21-\x7e]", "", SPELLINGS[spelling](SECRET)) or SECRET
+    credentials = EntraCredentials(flow(authority), clock=clock)
+    for held in (f"Bearer.{spelled}", f"aaa.{spelled}.ccc", SECRET[3:15]):
+        authority.answers = [(200, {"access_token": held})]
+        with pytest.raises(MalformedResponseError, match=r"no token: the sign-in server localhost:\d+ gave") as caught:
+            credentials.headers()
+        assert held not in caught.value.message
+    assert token(credentials) == "token-1"
 
 
 def test_an_authority_whose_certificate_is_not_trusted_gets_no_secret(authority: Authority, clock: Clock) -> None:
