@@ -4,7 +4,6 @@ import codecs
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Never, Self, Unpack, cast
 
@@ -78,7 +77,7 @@ class ServiceClient(ABC):
         """Start with what `configured` makes of the options. Raises TypeError, UsageError or ConfigError."""
         refuse_of_a_client(names, ClientOptions.__annotations__, CompletionOptions.__annotations__)
         try:
-            with wording.for_programs(has_profile=has_profile):
+            with wording.ForPrograms(has_profile=has_profile):
                 self._start(configured(_proof(options)), options)
         except CompletionsError as error:
             raise wording.without_frames(error)  # noqa: B904 - it is the same error
@@ -119,8 +118,8 @@ class ServiceClient(ABC):
             for engine in self._engines:
                 engine.close()
 
-    def _wording(self) -> AbstractContextManager[None]:
-        return wording.for_programs(has_profile=self._settings[0].profile is not None)
+    def _wording(self) -> wording.ForPrograms:
+        return wording.ForPrograms(has_profile=self._settings[0].profile is not None)
 
     def _passed(self, passed: Passed, on_wait: Callable[[Wait], None]) -> None:
         """Tell the program that another member is asked, without a wait."""

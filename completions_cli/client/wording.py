@@ -1,8 +1,8 @@
 """Words errors for programs: options of the command are arguments of a client."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
 
 from completions_cli.errors import CompletionsError, ServiceError
 
@@ -14,19 +14,31 @@ _SHORT = {"H": "headers", "M": "max_tokens", "m": "model", "n": "samples"}
 _FOR_COMMAND_ALONE = re.compile(r"(?<![\w-])(?:--(?:dry-run|help|origin|request)|-vv?|-x)\b")
 _COMMAND_LINE = re.compile(r"\bcompletions [a-z]")
 
+_Error = TypeVar("_Error", bound=BaseException)
 
-@contextmanager
-def for_programs(*, has_profile: bool) -> Iterator[None]:
-    """Word the errors that leave this block for a program; the command that mends a profile is named to its user."""
-    try:
-        yield
-    except CompletionsError as error:
-        error.hint = hint(error.hint or error.next_step, has_profile=has_profile)
-        if not isinstance(error, ServiceError):  # whose message is the service's own
-            error.message = _arguments(error.message)
-        error.args = (error.message,)
-        _annotate(error)
-        raise
+
+class ForPrograms:
+    """Words the errors that leave its block for a program; the command that mends a profile is named to its user.
+
+    An interruption (KeyboardInterrupt, SystemExit, a cancelled task) leaves without the frames below: those of a
+    transport hold the headers that it sends. It is no generator, since `contextlib` puts the frames back.
+    """
+
+    def __init__(self, *, has_profile: bool) -> None:
+        self._has_profile = has_profile
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, CompletionsError):
+            error.hint = hint(error.hint or error.next_step, has_profile=self._has_profile)
+            if not isinstance(error, ServiceError):  # whose message is the service's own
+                error.message = _arguments(error.message)
+            error.args = (error.message,)
+            _annotate(error)
+        elif error is not None and not isinstance(error, Exception):
+            without_frames(error)
 
 
 def _annotate(error: CompletionsError) -> None:
@@ -40,7 +52,7 @@ def _annotate(error: CompletionsError) -> None:
         error.add_note(f"hint: {error.hint}")
 
 
-def without_frames(error: CompletionsError) -> CompletionsError:
+def without_frames(error: _Error) -> _Error:
     """Remove the frames of an error and of those behind it, whose local variables hold arguments and variables."""
     waiting: list[BaseException | None] = [error]
     while waiting:
