@@ -5,7 +5,9 @@ Code anywhere below `main` raises one of these; only `main` prints it and exits.
 
 from dataclasses import KW_ONLY, dataclass
 from enum import IntEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
+
+_Error = TypeVar("_Error", bound="CompletionsError")
 
 
 class ExitCode(IntEnum):
@@ -238,9 +240,7 @@ class ServiceError(CompletionsError):
 
     def recast(self, kind: "type[ServiceError]") -> "ServiceError":
         """Return the same error as one of another kind."""
-        made = kind.__new__(kind, self.message)
-        made.__dict__.update(self.__dict__)
-        return made
+        return _revived(kind, self.__dict__)
 
 
 class AuthError(ServiceError):
@@ -296,7 +296,7 @@ class ServerError(ServiceError):
     kind = "server"
 
 
-def _revived(kind: type[CompletionsError], state: dict[str, object]) -> CompletionsError:
+def _revived(kind: type[_Error], state: dict[str, object]) -> _Error:
     error = kind.__new__(kind, state["message"])
     error.__dict__.update(state)
     return error

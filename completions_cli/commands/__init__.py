@@ -8,5 +8,6 @@ Modules:
     the prompt   prompt_source, prompt_command, cursor, editor
     a call       call, scoring_call, resolution (settings, keys and a caller), overwriting
     help         lazy (commands loaded when called), help_pages, descriptions, examples
-    advice       mistakes, misread, neighbours (other tools), pasted, fitting_hints, model_names
+    advice       mistakes, option_mistakes and suggestions; misread, neighbours (of other tools), pasted, fitting_hints,
+                 model_names
 """
