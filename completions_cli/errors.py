@@ -283,7 +283,7 @@ class ServiceTimeoutError(ServiceError):
 
 
 class RateLimitError(ServiceError):
-    """429: the assigned rate limit is hit."""
+    """429: the assigned rate limit is hit; or a longer wait is asked for than is allowed, with any status."""
 
     exit_code = ExitCode.RATE_LIMITED
     kind = "rate_limit"

@@ -195,8 +195,8 @@ class Triage:
             f"The server asks to wait {asked:g} s, longer than --max-wait {self._policy.max_wait:g}; "
             "run the same command again later."
         )
-        if isinstance(error, ServiceError) and not isinstance(error, RateLimitError):
-            error = RateLimitError(error.message, status=error.status, request_id=error.request_id, retry_after=asked)
+        if isinstance(error, ServiceError):
+            error = error.recast(RateLimitError)
         error.hint = hint
         return Verdict("stop", ending=Ending("max_wait", error))
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from completions_cli.api.retry import OVERLOADED_STATUSES, RetryPolicy
 from completions_cli.api.service import Service
-from completions_cli.errors import AuthError, CompletionsError, NetworkError, RequestTimeoutError, ServiceError
+from completions_cli.errors import (
+    AuthError,
+    CompletionsError,
+    NetworkError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServiceError,
+)
 
 _UNAUTHORIZED = 401
 
@@ -81,7 +88,8 @@ class Attempts:
         limit = f"--max-wait {self._policy.max_wait:g}"
         if retry_after is None:
             error.hint = error.hint or f"Another attempt has to wait, and {limit} does not allow it: try again later."
-        else:
+        elif isinstance(error, ServiceError):
+            error = error.recast(RateLimitError)
             error.hint = (
                 f"The server asks to wait {retry_after:g} s, longer than {limit}: try again then, or allow the wait."
             )

@@ -65,7 +65,8 @@ def test_init_makes_the_first_profile_the_default_one(cli: Cli) -> None:
 
 def test_init_takes_all_answers_as_options(cli: Cli) -> None:
     options = ["--tenant-id", "contoso.com", "--client-id", "c-1", "--scope", "https://s/.default"]
-    assert cli.run("config", "init", "-p", "a", "--endpoint", URL, "--auth", "entra", *options).code == 0
+    made = cli.run("config", "init", "-p", "a", "--endpoint", URL, "--auth", "entra", *options)
+    assert (made.code, "='YOUR CLIENT SECRET'" in made.stderr) == (0, True)
     shown = cli.run("config", "get", "profiles.a").json()
     assert shown == {
         "endpoint": URL,
@@ -543,6 +544,11 @@ def test_a_folder_that_cannot_be_made_is_named(cli: Cli) -> None:
     assert result.code == 16
     assert "cannot be made" in result.stderr
     assert json.loads(cli.run("config", "list", "--json").text)[0]["name"] == "local"
+
+
+def test_the_built_in_profile_is_shown_as_it_is_listed(cli: Cli) -> None:
+    assert json.loads(cli.run("config", "show", "local", "--json").text)["auth"] == "none"
+    assert "auth\tnone\tbuilt in\n" in cli.run("config", "show", "local", "--origin").text
 
 
 def test_tab_completes_keys(cli: Cli) -> None:

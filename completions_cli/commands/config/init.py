@@ -212,7 +212,7 @@ def _finish(answers: Answers, questions: Questions | None, common: NewProfileOpt
         if not entered.strip():
             to_file = "" if keyring else " --to-file"
             streams.stderr.note(f"next: completions config key set -p {profile}{to_file}, or set COMPLETIONS_API_KEY:")
-            streams.stderr.note("      export COMPLETIONS_API_KEY='YOUR KEY'")
+            streams.stderr.note(f"      export COMPLETIONS_API_KEY='YOUR {what.upper()}'")
         elif keyring:
             target = endpoints.resolve(answers.endpoint or "")
             key.store(f"{answers.name}@{target.origin}", Secret.checked(entered, "the prompt"), streams)

@@ -95,6 +95,9 @@ def _rows(settings: Settings, streams: Streams) -> Iterator[_Row]:
         if name == "scope" and value is None:
             yield name, *_scope(settings)
             continue
+        if name == "auth" and settings.is_local:
+            yield name, "none", "built in"
+            continue
         yield name, shown.setting(name, value), settings.sources[name]
     if settings.endpoint is not None:
         yield "url", shown.setting("url", settings.endpoint.url), "endpoint, api_version"
