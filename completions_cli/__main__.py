@@ -3,23 +3,40 @@
 import os
 import sys
 
+TYPE_CHECKING = False  # what `typing` calls so is the same to type checkers, and costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
 
 def run() -> None:
     """Load and run the command."""
     try:
         _speak_utf8()
-        from completions_cli.main import main
-
-        main()
+        _loaded()()
     except KeyboardInterrupt:
         os._exit(130)
     except MemoryError:  # also for the modules that report errors
-        try:
-            os.write(
-                2, b"error: the system refuses more memory to this process\nhint: Raise its limits; see ulimit -a.\n"
-            )
-        finally:
-            os._exit(2)
+        _refuse("the system refuses more memory to this process", "Raise its limits; see ulimit -a.")
+
+
+def _loaded() -> "Callable[[], NoReturn]":
+    """Import the command, which reports every later error by itself."""
+    try:
+        from completions_cli.main import main
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - libraries may fail in any way
+        reason = f"{type(error).__name__}: {error}"
+        _refuse(f"a library cannot be loaded: {reason}", "Install completions again, in a new environment.")
+    return main
+
+
+def _refuse(message: str, hint: str) -> "NoReturn":
+    try:
+        os.write(2, f"error: {message}\nhint: {hint}\n".encode("utf-8", "replace"))
+    finally:
+        os._exit(2)
 
 
 def _speak_utf8() -> None:

@@ -33,6 +33,8 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 # Paths that the system does not take: of too many letters, or of links in a circle.
 _NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP)
 
+_INSTALL_AGAIN = "Install completions again, in a new environment."
+
 _SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
@@ -115,7 +117,7 @@ def _require_shell(streams: Streams) -> None:
 
 def _report(error: BaseException, streams: Streams) -> int:
     """Print what went wrong, once, and return the exit code for it."""
-    if isinstance(error, SystemExit):
+    if isinstance(error, SystemExit) and _failed_library(error) is None:
         return error.code if isinstance(error.code, int) else ExitCode.BUG
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return ExitCode.INTERRUPTED
@@ -170,14 +172,28 @@ def _of_the_system(error: BaseException) -> CompletionsError | None:
             f"the system refuses more resources to this process: {reason}", hint="Raise its limits; see ulimit -a."
         )
     if isinstance(error, ImportError) and not (error.name or "").startswith(__package__):
-        return UsageError(
-            f"a library cannot be loaded: {error}", hint="Install completions again, in a new environment."
-        )
+        return UsageError(f"a library cannot be loaded: {error}", hint=_INSTALL_AGAIN)
+    if (library := _failed_library(error)) is not None:
+        reason = "it ended the program" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+        return UsageError(f"a library cannot be loaded: {library}: {reason}", hint=_INSTALL_AGAIN)
     if isinstance(error, FileNotFoundError) and _is_nowhere():
         return UsageError("the folder that this runs in was removed", hint="Change to one that exists.")
     if isinstance(error, OSError) and error.errno in _NO_PATHS:
         return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
     return None
+
+
+def _failed_library(error: BaseException) -> str | None:
+    """Name the module of others that failed, or ended the program, while it was loaded; None if none did."""
+    frames, link = [], error.__traceback__
+    while link is not None:
+        frames.append(link.tb_frame)
+        link = link.tb_next
+    names = [str(frame.f_globals.get("__name__")) for frame in frames]
+    if not names or names[-1].startswith(__package__):  # such as a signal, which may come at any time
+        return None
+    loaded = [name for name, frame in zip(names, frames, strict=True) if frame.f_code.co_name == "<module>"]
+    return loaded[-1] if loaded and not loaded[-1].startswith(__package__) else None
 
 
 def _is_nowhere() -> bool:

@@ -130,7 +130,7 @@ def _secure(backend: "KeyringBackend") -> "KeyringBackend | None":
     kind = type(backend)
     if kind.__module__ in ("keyring.backends.fail", "keyring.backends.null"):
         return None
-    if "plaintext" in f"{kind.__module__}.{kind.__qualname__}".lower():
+    if any("plaintext" in f"{base.__module__}.{base.__qualname__}".lower() for base in kind.__mro__):
         return None
     if kind.__module__ == "keyring.backends.chainer":
         links: Iterable[KeyringBackend] = getattr(backend, "backends", ())

@@ -19,17 +19,26 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 def context(ca_bundle: str | None, source: str = "ca_bundle") -> ssl.SSLContext:
     """Build the context for a client. `ca_bundle` is a PEM file, a pipe with one, or a folder of hashed certificates.
 
-    Raises ConfigError that names `source` when the file cannot be read.
+    A certificate must name its host among its alternative names, as browsers and rustls want it: its common name is
+    none that the authority has checked. Raises ConfigError that names `source` when the file cannot be read.
     """
-    if ca_bundle is None:
-        import truststore
+    built = _system() if ca_bundle is None else _named(ca_bundle, source)
+    built.hostname_checks_common_name = False
+    return built
 
-        system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if not has_system_store():
-            import certifi
 
-            system.load_verify_locations(certifi.where())
-        return system
+def _system() -> ssl.SSLContext:
+    import truststore
+
+    system = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not has_system_store():
+        import certifi
+
+        system.load_verify_locations(certifi.where())
+    return system
+
+
+def _named(ca_bundle: str, source: str) -> ssl.SSLContext:
     path = paths.expanded(ca_bundle)
     try:
         if path.is_dir():

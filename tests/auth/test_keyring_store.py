@@ -92,10 +92,18 @@ def test_backends_that_keep_nothing_are_no_keyring(
     assert "COMPLETIONS_API_KEY_FILE" in str(caught.value.hint)
 
 
+class HomeMadeKeyring(PlaintextKeyring):
+    """Goes by another name than what it is made of."""
+
+
+@pytest.mark.parametrize("kind", [PlaintextKeyring, HomeMadeKeyring])
 def test_plain_text_is_refused_also_at_the_head_of_a_chain(
-    tmp_path: Path, use_keyring: Callable[[KeyringBackend], None], monkeypatch: pytest.MonkeyPatch
+    kind: type[FileKeyring],
+    tmp_path: Path,
+    use_keyring: Callable[[KeyringBackend], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain, safe = PlaintextKeyring(tmp_path / "plain.json"), FileKeyring(tmp_path / "keyring.json")
+    plain, safe = kind(tmp_path / "plain.json"), FileKeyring(tmp_path / "keyring.json")
     use_keyring(plain)
     with pytest.raises(NoKeyringError):
         KeyringStore({}).set(USER, "k")

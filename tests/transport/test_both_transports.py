@@ -228,6 +228,14 @@ def test_a_certificate_for_another_name_is_refused(send: Send, authority: trustm
         assert server.requests == []
 
 
+def test_a_common_name_is_none_that_counts(send: Send, authority: trustme.CA, tmp_path: Path) -> None:
+    ca = str(write_authority(authority, tmp_path))
+    with tls_server(authority.issue_cert("someone@elsewhere.test", common_name="localhost")) as server:
+        with pytest.raises(NetworkError, match="certificate is not accepted"):
+            send(f"https://localhost:{server.port}/", Connection(ca_bundle=ca))
+        assert server.requests == []
+
+
 @pytest.mark.parametrize("content", [None, "no certificates here"])
 def test_a_ca_file_that_is_none_is_named(content: str | None, send: Send, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
