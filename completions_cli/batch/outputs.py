@@ -7,7 +7,6 @@ from pathlib import Path
 
 from completions_cli import paths
 from completions_cli.batch import entry, output_lines, run_file, totals
-from completions_cli.batch.cluster.parts import RUN
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.inputs.files import failure_named
 from completions_cli.batch.output_lines import EntryReader
@@ -104,7 +103,11 @@ def _files(place: Path) -> Iterator[Path]:
 
 def _run_of(file: Path, known: dict[Path, RunFile | None]) -> RunFile | None:
     """Read what lies beside a file or its folder; `known` has what was read already."""
-    for place in (run_file.path_beside(file), run_file.path_beside(paths.real(file.parent)), file.parent / RUN):
+    for place in (
+        run_file.path_beside(file),
+        run_file.path_beside(paths.real(file.parent)),
+        file.parent / run_file.IN_FOLDER,
+    ):
         if place not in known:
             known[place] = run_file.read(place)
         if known[place] is not None:

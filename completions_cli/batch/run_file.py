@@ -98,6 +98,9 @@ class RunFile:
         ]
 
 
+IN_FOLDER = "_run.json"  # beside the parts of a cluster's output
+
+
 def path_beside(output: Path) -> Path:
     """Name the file that belongs to an output."""
     return Path(f"{output}.run")

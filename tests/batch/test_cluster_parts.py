@@ -31,6 +31,7 @@ from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
+from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.verified import InputChangedError
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.recovery import Retry
@@ -46,7 +47,7 @@ pytest.importorskip("pyarrow")
 LINES = [b'"a"', b"", b'{"prompt": "b", "id": 7}', b'\xef\xbb\xbf"c"', b"\xff\xfe", b"not JSON", b'"d\r"', b"  "]
 
 
-def plan_of(place: Path, selection: Selection = Selection(), kind: parts.Kind | None = None) -> Partition:  # noqa: B008 - frozen
+def plan_of(place: Path, selection: Selection = Selection(), kind: Format | None = None) -> Partition:  # noqa: B008 - frozen
     files = inputs.find(str(place), kind)
     return Partition(files, [inputs.count(file) for file in files], selection, inputs.STRIDE)
 

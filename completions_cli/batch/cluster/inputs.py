@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
-from completions_cli.batch.cluster.parts import Kind
 from completions_cli.batch.cluster.storage import filesystem
 from completions_cli.batch.inputs import compression, kinds, parquet
 from completions_cli.batch.inputs.fingerprint import Hashing, Identity
+from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.reading import Reading
 from completions_cli.batch.inputs.verified import Blocks, Recording
 from completions_cli.batch.recipe import PLAIN, Recipe
@@ -28,7 +28,7 @@ class InputFile:
     """A file by its URL, as every machine can open it."""
 
     url: str
-    kind: Kind
+    kind: Format
     compressed: bool = False
     delimiter: str | None = None
     name: str = ""  # below INPUT, so that it is known again when INPUT has moved
@@ -74,7 +74,7 @@ class Contents:
     has_grown: bool = False
 
 
-def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[InputFile]:
+def find(place: str, kind: Format | None, delimiter: str | None = None) -> list[InputFile]:
     """Find the files of INPUT, in the order of their names. Raises UsageError when there are none."""
     files, path = filesystem(place)
     try:
@@ -85,7 +85,7 @@ def find(place: str, kind: Kind | None, delimiter: str | None = None) -> list[In
         elif files.isdir(path):
             root = path.rstrip("/") + "/"
             names = sorted(str(name) for name in files.find(path))
-            names = [name for name in names if _kind(name) and not _is_hidden(name.removeprefix(root))]
+            names = [name for name in names if kinds.by_name(name) and not _is_hidden(name.removeprefix(root))]
         else:
             root = path.rpartition("/")[0] + "/"
             names = [path] if files.exists(path) else []
@@ -184,18 +184,14 @@ def _records(file: InputFile, raw: BinaryIO, stream: "io.BufferedReader[_Hashed]
     return number, places if file.has_places else array("Q")
 
 
-def _file(url: str, kind: Kind | None, delimiter: str | None) -> InputFile:
-    found = kind or _kind(url)
+def _file(url: str, kind: Format | None, delimiter: str | None) -> InputFile:
+    found = kind or kinds.by_name(url)
     if found is None:
         raise UsageError(
             f"{url}: unknown kind of input: its name does not show it",
             hint=f"Known names end in {kinds.ENDINGS}; for others add --input-format.",
         )
     return InputFile(url, found, found not in kinds.SEEKING and url.lower().endswith(kinds.COMPRESSED), delimiter)
-
-
-def _kind(name: str) -> Kind | None:
-    return kinds.by_name(name)
 
 
 class _Hashed(io.RawIOBase):

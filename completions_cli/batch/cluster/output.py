@@ -20,7 +20,7 @@ from completions_cli.batch.cluster.desks import desk, desks
 from completions_cli.batch.cluster.folder_lock import LOCK, LOCK_FILE, Beats, LocalLock, beat, lock_remote
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.part_table import PartTable
-from completions_cli.batch.cluster.parts import RUN, PartEntry, PartKind
+from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
@@ -68,7 +68,7 @@ class Output:
 
     def begun(self) -> RunFile | None:
         """Return what the folder says it was begun as; None where it says nothing."""
-        return run_file.parse(self._folder.read(RUN) or b"")
+        return run_file.parse(self._folder.read(run_file.IN_FOLDER) or b"")
 
     def held(self) -> list[int]:
         """Return the first rows of the parts that are there."""
@@ -103,7 +103,7 @@ class Output:
                 self.notes += [run.growth(earlier)] if has_grown else []
                 self.notes += run.notes(earlier, self)
                 run = replace(run, all_runs=earlier.all_runs)
-        elif set(names) - {RUN, LOCK, LOCK_FILE} and not overwrite:
+        elif set(names) - {run_file.IN_FOLDER, LOCK, LOCK_FILE} and not overwrite:
             raise self._unknown(held)
         self._run = run
         self.desks.open(discard=overwrite)  # from here on nobody else's workers write
@@ -111,7 +111,7 @@ class Output:
             for name in held:
                 self._folder.remove(name)
         self._recover(plan)
-        self._folder.put(RUN, run.as_bytes())
+        self._folder.put(run_file.IN_FOLDER, run.as_bytes())
 
     def _check(self, held: list[str], plan: Partition) -> None:
         """Refuse parts that cannot be of this run. Raises UsageError."""
@@ -131,7 +131,7 @@ class Output:
                 hint="Choose another OUTPUT, or --overwrite to discard its parts.",
             )
         return UsageError(
-            f"{self} contains parts, and there is no {RUN} that says which batch they belong to",
+            f"{self} contains parts, and there is no {run_file.IN_FOLDER} that says which batch they belong to",
             hint="Choose another OUTPUT. If they belong to this batch, --adopt resumes it; --overwrite discards them.",
         )
 
@@ -174,7 +174,7 @@ class Output:
             self._write_segment(self._unsaved)
             self._unsaved = {}
         if self._run is not None and all_runs is not None:
-            self._folder.put(RUN, replace(self._run, all_runs=all_runs).as_bytes())
+            self._folder.put(run_file.IN_FOLDER, replace(self._run, all_runs=all_runs).as_bytes())
 
     def close(self) -> None:
         """Let go of it: no worker of ours writes any more."""

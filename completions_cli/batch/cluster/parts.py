@@ -11,7 +11,6 @@ from completions_cli.api import wire
 from completions_cli.batch import encoding
 from completions_cli.batch import entry as entries
 from completions_cli.batch.formats import OutputFormat
-from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.recovery import Retry, tally
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
@@ -19,12 +18,10 @@ from completions_cli.models import Json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind: TypeAlias = Format  # of an input
 PartKind: TypeAlias = Literal["jsonl", "parquet"]
 
 _MOST_SHOWN = 60  # bytes of a line
 _LONGEST_EXAMPLE = 200  # characters of a message
-RUN = "_run.json"  # beside the parts: what they are of
 
 _NAME = re.compile(r"part-(\d{12,})\.(jsonl|parquet)")
 _TEXTS: dict[OutputFormat, tuple[str, ...]] = {

@@ -25,12 +25,12 @@ def _local(place: str, beside: Path, staged: ExitStack) -> Path:
         return path
     folder = open_folder(place)
     names = [name for name in folder.sizes() if parts.first_row(name) is not None]
-    described = folder.read(parts.RUN)
+    described = folder.read(run_file.IN_FOLDER)
     run = run_file.parse(described or b"")
     if not names or described is None or run is None:
         raise UsageError(f"{place} contains no parts of a batch", hint="Name the OUTPUT of --engine ray.")
     target = Path(staged.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=".merge-")))
-    (target / parts.RUN).write_bytes(described)
+    (target / run_file.IN_FOLDER).write_bytes(described)
     for name in names:
         _stage(folder, name, run, target)
     return target
