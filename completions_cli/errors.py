@@ -175,7 +175,7 @@ class FailOnError(CompletionsError):
 
     exit_code = ExitCode.FAIL_ON
     kind = "fail_on"
-    next_step = "The text was printed."
+    next_step = "The text was written all the same."
 
 
 class RowsFailedError(CompletionsError):

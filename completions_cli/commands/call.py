@@ -110,10 +110,10 @@ def _check(finished: Finished, fail_on: Collection[str], streams: Streams) -> No
     if finished.ignored:
         streams.stderr.note(f"warning: {ignored}")
     if finished.ignored and _IGNORED in fail_on:
-        raise FailOnError(f"{ignored} (--fail-on)", hint="The text was printed.")
+        raise FailOnError(f"{ignored} (--fail-on)")
     matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
     if matched:
-        raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)", hint="The text was printed.")
+        raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)")
 
 
 def _fail_on(typed: list[str], streams: Streams) -> frozenset[str]:
