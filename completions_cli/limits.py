@@ -15,7 +15,8 @@ ERROR_BODY_BYTES = MIB  # what comes after them is left unread
 SIGN_IN_BYTES = MIB
 PROXY_HEAD_BYTES = 8 * KIB
 DECOMPRESSED_STEP_BYTES = 256 * KIB  # at a time
-FIELD_CHARACTERS = 16 * MIB  # of any field of an answer but its text
+FIELD_CHARACTERS = 8 * MIB  # of all fields of an answer but its text
+SEARCHED_CHARACTERS = 256 * KIB  # of a text that holds a key: a longer one is hidden whole, at once
 
 URL_CHARACTERS = 8 * KIB  # typed, configured, or in a Location
 

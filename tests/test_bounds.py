@@ -194,6 +194,15 @@ def decompressed_step() -> None:
 
 def field() -> None:
     assert AnswerMask(Mask()).fields({"id": "x" * (limits.FIELD_CHARACTERS + 1)}) == {"id": "****"}
+    halves = {"id": "x" * (limits.FIELD_CHARACTERS // 2 + 1), "model": "y" * (limits.FIELD_CHARACTERS // 2)}
+    assert AnswerMask(Mask()).fields(halves) == {**halves, "model": "****"}
+
+
+def searched() -> None:
+    key = "aB3xY9zQw7e5Rt2Uu1Ii8Oo4pP0kLmN6"
+    innocent = "x" * limits.SEARCHED_CHARACTERS
+    assert Mask([key]).text(innocent + key) == "****"
+    assert Mask([key]).text(innocent + "yz") == innocent + "yz"
 
 
 def url() -> None:
@@ -358,6 +367,7 @@ ATTACKS: dict[str, Callable[..., None]] = {
     "PROXY_HEAD_BYTES": proxy_head,
     "DECOMPRESSED_STEP_BYTES": decompressed_step,
     "FIELD_CHARACTERS": field,
+    "SEARCHED_CHARACTERS": searched,
     "URL_CHARACTERS": url,
     "NAME_CHARACTERS": names,
     "NAMES": names,

@@ -17,6 +17,10 @@ _WORDLESS = frozenset({int, float, bool, type(None)})  # types
 _MOST_KNOWN = 1000  # words that answers repeat
 _LONGEST_KNOWN = 100  # characters
 
+# In characters of plain words that take as long:
+_LOOK = 64  # at a word that is not plain
+_FINDING = 16  # a secret, for each character
+
 
 class AnswerMask:
     """Blacks out the strong secrets of a mask in an answer's fields: its id, model, finish reasons and all others."""
@@ -43,8 +47,10 @@ class AnswerMask:
         if raw is chunk.raw:
             return chunk
         deltas = [
-            delta._replace(finish_reason=delta.finish_reason and self._word(delta.finish_reason))
-            for delta in chunk.deltas
+            delta._replace(finish_reason=reason)
+            for delta, reason in zip(
+                chunk.deltas, self.fields([delta.finish_reason for delta in chunk.deltas]), strict=True
+            )
         ]
         return Chunk(raw, tuple(deltas))
 
@@ -57,45 +63,66 @@ class AnswerMask:
         try:
             if self._numbers is not None:
                 value = self._numbers.fields(value, _WORDS)
-            return value if self._is_clean(value) else self._masked(value)
+            return value if self._search().is_clean(value) else self._search().masked(value)
         except RecursionError:
             raise MalformedResponseError("the response is nested too deeply", hint="-vv shows the response.") from None
 
-    def _is_clean(self, value: Json) -> bool:
+    def _search(self) -> "_Search":
+        return _Search(self._strong, self._clean)
+
+
+class _Search:
+    """One search of one answer, which may take a second or two. `clean` are words that were found to be so before."""
+
+    __slots__ = ("_clean", "_left", "_mask")
+
+    def __init__(self, mask: Mask, clean: set[str]) -> None:
+        self._mask = mask
+        self._clean = clean
+        self._left = limits.FIELD_CHARACTERS
+
+    def is_clean(self, value: Json) -> bool:
         """Return whether a value is without secrets, as nearly all are: most of their words were looked at before."""
         if type(value) is dict:
             return self._is_object_clean(value)
         if type(value) is list:
-            return all(map(self._is_clean, value))
+            return all(map(self.is_clean, value))
         return type(value) is not str or value in self._clean or self._word(value) == value
 
     def _is_object_clean(self, value: Mapping[str, Json]) -> bool:
         clean = self._clean
-        if not clean.issuperset(value) and not all(map(self._is_clean, value)):
+        if not clean.issuperset(value) and not all(map(self.is_clean, value)):
             return False
         for name, item in value.items():
             kind = type(item)
             if kind in _WORDLESS or name in _WORDS or (kind is str and item in clean):
                 continue
-            if not self._is_clean(item):
+            if not self.is_clean(item):
                 return False
         return True
 
-    def _masked(self, value: Json) -> Json:
+    def masked(self, value: Json) -> Json:
+        """Return a value without secrets."""
         if type(value) is str:
-            return self._word(value)
+            return value if value in self._clean else self._word(value)
         if type(value) is list:
-            return [self._masked(item) for item in value]
+            return [self.masked(item) for item in value]
         if type(value) is dict:
-            return {self._word(name): item if name in _WORDS else self._masked(item) for name, item in value.items()}
+            return {self.masked(name): item if name in _WORDS else self.masked(item) for name, item in value.items()}
         return value
 
     def _word(self, word: str) -> str:
-        if len(word) > limits.FIELD_CHARACTERS:
+        self._left -= len(word)
+        if self._left < 0:
             return MASK
-        masked = self._strong.word(word)
+        masked = word if self._mask.is_cleared(word) else self._looked_through(word)
         if masked == word and len(word) <= _LONGEST_KNOWN:
             if len(self._clean) >= _MOST_KNOWN:  # ids, most of them
                 self._clean.clear()
             self._clean.add(word)
+        return masked
+
+    def _looked_through(self, word: str) -> str:
+        masked = self._mask.text(word)
+        self._left -= _LOOK + (_FINDING * len(word) if masked != word else 0)
         return masked

@@ -5,21 +5,23 @@ characters, however they are spelled: no more than seven of them in a row are le
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
-from typing import NamedTuple, TypeAlias, TypeVar, overload
+from itertools import compress
+from typing import TypeAlias, TypeVar, overload
 
+from completions_cli import limits
 from completions_cli.api import headers
 from completions_cli.api.headers import MASK
-from completions_cli.api.spelled import ALPHANUMERIC, RUN, forms, lower
+from completions_cli.api.spelled import RUN, forms
+from completions_cli.api.views import readings, views
 from completions_cli.errors import CompletionsError, ServiceError
 
 _SHORTEST = 4  # a secret shorter than this would black out innocent words
 _STRONG = 16  # a key this long is no word that servers use, as the "lm-studio" of some local ones is
 _GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth character
 _TWO_GRAMS = 3 * _GRAM - 1  # a run of so many holds two whole grams, wherever a word is cut into them
-_DEEPEST = 4  # escapes of escapes
+_MOST_SUSPECTS = 100_000  # grams of one text that a secret has as well; a look at each takes 0.2 s
+_BLOCK = 64 * 1024  # characters of a text that are cut into grams at a time
 
 # The parts of an error that may quote a server.
 _SERVERS_WORDS = ("message", "hint", "code", "body_code", "param", "request_id", "detail")
@@ -93,11 +95,17 @@ class Mask:
         """Return a short text without the secrets, at little cost where it cannot hold one: the id of an answer."""
         if word is None or not (self._needles or self._short):
             return word
+        return word if self.is_cleared(word) else self.text(word)
+
+    def is_cleared(self, word: str) -> bool:
+        """Return whether a short text plainly holds no secret; if not, `text` says whether it does."""
+        if self._short:
+            return False
+        if len(word) < RUN:
+            return True
         lowered = word.lower()
         is_plain = _PLAIN.fullmatch(lowered) and "0x" not in lowered
-        if self._short or not is_plain or self._holds_piece(lowered.replace(" ", "")):
-            return self.text(word)
-        return word
+        return bool(is_plain) and not self._holds_piece(lowered.replace(" ", ""))
 
     def _holds_piece(self, visible: str) -> bool:
         """Return whether a word without escapes may hold a run of a secret, with or without the signs in it."""
@@ -147,12 +155,41 @@ class Mask:
         for short in self._short:
             whole = rf"(?<![A-Za-z0-9]){re.escape(short)}(?![A-Za-z0-9])"
             yield from (match.span() for match in re.finditer(whole, text, re.IGNORECASE))
-        if not self._needles:
+        if not self._needles or self._is_clear(text):
             return
-        grams = self._known_grams()
-        for view in _views(text):
-            for run in _runs(view.text, grams):
+        if len(text) > limits.SEARCHED_CHARACTERS:
+            yield 0, len(text)
+            return
+        for view in views(text):
+            for run in self._runs(view.text):
                 yield from ((view.starts[start], view.ends[end - 1]) for start, end in view.telling(*run))
+
+    def _is_clear(self, text: str) -> bool:
+        """Return whether a text holds no run of a secret, however it is read."""
+        return all(reading is not None and next(self._runs(reading), None) is None for reading in readings(text))
+
+    def _runs(self, text: str) -> Iterator[tuple[int, int, int]]:
+        """Yield where a text holds a long enough run of a needle, and how long it must be."""
+        grams, covered, tried = self._known_grams(), 0, 0
+        for number, suspect in enumerate(self._suspects(text)):
+            if number == _MOST_SUSPECTS:  # nobody else writes so
+                yield 0, len(text), 1
+                return
+            for at in range(max(tried, suspect - _GRAM + 1), suspect + _GRAM):
+                for needle, position, least in grams.get(text[at : at + _GRAM], ()) if at >= covered else ():
+                    start, end = _grown(text, at, needle, position)
+                    if end - start >= least:
+                        yield start, end, least
+                        covered = max(covered, end)
+            tried = suspect + _GRAM
+
+    def _suspects(self, text: str) -> Iterator[int]:
+        """Yield where, among the grams that begin at each fourth character of a text, those of a needle stand."""
+        for start in range(0, len(text), _BLOCK):
+            grams = _EVERY_GRAM.findall(text, start, start + _BLOCK)
+            if not (self._pieces.isdisjoint(grams) and self._paired.isdisjoint(grams)):
+                known = (gram in self._pieces or gram in self._paired for gram in grams)
+                yield from compress(range(start, start + _BLOCK, _GRAM), known)
 
     def _known_grams(self) -> "_Grams":
         if self._grams is None:
@@ -164,68 +201,6 @@ class Mask:
 
 def _joined(one: str, other: str) -> tuple[str, str]:
     return f"{one}: {other}", f"{other}: {one}"
-
-
-class _View(NamedTuple):
-    """A text as a reader may take it, and where in the original each of its characters stands."""
-
-    text: str
-    starts: list[int] | range
-    ends: list[int] | range
-
-    def telling(self, start: int, end: int, least: int) -> list[tuple[int, int]]:
-        """Return what of a run is a piece of a secret rather than the words that it is made of, in a sentence.
-
-        A few letters between gaps may be such words. Of `least` characters without a gap nobody asks.
-        """
-        gaps = [at for at in range(start + 1, end) if self.starts[at] > self.ends[at - 1]]
-        if len(gaps) >= (end - start) // 4 or any(map(str.isdigit, self.text[start:end])):
-            return [(start, end)]
-        return [(begin, stop) for begin, stop in pairwise([start, *gaps, end]) if stop - begin >= least]
-
-    def only(self, kept: re.Pattern[str]) -> "_View":
-        """Return the view without what lies between matches."""
-        texts, starts, ends = [], list[int](), list[int]()
-        for match in kept.finditer(self.text):
-            texts.append(match[0])
-            starts += self.starts[match.start() : match.end()]
-            ends += self.ends[match.start() : match.end()]
-        return _View("".join(texts), starts, ends)
-
-    def unescaped(self) -> "_View":
-        """Return the view with each escape read, of whatever kind."""
-        texts, starts, ends = [], list[int](), list[int]()
-        at = 0
-        for match in _ESCAPE.finditer(self.text):
-            texts += [self.text[at : match.start()], _meant(match)]
-            starts += [*self.starts[at : match.start()], self.starts[match.start()]]
-            ends += [*self.ends[at : match.start()], self.ends[match.end() - 1]]
-            at = match.end()
-        return _View("".join([*texts, self.text[at:]]), [*starts, *self.starts[at:]], [*ends, *self.ends[at:]])
-
-
-def _views(text: str) -> Iterator[_View]:
-    """Yield a text as it is and with its escapes undone, again and again; in small letters, with and without signs."""
-    plain = text if text.isascii() else "".join(map(_plain, text))
-    view = _View(lower(plain), range(len(text)), range(1, len(text) + 1))
-    for _ in range(_DEEPEST):
-        yield view.only(_VISIBLE)
-        yield view.only(ALPHANUMERIC)
-        if not _ESCAPE.search(view.text):
-            break
-        view = view.unescaped()
-
-
-def _runs(text: str, grams: _Grams) -> Iterator[tuple[int, int, int]]:
-    """Yield where a text holds a long enough run of a needle, and how long it must be."""
-    covered = 0
-    hits = [at for at in range(len(text) - _GRAM + 1) if text[at : at + _GRAM] in grams]
-    for at in hits:
-        for needle, position, least in grams[text[at : at + _GRAM]] if at >= covered else ():
-            start, end = _grown(text, at, needle, position)
-            if end - start >= least:
-                yield start, end, least
-                covered = max(covered, end)
 
 
 def _grown(text: str, at: int, needle: str, position: int) -> tuple[int, int]:
@@ -251,39 +226,6 @@ def _pieces(needles: Iterable[str]) -> frozenset[str]:
     return frozenset(text[at : at + _GRAM] for text in needles for at in range(len(text) - _GRAM + 1))
 
 
-_TAG = 0xE0000  # from here on stand characters that are not seen, one for each of ASCII
-
-_VISIBLE = re.compile(r"[\x21-\x7e\xa1-\U0010ffff]+")
 _EVERY_GRAM = re.compile("." * _GRAM, re.DOTALL)
 _PLAIN = re.compile(r"[0-9a-z _./:@+,-]*+")  # in small letters; nothing in it is an escape but 0x
 _SIGNS = re.compile(r"[^0-9a-z]+")
-_ESCAPE = re.compile(
-    r"%(?P<percent>[0-9a-f]{2})|=(?P<quoted>[0-9a-f]{2})|[\\%]u(?P<u>[0-9a-f]{4})|\\[ux]\{0*(?P<braced>[0-9a-f]{1,6})\}|[\\0]x(?P<x>[0-9a-f]{2})"
-    r"|\\(?P<octal>[0-7]{3})|&#(?P<decimal>\d{1,7});?|&#x(?P<entity>[0-9a-f]{1,6});?|&(?P<name>amp|lt|gt|quot|apos);"
-    r"|\\(?P<sign>.)",
-    re.IGNORECASE | re.DOTALL,
-)
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_BLANK = dict.fromkeys("nrtbf0v", " ")
-
-
-def _meant(escape: re.Match[str]) -> str:
-    """Return the character that an escape stands for."""
-    kind = escape.lastgroup or ""
-    digits = escape[kind]
-    if kind == "name":
-        return _NAMED[digits]
-    if kind == "sign":
-        return _BLANK.get(digits, digits)
-    code = int(digits, {"octal": 8, "decimal": 10}.get(kind, 16))
-    return lower(_plain(chr(code))) if code < 0x110000 else " "  # noqa: PLR2004 - the end of Unicode
-
-
-def _plain(character: str) -> str:
-    """Return the ASCII that a character is a variant of, a blank for what is not seen, else itself."""
-    if _TAG <= ord(character) < _TAG + 0x80:
-        return chr(ord(character) - _TAG)
-    plain = unicodedata.normalize("NFKC", character)
-    if len(plain) == 1 and plain.isascii():
-        return plain
-    return " " if unicodedata.category(character) in ("Cf", "Cc", "Mn", "Zs") else character

@@ -143,11 +143,9 @@ class Incoming:
 
     def finished(self) -> Finished:
         """Return how the answer finished, secrets masked."""
-        all_at_once = self._reader.is_document
+        all_at_once, reasons = self._reader.is_document, self._reader.finish_reasons
         return Finished(
-            finish_reasons={
-                index: reason and self._mask.fields(reason) for index, reason in self._reader.finish_reasons.items()
-            },
+            finish_reasons=dict(zip(reasons, self._mask.fields([*reasons.values()]), strict=True)),
             usage=self._mask.usage(self._reader.usage),
             request_id=self._mask.request_id(self._head.request_id),
             latency=self._clock() - self._started,
