@@ -1,5 +1,6 @@
 """Who works on what, as machines come, go, freeze and lose what they were given; on a cluster that is only played."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,8 +129,8 @@ class Stage:
         self.now, self.machines, self.heard = 100.0, machines, frozenset[str]()
         self.output = Output(str(folder / "out"), "jsonl")
         self.output.lock()
-        plan = Partition([LINES], [Contents(3, "abc", 100_000)], Selection(), 500)
-        self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), plan, overwrite=False)
+        self.plan = Partition([LINES], [Contents(3, "abc", 100_000)], Selection(), 500)
+        self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), self.plan, overwrite=False)
         credentials = KeyCredentials(Secret("sekret-0123456"))
         signer = OrderDesk([Reach(Service(resolve("https://example.com")), Connection(), credentials)])
         self.pushes: list[Push] = []
@@ -254,6 +255,20 @@ def test_what_a_lost_worker_had_is_done_by_others_once_it_is_kept_out(how: str, 
     stage.go(2)
     assert set(stage.output.entries) == {0, 10, 20, 30} >= set(lost)
     assert stage.crew.is_over()
+
+
+def test_what_a_lost_worker_has_answered_is_in_the_totals_of_the_run(tmp_path: Path) -> None:
+    """Its last report is lost, but its lines are added to their part."""
+    stage = staged(tmp_path, Played("a"), lines(0))
+    call = stage.machines.working[0]
+    left = tmp_path / "out" / "_work" / stage.output.epoch / call.actor.name / "part-000000000000.jsonl.kept-0"
+    answers = [{"row": row, "choices": [{"text": "a"}], "model": "m", "finish_reason": "stop"} for row in range(2)]
+    left.write_text("".join(f"{json.dumps(answer)}\n" for answer in answers))
+    stage.machines.end(call, LostError("killed"))
+    stage.go(5)
+    stage.output.verify(stage.plan)
+    told = stage.driver.totals(is_over=True).as_json()
+    assert (told["rows"], told["ok"], told["models"], told["finish_reasons"]) == (2, 2, {"m": 2}, {"stop": 2})
 
 
 def test_after_an_ending_nothing_is_given_and_nobody_is_waited_for_longer_than_half_a_minute(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from completions_cli.transport.connection import Connection
 # Reaches `Coordinator.sync`; None when that cannot be reached right now.
 Sync = Callable[[Push], Status | None]
 
+_COUNTS = ("finish_reasons", "models", "profiles", "ignored")  # of answers
 _HEADERS_LAST = 20.0  # seconds; a token is good for minutes
 
 
@@ -105,6 +106,8 @@ class Driver:
         self._refused: Mapping[int, int] = {}
         self._warn, self._incarnation, self._notes = warn, "", 0
         self._dismissed: set[str] = set()
+        self._ok_before = output.entries.ok
+        self._counts_before = {name: getattr(output.entries, name) for name in _COUNTS}
 
     def admit(self, worker: str) -> None:
         """Let a worker write. Raises OutputError."""
@@ -191,5 +194,9 @@ class Driver:
         for totals in on_their_way:
             sums.failed.update(totals.failed)
         sums.parts = parts
+        if is_over:  # the last news of workers that were killed is missing; their answers are in the parts
+            sums.new_ok = parts.ok - self._ok_before
+            for name in _COUNTS:
+                setattr(sums, name, getattr(parts, name) - self._counts_before[name])
         sums.stopped_by = self.ending.reason if self.ending else None
         return sums
