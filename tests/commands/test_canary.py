@@ -327,14 +327,15 @@ retries = 0
 """)
     keyring_cli.env["COMPLETIONS_API_KEY"] = CANARY
     told = {"error_description": f"AADSTS7000215: the secret {CANARY} is wrong", "error": CANARY}
-    issued = {"access_token": f"token-{CANARY}", "expires_in": 3600}
-    token = f"token-{CANARY}"
+    token = "issued-Qm7XvT2rKpZw"  # no piece of the secret
+    issued, secret = ({"access_token": text, "expires_in": 3600} for text in (token, f"token-{CANARY}"))
     scripted_server.play([response(f"I do not know {token}".encode(), "403 Forbidden")])
-    for answer in ((401, WRONG_SECRET), (401, told), (500, told), (200, issued), (200, [CANARY])):
+    for answer in ((401, WRONG_SECRET), (401, told), (500, told), (200, issued), (200, secret), (200, [CANARY])):
         for args in (["complete", "hi", "-vv"], ["config", "doctor", "--probe", "-vv"]):
             authority.answers = [answer]
             keyring_cli.file.unlink(missing_ok=True)
             result = keyring_cli.run(*args)
             assert CANARY not in result.text + result.stderr, (answer, args)
+            assert token not in result.text + result.stderr, (answer, args)
     assert any(token.encode() in request for request in scripted_server.requests)
     assert authority.forms[0]["client_secret"] == CANARY
