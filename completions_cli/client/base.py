@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -75,12 +76,13 @@ class ServiceClient(ABC):
         has_profile: bool,
     ) -> None:
         """Start with what `configured` makes of the options. Raises TypeError, UsageError or ConfigError."""
+        handled = sys.exception()
         refuse_of_a_client(names, ClientOptions.__annotations__, CompletionOptions.__annotations__)
         try:
             with wording.ForPrograms(has_profile=has_profile):
                 self._start(configured(_proof(options)), options)
         except CompletionsError as error:
-            raise wording.without_frames(error)  # noqa: B904 - it is the same error
+            raise wording.without_frames(error, handled)  # noqa: B904 - it is the same error
 
     def _explicit(self, options: ClientOptions, proof: Proof) -> Configuration:
         flags = arguments.flags(None, options)

@@ -2,7 +2,6 @@
 
 import re
 from types import TracebackType
-from typing import TypeVar
 
 from completions_cli.errors import CompletionsError, ServiceError
 
@@ -13,8 +12,6 @@ _SHORT = {"H": "headers", "M": "max_tokens", "m": "model", "n": "samples"}
 # Nothing of the kind can be done from a program.
 _FOR_COMMAND_ALONE = re.compile(r"(?<![\w-])(?:--(?:dry-run|help|origin|request)|-vv?|-x)\b")
 _COMMAND_LINE = re.compile(r"\bcompletions [a-z]")
-
-_Error = TypeVar("_Error", bound=BaseException)
 
 
 class ForPrograms:
@@ -38,7 +35,7 @@ class ForPrograms:
             error.args = (error.message,)
             _annotate(error)
         elif error is not None and not isinstance(error, Exception):
-            without_frames(error)
+            error.__traceback__ = None  # what lies behind it may be the program's own
 
 
 def _annotate(error: CompletionsError) -> None:
@@ -52,11 +49,15 @@ def _annotate(error: CompletionsError) -> None:
         error.add_note(f"hint: {error.hint}")
 
 
-def without_frames(error: _Error) -> _Error:
-    """Remove the frames of an error and of those behind it, whose local variables hold arguments and variables."""
+def without_frames(error: CompletionsError, but: BaseException | None) -> CompletionsError:
+    """Remove the frames of an error and of those behind it, whose local variables hold arguments and variables.
+
+    What lies behind `but`, which the program was handling before, is its own.
+    """
     waiting: list[BaseException | None] = [error]
     while waiting:
-        if (one := waiting.pop()) is not None:
+        one = waiting.pop()
+        if one is not None and one is not but:
             one.__traceback__ = None
             waiting += [one.__cause__, one.__context__]
     return error

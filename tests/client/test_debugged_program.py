@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import inspect
 import logging
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -179,6 +181,49 @@ def interruptions(url: str, kind: type[BaseException], *, is_awaited: bool) -> I
         with pytest.raises(kind) as caught:
             asyncio.run(awaited(name)) if is_awaited else called(name)
         yield caught.value
+
+
+def fail() -> None:
+    """Fail in the program, not in a client."""
+    raise LookupError
+
+
+def leave_stream(url: str) -> None:
+    """Fail while an answer is streamed."""
+    with Client(url, api_key=KEY) as client, client.stream("P") as pieces:
+        next(iter(pieces))
+        fail()
+
+
+def interrupt_while_failing(url: str) -> None:
+    """Fail, and be interrupted in a call before that is reported."""
+    try:
+        fail()
+    except LookupError:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(httpcore.ConnectionPool, "handle_request", lambda *_: signal.raise_signal(signal.SIGINT))
+            list(interruptions(url, KeyboardInterrupt, is_awaited=False))
+        raise
+
+
+def misuse_while_failing(_: str) -> None:
+    """Fail, and make a client wrongly before that is reported."""
+    try:
+        fail()
+    except LookupError:
+        with contextlib.suppress(CompletionsError):
+            Client("ftp://x.example", api_key=KEY)
+        raise
+
+
+@pytest.mark.parametrize("program", [leave_stream, interrupt_while_failing, misuse_while_failing])
+def test_an_error_of_the_program_keeps_its_frames(
+    program: Callable[[str], None], scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([response(b'{"choices":[{"index":0,"text":"x","finish_reason":"stop"}]}')])
+    with pytest.raises(LookupError) as caught:
+        program(scripted_server.url)
+    assert caught.traceback[-1].name == "fail"
 
 
 def test_nor_do_the_settings_of_a_program() -> None:
