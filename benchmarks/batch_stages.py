@@ -44,6 +44,7 @@ STAGES = {
     "batch/ordering.py": "write answers",
     "pacing/": "pace",
     "batch/runner.py": "workers, totals, judging",
+    "batch/sender.py": "workers, totals, judging",
     "batch/settling.py": "workers, totals, judging",
     "batch/triage.py": "workers, totals, judging",
     "batch/totals.py": "workers, totals, judging",
