@@ -9,5 +9,6 @@ Modules, by what they are about:
     checks    kept (ignored parameters), probes, near_names, wrong_answers
     errors    error_map (error_body, error_words, error_names, error_places, json_errors, markup), refusal_words
     advice    hints, blame (whose fault a refusal is), retry
-    secrets   masking, spelled (how servers write them), answer_mask, number_mask
+    secrets   masking, views (of a text that is searched), spelled (how servers write them), answer_mask,
+              number_mask
 """
