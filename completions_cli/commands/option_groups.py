@@ -56,7 +56,8 @@ def with_options(command: _Command) -> _Command:
 def _running(ctx: typer.Context) -> Running:
     """Return the command that is about to run."""
     shown = (param for param in ctx.command.params if not getattr(param, "hidden", False))
-    return Running(ctx.info_name or "", frozenset(option for param in shown for option in param.opts))
+    own = frozenset(option for param in shown for option in param.opts)
+    return Running(ctx.info_name or "", own.union(ctx.help_option_names))
 
 
 def _is_group(kind: Any) -> TypeGuard[type]:  # noqa: ANN401 - any annotation

@@ -274,6 +274,7 @@ def test_an_error_on_a_terminal_is_a_panel_with_inert_markup(cli: Cli, scripted_
 def test_no_prompt_on_a_terminal_is_one_line_of_help(cli: Cli) -> None:
     result = cli.terminal("complete", "--color", "never")
     assert (result.code, "no prompt" in result.text) == (2, True)
+    assert "--help shows" in result.text
 
 
 def test_the_editor_gives_the_prompt(cli: Cli, scripted_server: ScriptedServer) -> None:
