@@ -83,7 +83,7 @@ def test_a_server_that_is_down_is_named_while_it_is_waited_for() -> None:
     assert triage.trouble(13.4) == f"requests have failed for 3 s; retrying: {refused.message}"
     for _ in range(30):
         triage.judge(ServerError("busy", status=503), now=14.0, sent_at=14.0, tries=0)
-    assert triage.trouble(20.0) == "requests have failed for 10 s; retrying for up to 20 s more: 503 busy"
+    assert triage.trouble(20.0) == "requests have failed for 10 s; retrying for up to 20 s more: 503: busy"
     assert str(triage.trouble(99.0)).startswith("requests have failed for 89 s; retrying for up to 0 s more")
     triage.outage.alive()
     assert triage.trouble(99.0) is None
@@ -98,9 +98,9 @@ def test_a_pool_is_in_trouble_only_while_no_member_that_is_left_answers() -> Non
     )
     east.triage.judge(ServerError("busy", status=503), now=0.0, sent_at=0.0, tries=0)
     assert trouble([east, west], 9.0) is None
-    assert trouble([east], 9.0) == "requests have failed for 9 s; retrying: 503 busy"
+    assert trouble([east], 9.0) == "requests have failed for 9 s; retrying: 503: busy"
     west.is_gone = True
-    assert trouble([east, west], 9.0) == "no profile answers; e: requests have failed for 9 s; retrying: 503 busy"
+    assert trouble([east, west], 9.0) == "no profile answers; e: requests have failed for 9 s; retrying: 503: busy"
     east.is_gone = True
     assert trouble([east, west], 9.0) is None
 
