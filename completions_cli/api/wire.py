@@ -34,12 +34,18 @@ def encode(fields: Mapping[str, Json]) -> bytes:
 def dumps(value: Json, *, indent: int | None = None) -> str:
     """Write JSON that UTF-8 can carry: unescaped, unless half of a surrogate pair forces escapes.
 
-    Raises UsageError for NaN, infinities, and what is nested too deeply.
+    Raises UsageError for NaN, infinities, values that are no JSON, and what is nested too deeply.
     """
     separators = (",", ":") if indent is None else (",", ": ")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
+    except TypeError as error:
+        raise UsageError(
+            "a value is not one that JSON can express", hint="Use strings, numbers, booleans, None, lists and dicts."
+        ) from error
     except ValueError as error:
+        if str(error).startswith("Circular"):
+            raise UsageError("JSON that contains itself", hint="Does a list or dict hold itself?") from error
         raise UsageError("a number is not finite, which JSON cannot express", hint="Remove NaN or Infinity.") from error
     except RecursionError as error:
         raise UsageError("JSON nested too deeply", hint="Is it the right file?") from error

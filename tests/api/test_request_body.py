@@ -80,6 +80,20 @@ def test_what_json_cannot_express_is_refused(value: float) -> None:
         wire.dumps({"x": value, "\ud83d": 1}, indent=2)
 
 
+@pytest.mark.parametrize("value", [{1}, b"x", object(), {(1, 2): 3}, 1j])
+def test_what_is_no_json_is_refused(value: object) -> None:
+    extra: Any = {"x": [value]}
+    with pytest.raises(UsageError, match="not one that JSON can express"):
+        sent(CompletionRequest("a", extra=extra))
+
+
+def test_what_contains_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(UsageError, match="contains itself"):
+        wire.dumps(endless)
+
+
 def test_what_is_nested_too_deeply_is_refused() -> None:
     deep: Any = []
     for _ in range(100_000):
