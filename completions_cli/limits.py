@@ -42,6 +42,11 @@ CERTIFICATE_BYTES = 16 * MIB
 RUN_FILE_BYTES = 64 * MIB  # parameters may hold a long prompt or schema
 LOCK_FILE_BYTES = 64 * KIB
 
+# A package index. So many bytes must come within so many seconds, in which pip has given up on a silent one.
+PULL_BYTES = 64 * KIB
+PULL_SECONDS = 120.0
+PIP_MEMORY_BYTES = 1024 * MIB  # its addresses, not what it uses of them
+
 # Rows of a batch.
 ROW_BYTES = 16 * MIB
 ROW_CHARACTERS = 4 * ROW_BYTES  # of a row in a JSON array, before it is known where it ends

