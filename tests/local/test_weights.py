@@ -18,7 +18,7 @@ import pytest
 
 from completions_cli import limits
 from completions_cli.errors import ConfigError, ExitCode, NetworkError, OutputError, UsageError
-from completions_cli.local import pip_child, weights
+from completions_cli.local import weights
 from completions_cli.local.download import Growth
 from completions_cli.local.pinned import Pinned
 from completions_cli.local.weights import Store
@@ -166,17 +166,6 @@ def test_an_index_that_hardly_sends_anything_is_given_up(
     with pytest.raises(NetworkError, match=ends) if ends else contextlib.nullcontext():
         for size in sizes:
             growth.check(size * 1024)
-
-
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs limits of memory")
-def test_pip_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
-    (tmp_path / "pip").mkdir()
-    (tmp_path / "pip" / "__init__.py").touch()
-    (tmp_path / "pip" / "__main__.py").write_text("bytearray(1 << 30)\n", encoding="utf-8")
-    command = [sys.executable, "-P", pip_child.__file__, str(tmp_path), str(tmp_path), str(512 * limits.MIB)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        assert child.stderr is not None
-        assert child.stderr.read().splitlines()[-1] == b"MemoryError"
 
 
 def test_weights_other_than_the_pinned_ones_are_not_installed(tmp_path: Path, made: tuple[Path, Pinned]) -> None:
