@@ -146,6 +146,30 @@ with environment.environment(is_local=False):
     assert ended.returncode == 143
 
 
+def test_processes_that_end_while_they_count_are_no_bug(joined: Joined, tmp_path: Path) -> None:
+    """As those are ended whose machine lacks memory. Here it is done by what they are to count with."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text("row\n")
+    program = """
+import os, sys
+from completions_cli.batch.cluster import environment, inputs
+from completions_cli.errors import BatchStoppedError
+class Deadly:
+    def __reduce__(self):
+        return os._exit, (1,)
+with environment.environment(is_local=False):
+    from completions_cli.batch.cluster import engine
+    with engine.cluster(sys.argv[1]):
+        try:
+            engine.count(inputs.find(sys.argv[2], None), Deadly(), (), {})
+        except BatchStoppedError:
+            sys.exit(14)
+"""
+    command = [sys.executable, "-c", program, joined.cluster.address, str(tmp_path)]
+    ended = subprocess.run(command, env=joined.cli.env, check=False, timeout=TIME_LIMIT)
+    assert ended.returncode == 14
+
+
 def test_a_file_that_lacks_what_is_needed_is_found_before_anything_is_sent(
     joined: Joined, emulator: Start, tmp_path: Path
 ) -> None:

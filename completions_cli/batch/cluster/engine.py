@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from completions_cli.batch.cluster import environment, inputs
@@ -26,12 +26,12 @@ from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import Opaque
 from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import Push, Status
-from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of, kill
+from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of, is_loss, kill
 from completions_cli.batch.cluster.stretches import Stretch
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
-from completions_cli.errors import ConfigError, ExitCode, NetworkError, UsageError
+from completions_cli.errors import BatchStoppedError, ConfigError, ExitCode, NetworkError, UsageError
 
 _NAMESPACE = "completions"
 _TICK_SECONDS = 0.2
@@ -115,8 +115,14 @@ def count(
     try:
         calls = [task.remote(file, recipe, before.get(place), store) for place, file in enumerate(files)]
         found: list[Contents] = ray.get(calls)
-    except RayTaskError as error:
-        raise cause_of(error) from None
+    except RayError as error:
+        cause = cause_of(error)
+        if is_loss(cause):
+            raise BatchStoppedError(
+                "the processes that counted the rows of INPUT ended again and again",
+                hint="Do the machines have too little memory? Nothing was sent; run the same command again.",
+            ) from None
+        raise cause from None
     return found
 
 

@@ -198,7 +198,7 @@ class RayMachines:
             return ray.get(call)
         except RayError as error:
             cause = cause_of(error)
-            raise (LostError(str(error)) if isinstance(cause, RayError) and not _is_bug(cause) else cause) from None
+            raise (LostError(str(error)) if is_loss(cause) else cause) from None
 
 
 def kill(actor: Opaque) -> bool:
@@ -214,9 +214,11 @@ def kill(actor: Opaque) -> bool:
     return not killing.is_alive()
 
 
-def _is_bug(error: BaseException) -> bool:
-    """Return whether code failed, not a machine."""
-    return isinstance(error, RayTaskError) and not isinstance(error.cause, RayError)
+def is_loss(cause: BaseException) -> bool:
+    """Return whether a machine or process was lost, rather than that our code failed on it."""
+    return isinstance(cause, RayError) and not (
+        isinstance(cause, RayTaskError) and not isinstance(cause.cause, RayError)
+    )
 
 
 def cause_of(error: BaseException) -> BaseException:
