@@ -49,8 +49,10 @@ REASONS = (
     Reason(
         "several clients",
         NOT_YET,
-        "A client that tries more makes refusals for the others, which take them for a lower limit or for chance. Runs"
-        " on one machine can share one pace.",
+        "A client that tries more makes refusals for the others, which take them for a lower limit or for chance. At a"
+        " cap, mostly requests beyond those in flight are refused, and seldom one that replaces an answered request; a"
+        " rate refuses both alike. That tells the two apart, but only after dozens of requests, and buckets with a"
+        " burst of a second look like caps at first. Runs on one machine can share one pace.",
         lambda cell, _: cell.clients > 1,
     ),
     Reason(

@@ -140,13 +140,12 @@ class Pace:
 
     def _is_of_first_attempts(self, ticket: Ticket) -> bool:
         """Return whether a refusal has nothing to do with the pace; forget what such refusals taught."""
-        firsts, knew = self._first_attempts, self._first_attempts.are_refused
-        firsts.refused(is_repeat=ticket.is_repeat)
-        if firsts.are_refused and not knew:
+        self._first_attempts.refused(is_repeat=ticket.is_repeat)
+        if self._first_attempts.are_refused:
             self._cap.forget()
             self._learned = LearnedRate()
             self._retry_after.end()
-        return firsts.are_refused
+        return self._first_attempts.are_refused
 
     def _count_waits(self, now: float) -> None:
         """Leave waits out of the times in which something is measured, if they were of no use."""
