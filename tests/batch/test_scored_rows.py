@@ -99,7 +99,8 @@ def test_packs_change_no_score(fault: str, cli: Cli, emulator: Start, tmp_path: 
 
 def test_members_of_a_pool_score_in_their_own_ways(cli: Cli, emulator: Start, tmp_path: Path, output: Path) -> None:
     rows, honest = _rows(tmp_path, 60), tmp_path / "honest.jsonl"
-    plain, stubborn = emulator(), emulator("--fault", "max-tokens-0")
+    # A latency leaves rows for the member that is connected to last.
+    plain, stubborn = emulator("--latency", "0.05"), emulator("--fault", "max-tokens-0")
     assert batch(cli.service(plain.url), rows, "-o", honest).code == 0
     del cli.env["COMPLETIONS_ENDPOINT"], cli.env["COMPLETIONS_API_KEY"]
     for name in ("east", "west"):
