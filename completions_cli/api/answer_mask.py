@@ -112,9 +112,9 @@ class _Search:
         return value
 
     def _word(self, word: str) -> str:
-        self._left -= len(word)
-        if self._left < 0:
+        if len(word) > self._left:
             return MASK
+        self._left -= len(word)
         masked = word if self._mask.is_cleared(word) else self._looked_through(word)
         if masked == word and len(word) <= _LONGEST_KNOWN:
             if len(self._clean) >= _MOST_KNOWN:  # ids, most of them

@@ -69,6 +69,12 @@ def test_an_answer_of_many_secrets_is_hidden_from_some_point_on() -> None:
     assert not any(KEY[:8] in word for word in words)
 
 
+def test_a_field_beyond_the_bound_takes_no_other_with_it() -> None:
+    answers = AnswerMask(Mask([KEY]))
+    long = "y" * limits.FIELD_CHARACTERS + "y"
+    assert answers.fields({"id": long, "model": "m", "x": KEY}) == {"id": MASK, "model": "m", "x": MASK}
+
+
 def test_the_next_answer_is_searched_as_thoroughly() -> None:
     answers = AnswerMask(Mask([KEY]))
     long = {"id": "y" * limits.FIELD_CHARACTERS + "y"}
