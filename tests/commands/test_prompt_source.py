@@ -478,7 +478,7 @@ def test_an_argument_that_is_not_utf8_is_refused_with_its_offset(argument: bytes
     assert refused(prompt_json=smuggled) == f"--prompt-json is not UTF-8: byte {offset}"
 
 
-@pytest.mark.parametrize("path", ["missing/file", "", "~no-such-user-here/x", "a\0b"])
+@pytest.mark.parametrize("path", ["missing/file", "~no-such-user-here/x", "a\0b"])
 def test_a_file_that_cannot_be_read_is_an_error_naming_it(path: str) -> None:
     assert f"{path} cannot be read: " in refused(file=[path])
     assert "cannot be read" in refused(prompt="a", append=f"@{path}")
