@@ -127,12 +127,13 @@ def _backend() -> "KeyringBackend":
 
 def _secure(backend: "KeyringBackend") -> "KeyringBackend | None":
     """Find a backend that stores, and not in plain text; a chain is searched, lest it fall back to a worse one."""
-    kind = type(backend)
-    if kind.__module__ in ("keyring.backends.fail", "keyring.backends.null"):
+    kinds = type(backend).__mro__
+    modules = {kind.__module__ for kind in kinds}
+    if modules & {"keyring.backends.fail", "keyring.backends.null"}:
         return None
-    if any("plaintext" in f"{base.__module__}.{base.__qualname__}".lower() for base in kind.__mro__):
+    if any("plaintext" in f"{kind.__module__}.{kind.__qualname__}".lower() for kind in kinds):
         return None
-    if kind.__module__ == "keyring.backends.chainer":
+    if "keyring.backends.chainer" in modules:
         links: Iterable[KeyringBackend] = getattr(backend, "backends", ())
         return next((found for link in links if (found := _secure(link)) is not None), None)
     return backend

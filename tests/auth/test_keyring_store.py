@@ -114,6 +114,24 @@ def test_plain_text_is_refused_also_at_the_head_of_a_chain(
     assert not (tmp_path / "plain.json").exists()
 
 
+class HomeMadeChain(chainer.ChainerBackend):
+    """A chain of the user's own."""
+
+
+@pytest.mark.parametrize("wrapped", [tuple, list, iter])
+def test_a_chain_under_another_name_is_searched_like_one(
+    wrapped: Callable[[list[KeyringBackend]], object],
+    tmp_path: Path,
+    use_keyring: Callable[[KeyringBackend], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(HomeMadeChain, "backends", wrapped([PlaintextKeyring(tmp_path / "plain.json")]))
+    use_keyring(HomeMadeChain())  # type: ignore[no-untyped-call] # the library's constructor
+    with pytest.raises(NoKeyringError):
+        KeyringStore({}).set(USER, "k")
+    assert not (tmp_path / "plain.json").exists()
+
+
 def test_a_backend_that_raises_anything_is_no_keyring_and_its_words_stay_unsaid(
     tmp_path: Path, use_keyring: Callable[[KeyringBackend], None]
 ) -> None:
