@@ -19,6 +19,7 @@ _OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
 UNKNOWN = "unknown"
 _LOST = "the line has neither an answer nor an error"
 _NULLS = frozenset({"", "none", "null", "nan", "{}", "[]"})  # null as tables write it
+_WITHIN_TEXT = re.compile(r"""["']text["']\s*:\s*u?["']""")
 _RETRYABLE = (*RETRYABLE_KINDS, "network")
 
 
@@ -138,8 +139,20 @@ def _is_null(value: Json) -> bool:
 
 
 def _lacks_answer(record: dict[str, Json]) -> bool:
-    """Return whether a record is of a failed row, though its error is lost: it has choices, and these are none."""
-    return "choices" in record and _is_null(record["choices"]) and _is_null(record.get("scores"))
+    """Return whether nothing in a record answers its row, though it has a place for choices.
+
+    Tools that make a table of the lines may have made a text of the choices, or columns with names of their own.
+    """
+    if "choices" not in record or not _is_null(record.get("scores")):
+        return False
+    choices = record["choices"]
+    if isinstance(choices, str):
+        return _WITHIN_TEXT.search(choices) is None
+    return not (isinstance(choices, list) and choices and all(map(_is_choice, choices)))
+
+
+def _is_choice(value: Json) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("text"), str)
 
 
 def _row_number(value: Json) -> int | None:

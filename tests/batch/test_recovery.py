@@ -193,6 +193,10 @@ def test_what_is_not_understood_is_not_touched(content: bytes, before: bytes, tm
         assert path.read_bytes() == before + content + after
 
 
+# Choices that hold no answer.
+DAMAGED = [b"5", b"true", b'"txt"', b"[null]", b'{"a":1}', b'[{"text":5}]', b'[{"text":null}]', b'[{"text":"a"},null]']
+
+
 @pytest.mark.parametrize(
     ("line", "row", "failure"),
     [
@@ -200,7 +204,11 @@ def test_what_is_not_understood_is_not_touched(content: bytes, before: bytes, tm
         (b'{"row":3.0,"error":{}}', 3, None),
         (b'{"row":3,"error":"what"}', 3, "unknown"),
         (b'{"error":{"kind":7},"row":0}', 0, "unknown"),
-        (b'{"row":3,"choices":[{"logprobs":[NaN,-Infinity,1e999]}]}', 3, None),
+        (b'{"row":3,"choices":[{"text":"","logprobs":[NaN,-Infinity,1e999]}]}', 3, None),
+        (b'{"row":3,"choices":"[{\\"index\\":0,\\"text\\":\\"a\\"}]"}', 3, None),
+        (b"{\"row\":3,\"choices\":\"[{'index': 0, 'text': 'a'}]\"}", 3, None),
+        (b'{"row":3,"choices":null,"scores":[{"logprob":-1.0}]}', 3, None),
+        *((b'{"row":3,"choices":%s}' % damaged, 3, "unknown") for damaged in DAMAGED),
         (b'{"row":3,"id":"\\ud83d","error":null}', 3, None),
         (b'{"row":9007199254740991}', 2**53 - 1, None),
     ],

@@ -131,6 +131,28 @@ def test_a_failure_stays_one_and_an_answer_too(loss: str, cli: Cli, emulator: St
     assert len(server.log()) == 6
 
 
+@pytest.mark.parametrize("choices", [5, [None], [{"index": 0, "text": None}], {"a": 1}, "lost"])
+def test_no_damaged_line_takes_the_place_of_an_answer(
+    choices: object, cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path
+) -> None:
+    server = emulator()
+    args = (rows(3), "-o", output)
+    assert batch(cli.service(server.url), *args).code == 0
+    answers = records(output)
+    damaged = answers[0] | {"choices": choices}
+    output.write_bytes(_dumped([damaged, *answers]))
+    assert batch(cli, *args).code == 0
+    assert records(output) == answers
+    part, merged = tmp_path / "part.jsonl", tmp_path / "merged.jsonl"
+    part.write_bytes(_dumped([damaged]))
+    assert cli.run("batch", "merge", str(part), str(output), "-o", str(merged)).code == 0
+    assert sorted(records(merged), key=lambda line: line["row"]) == answers
+    output.write_bytes(_dumped([damaged, *answers[1:]]))
+    assert batch(cli, *args).code == 13
+    assert batch(cli, *args, "--retry-failed").code == 0
+    assert len(server.log()) == 4
+
+
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
