@@ -161,12 +161,17 @@ def write(path: Path, data: bytes, *, mode: int | None = None, follow: bool = Tr
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of a file left beside it. What somebody still writes stays."""
+    sweep_temporary(path.parent, _prefix(path), _SUFFIX)
+
+
+def sweep_temporary(folder: Path, prefix: str, suffix: str) -> None:
+    """Remove files with names that `tempfile` made between these two. What somebody holds a lock on stays."""
     if sys.platform == "win32":
         return
-    left = re.compile(re.escape(_prefix(path)) + _RANDOM + re.escape(_SUFFIX))
+    left = re.compile(re.escape(prefix) + _RANDOM + re.escape(suffix))
     with contextlib.suppress(OSError):
-        for name in filter(left.fullmatch, os.listdir(path.parent)):  # noqa: PTH208 - the folder may be large
-            _remove_abandoned(path.with_name(name))
+        for name in filter(left.fullmatch, os.listdir(folder)):  # noqa: PTH208 - the folder may be large
+            _remove_abandoned(folder / name)
 
 
 def _remove_abandoned(path: Path) -> None:

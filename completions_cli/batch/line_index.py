@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import quote
 
+from completions_cli import atomic
 from completions_cli.errors import OutputError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class LineIndex:
         import sqlite3  # 25 ms that most runs need not spend: what is in order and whole has no index
 
         self._folder, self._error = folder, sqlite3.Error
-        for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-            _remove(left)
+        atomic.sweep_temporary(folder, _PREFIX, _SUFFIX)
         try:
             fd, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX, dir=folder)
             os.close(fd)

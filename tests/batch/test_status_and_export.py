@@ -150,6 +150,19 @@ def test_what_a_killed_command_left_beside_its_output_is_removed(
     assert {path.name for path in folder.iterdir()} - {f"{target}.run"} == {target}
 
 
+@pytest.mark.parametrize("name", ["export", "merge"])
+def test_what_only_looks_like_it_stays(name: str, cli: Cli, table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    names = {f".completions-{middle}.index" for middle in ("notes", "2026 backup", "ABCD1234", "abcd12345", "link1234")}
+    for kept in names:
+        (folder / kept).write_bytes(b"mine")
+    (folder / ".completions-link1234.index").unlink()
+    (folder / ".completions-link1234.index").symlink_to(folder / ".completions-notes.index")
+    verb(cli, name, table, "-o", folder / "flat.jsonl")
+    assert names <= {path.name for path in folder.iterdir()}
+
+
 @pytest.mark.parametrize(("only", "ids"), [("ok", ["007", "c"]), ("failed", ["b"])])
 def test_only_some_rows_are_exported(only: str, ids: list[str], cli: Cli, table: Path) -> None:
     every = [json.loads(line) for line in verb(cli, "export", table, "-o", "-", "-F", "jsonl").stdout.splitlines()]
