@@ -4,7 +4,8 @@ Modules, by what they are about:
 
     where     endpoint, urls, service
     requests  wire (the body), parameters, headers, sampling, infill
-    answers   reader (sse, json_body, pieces, ending), document (the same at once), choices, assemble, logprobs
+    answers   reader (sse, json_body, pieces, ending), document (the same at once), choices, assemble, logprobs,
+              finish_reasons
     models    model_list
     checks    kept (ignored parameters), probes, near_names, wrong_answers
     errors    error_map (error_body, error_words, error_names, error_places, json_errors, markup), refusal_words

@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from completions_cli.api import error_map, wire
 from completions_cli.api.assemble import Assembler
-from completions_cli.api.ending import is_broken_off
+from completions_cli.api.finish_reasons import is_broken_off
 from completions_cli.api.reader import ResponseReader
 from completions_cli.errors import CompletionsError, MalformedResponseError
 from completions_cli.models import Chunk, Json, Usage

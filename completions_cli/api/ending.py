@@ -16,31 +16,13 @@
 Once a row says "whole", nothing that is still to come can change it: the rest is waited for LINGER_SECONDS at most.
 """
 
-import re
 from collections.abc import Mapping
 
+from completions_cli.api.finish_reasons import is_broken_off, reason_of
 from completions_cli.errors import CompletionsError, MalformedResponseError, MisfitError
 from completions_cli.models import Json
 
 LINGER_SECONDS = 2.0
-# Servers that have nothing to say here say it in many ways.
-_NO_REASON = re.compile(r"|null|none|nil|undefined|n/?a|not_?finished|in_?progress|\w*unspecified", re.IGNORECASE)
-# A word of theirs when a choice did not finish: the engine failed, was stopped, or made room for another request.
-_BROKEN_OFF = re.compile(
-    r"(?<![a-z])(abort(ed)?|errors?|cancel(l?ed)?|fail(ed|ure)?|timed?[ _-]?out|interrupted|insufficient|incomplete|"
-    r"overloaded|unavailable|disconnect(ed)?|preempted|crashed)(?![a-z])",
-    re.IGNORECASE,
-)
-
-
-def reason_of(value: Json) -> str | None:
-    """Return a finish reason; None while a choice goes on."""
-    return value if isinstance(value, str) and not _NO_REASON.fullmatch(value) else None
-
-
-def is_broken_off(value: Json) -> bool:
-    """Return whether a finish reason says that the server gave up, and the text is only a part of one."""
-    return isinstance(value, str) and bool(_BROKEN_OFF.search(value))
 
 
 class AnswerEnd:

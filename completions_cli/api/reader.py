@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from completions_cli import limits
 from completions_cli.api import error_map, wire, wrong_answers
-from completions_cli.api.ending import AnswerEnd, cut_short, reason_of
+from completions_cli.api.ending import AnswerEnd, cut_short
+from completions_cli.api.finish_reasons import reason_of
 from completions_cli.api.json_body import BLANK, JsonBody
 from completions_cli.api.pieces import SurrogateJoiner, UsageTally, is_count
 from completions_cli.api.sse import Event, EventDecoder

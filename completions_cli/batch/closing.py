@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
+from completions_cli.api import finish_reasons
+
 _MOST_KINDS = 8
 _LONGEST = 160
 
@@ -60,9 +62,17 @@ def requests(sent: int, retries: int, throttled: int) -> str:
 
 
 def _cut_off(counts: OutputCounts) -> list[str]:
-    cut, filtered = counts.finish_reasons["length"], counts.finish_reasons["content_filter"]
-    found = [f"cut off: {_rows(cut)} ended at max_tokens (finish_reason length); -M allows more"] if cut else []
-    return found + ([f"cut off: {_rows(filtered)} ended by the content filter"] if filtered else [])
+    ends = [(_how_cut(reason), reason, count) for reason, count in counts.finish_reasons.most_common()]
+    return [f"cut off: {_rows(count)} {how.format(reason)}" for how, reason, count in ends if how][:_MOST_KINDS]
+
+
+def _how_cut(reason: str) -> str | None:
+    if finish_reasons.is_max_tokens(reason):
+        return "ended at max_tokens (finish_reason {}); -M allows more"
+    return {
+        finish_reasons.LENGTH: "ended at another limit than max_tokens (finish_reason {})",
+        finish_reasons.CONTENT_FILTER: "ended by the content filter (finish_reason {})",
+    }.get(finish_reasons.meaning_of(reason))
 
 
 def _ignored(counts: OutputCounts) -> list[str]:

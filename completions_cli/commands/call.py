@@ -1,11 +1,11 @@
 """The one path of `complete` and `stream`: options to settings, a call, its rendering."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from completions_cli import paths
-from completions_cli.api import infill, near_names, sampling, wire
+from completions_cli.api import finish_reasons, infill, near_names, sampling, wire
 from completions_cli.atomic import AtomicFile, Destination
 from completions_cli.commands import misread, model_names, overwriting, prompt_source, resolution, typed_text
 from completions_cli.commands.options import CallOptions, OutputOptions
@@ -104,14 +104,15 @@ def _show_legend(streams: Streams, shape: AnswerOptions) -> None:
         streams.stderr.raw(f"{tokens.legend()}\n")
 
 
-def _check(finished: Finished, fail_on: Collection[str], streams: Streams) -> None:
+def _check(finished: Finished, fail_on: frozenset[str], streams: Streams) -> None:
     """Warn of parameters that the server ignored. Raises FailOnError for what --fail-on names."""
     ignored = f"the server ignored: {', '.join(finished.ignored)}"
     if finished.ignored:
         streams.stderr.note(f"warning: {ignored}")
     if finished.ignored and _IGNORED in fail_on:
         raise FailOnError(f"{ignored} (--fail-on)")
-    matched = [reason for reason in usage.reasons(finished.finish_reasons) if reason in fail_on]
+    came = usage.reasons(finished.finish_reasons)
+    matched = [reason for reason in came if not fail_on.isdisjoint((reason, finish_reasons.meaning_of(reason)))]
     if matched:
         raise FailOnError(f"the finish reason is {', '.join(matched)} (--fail-on)")
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from completions_cli import limits
+from completions_cli.api import finish_reasons
 from completions_cli.models import Finished
 
 # Of the reference, then those met elsewhere: servers may have others. The last is ours, for an answer without any.
@@ -17,10 +18,6 @@ KNOWN_REASONS = (
     "abort",
     "unknown",
 )
-_NOTES = {
-    "length": "the completion was cut off at max_tokens; allow more with -M",
-    "content_filter": "the service's content filter removed text",
-}
 
 
 def facts(finished: Finished) -> dict[str, str]:
@@ -43,9 +40,9 @@ def facts(finished: Finished) -> dict[str, str]:
     return found
 
 
-def reasons(finish_reasons: Mapping[int, str | None]) -> list[str]:
+def reasons(by_choice: Mapping[int, str | None]) -> list[str]:
     """List the finish reasons that occurred, each once, in the order of the choices."""
-    return list(dict.fromkeys(_word(finish_reasons[index] or "") or "unknown" for index in sorted(finish_reasons)))
+    return list(dict.fromkeys(_word(by_choice[index] or "") or "unknown" for index in sorted(by_choice)))
 
 
 def line(finished: Finished) -> str:
@@ -74,7 +71,16 @@ def sentence(finished: Finished) -> str:
 
 def notes(finished: Finished) -> list[str]:
     """Return what a finish reason means for the user, where it means something."""
-    return [_NOTES[reason] for reason in reasons(finished.finish_reasons) if reason in _NOTES]
+    return list(dict.fromkeys(filter(None, map(_note, reasons(finished.finish_reasons)))))
+
+
+def _note(reason: str) -> str | None:
+    if finish_reasons.is_max_tokens(reason):
+        return "the completion was cut off at max_tokens; allow more with -M"
+    return {
+        finish_reasons.LENGTH: f"the completion was cut off at another limit than max_tokens ({reason})",
+        finish_reasons.CONTENT_FILTER: "the service's content filter removed text",
+    }.get(finish_reasons.meaning_of(reason))
 
 
 def _word(text: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completions_cli.api.ending import AnswerEnd, has_finished, reason_of
+from completions_cli.api.ending import AnswerEnd, has_finished
+from completions_cli.api.finish_reasons import is_max_tokens, meaning_of, reason_of
 from completions_cli.api.json_body import JsonBody
 from completions_cli.client.incoming import Incoming
 from completions_cli.errors import CompletionsError, MalformedResponseError, RequestTimeoutError
@@ -117,3 +118,26 @@ def test_the_search_for_the_end_of_a_document_is_linear() -> None:
         assert not body.has_finished()
     body.add(b'","finish_reason":"stop"}]}')
     assert body.has_finished()
+
+
+@pytest.mark.parametrize(
+    ("meaning", "reasons"),
+    [
+        ("length", ["length", "LENGTH", "max_tokens", "MAX_TOKENS", "max_new_tokens", "maxTokens", "token_limit"]),
+        ("length", ["model_length", "model_context_window_exceeded", "time_limit"]),
+        ("content_filter", ["content_filter", "CONTENT_FILTERED", "guardrail_intervened", "SAFETY", "refusal"]),
+        ("content_filter", ["content-policy", "PROHIBITED_CONTENT", "sensitive"]),
+    ],
+)
+def test_a_text_that_was_cut_off_is_known_in_the_words_of_any_server(meaning: str, reasons: list[str]) -> None:
+    assert {meaning_of(reason) for reason in reasons} == {meaning}
+    others = {"model_length", "model_context_window_exceeded", "time_limit"}
+    assert {is_max_tokens(reason) for reason in reasons} == {meaning == "length" and others.isdisjoint(reasons)}
+
+
+@pytest.mark.parametrize(
+    "reason", ["stop", "eos_token", "stop_sequence", "end_turn", "COMPLETE", "eos", "tool_calls", ""]
+)
+def test_an_end_of_the_model_s_own_is_no_cut(reason: str) -> None:
+    assert meaning_of(reason) == reason
+    assert not is_max_tokens(reason)

@@ -117,6 +117,16 @@ def test_totals_of_all_runs_are_kept(cli: Cli, server: ScriptedServer, rows: Row
     assert third["all_runs"]["requests"] == 12
 
 
+def test_the_closing_lines_know_cut_off_texts_in_the_words_of_other_servers(
+    cli: Cli, server: ScriptedServer, rows: Rows, output: Path
+) -> None:
+    server.play([answer(reason="MAX_TOKENS")], [answer(reason="model_length")], [answer(reason="SAFETY")])
+    lines = batch(cli, rows(3), "-o", output, "-j", "1").stderr.splitlines()
+    assert "cut off: 1 row ended at max_tokens (finish_reason MAX_TOKENS); -M allows more" in lines
+    assert "cut off: 1 row ended at another limit than max_tokens (finish_reason model_length)" in lines
+    assert "cut off: 1 row ended by the content filter (finish_reason SAFETY)" in lines
+
+
 def test_the_closing_lines_say_what_to_look_at(cli: Cli, server: ScriptedServer, rows: Rows, output: Path) -> None:
     server.play([answer(reason="length")], [REFUSED], [REFUSED], [BUSY], [answer()], [BUSY])
     result = batch(cli, rows(5), "-o", output, "-j", "1", "--retries", "1")

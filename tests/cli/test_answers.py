@@ -448,6 +448,24 @@ def test_fail_on(reasons: list[str], code: int, cli: Cli, scripted_server: Scrip
     assert result.stderr.count("--fail-on") == (1 if code else 0)
 
 
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        ("MAX_TOKENS", "the completion was cut off at max_tokens; allow more with -M"),
+        ("model_length", "the completion was cut off at another limit than max_tokens (model_length)"),
+        ("SAFETY", "the service's content filter removed text"),
+    ],
+)
+def test_fail_on_knows_the_words_of_other_servers(
+    reason: str, note: str, cli: Cli, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.play([answer("a", reason=reason)])
+    result = cli.service(scripted_server.url).run("complete", "P", "-u", "--fail-on", "length,content_filter")
+    assert (result.code, result.text) == (15, "a\n")
+    assert note in result.stderr
+    assert f"the finish reason is {reason} (--fail-on)" in result.stderr
+
+
 def test_a_finish_reason_that_is_not_known_gets_a_warning(cli: Cli, scripted_server: ScriptedServer) -> None:
     scripted_server.play([answer("a", reason="eos_token")])
     result = cli.service(scripted_server.url).run("complete", "P", "--fail-on", "eos_token,stop")
