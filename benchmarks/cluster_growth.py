@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.cluster import COMMAND, QUIET, TOKEN, lines
-from completions_cli.batch.cluster import inputs, stretches
+from completions_cli.batch.cluster import inputs, splits
 from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.recipe import PLAIN
 from completions_cli.batch.selection import Selection
@@ -106,7 +106,7 @@ def read_once(folder: Path, rows: int) -> None:
     plan = Partition(files, [inputs.count(file) for file in files], Selection(), part_rows([rows]))
     wanted = {part for part, _ in plan.parts()}
     before, began = read_so_far(), time.process_time()
-    found = sum(len(block.rows) for stretch in plan.stretches(wanted, PLAIN) for block in stretches.blocks(stretch))
+    found = sum(len(block.rows) for split in plan.splits(wanted, PLAIN) for block in splits.blocks(split))
     seconds, read = time.process_time() - began, read_so_far() - before
     print(f"one row group of {found} rows: {read / path.stat().st_size:.2f} of its bytes read, {seconds:.1f} s of CPU")
 

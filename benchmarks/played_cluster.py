@@ -25,10 +25,10 @@ from completions_cli.batch.cluster import inputs
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator
-from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, Sync
 from completions_cli.batch.cluster.machines import LostError
-from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.cluster.scheduler import Scheduler
+from completions_cli.batch.cluster.splits import Split
 from completions_cli.batch.cluster.worker import Job, Worker
 
 NODES = ("a", "b", "c")
@@ -90,10 +90,10 @@ class Threads:
         """Return all of them, and that none is about to go."""
         return {*NODES}, set()
 
-    def ask_for(self, machines: int) -> None:
+    def request(self, machines: int) -> None:
         """Ask nobody."""
 
-    def hire(self, name: str, node: str | None) -> Actor:
+    def start_worker(self, name: str, node: str | None) -> Actor:
         """Begin a worker."""
         return Actor(copied(self._job), name, node or NODES[0], self._calls)
 
@@ -105,8 +105,8 @@ class Threads:
 
         return actor.call(begin())
 
-    def work(self, actor: Actor, work: Stretch) -> "Future[Any]":
-        """Have a worker work on a stretch."""
+    def work(self, actor: Actor, work: Split) -> "Future[Any]":
+        """Have a worker work on a split."""
         return actor.call(actor.worker.work(copied(work)))
 
     def retire(self, actor: Actor) -> "Future[Any]":
@@ -117,9 +117,9 @@ class Threads:
 
         return actor.call(retire())
 
-    def open(self, stretch: Stretch) -> Actor:
+    def start_reader(self, split: Split) -> Actor:
         """Refuse: only files of lines are read here."""
-        raise NotImplementedError(stretch.file.url)
+        raise NotImplementedError(split.file.url)
 
     def read(self, reader: Actor) -> tuple[Any, Any]:
         """Refuse."""
@@ -158,17 +158,17 @@ class Engine:
         self.calls.append(Calls(Coordinator(self.limits)))
         yield self.calls[0].sync
 
-    def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
+    def run(self, driver: Driver, splits: Iterator[Split], show: Callable[[], None], interval: float) -> None:
         """Work until all is done, or the run has ended."""
         del interval
-        crew = Crew(Threads(self.job, self.calls[0]), driver, Backlog(stretches), self.most)
+        scheduler = Scheduler(Threads(self.job, self.calls[0]), driver, Backlog(splits), self.most)
         try:
-            while not crew.is_over():
-                crew.look(driver.tick(), time.monotonic())
+            while not scheduler.is_over():
+                scheduler.look(driver.tick(), time.monotonic())
                 show()
-                crew.step(TICK)
+                scheduler.step(TICK)
         finally:
-            crew.leave()
+            scheduler.shut_down()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from completions_cli.api.service import Service
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.messages import Access, Done, Grant, MemberState, Orders, Report
 from completions_cli.batch.cluster.reach import Terms
-from completions_cli.batch.cluster.stretches import Block
+from completions_cli.batch.cluster.splits import Block
 from completions_cli.batch.cluster.worker import Job, Worker
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.triage import Ending
@@ -151,7 +151,7 @@ class Stage:
     def refuse(self, member: int, version: int) -> None:
         raise NotImplementedError(member, version)
 
-    # A desk at a store which is slow
+    # A writer at a store which is slow
 
     def read(self, name: str) -> bytes | None:
         assert self.moments["opened"].wait(60)
@@ -162,13 +162,13 @@ class Stage:
         self.files[name] = content
         return True
 
-    def keep(self, name: str, lines: bytes) -> None:
+    def log(self, name: str, lines: bytes) -> None:
         pass
 
-    def turn(self, name: str) -> None:
+    def rotate(self, name: str) -> None:
         pass
 
-    def try_out(self) -> None:
+    def probe(self) -> None:
         pass
 
     def _has_come(self, name: str) -> bool:

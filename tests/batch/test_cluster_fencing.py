@@ -1,6 +1,6 @@
 """What was answered stands in OUTPUT once, whoever writes, freezes, is given up, and thaws again.
 
-A model of driver, workers and store. Workers are the real ones' logs and desks, each in a thread that stops before
+A model of driver, workers and store. Workers are the real ones' logs and writers, each in a thread that stops before
 every access to the store; which of them goes on is drawn. No clock decides anything, so there is none. The network
 between workers and store is as slow as they are; what a store promises (a rename or a conditional write is atomic) is
 taken for granted, and tried with stores of others in `test_cluster_stores.py`.
@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desk import Desk, Desks, FencedError
-from completions_cli.batch.cluster.desks import desks
-from completions_cli.batch.cluster.desks_in_folders import LocalDesk
-from completions_cli.batch.cluster.desks_in_stores import RemoteDesk
+from completions_cli.batch.cluster.fencing import FencedError, Writer, Writers
+from completions_cli.batch.cluster.folder_writers import LocalWriter
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder, Version
+from completions_cli.batch.cluster.store_writers import RemoteWriter
+from completions_cli.batch.cluster.writers import writers
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.rows import Row
 
@@ -71,7 +71,7 @@ class Steps:
         self._may_go.acquire()
 
 
-class SlowLocalDesk(LocalDesk):
+class SlowLocalWriter(LocalWriter):
     """Stops before it reads, before it writes and before it renames."""
 
     def __init__(self, root: Path, epoch: str, worker: str, stop: Callable[[], None]) -> None:
@@ -84,7 +84,7 @@ class SlowLocalDesk(LocalDesk):
 
     def _write(self, path: Path, content: bytes) -> None:  # type: ignore[override] # a method, to stop in it
         self._stop()
-        LocalDesk._write(path, content)
+        LocalWriter._write(path, content)
         self._stop()
 
 
@@ -126,14 +126,16 @@ class Fencing(RuleBasedStateMachine):
         self.attempts: list[Attempt] = []
         self.workers: set[str] = set()  # those that the driver believes in
         self.seen: dict[int, bytes] = {}
-        self.generation = self.hired = 0
+        self.generation = self.admitted = 0
         self.open()
 
     def open(self, *, is_anew: bool = False) -> None:
         """Begin a run."""
         self.epoch = uuid.uuid4().hex
-        self.desks: Desks = desks(self.place, self.epoch, lambda desk, folder: salvage(desk, folder, "native"))
-        self.desks.open(discard=is_anew)
+        self.writers: Writers = writers(
+            self.place, self.epoch, lambda writer, folder: salvage(writer, folder, "native")
+        )
+        self.writers.open(discard=is_anew)
 
     # The driver
 
@@ -148,7 +150,7 @@ class Fencing(RuleBasedStateMachine):
     def lose(self) -> None:
         kept = self.kept()
         for name in self.workers:
-            self.desks.dismiss(name)
+            self.writers.dismiss(name)
         self.workers.clear()
         self.nothing_is_lost_or_doubled()
         assert kept <= set(self.seen)
@@ -175,21 +177,21 @@ class Fencing(RuleBasedStateMachine):
     # The workers, those that were given up too
 
     def begin(self, commits: set[int]) -> None:
-        self.hired += 1
-        worker = f"w{self.hired}"
-        self.desks.admit(worker)
+        self.admitted += 1
+        worker = f"w{self.admitted}"
+        self.writers.admit(worker)
         self.workers.add(worker)
         epoch, generation, done = self.epoch, self.generation, [False]
         kept = set[int]()
 
         def work(stop: Callable[[], None]) -> None:
-            desk: Desk = (
-                RemoteDesk(SlowFolder(self.place, stop), epoch, worker)
+            writer: Writer = (
+                RemoteWriter(SlowFolder(self.place, stop), epoch, worker)
                 if self.is_remote
-                else SlowLocalDesk(Path(self.place), epoch, worker, stop)
+                else SlowLocalWriter(Path(self.place), epoch, worker, stop)
             )
             try:
-                log = PartLog(desk, 0, "jsonl", "native")
+                log = PartLog(writer, 0, "jsonl", "native")
                 for row in [row for row in range(PART_ROWS) if row not in log]:
                     said = {"by": uuid.uuid4().hex, "generation": generation}
                     log.append(line(Outcome(Row(row, metadata=said), choices=[{"text": "a"}]), "native"))
@@ -238,7 +240,7 @@ class Fencing(RuleBasedStateMachine):
         self.nothing_is_lost_or_doubled()
         for attempt in frozen[::2]:
             attempt.steps.finish()
-        self.desks.close()
+        self.writers.close()
         for attempt in frozen[1::2]:
             attempt.steps.finish()
         self.nothing_is_lost_or_doubled()

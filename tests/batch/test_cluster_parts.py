@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from completions_cli.batch import closing
-from completions_cli.batch.cluster import inputs, parts, stretches
-from completions_cli.batch.cluster.desk import Desk, FencedError
-from completions_cli.batch.cluster.desks import desk, desks
-from completions_cli.batch.cluster.folder_lock import Beats
+from completions_cli.batch.cluster import inputs, parts, splits
+from completions_cli.batch.cluster.fencing import FencedError, Writer
+from completions_cli.batch.cluster.folder_lock import Heartbeat
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.part_log import PartLog
@@ -29,6 +28,7 @@ from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.planning import Partition, part_rows
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import LocalFolder, RemoteFolder
+from completions_cli.batch.cluster.writers import writer, writers
 from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.inputs.kinds import Format
@@ -54,7 +54,7 @@ def plan_of(place: Path, selection: Selection = Selection(), kind: Format | None
 
 def read(plan: Partition) -> list[Row]:
     wanted = {part for part, _ in plan.parts()}
-    blocks = [block for stretch in plan.stretches(wanted, Recipe()) for block in stretches.blocks(stretch)]
+    blocks = [block for split in plan.splits(wanted, Recipe()) for block in splits.blocks(split)]
     assert len({block.part for block in blocks}) == len(blocks)
     for block in blocks:
         assert all(block.part <= row.number < block.part + plan.part_rows for row in block.rows)
@@ -93,7 +93,7 @@ def test_each_row_of_each_part_is_its_own(name: str, end: str, tmp_path: Path) -
     plan = plan_of(path)
     assert [row.prompt for row in read(plan)] == prompts
     for part, _ in plan.parts():  # and when the others are done
-        found = [block for stretch in plan.stretches({part}, PLAIN) for block in stretches.blocks(stretch)]
+        found = [block for split in plan.splits({part}, PLAIN) for block in splits.blocks(split)]
         assert [row.prompt for block in found for row in block.rows] == prompts[part : part + 500]
 
 
@@ -104,9 +104,9 @@ def test_an_input_that_was_changed_since_it_was_counted_is_not_read(name: str, p
     path.write_bytes(content_of(name, "a"))
     plan = plan_of(path)
     path.write_bytes(content_of(name, "b"))
-    stretch = next(stretch for stretch in plan.stretches({part}, PLAIN))
+    split = next(split for split in plan.splits({part}, PLAIN))
     with pytest.raises(InputChangedError):
-        list(stretches.blocks(stretch))
+        list(splits.blocks(split))
 
 
 def content_of(name: str, letter: str) -> bytes:
@@ -212,24 +212,24 @@ def outcome(number: int, *, failed: bool = False) -> bytes:
     return line(Outcome(Row(number, id=f"r{number}", metadata={"a": 1}), choices=choices, error=error), "native")
 
 
-def at_desk(place: Path) -> Desk:
-    owner = desks(str(place), "now", lambda desk, folder: salvage(desk, folder, "native"))
+def writer_of(place: Path) -> Writer:
+    owner = writers(str(place), "now", lambda writer, folder: salvage(writer, folder, "native"))
     owner.open()
     owner.admit("one")
-    return desk(str(place), "now", "one")
+    return writer(str(place), "now", "one")
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_a_part_is_gone_on_with(kind: parts.PartKind, tmp_path: Path) -> None:
-    folder, desk = LocalFolder(tmp_path), at_desk(tmp_path)
-    log = PartLog(desk, 500, kind, "native")
+    folder, writer = LocalFolder(tmp_path), writer_of(tmp_path)
+    log = PartLog(writer, 500, kind, "native")
     log.append(outcome(502) + outcome(500, failed=True))
     entry = log.commit()
     assert entry is not None
     assert (entry.rows, entry.ok, entry.failed) == (2, 1, {"usage": 1})
-    kept = PartLog(desk, 500, kind, "native")
+    kept = PartLog(writer, 500, kind, "native")
     assert [row in kept for row in (500, 501, 502)] == [True, False, True]
-    again = PartLog(desk, 500, kind, "native", retry="all")
+    again = PartLog(writer, 500, kind, "native", retry="all")
     assert 500 not in again
     again.append(outcome(500) + outcome(501))
     again.commit()
@@ -259,8 +259,8 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     output = Output(str(tmp_path / "out"), "jsonl")
     output.lock()
     output.prepare(RUN, PLAN, overwrite=False)
-    output.desks.admit("one")
-    worker = desk(output.place, output.epoch, "one")
+    output.writers.admit("one")
+    worker = writer(output.place, output.epoch, "one")
     for part in (0, 500):
         worker.replace(parts.name(part, "jsonl"), outcome(part))
     output.record(0, one_answer(0))
@@ -285,16 +285,16 @@ def test_what_a_worker_has_left_is_added_to_its_part(
     output, again = (Output(str(tmp_path / "out"), kind) for _ in range(2))
     output.lock()
     output.prepare(RUN, PLAN, overwrite=False)
-    output.desks.admit("one")
-    worker = desk(output.place, output.epoch, "one")
+    output.writers.admit("one")
+    worker = writer(output.place, output.epoch, "one")
     log = PartLog(worker, 500, kind, "native")
     log.append(outcome(500) + outcome(502, failed=True))
     log.commit()
     log.append(outcome(501))
     log.append(outcome(502))  # a row that was asked again
-    worker.keep("part-000000001000.jsonl", b'{"torn')
+    worker.log("part-000000001000.jsonl", b'{"torn')
     if is_dismissed:
-        output.desks.dismiss("one")
+        output.writers.dismiss("one")
         with pytest.raises(FencedError):
             PartLog(worker, 1500, kind, "native").append(outcome(1500))
         output.verify(PLAN)
@@ -390,10 +390,10 @@ def test_a_lock_in_an_object_store_is_a_sign_of_life_of_the_last_minute(seconds:
 
 def test_a_driver_says_that_it_lives_whatever_else_it_does() -> None:
     said = threading.Event()
-    beats = Beats(said.set, seconds=0.01)
-    beats.start()
+    heartbeat = Heartbeat(said.set, seconds=0.01)
+    heartbeat.start()
     assert said.wait(60)
-    beats.stop()
+    heartbeat.stop()
 
 
 def test_another_run_and_foreign_files_are_refused(tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ def failed(number: int, error: CompletionsError) -> bytes:
 
 
 def test_failures_that_may_pass_are_asked_again_when_told_so(tmp_path: Path) -> None:
-    log = PartLog(at_desk(tmp_path), 500, "jsonl", "native")
+    log = PartLog(writer_of(tmp_path), 500, "jsonl", "native")
     log.append(outcome(500) + failed(501, UsageError("no")) + failed(502, NetworkError("gone", retryable=True)))
     entry = log.commit()
     assert entry is not None
@@ -429,7 +429,7 @@ def test_failures_that_may_pass_are_asked_again_when_told_so(tmp_path: Path) -> 
     assert entry.examples == {"usage": (501, "no"), "network": (502, "gone")}
     cases: list[tuple[Retry | None, list[int]]] = [(None, []), ("retryable", [502]), ("all", [501, 502])]
     for retry, again in cases:
-        kept = PartLog(at_desk(tmp_path), 500, "jsonl", "native", retry=retry)
+        kept = PartLog(writer_of(tmp_path), 500, "jsonl", "native", retry=retry)
         assert [row for row in (500, 501, 502) if row not in kept] == again
         assert entry.again(retry) == len(again)
         assert PLAN.open_parts({0: WHOLE, 500: replace(entry, rows=500), 1000: WHOLE, 1500: WHOLE}, retry) == (

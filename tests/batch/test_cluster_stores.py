@@ -1,4 +1,4 @@
-"""Object stores that others wrote: what a desk promises holds there, too.
+"""Object stores that others wrote: what a writer promises holds there, too.
 
 moto plays S3 (`pip install "moto[server]" s3fs`), Azurite plays Azure (`npm install -g azurite`, `pip install adlfs`).
 """
@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 
 from completions_cli.batch.cluster import conditional
-from completions_cli.batch.cluster.desk import FencedError
-from completions_cli.batch.cluster.desks import desk, desks
+from completions_cli.batch.cluster.fencing import FencedError
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.storage import RemoteFolder, filesystem
+from completions_cli.batch.cluster.writers import writer, writers
 from completions_cli.errors import OutputError, UsageError
 from tests.batch.conftest import Rows, batch, row_numbers, summary
 from tests.batch.on_a_cluster import TOKEN
@@ -127,12 +127,12 @@ def test_a_write_over_another_version_is_refused(bucket: str) -> None:
 
 def test_who_was_dismissed_writes_no_more(bucket: str) -> None:
     place = f"{bucket}/fenced"
-    owner = desks(place, "one", lambda *_: None)
+    owner = writers(place, "one", lambda *_: None)
     owner.open()
     for name in ("a", "b"):
         owner.admit(name)
-    first, second = desk(place, "one", "a"), desk(place, "one", "b")
-    first.try_out()
+    first, second = writer(place, "one", "a"), writer(place, "one", "b")
+    first.probe()
     assert (first.read("part"), second.read("part")) == (None, None)
     assert second.replace("part", b"second")
     assert not first.replace("part", b"first")
@@ -140,7 +140,7 @@ def test_who_was_dismissed_writes_no_more(bucket: str) -> None:
     owner.dismiss("a")
     with pytest.raises(FencedError):
         first.replace("part", b"first")
-    newer = desks(place, "two", lambda *_: None)
+    newer = writers(place, "two", lambda *_: None)
     newer.open()
     second.read("part")
     with pytest.raises(FencedError):

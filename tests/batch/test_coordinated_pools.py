@@ -28,7 +28,7 @@ from completions_cli.batch.cluster.messages import (
     Report,
 )
 from completions_cli.batch.cluster.reach import Terms
-from completions_cli.batch.cluster.stretches import Block
+from completions_cli.batch.cluster.splits import Block
 from completions_cli.batch.cluster.worker import Job, Worker
 from completions_cli.batch.rows import Defaults, Row
 from completions_cli.batch.totals import Totals
@@ -194,7 +194,7 @@ def test_when_no_new_rows_are_left_nothing_is_asked_of_a_member_that_is_set_asid
 
 
 class Table:
-    """A desk in memory."""
+    """A writer in memory."""
 
     commit_seconds = 0.2
     bytes_a_second = 1e6
@@ -202,7 +202,7 @@ class Table:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def try_out(self) -> None:
+    def probe(self) -> None:
         """Do nothing."""
 
     def read(self, name: str) -> bytes | None:
@@ -214,10 +214,10 @@ class Table:
         self.files[name] = content
         return True
 
-    def keep(self, name: str, lines: bytes) -> None:
+    def log(self, name: str, lines: bytes) -> None:
         """Do nothing."""
 
-    def turn(self, name: str) -> None:
+    def rotate(self, name: str) -> None:
         """Do nothing."""
 
 

@@ -11,7 +11,7 @@ from completions_cli.auth.credentials import KeyCredentials
 from completions_cli.auth.secret import Secret
 from completions_cli.batch.budget import Budget, ErrorLimit
 from completions_cli.batch.cluster.coordinator import Coordinator
-from completions_cli.batch.cluster.driver import OrderDesk, Reach
+from completions_cli.batch.cluster.driver import Reach, Signer
 from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import LEASE_SECONDS, Ask, Event, MemberNews, MemberState, Push, Report
 from completions_cli.batch.totals import Totals
@@ -185,7 +185,7 @@ def test_what_has_ended_is_counted_once() -> None:
 
 def test_orders_show_nothing_and_a_refusal_brings_new_ones() -> None:
     service = Service(resolve("https://example.com"), headers={"x-secret": "sekret-1"})
-    signer = OrderDesk([Reach(service, Connection(), KeyCredentials(Secret("sekret-2")))])
+    signer = Signer([Reach(service, Connection(), KeyCredentials(Secret("sekret-2")))])
     orders = signer.orders({}, 0.0)
     assert "sekret" not in repr(orders)
     assert signer.orders({}, 1.0) is orders

@@ -6,7 +6,7 @@ MOST_WORKERS = 10_000
 
 
 class Bounds(NamedTuple):
-    """How many workers there must be, and may be. By default all machines that there are work."""
+    """The least and the largest number of workers. By default, each machine has one."""
 
     least: int = 1
     most: int = MOST_WORKERS

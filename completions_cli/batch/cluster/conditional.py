@@ -1,7 +1,7 @@
-"""Writes to an object store that fail when somebody else has written meanwhile.
+"""Writes to an object store that fail if somebody else has written in between.
 
-S3 and Azure compare the ETag themselves, all stores can refuse to overwrite. Where a store cannot compare, the version
-is looked at right before the write: what is left open is the moment between the two.
+S3 and Azure compare the ETag themselves, and all stores can refuse to overwrite. Where a store cannot compare, the
+version is checked just before the write, which leaves a short gap between the two.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,11 @@ _CONFLICTS = ("PreconditionFailed", "ConditionNotMet", "ConditionalRequestConfli
 
 
 class ConflictError(Exception):
-    """The object is another than it was."""
+    """The object has changed."""
 
 
 def version(files: "AbstractFileSystem", path: str) -> str:
-    """Name the version of an object. Raises FileNotFoundError when there is none."""
+    """Return the version of an object. Raises FileNotFoundError if there is none."""
     found = files.info(path)
     tag = found.get("ETag") or found.get("etag") or found.get("generation")
     return str(tag) if tag else str([str(found.get(key)) for key in ("size", "mtime", "created", "LastModified")])
@@ -39,7 +39,7 @@ def put(files: "AbstractFileSystem", path: str, content: bytes, expected: str | 
 
 
 def _condition(files: "AbstractFileSystem", expected: str | None) -> dict[str, Any] | None:
-    """Return what has the store compare versions, as its driver takes it; None where it cannot."""
+    """Return the arguments with which a driver has its store compare versions; None if it cannot."""
     if expected is None:
         return {"mode": "create"}
     protocols = [files.protocol] if isinstance(files.protocol, str) else files.protocol
@@ -61,7 +61,7 @@ def _current(files: "AbstractFileSystem", path: str) -> str | None:
 
 
 def _is_conflict(files: "AbstractFileSystem", path: str, expected: str | None, error: Exception) -> bool:
-    """Return whether a store refused a write for its condition: drivers say so in words of their own."""
+    """Return whether a store refused a write because of its condition, which each driver reports in its own way."""
     words = f"{type(error).__name__} {error} {getattr(error, 'error_code', '')} {error.__cause__}"
     is_said = isinstance(error, FileExistsError) or any(word in words for word in _CONFLICTS)
     return is_said or (isinstance(error, FileNotFoundError) and _current(files, path) != expected)

@@ -1,7 +1,7 @@
-"""The one place where a cluster's run is paced and its budgets are kept. Knows nothing of Ray; has a clock given.
+"""The one place that paces the run of a cluster and keeps its budgets. Knows nothing about Ray.
 
-It may be killed at any moment and begun anew: workers and driver tell it again what it must know, it hands out
-nothing before the driver has, and nothing that was saved up before is spent twice.
+It may be killed at any moment and restarted. Workers and driver then tell it again what it must know. It grants nothing
+before the driver has done so, and nothing that was saved up earlier is spent twice.
 """
 
 import time
@@ -17,11 +17,11 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.pace import FULL, Ticket
 
-_SILENT_SECONDS = 10.0  # after which what a worker has under way is forgotten
-_DRIVER_SECONDS = 15.0  # after which nothing is sent until the driver is back
+_SILENT_SECONDS = 10.0  # without a report: the requests of that worker no longer count
+_DRIVER_SECONDS = 15.0  # without the driver: nothing is sent until it is back
 _SECONDS_A_WORKER = 0.004  # between two reports: some 250 of them a second in all
 _SOONEST, _LATEST = 0.01, 0.25
-_MOST_MODELS = 20  # that workers tell each other of
+_MOST_MODELS = 20  # that workers share
 _MOST_NOTES = 1000
 _OUTAGE_SECONDS = 5.0  # without an answer
 
@@ -36,7 +36,7 @@ class _Worker:
 
 
 class Coordinator:
-    """Hands out tickets to whoever may send a request, and hears what became of them."""
+    """Grants tickets to workers that may send a request, and records what became of them."""
 
     def __init__(
         self, limits: ClusterLimits, *, is_restarted: bool = False, clock: Callable[[], float] = time.monotonic
@@ -51,7 +51,7 @@ class Coordinator:
         self._issued = 0
         self._workers: dict[str, _Worker] = {}
         self._totals: dict[str, Totals] = {}
-        self._forgotten: set[str] = set()  # blocks that have ended, in whatever order their news arrive
+        self._forgotten: set[str] = set()  # blocks that have ended; a late report of one no longer counts
         self._settled: Totals | None = None
         self._dismissed: frozenset[str] = frozenset()
         self._driver_at = now
@@ -59,20 +59,20 @@ class Coordinator:
         self._refused: dict[int, int] = {}  # versions of orders, by member
         self._notes: list[str] = []
         self._first: str | None = None  # the worker whose answers are the first, where it matters whose model they have
-        self._models: dict[str, None] = {}  # in the order of their coming
+        self._models: dict[str, None] = {}  # in order of appearance
         self._ending: Ending | None = None
         self._is_out = False  # nobody gets answers
         self._answered_at = now
         self._opens_at = now
         if is_restarted:
-            # Tickets of the one before may still be used, and what it gave out is not known.
+            # Tickets of the one before may still be used, and nobody knows how many there are.
             self._opens_at += LEASE_SECONDS
             self._members.restart(self._opens_at, now)
 
     # For workers
 
     def exchange(self, report: Report) -> Grant:
-        """Record a worker's news and grant it what may be sent now."""
+        """Record the report of a worker, and grant what it may send now."""
         now = self._clock()
         is_dismissed = report.worker in self._dismissed
         if not is_dismissed:
@@ -93,7 +93,7 @@ class Coordinator:
         )
 
     def orders(self, after: int) -> Orders | None:
-        """Return the orders that came after version `after`; None when there are none yet."""
+        """Return the newest orders if they are newer than version `after`, else None."""
         return self._orders if self._orders is not None and self._orders.version > after else None
 
     def refuse(self, member: int, version: int) -> None:
@@ -128,7 +128,7 @@ class Coordinator:
         )
 
     def _trouble(self) -> str | None:
-        """Return what a worker says that gets no answers, unless another one may be getting some."""
+        """Return the trouble of a worker that gets no answers, unless another worker may be getting some."""
         workers = self._workers.values()
         others_ask = any(worker.trouble is None and any(worker.under_way) for worker in workers)
         return None if others_ask else next((worker.trouble for worker in workers if worker.trouble), None)
@@ -137,7 +137,7 @@ class Coordinator:
         if len(self._notes) < _MOST_NOTES:
             self._notes.append(note)
 
-    # What is heard
+    # Reports
 
     def _hear(self, report: Report, now: float) -> None:
         is_known = report.incarnation == self._incarnation
@@ -157,7 +157,7 @@ class Coordinator:
         self._ending = self._ending or report.ending or final or self._budget_ending()
 
     def _look_for_outage(self, report: Report, now: float) -> None:
-        """Start slowly when an outage ends: what waits on all workers must not go out at once."""
+        """Start slowly after an outage: requests that wait on all workers must not be sent at once."""
         kinds = {event.kind for event in report.events}
         if "answered" in kinds:
             if self._is_out:
@@ -176,7 +176,7 @@ class Coordinator:
         self._members.count(worker.under_way for worker in self._workers.values())
 
     def _is_tail(self) -> bool:
-        """Return whether no rows are left that nobody was asked yet."""
+        """Return whether every row was sent at least once."""
         return all(worker.is_drained for worker in self._workers.values())
 
     def _budget_ending(self) -> Ending | None:
@@ -189,7 +189,7 @@ class Coordinator:
             sums.add(totals)
         return sums
 
-    # What is given
+    # Grants
 
     def _grant(self, report: Report, now: float) -> list[Ticket]:
         worker = self._workers[report.worker]
@@ -212,7 +212,7 @@ class Coordinator:
         return is_led and self._ending is None and now >= self._opens_at
 
     def _is_turn_of(self, report: Report) -> bool:
-        """Return whether a worker may ask: until one has an answer to compare others with, a single one does."""
+        """Return whether a worker may send. Until there is an answer to compare others with, only one does."""
         if not self._members.are_unknown:
             return True
         if report.asks and self._first not in self._workers:
@@ -220,7 +220,7 @@ class Coordinator:
         return report.worker == self._first
 
     def _is_tight(self) -> bool:
-        """Return whether what is under way may use up the rest of a budget."""
+        """Return whether the requests in flight may use up the rest of a budget."""
         budget, under_way = self._limits.budget, self._pace.in_flight
         if not budget.is_limited or not under_way:
             return False
@@ -228,7 +228,7 @@ class Coordinator:
         return budget.is_tight(totals.total_tokens, totals.cost, totals.answers, under_way)
 
     def _share(self, name: str) -> int:
-        """Return how many requests a worker may have under way: all, unless others want some."""
+        """Return how many requests a worker may have in flight: all, unless others want some."""
         wanting = 1 + sum(other.wants_more for key, other in self._workers.items() if key != name)
         return -(-self._pace.concurrency.limit // wanting)
 
@@ -241,7 +241,7 @@ class Coordinator:
 
 
 def _with(under_way: list[int], tickets: list[Ticket]) -> list[int]:
-    """Return how many requests are under way, by member, once these are."""
+    """Return the requests in flight by member, with these added."""
     counts = Counter(ticket.member for ticket in tickets)
     last = max(counts, default=-1)
     return [count + counts[member] for member, count in enumerate(under_way + [0] * (last + 1 - len(under_way)))]

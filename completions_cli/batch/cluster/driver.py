@@ -1,4 +1,4 @@
-"""The driver's own affairs while workers work: what is done, what it used, and who may ask with which key."""
+"""What the driver keeps track of while workers work: finished parts, usage, and the keys with which they sign."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ _HEADERS_LAST = 20.0  # seconds; a token is good for minutes
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A member as the driver reaches it. `model` is named where a request names none."""
+    """A member as the driver reaches it. `model` is for requests that name none."""
 
     service: Service
     connection: Connection
@@ -33,8 +33,8 @@ class Reach:
     model: str | None = None
 
 
-class OrderDesk:
-    """Makes the orders: where to send requests, and the headers that prove who asks. Renews what was refused."""
+class Signer:
+    """Makes the orders: where to send requests, and the headers that sign them. Renews what was refused."""
 
     def __init__(self, members: Sequence[Reach], store: Mapping[str, str] | None = None) -> None:
         self._members, self._store = members, store or {}
@@ -42,10 +42,10 @@ class OrderDesk:
         self._made_at = float("-inf")
 
     def orders(self, refused: Mapping[int, int], now: float) -> Orders:
-        """Return the orders of the moment.
+        """Return the current orders.
 
-        `refused` has the versions that members took last and take no more. Raises what the credentials raise, but in a
-        pool only at first: later on the others go on without that member.
+        `refused` has, by member, the version that it no longer accepts. Raises what the credentials raise, but in a
+        pool only at first: later, the others continue without that member.
         """
         known = self._orders
         renewed = {
@@ -81,13 +81,13 @@ class OrderDesk:
 
 
 class Driver:
-    """Keeps the books of a run: parts that are done, what they cost, and when to stop."""
+    """Keeps track of a run: finished parts, their cost, and why to stop."""
 
     def __init__(  # noqa: PLR0913 - what it keeps books of, and by
         self,
         output: Output,
         totals: Totals,
-        signer: OrderDesk,
+        signer: Signer,
         sync: Sync,
         models: ModelWatch,
         *,
@@ -100,7 +100,7 @@ class Driver:
         self._output, self._before, self._signer, self._sync, self._clock = output, totals, signer, sync, clock
         self._models, self._started_at = models, clock()
         self._settled = Totals()
-        self._unsettled: dict[str, Totals] = {}  # as last heard of
+        self._unsettled: dict[str, Totals] = {}  # as last reported
         self._listed: frozenset[str] = frozenset()  # those that the coordinator counts itself
         self._forget: set[str] = set()
         self._refused: Mapping[int, int] = {}
@@ -111,11 +111,11 @@ class Driver:
 
     def admit(self, worker: str) -> None:
         """Let a worker write. Raises OutputError."""
-        self._output.desks.admit(worker)
+        self._output.writers.admit(worker)
 
     def dismiss(self, worker: str) -> None:
-        """Drop a worker: from here on nothing of it is written, whatever it still does."""
-        self._output.desks.dismiss(worker)
+        """Drop a worker: from now on nothing of it is written, whatever it still does."""
+        self._output.writers.dismiss(worker)
         self._dismissed.add(worker)
 
     def done(self, done: Done) -> None:
@@ -129,11 +129,11 @@ class Driver:
             self._output.record(done.part, done.entry)
 
     def stop(self, ending: Ending | None) -> None:
-        """Have nothing more sent. The first reason given counts."""
+        """Have no more requests sent. The first reason given counts."""
         self.ending = self.ending or ending
 
     def tick(self) -> frozenset[str] | None:
-        """Exchange news with the coordinator. Return the workers that it has heard of lately, None when it is away."""
+        """Exchange state with the coordinator. Return the workers that reported lately, None if it is out of reach."""
         self._output.refresh(self.all_runs)
         orders = self._signer.orders(self._refused, self._clock())
         settled = Totals()
@@ -164,12 +164,12 @@ class Driver:
         return status.heard
 
     def _see(self, models: Iterable[str]) -> None:
-        """Have the user warned of models that were not there before."""
+        """Warn the user of models that are new."""
         for model in models:
             self._models.accept(model)
 
     def _tell(self, status: Status) -> None:
-        """Tell the user what the coordinator has noted."""
+        """Show the user new notes of the coordinator."""
         if status.incarnation != self._incarnation:
             self._incarnation, self._notes = status.incarnation, 0
         self._notes += len(status.notes)
@@ -177,11 +177,11 @@ class Driver:
             self._warn(note)
 
     def all_runs(self) -> Mapping[str, Json]:
-        """Return what all runs of this OUTPUT took so far."""
+        """Return what all runs of this OUTPUT used so far."""
         return self.totals().all_runs(self._output.earlier)
 
     def totals(self, *, is_over: bool = False) -> Totals:
-        """Sum up: rows as they are in the parts, and with them, while it goes on, those on their way."""
+        """Return the sums: rows in the parts and, until the run is over, those in progress."""
         parts = self._output.entries
         before = self._before
         seconds = self._clock() - self._started_at

@@ -1,6 +1,6 @@
-"""A Ray cluster joined or begun, and a job run on it.
+"""Joins or starts a Ray cluster, and runs a job on it.
 
-Ray must have been told what to do (`environment`) before it is imported, and so before this module is.
+Ray reads its environment (`environment`) when it is imported, so that must be set before this module is imported.
 """
 
 import shutil
@@ -20,14 +20,14 @@ from completions_cli.batch.cluster import environment, inputs
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
 from completions_cli.batch.cluster.coordinator import Coordinator
-from completions_cli.batch.cluster.crew import Crew
 from completions_cli.batch.cluster.driver import Driver, Sync
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import Opaque
 from completions_cli.batch.cluster.members import ClusterLimits
 from completions_cli.batch.cluster.messages import Push, Status
 from completions_cli.batch.cluster.ray_machines import RayMachines, cause_of, is_loss, kill
-from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.cluster.scheduler import Scheduler
+from completions_cli.batch.cluster.splits import Split
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
@@ -40,7 +40,7 @@ _CODES_OF_RAY = (1, signal.SIGTERM)  # of its handlers of SIGTERM
 
 
 class _Coordinator(Coordinator):
-    """Knows by Ray whether it was begun anew."""
+    """Asks Ray whether it was restarted."""
 
     def __init__(self, limits: ClusterLimits) -> None:
         super().__init__(limits, is_restarted=ray.get_runtime_context().was_current_actor_reconstructed)
@@ -48,10 +48,10 @@ class _Coordinator(Coordinator):
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Join the cluster at `address`, or have one on this machine, for the length of a block.
+    """Join the cluster at `address`, or start one on this machine, for the length of a block.
 
-    Ray prints news of machines, tasks and autoscalers whenever it likes, also while it shuts down. The caller hides
-    that from the user.
+    Ray prints messages about machines, tasks and autoscalers at any time, also while it shuts down. The caller hides
+    them from the user.
     """
     folder = None if address else tempfile.mkdtemp(prefix="completions-ray-")
     quiet: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "configure_logging": False}
@@ -69,7 +69,7 @@ def cluster(address: str | None) -> Iterator[None]:
 
 @contextmanager
 def _same_sigterm() -> Iterator[None]:
-    """Keep the handler of SIGTERM: that of Ray ends this process with an exit code that means something else."""
+    """Keep the handler of SIGTERM: that of Ray ends this process with another exit code."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -105,8 +105,8 @@ def count(
 ) -> list[Contents]:
     """Count the rows of all files, on all machines where there are several files.
 
-    `earlier` are the files that an earlier run has read, of which the last may have grown, `store` is what opens the
-    store where they are. Raises UsageError, also where a file lacks what the recipe names.
+    `earlier` are the files that an earlier run has read, of which the last may have grown; `store` has the variables
+    that open their store. Raises UsageError, also where a file lacks what the recipe names.
     """
     before = {len(earlier) - 1: earlier[-1]} if earlier else {}
     if len(files) == 1:
@@ -149,7 +149,7 @@ class Engine:
 
     @contextmanager
     def coordinator(self) -> Iterator[Sync]:
-        """Begin the coordinator of a run, one for each OUTPUT; it ends with the block, or with this process."""
+        """Start the coordinator of a run, one for each OUTPUT; it ends with the block, or with this process."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
         actor: Any
@@ -164,22 +164,22 @@ class Engine:
         finally:
             kill(actor)
 
-    def run(self, driver: Driver, stretches: Iterator[Stretch], show: Callable[[], None], interval: float) -> None:
-        """Work until all stretches are done, or the run has ended. Shows how it goes every `interval` seconds."""
-        crew = Crew(RayMachines(self.job, self.job.output, self.store), driver, Backlog(stretches), self.most)
-        crew.tell = self.tell
+    def run(self, driver: Driver, splits: Iterator[Split], show: Callable[[], None], interval: float) -> None:
+        """Work until all splits are done, or the run has ended. Calls `show` every `interval` seconds."""
+        scheduler = Scheduler(RayMachines(self.job, self.job.output, self.store), driver, Backlog(splits), self.most)
+        scheduler.tell = self.tell
         ticked_at = shown_at = float("-inf")
         try:
-            while not crew.is_over():
+            while not scheduler.is_over():
                 if time.monotonic() - ticked_at >= _TICK_SECONDS:
-                    crew.look(driver.tick(), time.monotonic())
+                    scheduler.look(driver.tick(), time.monotonic())
                     ticked_at = time.monotonic()
                 if time.monotonic() - shown_at >= interval:
                     show()
                     shown_at = time.monotonic()
-                crew.step(_TICK_SECONDS)
+                scheduler.step(_TICK_SECONDS)
         finally:
-            crew.leave()
+            scheduler.shut_down()
 
 
 def _sync(actor: Opaque, push: Push) -> Status | None:

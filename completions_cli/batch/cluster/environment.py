@@ -1,4 +1,4 @@
-"""What Ray must be told by its environment before it is imported."""
+"""The variables that Ray reads when it is imported, and the address of its cluster."""
 
 import json
 import os
@@ -43,13 +43,13 @@ _STORES = {"s3": _S3, "s3a": _S3, "abfs": _AZURE, "abfss": _AZURE, "az": _AZURE}
 
 
 def require() -> None:
-    """Raise ConfigError, naming the extra, when Ray is not installed."""
+    """Raise ConfigError, which names the extra, if Ray is not installed."""
     if find_spec("ray") is None or find_spec("pyarrow") is None:
         raise ConfigError("--engine ray needs Ray, which is not installed", hint=f"Run: {install('ray')}")
 
 
 def address(asked: str | None) -> str | None:
-    """Return the address of the cluster to join; None when there is none, and one of this machine is begun."""
+    """Return the address of the cluster to join; None to start one on this machine."""
     if asked is not None and not asked.strip():
         raise UsageError("--address is empty", hint="HOST:PORT of the head node, or auto.")
     found = asked or os.environ.get("RAY_ADDRESS") or None
@@ -67,7 +67,7 @@ def address(asked: str | None) -> str | None:
 
 
 def reach(address: str | None) -> None:
-    """Raise NetworkError when no Ray listens at an address: Ray itself would try for minutes, in silence."""
+    """Raise NetworkError if no Ray listens at an address: Ray itself would try for minutes, in silence."""
     host, colon, port = (address or "").rpartition(":")
     if not colon or not port.isdecimal():
         return
@@ -95,7 +95,7 @@ def _no_cluster(words: str) -> NetworkError:
 
 
 def access(places: Iterable[str]) -> dict[str, str]:
-    """Return the variables of this process that open the stores in which places are. They are secret."""
+    """Return the variables of this process that open the object stores of some places. They are secret."""
     names = tuple(name for place in places for name in _STORES.get(place.partition("://")[0], ()))
     return {name: value for name, value in os.environ.items() if names and name.startswith(names)}
 
@@ -110,14 +110,14 @@ def shown() -> list[str]:
 
 
 def use(variables: Mapping[str, str]) -> None:
-    """Let this process, a worker's, open stores as the driver does, unless its machine has secrets of its own."""
+    """Have this worker open stores as the driver does, unless its machine has secrets of its own."""
     if not any(name in os.environ for name in _OWN):
         os.environ.update(variables)
 
 
 @contextmanager
 def environment(*, is_local: bool) -> Iterator[None]:
-    """Have the process that begins a cluster quiet and without keys; what it inherits is seen by all of the cluster."""
+    """Keep Ray quiet, and keys out of the environment of a cluster that is started: all of its processes inherit it."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not is_local:

@@ -1,4 +1,4 @@
-"""That one driver at a time has a folder: a lock on a file in it or, in an object store, a sign of life."""
+"""Locks the folder of OUTPUT for one driver: a lock on a file in it or, in an object store, a heartbeat."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from completions_cli.wall_clock import unix_time
 
 LOCK = "_lock"
 LOCK_FILE = locking.path_beside(Path(LOCK)).name  # in its place where the file system has no locks
-_STALE_SECONDS = 60.0  # a driver that said nothing for so long is gone
+_STALE_SECONDS = 60.0  # without a heartbeat: the driver is gone
 _BEAT_SECONDS = 10.0
 
 
 class LocalLock:
-    """A folder of this machine, or one that it has mounted, made if need be and locked."""
+    """Locks a folder of this machine, or one that it has mounted, and makes it if need be."""
 
     def __init__(self, path: Path) -> None:
         if path.exists() and not path.is_dir():
@@ -42,33 +42,33 @@ class LocalLock:
         self.note = self._lock.note
 
     def release(self) -> None:
-        """Let others have it."""
+        """Unlock it."""
         self._lock.release()
         os.close(self._fd)
 
 
 def lock_remote(folder: RemoteFolder) -> None:
-    """Lock a folder of an object store, unless its holder was alive lately. Raises UsageError, OutputError."""
+    """Lock a folder of an object store, unless its lock has a recent heartbeat. Raises UsageError, OutputError."""
     said, version = folder.load(LOCK)
     at = json.loads(said or b"{}").get("at", 0)
-    if abs(unix_time() - at) < _STALE_SECONDS or not folder.put_over(LOCK, beat(), version):
+    if abs(unix_time() - at) < _STALE_SECONDS or not folder.put_over(LOCK, heartbeat(), version):
         raise taken(folder)
 
 
-def beat() -> bytes:
-    """Return a sign of life."""
+def heartbeat() -> bytes:
+    """Return the content of a heartbeat."""
     return json.dumps({"at": unix_time()}).encode()
 
 
 def taken(place: object) -> UsageError:
-    """Return the error for a folder that another run has."""
+    """Return the error for a folder that another run has locked."""
     return UsageError(
         f"another run is writing to {place}", hint="Wait for it (a minute, if it was killed), or choose another."
     )
 
 
-class Beats:
-    """Gives a sign of life every few seconds, whatever the rest of the process does."""
+class Heartbeat:
+    """Calls `give` every few seconds, in a thread of its own."""
 
     def __init__(self, give: Callable[[], None], seconds: float = _BEAT_SECONDS) -> None:
         self._give, self._seconds = give, seconds
@@ -76,11 +76,11 @@ class Beats:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for the last one."""
+        """Stop, and wait for the last call."""
         self._is_over.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -1,4 +1,4 @@
-"""The input of a cluster's run: files by path, glob or folder, found and counted once."""
+"""The input of a run on a cluster: files by path, glob or folder, found and counted once."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ _BLOCK = 1 << 16  # that is checked as a whole: a part of 500 rows is some of th
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file by its URL, as every machine can open it."""
+    """A file, by the URL with which every machine can open it."""
 
     url: str
     kind: Format
@@ -54,7 +54,7 @@ class InputFile:
         return compression.opened(stream, packing if self.compressed else None, self.url)
 
     def reading(self, recipe: Recipe) -> Reading:
-        """Return what reads rows from its content."""
+        """Return the reader of its content."""
         return Reading(self.url, self.kind, recipe, self.delimiter or ("\t" if self.kind == "tsv" else None))
 
 
@@ -62,8 +62,8 @@ class InputFile:
 class Contents:
     """What a file holds. `places` are the offsets of every STRIDE-th line, for kinds that can be read from there.
 
-    `blocks` tell whether it is still the same when it is read, `has_grown` whether it is an earlier input with more
-    lines at its end.
+    `blocks` tell whether it is still the same when it is read; it `has_grown` if it is an earlier input with more lines
+    at its end.
     """
 
     size: int
@@ -75,7 +75,7 @@ class Contents:
 
 
 def find(place: str, kind: Format | None, delimiter: str | None = None) -> list[InputFile]:
-    """Find the files of INPUT, in the order of their names. Raises UsageError when there are none."""
+    """Find the files of INPUT, in the order of their names. Raises UsageError if there are none."""
     files, path = filesystem(place)
     try:
         if (sign := re.search(r"[*?\[]", path)) is not None:
@@ -124,7 +124,7 @@ def count(file: InputFile, earlier: Identity | None = None) -> Contents:
 
 
 def _check_packing(file: InputFile, raw: BinaryIO) -> None:
-    """Refuse a compressed file whose name does not say so: whether it can be read from its middle hangs on that."""
+    """Refuse a compressed file whose name does not say so: only plain files can be read from the middle."""
     packing = compression.of(raw.read(compression.HEAD_BYTES))
     raw.seek(0)
     if packing is not None and not file.compressed:
@@ -135,12 +135,12 @@ def _check_packing(file: InputFile, raw: BinaryIO) -> None:
 
 
 def _is_hidden(path: str) -> bool:
-    """Return whether a name on the way begins as those of work files do: Spark's `_temporary/`, our own `_run.json`."""
+    """Return whether a part of a path begins as those of work files do: Spark's `_temporary/`, our own `_run.json`."""
     return any(name.startswith(("_", ".")) for name in path.split("/"))
 
 
 def identity(name: str, contents: list[Contents]) -> Identity:
-    """Sum up the files of an input; one file is what it is."""
+    """Return the identity of all files together; that of one file is its own."""
     if len(contents) == 1:
         return Identity(name, contents[0].size, contents[0].sha256)
     digests = "".join(f"{item.sha256}\n" for item in contents)
@@ -148,7 +148,7 @@ def identity(name: str, contents: list[Contents]) -> Identity:
 
 
 def survey(file: InputFile, recipe: Recipe) -> Survey:
-    """Look at the first records of a file. Raises UsageError when it is no input, or lacks what the recipe names."""
+    """Look at the first records of a file. Raises UsageError if it is no input, or lacks what the recipe names."""
     with file.opened() as raw, compression.damage_named(file.url):
         head = file.unpacked(raw).read(kinds.HEAD_BYTES)
         stated = None if file.kind == kinds.by_name(file.url) else file.kind

@@ -1,4 +1,4 @@
-"""Where requests of one worker wait for their turn: the turns are the coordinator's to give."""
+"""Where requests of one worker wait for their turn, which the coordinator grants."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ _TOUCH_SECONDS = 30.0  # longer than it takes to begin a coordinator anew
 
 
 class LeasedGate:
-    """Lets requests out as the coordinator allows. For one event loop; `keep_reporting` must run in it."""
+    """Releases requests as the coordinator allows. For one event loop, in which `keep_reporting` must run."""
 
     def __init__(
         self,
@@ -62,21 +62,21 @@ class LeasedGate:
         return await turn
 
     def reach(self, roster: LeasedRoster) -> None:
-        """Tell of these members from now on, and have them hear what the coordinator says of them."""
+        """Report on these members from now on, and pass on what the coordinator says of them."""
         self._roster = roster
         roster.take(self._states, self._clock())
 
     @property
     def is_in_touch(self) -> bool:
-        """True when the coordinator was heard of lately, and has not said that we are given up."""
+        """True if the coordinator answered lately, and has not dismissed this worker."""
         return not self.is_dismissed and self._clock() - self._heard_at < _TOUCH_SECONDS
 
     def pump(self) -> None:
-        """Report soon what has ended."""
+        """Send a report soon."""
         self._news.set()
 
     def end(self, ending: Ending) -> None:
-        """Let nothing more out, and have the others do the same."""
+        """Release no more requests, on any worker."""
         if self.ending is None:
             self.ending = ending
             self._turn_away()
@@ -85,14 +85,14 @@ class LeasedGate:
         self._news.set()
 
     def retire(self) -> None:
-        """Let nothing more out; the others go on."""
+        """Release no more requests on this worker; the others continue."""
         if self.ending is None:
             self.is_retired = True
             self.end(Ending("retired"))
 
     @contextmanager
     def listening(self, told: Callable[[Ending], None]) -> Iterator[None]:
-        """Have `told` called once with the ending, at once if it has come already, for the length of a block."""
+        """Have `told` called once with the ending, at once if there is one already, for the length of a block."""
         self._listeners.append(told)
         try:
             if self.ending is not None:
@@ -102,13 +102,13 @@ class LeasedGate:
             self._listeners.remove(told)
 
     def close(self) -> None:
-        """Send all who wait away."""
+        """Raise ClosedError in all who wait."""
         self._is_closed = True
         self._turn_away()
         self.on_close()
 
     async def keep_reporting(self) -> None:
-        """Report and ask again and again, until cancelled."""
+        """Report and ask repeatedly, until cancelled."""
         while True:
             again = await self._report()
             self._news.clear()

@@ -1,4 +1,4 @@
-"""What a worker knows of the pace, and what it tells the coordinator, which has the real one."""
+"""What a worker knows of the pace, and what it reports to the coordinator, which has the real one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _FIRST_LIMIT = 16
 
 @dataclass(slots=True)
 class LeasedLimit:
-    """How many requests the whole cluster may have in flight."""
+    """The number of requests that the whole cluster may have in flight."""
 
     limit: int = _FIRST_LIMIT
 
 
 class LeasedHold:
-    """What holds the requests to one member back, as far as it is known here."""
+    """What holds back the requests to one member, as far as this worker knows."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -27,7 +27,7 @@ class LeasedHold:
         self._narrowed = FULL
 
     def pause(self, until: float) -> None:
-        """Let nothing out before `until`, here at once and elsewhere as soon as it is known."""
+        """Release nothing before `until`: here at once, elsewhere once it is reported."""
         self._paused_until = max(self._paused_until, until)
         self._new_pause = max(self._new_pause, until)
 
@@ -40,13 +40,13 @@ class LeasedHold:
         return 0 if now < self._paused_until else max(0.0, self._narrowed - self.in_flight)
 
     def news(self, now: float) -> float:
-        """Return the seconds of a pause that was not told yet."""
+        """Return the seconds of a pause that was not reported yet."""
         pause, self._new_pause = max(0.0, self._new_pause - now), float("-inf")
         return pause
 
 
 class LeasedPace:
-    """Stands in for a `Pace`: writes down what it is told, for the coordinator, which has the real one."""
+    """Takes the place of a `Pace`: records what it is told, for the coordinator."""
 
     def __init__(self, clock: Callable[[], float], members: int = 1) -> None:
         self._clock = clock
@@ -58,19 +58,19 @@ class LeasedPace:
 
     @property
     def in_flight(self) -> int:
-        """Requests under way."""
+        """Requests in flight."""
         return sum(hold.in_flight for hold in self.holds)
 
     def answered(self, now: float, ticket: Ticket, used: float | None) -> None:
-        """Write down an answer."""
+        """Record an answer."""
         self._over(_event("answered", ticket, now)._replace(used=used))
 
     def refused(self, now: float, ticket: Ticket, retry_after: float | None) -> None:
-        """Write down a 429."""
+        """Record a 429."""
         self._over(_event("refused", ticket, now)._replace(asked=retry_after))
 
     def failed(self, now: float, ticket: Ticket, *, overloaded: bool, retry_after: float | None = None) -> None:
-        """Write down any other failure."""
+        """Record any other failure."""
         self._over(_event("failed", ticket, now)._replace(asked=retry_after, overloaded=overloaded))
 
     def pause(self, until: float) -> None:
@@ -84,7 +84,7 @@ class LeasedPace:
             hold.narrow(most)
 
     def read(self, now: float, ticket: Ticket, header: HeaderOf) -> None:
-        """Write down the rate headers of an answer."""
+        """Record the rate headers of an answer."""
         found = {name: value for name in RATE_HEADERS if (value := header(name)) is not None}
         if found:
             self._headers[ticket.number] = found
@@ -98,7 +98,7 @@ class LeasedPace:
         return bool(self._events)
 
     def news(self, now: float) -> tuple[Event, ...]:
-        """Return what was written down, times as seconds ago."""
+        """Return what was recorded, with times as seconds ago."""
         events, self._events = self._events, []
         headers, self._headers = self._headers, {}
         return tuple(

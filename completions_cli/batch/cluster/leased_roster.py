@@ -24,7 +24,7 @@ _NO_FAILURE = _Failing((), None)
 
 
 class LeasedRoster(Roster):
-    """Writes down how members are doing, and takes what the coordinator says of them."""
+    """Records how members are doing, and takes over what the coordinator says of them."""
 
     def __init__(self, members: Sequence[Member], models: ModelWatch) -> None:
         super().__init__(members)
@@ -36,19 +36,19 @@ class LeasedRoster(Roster):
         self._endings: dict[int, Ending] = {}
 
     def failed(self, member: Health, error: CompletionsError, sent_at: float) -> None:
-        """Write down a failure; those of all workers together show whether a member only fails."""
+        """Record a failure; those of all workers together show whether a member only fails."""
         number = self._numbers[member]
         known = self._failing.get(number, _NO_FAILURE).failures
         self._failing[number] = _Failing((*known, sent_at)[-SUSPICIOUS_MEMBER:], error)
 
     def set_aside(self, member: Health, error: CompletionsError) -> None:
-        """Write down that a member only fails."""
+        """Record that a member only fails."""
         number = self._numbers[member]
         self._alive.pop(number, None)
         self._failing[number] = _Failing((), error, is_failing=True, probes=self.reached[number].triage.outage.probes)
 
     def is_alive(self, member: Health, sent_at: float) -> None:
-        """Write down that a member did, or properly refused, what it was asked at that time."""
+        """Record that a member answered, or properly refused, a request sent at that time."""
         number = self._numbers[member]
         self._alive[number] = sent_at = max(sent_at, self._alive.get(number, sent_at))
         if number in self._failing:
@@ -56,7 +56,7 @@ class LeasedRoster(Roster):
             self._failing[number] = _Failing(left, self._failing[number].error)
 
     def give_up(self, member: Health, ending: Ending, now: float) -> Ending | None:
-        """Have a member left out, or rested. Return how the run ends where it was the last as far as is known here."""
+        """Have a member left out, or rested. Return how the run ends if it was the last that this worker knows of."""
         self._endings[self._numbers[member]] = ending
         return super().give_up(member, ending, now)
 
@@ -65,7 +65,7 @@ class LeasedRoster(Roster):
         return trouble(self.reached, now)
 
     def news(self, now: float, under_way: Sequence[int], pauses: Sequence[float]) -> tuple[MemberNews, ...]:
-        """Return what was written down since the last time, with the tickets and the pauses of each member."""
+        """Return what was recorded since the last time, with the tickets and pauses of each member."""
         alive, self._alive = self._alive, {}
         failing, self._failing = self._failing, {}
         endings, self._endings = self._endings, {}

@@ -1,9 +1,9 @@
-"""What a crew needs of a cluster, whatever that is made of."""
+"""What the scheduler needs of a cluster, whatever the cluster is made of."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.cluster.splits import Split
 
 Opaque: TypeAlias = Any  # a worker, a reader or a call, as a cluster knows it
 
@@ -13,40 +13,40 @@ class LostError(Exception):
 
 
 class Machines(Protocol):
-    """What a cluster can do. Workers, readers and calls are whatever it makes of them."""
+    """What a cluster can do. Workers, readers and calls are opaque values of its own."""
 
     def look(self) -> tuple[set[str], set[str]] | None:
         """Return the machines that are alive and may work, and those of them about to go.
 
-        None when there is nobody to say so any more.
+        None if the head of the cluster does not answer.
         """
 
-    def ask_for(self, machines: int) -> None:
-        """Ask for so many machines, from a cluster that can grow; 0 withdraws that."""
+    def request(self, machines: int) -> None:
+        """Request a number of machines, from a cluster that can grow; 0 withdraws the request."""
 
-    def hire(self, name: str, node: str | None) -> Opaque:
-        """Begin a worker on a machine, or wherever there is or will be room."""
+    def start_worker(self, name: str, node: str | None) -> Opaque:
+        """Start a worker on a machine, or wherever there is or will be room."""
 
-    def open(self, stretch: Stretch) -> Opaque:
-        """Begin a reader."""
+    def start_reader(self, split: Split) -> Opaque:
+        """Start a reader."""
 
     def begin(self, worker: Opaque) -> Opaque:
-        """Have a worker begin: its machine, and why the run must end, if it must."""
+        """Have a worker begin. Its result: the machine, and why the run must end, if it must."""
 
     def work(self, worker: Opaque, work: Opaque) -> Opaque:
-        """Have a worker work on a stretch or a block: how it ended."""
+        """Have a worker work on a split or a block. Its result: how that ended."""
 
     def retire(self, worker: Opaque) -> Opaque:
         """Have a worker hand back what it works on."""
 
     def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
-        """Have a reader read: the part, and its block."""
+        """Have a reader read. Its results: the part, and its block."""
 
     def kill(self, actor: Opaque) -> None:
         """End a worker or a reader at once."""
 
     def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
-        """Return the calls that have ended; wait for the first so long."""
+        """Return the calls that have ended, waiting at most `seconds` for the first."""
 
     def result(self, call: Opaque) -> Opaque:
-        """Return what a call gave. Raises LostError, or what the call raised."""
+        """Return the result of a call. Raises LostError, or what the call raised."""

@@ -1,4 +1,4 @@
-"""The members of a pool as the coordinator knows them: their paces, and which of them are asked."""
+"""The members of a pool as the coordinator knows them: their paces, and which of them get requests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class MemberLimits:
-    """What a member of a pool allows, by itself; None is no limit."""
+    """The limits of one member of a pool; None is no limit."""
 
     name: str | None
     in_flight: int | None = None
@@ -28,7 +28,7 @@ class MemberLimits:
 
 @dataclass(frozen=True, slots=True)
 class ClusterLimits:
-    """What holds for the whole cluster. `in_flight` is None where it adapts, up to `most`.
+    """The limits of the whole cluster. `in_flight` is None where it adapts, up to `most`.
 
     `members` have limits of their own where there are several. If it `compares_models`, their first answers must all
     come from the same model.
@@ -45,7 +45,7 @@ class ClusterLimits:
 
 @dataclass(slots=True)
 class _Seen:
-    """What workers have told of a member."""
+    """What workers have reported on a member."""
 
     was_alive: bool = False
     has_answered: bool = False
@@ -85,7 +85,7 @@ class Members:
 
     @property
     def are_unknown(self) -> bool:
-        """True while nobody has answered, and it matters which model does."""
+        """True while no member has answered, if their models are compared."""
         return self._compares and not any(seen.has_answered for seen in self._seen)
 
     def count(self, under_way: Iterable[Sequence[int]]) -> None:
@@ -99,7 +99,7 @@ class Members:
         self._total.in_flight = sum(sums)
 
     def settle(self, event: Event, ticket: Ticket | None, now: float) -> None:
-        """Record what became of a ticket; None is one of a coordinator before this one."""
+        """Record what became of a ticket; None is one of an earlier coordinator."""
         sent_at, then = now - event.sent_ago, now - event.ago
         ticket = (ticket or Ticket(sent_at, 0.0, member=event.member))._replace(
             sent_at=sent_at, is_repeat=event.is_repeat
@@ -144,13 +144,13 @@ class Members:
             self._roster.set_aside(health, news.error)
 
     def start_slowly(self) -> None:
-        """Begin with few requests at a service that answers again. Each member of a pool does so by itself."""
+        """Start with few requests at a service that answers again. Each member of a pool does so by itself."""
         if not self.are_several:
             self._total.narrow(max(_PROBES, self._total.in_flight))
             self._total.narrow(None)
 
     def states(self, now: float) -> tuple[MemberState, ...]:
-        """Return what workers are to know of the members."""
+        """Return what workers need to know of the members."""
         return tuple(
             MemberState(
                 pace.memory(now),
@@ -165,7 +165,7 @@ class Members:
         )
 
     def recall(self, states: Sequence[MemberState], now: float) -> None:
-        """Continue at what a coordinator before this one knew, with nothing saved up."""
+        """Continue with what an earlier coordinator knew, and with nothing saved up."""
         for health, pace, seen, state in zip(self._healths, self._paces, self._seen, states, strict=False):
             pace.recall(now, state.memory)
             seen.was_alive, seen.has_answered = (
@@ -177,6 +177,6 @@ class Members:
             self._total.recall(now, Memory())
 
     def restart(self, opens_at: float, now: float) -> None:
-        """Begin where another coordinator was, whose tickets may be used until `opens_at`: with nothing saved up."""
+        """Continue after another coordinator, whose tickets are good until `opens_at`, with nothing saved up."""
         for pace in {*self._paces, self._total}:
             pace.recall(opens_at, pace.memory(now))

@@ -1,4 +1,4 @@
-"""What workers, coordinator and driver tell each other. All of it is pickled; what is secret says so."""
+"""The messages between workers, coordinator and driver. All are pickled; what is secret says so."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ LEASE_SECONDS = 3.0  # so long a ticket is good for, counted from when it was as
 
 
 class Ask(NamedTuple):
-    """A request that waits for its turn: the tokens it will use, and those it may use at worst."""
+    """A request that waits for its turn: the tokens that it will use, and those that it may use at most."""
 
     tokens: float
     most: float
@@ -40,10 +40,10 @@ class Event(NamedTuple):
 class MemberNews(NamedTuple):
     """What a worker has seen of a member since it reported last. Times are seconds before the report.
 
-    `under_way` counts the tickets for it that the worker has, `pause` is how long nobody is to ask it. `alive_ago` is
-    when the newest request was sent that it did or properly refused, `failures` are when later ones were sent that
-    failed, the last of them with `error`. A member that only fails `is_failing`, and was probed so often; `ending` is
-    why it is to be left out, or rested.
+    `under_way` counts the tickets for it that the worker has, `pause` is how long nobody may send to it. `alive_ago` is
+    when the newest request was sent that it answered or properly refused, `failures` are when later ones were sent
+    that failed, the last of them with `error`. A member that only fails `is_failing`, after so many `probes`; `ending`
+    is why it is to be left out, or rested.
     """
 
     under_way: int = 0
@@ -57,10 +57,10 @@ class MemberNews(NamedTuple):
 
 
 class MemberState(NamedTuple):
-    """What the coordinator knows of a member; workers tell it again to a coordinator that was begun anew.
+    """What the coordinator knows of a member. Workers report it back to a coordinator that was restarted.
 
-    `was_alive` is whether it ever did, or properly refused, what it was asked, `has_answered` whether it ever answered.
-    For `exhausted_for` seconds nobody waits for it.
+    It `was_alive` if it ever answered or properly refused a request, and `has_answered` if it ever answered. For
+    `exhausted_for` seconds nobody waits for it.
     """
 
     memory: Memory = Memory()
@@ -74,10 +74,10 @@ class MemberState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A worker's news. `totals` are those of each block it works on, `states` what it was told of the members.
+    """The report of a worker. `totals` are those of each block in progress, `states` what it was told of the members.
 
     `models` are those whose answers it has recorded and that the coordinator has not named yet. It `is_drained` when
-    its blocks hold no row that nobody was asked yet. `trouble` is what a user should know while nothing answers it.
+    each row of its blocks was sent at least once. `trouble` is what a user should know while it gets no answers.
     """
 
     worker: str
@@ -108,16 +108,16 @@ class Grant:
     counts_tokens: bool
     ending: Ending | None
     states: tuple[MemberState, ...]
-    is_dismissed: bool = False  # the driver has given its work to others
+    is_dismissed: bool = False  # others do its work
     models: tuple[str, ...] = ()
     assigned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach a member and what proves who asks: keys and tokens, so it shows nothing of itself.
+    """How to reach a member, and the headers that sign: keys and tokens, so its repr shows nothing of them.
 
-    `version` is that of the orders in which its headers were new, `model` is named where a request names none.
+    `version` is that of the orders in which its headers were new; `model` is for requests that name none.
     """
 
     version: int
@@ -129,10 +129,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """How to reach the members. `store` are variables that open the object store of INPUT and OUTPUT.
+    """How to reach the members. `store` has the variables that open the object store of INPUT and OUTPUT.
 
-    It is pickled on purpose, as argument and result of calls: those travel from process to process and are kept
-    nowhere, while what a worker is made with is stored by Ray for its restart.
+    Orders are arguments and results of calls on purpose: those go from process to process and are stored nowhere,
+    whereas Ray stores what a worker is made with, to restart it.
     """
 
     version: int
@@ -142,9 +142,9 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The driver's news: what blocks that ended have used, new orders if there are any, workers that it gave up.
+    """The report of the driver: usage of blocks that ended, new orders if there are any, workers that were dismissed.
 
-    `notes` is how many notes it has of the coordinator of that `incarnation`.
+    `notes` is how many notes it has from the coordinator of that `incarnation`.
     """
 
     settled: Totals
@@ -160,9 +160,9 @@ class Push:
 class Status:
     """The coordinator's answer to the driver.
 
-    `refused` has, by member, the version of orders that it no longer takes; `heard` are the workers that said something
-    lately, `models` those whose answers were recorded, `notes` what the user is to be told and was not, `trouble` what
-    to show while no worker gets an answer.
+    `refused` has, by member, the version of orders that it no longer accepts; `heard` are the workers that reported
+    lately, `models` those whose answers were recorded, `notes` what the user was not told yet, `trouble` what to show
+    while no worker gets an answer.
     """
 
     incarnation: str
@@ -178,10 +178,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a block ended: what is in its part now, None when nothing is, and what this attempt has used.
+    """How a block ended: what is in its part now, None if nothing is, and what this attempt has used.
 
-    `is_fenced` says that this worker may not write any more: somebody else must do it; `is_handed_back` that its
-    machine is about to go, and that others do the rest. `models` are those whose answers it has recorded.
+    It `is_fenced` if this worker may no longer write, so that another must do the block; it `is_handed_back` if its
+    machine is about to go, and others do the rest. `models` are those whose answers it has recorded.
     """
 
     part: int

@@ -1,7 +1,7 @@
-"""OUTPUT of a cluster's run: a folder of parts, what they belong to, who writes them, and what is in them already.
+"""OUTPUT of a run on a cluster: a folder of parts, the run that they belong to, and what they hold already.
 
-The parts are the truth. Beside them lies a record of what each holds, so that going on needs not read them all;
-a part that the record does not know, or knows of another size, is read.
+The parts are the truth. A record beside them says what each holds, so that a resumed run need not read them all; a
+part that is not in the record, or has another size there, is read.
 """
 
 import io
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desk import DRIVER, Desk
-from completions_cli.batch.cluster.desks import desk, desks
-from completions_cli.batch.cluster.folder_lock import LOCK, LOCK_FILE, Beats, LocalLock, beat, lock_remote
+from completions_cli.batch.cluster.fencing import DRIVER, Writer
+from completions_cli.batch.cluster.folder_lock import LOCK, LOCK_FILE, Heartbeat, LocalLock, heartbeat, lock_remote
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.salvage import salvage
 from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
+from completions_cli.batch.cluster.writers import writer, writers
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again
 from completions_cli.batch.run_file import RunFile
@@ -36,19 +36,19 @@ _READERS = 16
 
 
 class Output:
-    """A folder that is ours to have written. Close it to let others have it."""
+    """The folder of a run, which locks it. Close it to let others use it."""
 
     def __init__(self, place: str, kind: PartKind, clock: Callable[[], float] = time.monotonic) -> None:
         self.place = place if is_remote(place) else str(local_path(place))
         self.kind = kind
         self.epoch = uuid.uuid4().hex
         self.entries = PartTable()
-        self.notes: list[str] = []  # what the user should know of the place
+        self.notes: list[str] = []  # what the user should know about the folder
         self._clock = clock
         self._folder = open_folder(self.place)
-        self.desks = desks(self.place, self.epoch, self._salvage)
+        self.writers = writers(self.place, self.epoch, self._salvage)
         self._run: RunFile | None = None
-        self._beats = Beats(self._beat)
+        self._heartbeat = Heartbeat(self._beat)
         self._unsaved: dict[int, PartEntry] = {}
         self._saved_at = self._clock()
         self._segments = 0
@@ -61,21 +61,21 @@ class Output:
         """Refuse a folder that another run is writing to. Raises UsageError, OutputError."""
         if is_remote(self.place):
             lock_remote(RemoteFolder(self.place))
-            self._beats.start()
+            self._heartbeat.start()
         else:
             self._lock = LocalLock(Path(self.place))
             self.notes += [self._lock.note] if self._lock.note else []
 
     def begun(self) -> RunFile | None:
-        """Return what the folder says it was begun as; None where it says nothing."""
+        """Return the description of the run that began the folder, None if there is none."""
         return run_file.parse(self._folder.read(run_file.IN_FOLDER) or b"")
 
     def held(self) -> list[int]:
-        """Return the first rows of the parts that are there."""
+        """Return the first rows of the existing parts."""
         return sorted(self._sizes())
 
     def settled(self, part: int, retry: Retry | None) -> set[int]:
-        """Return the rows of a part that are there and stay; it is only read. Raises UsageError, OutputError."""
+        """Return the rows of a part that are not asked again. Raises UsageError, OutputError."""
         begun, name = self.begun(), parts.name(part, self.kind)
         output_format = begun.output_format if begun is not None else "native"
         lines = parts.decode(self._folder.read(name) or b"", self.kind, output_format)
@@ -84,13 +84,13 @@ class Output:
 
     @property
     def earlier(self) -> Mapping[str, Json]:
-        """Return what the runs before this one took."""
+        """Return what the earlier runs used."""
         return self._run.all_runs if self._run is not None else {}
 
     def prepare(self, run: RunFile, plan: Partition, *, overwrite: bool, adopt: bool = False) -> None:
-        """Begin, or resume what was begun; with `adopt` also where nothing says what that was. An input may have grown.
+        """Begin, or resume an earlier run; with `adopt` also one without a description. The input may have grown.
 
-        Raises UsageError when it was something else, OutputError.
+        Raises UsageError if it was another run, OutputError.
         """
         names = self._folder.sizes()
         earlier = self.begun()
@@ -106,7 +106,7 @@ class Output:
         elif set(names) - {run_file.IN_FOLDER, LOCK, LOCK_FILE} and not overwrite:
             raise self._unknown(held)
         self._run = run
-        self.desks.open(discard=overwrite)  # from here on nobody else's workers write
+        self.writers.open(discard=overwrite)  # from here on no worker of an earlier run writes
         if overwrite:
             for name in held:
                 self._folder.remove(name)
@@ -136,14 +136,14 @@ class Output:
         )
 
     def verify(self, plan: Partition) -> None:
-        """Look at what stands in the folder: parts that are not as recorded are read, those that are gone forgotten."""
+        """Compare the folder with the record: read parts that differ, and forget those that are gone."""
         sizes = self._sizes()
         for part in [part for part, entry in self.entries.items() if sizes.get(part) != entry.size]:
             self.entries.drop(part)
         self._read(plan, (part for part in sizes if part not in self.entries))
 
     def open_parts(self, plan: Partition, retry: Retry | None) -> set[int]:
-        """Name the parts that lack rows, or hold failures that are to be asked again."""
+        """Return the parts that lack rows, or hold failures that are to be asked again."""
         found = plan.open_parts(self.entries, retry)
         last = plan.last_part() if plan.selection.limit is not None else None
         if last is not None and last[0] in self.entries:
@@ -154,7 +154,7 @@ class Output:
         return found
 
     def kept(self, retry: Retry | None) -> int:
-        """Count the rows that are there and stay."""
+        """Count the rows that are not asked again."""
         return self.entries.rows - self.entries.again(retry)
 
     def record(self, part: int, entry: PartEntry) -> None:
@@ -163,12 +163,12 @@ class Output:
         self._unsaved[part] = self.entries[part]
 
     def refresh(self, all_runs: Callable[[], Mapping[str, Json]]) -> None:
-        """Save every few seconds, also while no part ends."""
+        """Save if the last time was some seconds ago."""
         if self._clock() - self._saved_at > _SAVE_SECONDS:
             self.save(all_runs())
 
     def save(self, all_runs: Mapping[str, Json] | None = None) -> None:
-        """Write down what is new, and what all runs took."""
+        """Save what is new, and what all runs used."""
         self._saved_at = self._clock()
         if self._unsaved:
             self._write_segment(self._unsaved)
@@ -177,17 +177,17 @@ class Output:
             self._folder.put(run_file.IN_FOLDER, replace(self._run, all_runs=all_runs).as_bytes())
 
     def close(self) -> None:
-        """Let go of it: no worker of ours writes any more."""
-        self._beats.stop()
+        """Unlock it: no worker of this run writes any more."""
+        self._heartbeat.stop()
         if self._run is not None:
-            self.desks.close()
+            self.writers.close()
         if self._lock is not None:
             self._lock.release()
         elif is_remote(self.place):
             self._folder.remove(LOCK)
 
-    def _salvage(self, desk: Desk, folder: Path) -> None:
-        salvage(desk, folder, self._format)
+    def _salvage(self, writer: Writer, folder: Path) -> None:
+        salvage(writer, folder, self._format)
 
     def _recover(self, plan: Partition) -> None:
         sizes = self._sizes()
@@ -203,7 +203,7 @@ class Output:
         self._read(plan, unknown)
         self._segments = int(segments[-1].partition(".")[0]) + 1 if segments else 0
         if segments or unknown:
-            self._write_segment(self.entries)  # one record of all, in place of many
+            self._write_segment(self.entries)  # one record instead of many
             for name in segments:
                 self._folder.remove(f"{_RECORD}/{name}")
 
@@ -221,7 +221,7 @@ class Output:
         entry = self._look(plan, part)
         if entry.has_repeats:
             lines = entry.ok + sum(entry.failed.values())
-            log = PartLog(desk(self.place, self.epoch, DRIVER), part, self.kind, self._format)
+            log = PartLog(writer(self.place, self.epoch, DRIVER), part, self.kind, self._format)
             log.is_dirty = True  # it keeps one line a row
             log.commit()
             name, removed = parts.name(part, self.kind), lines - entry.rows
@@ -240,7 +240,7 @@ class Output:
         return self._run.output_format if self._run is not None else "native"
 
     def _read_segment(self, name: str, known: PartTable) -> None:
-        """Read a line a part: its first row, and the fields of its entry."""
+        """Read one line for each part: its first row, and the fields of its entry."""
         for line in io.BytesIO(self._folder.read(f"{_RECORD}/{name}") or b""):
             part, values = json.loads(line)
             if (entry := PartEntry.of(values)) is not None:
@@ -254,4 +254,4 @@ class Output:
         self._segments += 1
 
     def _beat(self) -> None:
-        self._folder.put(LOCK, beat())
+        self._folder.put(LOCK, heartbeat())

@@ -1,4 +1,4 @@
-"""A part while it is worked on: lines gathered, and committed as a whole now and then, and at the end."""
+"""A part in progress: lines are collected, and committed as a whole now and then, and at the end."""
 
 import hashlib
 import threading
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.desk import Desk
+from completions_cli.batch.cluster.fencing import Writer
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again
 
 
 class _Line(NamedTuple):
-    """The line of a row; `is_new` until it was committed, `is_open` when its row is to be asked again."""
+    """The line of a row; it `is_new` until it is committed, and `is_open` if its row is to be asked again."""
 
     content: bytes
     is_failure: bool
@@ -23,15 +23,15 @@ class _Line(NamedTuple):
 
 
 class PartLog:
-    """A `Log` that keeps one part.
+    """The `Log` of one part.
 
-    What it finds there, it keeps, at each commit anew: others may have written in the meantime. A row has one line,
-    and a failure gives way to an answer.
+    Each commit keeps the lines that are in the part by then: others may have written in the meantime. A row has one
+    line, and an answer replaces a failure.
     """
 
     def __init__(  # noqa: PLR0913 - what it is of, and how it is to be
         self,
-        desk: Desk,
+        writer: Writer,
         part: int,
         kind: PartKind,
         output_format: OutputFormat,
@@ -40,7 +40,7 @@ class PartLog:
         may_commit: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._desk, self._kind, self._format, self._clock = desk, kind, output_format, clock
+        self._writer, self._kind, self._format, self._clock = writer, kind, output_format, clock
         self._retry, self._may_commit = retry, may_commit
         self._name = parts.name(part, kind)
         self._lines: dict[int, _Line] = {}
@@ -50,7 +50,7 @@ class PartLog:
         self.is_dirty = False
         self._committed_at = clock()
         self._size = 0
-        self._join(desk.read(self._name))
+        self._join(writer.read(self._name))
 
     def __contains__(self, row: int) -> bool:
         line = self._lines.get(row)
@@ -65,38 +65,38 @@ class PartLog:
                 self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
                 self.is_dirty = True
         self._size += len(lines)
-        self._desk.keep(self._name, lines)  # not before they are here: a commit in between has them
+        self._writer.log(self._name, lines)  # not before they are here: a commit in between has them
 
     def sync(self) -> None:
-        """Commit what there is, if that was not done lately and this worker is in touch with the others."""
-        pause = self._desk.commit_seconds + self._size / self._desk.bytes_a_second
+        """Commit if the last commit was some time ago and this worker is in touch with the coordinator."""
+        pause = self._writer.commit_seconds + self._size / self._writer.bytes_a_second
         is_due = self._clock() - self._committed_at > pause
         if is_due and self._may_commit():
             self.commit()
 
     def check(self) -> None:
-        """Do nothing: a part is looked at as it is written."""
+        """Do nothing: a part is checked as it is written."""
 
     def commit(self) -> PartEntry | None:
-        """Write the part with all lines so far, in the order of their rows; None when there are none.
+        """Write the part with all lines so far, in the order of their rows; None if there are none.
 
-        Raises FencedError when this worker was given up, OutputError when it cannot be written.
+        Raises FencedError if this worker was dismissed, OutputError if it cannot be written.
         """
         with self._writing:
             while self.is_dirty:
                 self.is_dirty = False  # before the lines are taken: those that come now are for the next time
-                self._desk.turn(self._name)
+                self._writer.rotate(self._name)
                 if self._replaced():
                     break
                 self.is_dirty = True
         return self._committed
 
     def _replaced(self) -> bool:
-        self._join(self._desk.read(self._name))
+        self._join(self._writer.read(self._name))
         lines = [line.content for _, line in sorted(self._lines.copy().items())]
         content = parts.encode(lines, self._kind, self._format)
         try:
-            is_written = self._desk.replace(self._name, content)
+            is_written = self._writer.replace(self._name, content)
         except BaseException:
             self.is_dirty = True
             raise
@@ -109,7 +109,7 @@ class PartLog:
         self._committed_at = self._clock()
 
     def _join(self, content: bytes | None) -> None:
-        """Read the part again, unless it is as it was."""
+        """Read the part again, unless it is unchanged."""
         if content is None or hashlib.blake2b(content).digest() == self._digest:
             return
         lines = parts.decode(content, self._kind, self._format)

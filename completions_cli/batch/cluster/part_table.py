@@ -1,4 +1,4 @@
-"""What stands in all parts together, kept up to date as parts are written."""
+"""What all parts hold together, kept up to date as parts are written."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from completions_cli.batch.recovery import Retry
 class PartTable(Mapping[int, PartEntry]):
     """The entries of parts by their first rows, without examples, and their sums.
 
-    A run may have 20,000 of them, so that they are kept as short texts: numbers, and names as their numbers in a list.
+    A run may have 20,000 of them, so they are stored as short texts: numbers, and names as indices of a list.
     """
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class PartTable(Mapping[int, PartEntry]):
             self._examples = {kind: found for kind, found in self._examples.items() if found[0] != part}
 
     def again(self, retry: Retry | None) -> int:
-        """Count the rows that are sent again though they are there."""
+        """Count the rows that have a line and are sent again."""
         return {None: 0, "all": self.rows - self.ok, "retryable": self.worth_retrying}[retry]
 
     @property
     def examples(self) -> dict[str, tuple[int, str]]:
-        """One failure of a kind: its row and its message."""
+        """One failure of each kind: its row and its message."""
         return {kind: example for kind, (_, example) in self._examples.items()}
 
     @property
@@ -87,7 +87,7 @@ class PartTable(Mapping[int, PartEntry]):
 
     @property
     def ignored(self) -> Counter[str]:
-        """In how many answers the server ignored a parameter, by its name."""
+        """How many answers ignored each parameter."""
         return +self._ignored
 
     def _add(self, entry: PartEntry, sign: int) -> None:

@@ -1,4 +1,4 @@
-"""Part files: the lines of an output, some thousand rows in each, named by the first of them."""
+"""Part files: the lines of an output, some thousand rows in each, named after the first of them."""
 
 import io
 import re
@@ -37,7 +37,7 @@ _NUMBERS = {"row": int, "attempts": int, "latency_ms": float}
 
 @dataclass(frozen=True, slots=True)
 class PartEntry:
-    """What is in a part: its size in bytes, how many rows, how many lines of answers, the failures by kind.
+    """What a part holds: its size in bytes, the number of rows and of answers, the failures by kind.
 
     `retryable` counts the failures that may pass; `examples` has one of each kind, its row and its message.
     """
@@ -55,26 +55,26 @@ class PartEntry:
 
     @classmethod
     def of(cls, values: list[Any]) -> "PartEntry | None":
-        """Build the entry whose fields were written down so; None when another version wrote them."""
+        """Build an entry from saved fields; None if another version saved them."""
         return cls(*values) if len(values) == len(fields(cls)) else None
 
     @property
     def has_repeats(self) -> bool:
-        """True when several lines are of the same row, as in parts that somebody joined."""
+        """True if several lines have the same row, as in parts that somebody joined."""
         return self.ok + sum(self.failed.values()) > self.rows
 
     def again(self, retry: Retry | None) -> int:
-        """Count the rows that are sent again though they are there."""
+        """Count the rows that have a line and are sent again."""
         return {None: 0, "all": self.rows - self.ok, "retryable": self.retryable}[retry]
 
 
 def name(first: int, kind: PartKind) -> str:
-    """Name the part that begins with row `first`."""
+    """Return the name of the part that begins with row `first`."""
     return f"part-{first:012}.{kind}"
 
 
 def first_row(file_name: str) -> int | None:
-    """Return the first row of a part by its name; None for what is no part."""
+    """Return the first row of a part by its name; None if it is no part."""
     found = _NAME.fullmatch(file_name)
     return int(found[1]) if found else None
 
@@ -155,7 +155,7 @@ def kind_of(file_name: str) -> PartKind:
 
 
 def _columns(record: dict[str, Json], output_format: OutputFormat) -> dict[str, Json]:
-    """Build a line as a row of a table: texts and numbers as such, what is nested as JSON."""
+    """Turn a line into a row of a table: texts and numbers as such, nested values as JSON."""
     plain = {*_NUMBERS, *_TEXTS[output_format]}
     cells = {key: value if key in plain or value is None else wire.dumps(value) for key, value in record.items()}
     for key in _TEXTS[output_format]:

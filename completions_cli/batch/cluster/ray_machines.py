@@ -12,10 +12,10 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from completions_cli.batch.cluster import environment, stretches
+from completions_cli.batch.cluster import environment, splits
 from completions_cli.batch.cluster.machines import LostError, Opaque
 from completions_cli.batch.cluster.messages import Done, Grant, Orders, Report
-from completions_cli.batch.cluster.stretches import Block, Stretch
+from completions_cli.batch.cluster.splits import Block, Split
 from completions_cli.batch.cluster.worker import Job, Worker
 from completions_cli.batch.triage import Ending
 from completions_cli.errors import CompletionsError, ConfigError
@@ -46,7 +46,7 @@ class _Calls:
 
 
 class _Asker:
-    """A worker as Ray calls it."""
+    """The actor of a worker."""
 
     def __init__(self, job: Job, name: str, actor: object) -> None:
         self._worker = Worker(job, name, _Calls(actor))
@@ -55,7 +55,7 @@ class _Asker:
         """Return the id of this machine, and why the run must end, if it must."""
         return ray.get_runtime_context().get_node_id(), await self._worker.begin()
 
-    async def work(self, work: Block | Stretch) -> Done:
+    async def work(self, work: Block | Split) -> Done:
         """See `Worker.work`."""
         return await self._worker.work(work)
 
@@ -65,23 +65,23 @@ class _Asker:
 
 
 class _Reader:
-    """Reads a file that can only be read from its start, and gives its blocks one by one."""
+    """The actor of a reader: reads a file from its start, and returns its blocks one by one."""
 
-    def __init__(self, stretch: Stretch) -> None:
-        self._blocks = stretches.blocks(stretch)
+    def __init__(self, split: Split) -> None:
+        self._blocks = splits.blocks(split)
 
     def use(self, store: Mapping[str, str]) -> None:
-        """Read from a store as the driver does."""
+        """Open object stores as the driver does."""
         environment.use(store)
 
     def next(self) -> tuple[int | None, Block | None]:
-        """Return the next block and the part that it is of; None at the end."""
+        """Return the next part and its block; None at the end."""
         block = next(self._blocks, None)
         return (None, None) if block is None else (block.part, block)
 
 
 class _Head:
-    """Asks the head of the cluster which machines there are, in a thread: without a head, Ray never answers."""
+    """Asks the head of the cluster for its machines, in a thread: without a head, Ray never answers."""
 
     def __init__(self) -> None:
         self._nodes, self._leaving = set[str](), set[str]()
@@ -91,11 +91,11 @@ class _Head:
 
     @property
     def is_there(self) -> bool:
-        """False when it is silent too long."""
+        """False if it has been silent for too long."""
         return self._misses < _MOST_MISSES
 
     def look(self) -> tuple[set[str], set[str]] | None:
-        """Return the machines that may work, and those about to go, as last heard; None when it is silent too long."""
+        """Return the machines that may work, and those about to go, as last known; None if the head is silent."""
         if self._asking is None or not self._asking.is_alive():
             self._asking = threading.Thread(target=self._ask, daemon=True)
             self._asking.start()
@@ -137,26 +137,26 @@ class RayMachines:
     def look(self) -> tuple[set[str], set[str]] | None:
         """Return the ids of the machines that may work, and of those that are being drained; None without a head.
 
-        Drained are idle ones, and such as a cloud will take away.
+        A cluster drains idle machines, and a cloud those that it takes away.
         """
         return self._head.look()
 
-    def ask_for(self, machines: int) -> None:
-        """Ask for room on so many machines; 0 withdraws that. The cluster forgets it when this process ends."""
+    def request(self, machines: int) -> None:
+        """Request room on a number of machines; 0 withdraws it. The request ends with this process."""
         if self._asked is not None:
             remove_placement_group(self._asked)
         bundles = [{"CPU": _WORKER_CPUS}] * machines
         self._asked = placement_group(bundles, strategy="STRICT_SPREAD") if machines else None
 
-    def hire(self, name: str, node: str | None) -> Opaque:
-        """Begin a worker on a machine, or wherever there is room: then a cluster that can grow is asked to."""
+    def start_worker(self, name: str, node: str | None) -> Opaque:
+        """Start a worker on a machine, or wherever there is room, for which a cluster may grow."""
         where: Any = NodeAffinitySchedulingStrategy(node, soft=False) if node else "SPREAD"
         options = {"num_cpus": _WORKER_CPUS, "max_concurrency": _CALLS_AT_ONCE, "scheduling_strategy": where}
         return self._asker.options(**options).remote(self._job, name, self._actor)
 
-    def open(self, stretch: Stretch) -> Opaque:
-        """Begin a reader."""
-        reader = self._reader.remote(stretch)
+    def start_reader(self, split: Split) -> Opaque:
+        """Start a reader."""
+        reader = self._reader.remote(split)
         if self._store:
             reader.use.remote(self._store)  # as the argument of a call it is stored nowhere
         return reader
@@ -166,7 +166,7 @@ class RayMachines:
         return worker.begin.remote()
 
     def work(self, worker: Opaque, work: Opaque) -> Opaque:
-        """Have a worker work on a stretch or a block."""
+        """Have a worker work on a split or a block."""
         return worker.work.remote(work)
 
     def retire(self, worker: Opaque) -> Opaque:
@@ -174,17 +174,17 @@ class RayMachines:
         return worker.retire.remote()
 
     def read(self, reader: Opaque) -> tuple[Opaque, Opaque]:
-        """Have a reader read: the part, and its block."""
+        """Have a reader read. Its results: the part, and its block."""
         part, block = reader.next.options(num_returns=2).remote()
         return part, block
 
     def kill(self, actor: Opaque) -> None:
-        """End a worker or a reader at once, unless there is no head any more: Ray would wait for it."""
+        """End a worker or a reader at once, unless the head is gone: Ray would wait for it."""
         if self._head.is_there:
             kill(actor)
 
     def wait(self, calls: Sequence[Opaque], seconds: float) -> list[Opaque]:
-        """Return the calls that have ended; wait for the first so long."""
+        """Return the calls that have ended, waiting at most `seconds` for the first."""
         if not calls:
             time.sleep(seconds)
             return []
@@ -193,7 +193,7 @@ class RayMachines:
         return list(ready)
 
     def result(self, call: Opaque) -> Opaque:
-        """Return what a call gave. Raises LostError when its machine is gone, else what it raised."""
+        """Return the result of a call. Raises LostError if its machine is gone, else what it raised."""
         try:
             return ray.get(call)
         except RayError as error:
@@ -202,7 +202,7 @@ class RayMachines:
 
 
 def kill(actor: Opaque) -> bool:
-    """End an actor; false when Ray does not get to that."""
+    """End an actor; false if Ray does not manage to."""
 
     def end() -> None:
         with suppress(RayError, ValueError):
@@ -222,7 +222,7 @@ def is_loss(cause: BaseException) -> bool:
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """Find what a task failed of, in our own words where it is ours."""
+    """Return the cause of a failed task: our own error, if it is one."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, CompletionsError):
         return cause

@@ -1,4 +1,4 @@
-"""How a worker reaches the members of a pool: by the orders that the driver gives, through the coordinator."""
+"""How a worker reaches the members of a pool: by the orders of the driver, which the coordinator passes on."""
 
 import time
 from collections.abc import Awaitable, Sequence
@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How patient a batch is with a member, and what its tokens cost where each has prices of its own."""
+    """The retry policy for a member, and its prices if each member has its own."""
 
     policy: RetryPolicy
     prices: Prices | None = None
@@ -40,7 +40,7 @@ class Calls(Protocol):
 
 
 class OrderedCredentials:
-    """Headers that the driver has made for a member: keys and tokens stay where they were found."""
+    """Headers that the driver has made for a member: workers never look for keys or tokens themselves."""
 
     def __init__(self, calls: Calls, orders: Orders, member: int) -> None:
         self._calls, self._orders, self._member = calls, orders, member
@@ -56,7 +56,7 @@ class OrderedCredentials:
         return self._orders.members[self._member]
 
     def refresh(self) -> bool:
-        """Have the driver see to a new token; false when there is none."""
+        """Have the driver renew the token; false if there is no new one."""
         if time.monotonic() - self._useless_at < _RENEWAL_SECONDS:
             return False  # many requests may have been refused at the same time
         refused = self._access
@@ -72,7 +72,7 @@ class OrderedCredentials:
 
 
 def reached(calls: Calls, orders: Orders, terms: Sequence[Terms], holds: Sequence[Holding]) -> list[Member]:
-    """Return the members, ready to be asked; `holds` are what holds back the requests to each."""
+    """Return the members, with their connections; `holds` hold back the requests to each."""
     mask, members = _mask(orders), []
     for number, (access, of_member, hold) in enumerate(zip(orders.members, terms, holds, strict=True)):
         exchange = Exchange(
@@ -89,7 +89,7 @@ def reached(calls: Calls, orders: Orders, terms: Sequence[Terms], holds: Sequenc
 
 
 def _mask(orders: Orders) -> Mask:
-    """Return one mask for all members: what was sent to one may come back from another."""
+    """Return one mask for all members: one may send back the key of another."""
     mask = Mask()
     for access in orders.members:
         for name, value in access.headers.items():

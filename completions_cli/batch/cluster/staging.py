@@ -1,4 +1,4 @@
-"""Parts that are elsewhere, or no lines of JSON, put beside an output as such, so that they can be merged into it."""
+"""Copies parts that are in object stores, or are Parquet, beside an output as lines of JSON, to merge them."""
 
 import tempfile
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where parts are kept: a folder of this file system or of an object store, with files that are whole or not there."""
+"""Folders of parts, on a file system or in an object store: a file is there as a whole, or not at all."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,16 +19,16 @@ _EXTRAS = {"s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "az
 
 
 class Folder(Protocol):
-    """A folder of small files. Every method raises OutputError when the place cannot be reached."""
+    """A folder of small files. Every method raises OutputError if the place cannot be reached."""
 
     def sizes(self, below: str = "") -> dict[str, int]:
-        """Return the files, not those in folders, with their sizes in bytes."""
+        """Return the files of the folder itself, with their sizes in bytes."""
 
     def read(self, name: str) -> bytes | None:
-        """Return a file's content, None when there is none."""
+        """Return the content of a file, None if there is none."""
 
     def put(self, name: str, content: bytes) -> None:
-        """Write a file as a whole, over one that is there."""
+        """Write or replace a file as a whole."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -57,7 +57,7 @@ class LocalFolder:
             raise self._failure(error) from error
 
     def read(self, name: str) -> bytes | None:
-        """Read one."""
+        """Read a file."""
         try:
             return (self._path / name).read_bytes()
         except FileNotFoundError:
@@ -66,7 +66,7 @@ class LocalFolder:
             raise self._failure(error) from error
 
     def put(self, name: str, content: bytes) -> None:
-        """Write beside its place, then rename."""
+        """Write to another name, then rename."""
         path = self._path / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ class LocalFolder:
         atomic.write(path, content)
 
     def remove(self, name: str) -> None:
-        """Remove one."""
+        """Remove a file."""
         with suppress(FileNotFoundError):
             (self._path / name).unlink()
 
@@ -84,7 +84,7 @@ class LocalFolder:
 
 
 class RemoteFolder:
-    """A folder of an object store, by way of fsspec: there is no rename, a single upload makes a file visible."""
+    """A folder of an object store, through fsspec: there is no rename, but a file is visible only as a whole."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -107,19 +107,19 @@ class RemoteFolder:
         }
 
     def below(self, below: str) -> list[str]:
-        """Return the names of all files in a folder and in those in it."""
+        """Return the names of all files in a folder and below it."""
         self._filesystem.invalidate_cache()
         found = self._reached(lambda: self._filesystem.find(self._join(below))) or []
         root = self._path.strip("/") + "/"
         return [str(name).strip("/").removeprefix(root) for name in found]
 
     def read(self, name: str) -> bytes | None:
-        """Download one."""
+        """Download a file."""
         found: bytes | None = self._reached(lambda: self._filesystem.cat_file(self._join(name)))
         return found
 
     def load(self, name: str) -> tuple[bytes | None, Version]:
-        """Download one, and name the version that it is."""
+        """Download a file. Return its content and version."""
         while True:
             version = self._version(name)
             content = self.read(name) if version is not None else None
@@ -127,12 +127,12 @@ class RemoteFolder:
                 return content, version
 
     def put(self, name: str, content: bytes) -> None:
-        """Upload one."""
+        """Upload a file."""
         if self._reached(lambda: (self._filesystem.pipe_file(self._join(name), content), True)) is None:
             raise self._failure("there is no such place")
 
     def put_over(self, name: str, content: bytes, version: Version) -> bool:
-        """Upload one over a certain version, None where there must be none; false when it is another by now."""
+        """Upload a file over the `expected` version, None if there must be none; false if it has changed."""
         try:
             conditional.put(self._filesystem, self._join(name), content, version)
         except conditional.ConflictError:
@@ -142,7 +142,7 @@ class RemoteFolder:
         return True
 
     def remove(self, name: str) -> None:
-        """Delete one."""
+        """Delete a file."""
         self._reached(lambda: self._filesystem.rm_file(self._join(name)))
 
     def _version(self, name: str) -> Version:
@@ -185,7 +185,7 @@ def is_remote(place: str) -> bool:
 
 
 def filesystem(place: str) -> tuple["AbstractFileSystem", str]:
-    """Find what reads a path or URL, and what it calls it. Raises UsageError when the driver is missing."""
+    """Return the file system of a path or URL, and the path in it. Raises UsageError if its driver is missing."""
     from fsspec.core import url_to_fs
 
     scheme = place.partition("://")[0]

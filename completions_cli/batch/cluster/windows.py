@@ -1,11 +1,11 @@
-"""A part of a file, seen as a file of its own."""
+"""A range of a file, read as a file of its own."""
 
 import io
 from typing import cast
 
 
 class Window(io.RawIOBase):
-    """Bytes `start` to `stop` of a stream, as one of their own."""
+    """Bytes `start` to `stop` of a stream, as a stream."""
 
     def __init__(self, inner: io.RawIOBase | io.BufferedIOBase, start: int, stop: int) -> None:
         self._inner, self._start, self._stop = inner, start, stop
@@ -20,7 +20,7 @@ class Window(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to an offset, counted from the window's start."""
+        """Go to an offset from the start of the window."""
         if whence == 0:
             self._at = self._start + offset
             self._inner.seek(self._at)

@@ -1,4 +1,4 @@
-"""Runs the core of the batch on blocks: what one worker of a cluster does, without Ray."""
+"""Runs the core of the batch on blocks: one worker of a cluster, without Ray."""
 
 import asyncio
 import time
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.batch.budget import Budget
-from completions_cli.batch.cluster import desks, environment, stretches
-from completions_cli.batch.cluster.desk import Desk, FencedError
+from completions_cli.batch.cluster import environment, splits, writers
+from completions_cli.batch.cluster.fencing import FencedError, Writer
 from completions_cli.batch.cluster.leased_gate import LeasedGate
 from completions_cli.batch.cluster.leased_roster import LeasedRoster
 from completions_cli.batch.cluster.messages import Done, Orders
 from completions_cli.batch.cluster.part_log import PartLog
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.cluster.reach import Calls, Terms, reached
-from completions_cli.batch.cluster.stretches import Block, Stretch
+from completions_cli.batch.cluster.splits import Block, Split
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.recovery import Retry
@@ -39,7 +39,7 @@ _DRAIN_SECONDS = 15.0  # for what is under way when a run ends: 30 s all in all,
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every worker is told once; nothing in it is secret."""
+    """What every worker is given once; nothing in it is secret."""
 
     version: str
     output: str
@@ -59,16 +59,16 @@ class Job:
 
     @property
     def policy(self) -> RetryPolicy:
-        """How patient it is with a row."""
+        """The retry policy."""
         return self.members[0].policy
 
 
 class Worker:
-    """Works on blocks, several at a time, in one event loop: one connection pool, one gate, one view of the service."""
+    """Works on blocks, several at a time, in one event loop with one connection pool and one gate."""
 
-    def __init__(self, job: Job, name: str, calls: Calls, desk: Desk | None = None) -> None:
+    def __init__(self, job: Job, name: str, calls: Calls, writer: Writer | None = None) -> None:
         self._job, self._name, self._calls = job, name, calls
-        self._desk = desk
+        self._writer = writer
         self._estimate = UsageEstimate()
         self._packer = Packer(job.defaults, job.samples, job.pack)
         self._models = ModelWatch(job.known_models, mixed=job.mixed_models, several=len(job.members) > 1)
@@ -81,29 +81,29 @@ class Worker:
         self._failure: BaseException | None = None
 
     async def begin(self) -> Ending | None:
-        """See that what we write gets to where it should, and be heard of. Return why the run must end, if it must."""
+        """Check that parts can be written, and report to the coordinator. Return why the run must end, if it must."""
         if self._job.version != __version__:
             return Ending("version", _version_error(self._job.version))
         try:
-            await asyncio.to_thread(self._sit_down)
+            await asyncio.to_thread(self._open_writer)
         except OutputError as error:
             return Ending("output", error)
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return None
 
-    def _sit_down(self) -> Desk:
-        """Find our desk and try it, by the access to its store that the driver has."""
+    def _open_writer(self) -> Writer:
+        """Open the writer of this worker with the driver's access to the store, and try it."""
         if self._job.has_store:
             orders = self._first_orders()
             environment.use(orders.store if orders is not None else {})
-        self._desk = self._desk or desks.desk(self._job.output, self._job.epoch, self._name)
-        self._desk.try_out()
-        return self._desk
+        self._writer = self._writer or writers.writer(self._job.output, self._job.epoch, self._name)
+        self._writer.probe()
+        return self._writer
 
-    async def work(self, work: Block | Stretch) -> Done:
-        """Ask for the rows of a block and commit its part. What a run may end of is told in the result."""
-        block = work if isinstance(work, Block) else await asyncio.to_thread(stretches.block, work)
+    async def work(self, work: Block | Split) -> Done:
+        """Send the rows of a block and commit its part. The result says why the run must end, if it must."""
+        block = work if isinstance(work, Block) else await asyncio.to_thread(splits.block, work)
         attempt = f"{self._name}-{uuid.uuid4().hex}"
         has_prices = any(terms.prices is not None for terms in self._job.members)
         totals, entry, is_fenced = Totals(spent=0.0 if has_prices else None), None, False
@@ -128,7 +128,7 @@ class Worker:
         )
 
     def retire(self) -> None:
-        """Send nothing more, for this machine is about to go: what is under way ends, the rest is for others."""
+        """Send no more requests, as this machine is about to go. Those in flight end; others do the rest."""
         self._gate.retire()
 
     async def _run(self, block: Block, attempt: str, totals: Totals) -> PartEntry | None:
@@ -167,11 +167,11 @@ class Worker:
 
     @contextmanager
     def _registered(self, runner: Runner, attempt: str, totals: Totals) -> Iterator[None]:
-        """Have a runner hear of the end of the run, whenever that comes, and its totals reported."""
+        """Tell a runner when the run ends, and have its totals reported."""
         aborts: list[asyncio.TimerHandle] = []
 
         def stop(ending: Ending) -> None:
-            """Send nothing more; what is under way may end."""
+            """Send no more requests; those in flight may end."""
             runner.stop(ending)
             aborts.append(asyncio.get_running_loop().call_later(_DRAIN_SECONDS, runner.abort))
 
@@ -187,13 +187,13 @@ class Worker:
                 timer.cancel()
 
     def _closed(self) -> None:
-        """Record that a run has stopped: it speaks for all, unless it was only this worker that was given up."""
+        """End the run of all workers if a runner has ended, unless only this worker was dismissed."""
         for ending in [runner.ending for runner in self._runners if runner.ending is not None]:
             if not isinstance(ending.error, FencedError):
                 self._gate.end(ending)
 
     def _commit(self, log: PartLog) -> PartEntry | None:
-        """Commit once we know that we still belong to the run."""
+        """Commit once it is known that this worker still belongs to the run."""
         for _ in range(int(_TOUCH_SECONDS / _POLL_SECONDS)):
             if self._gate.is_in_touch or self._gate.is_dismissed or not log.is_dirty:
                 break
@@ -204,9 +204,9 @@ class Worker:
 
     def _open(self, part: int) -> PartLog:
         job = self._job
-        assert self._desk is not None  # noqa: S101 - who works has begun
+        assert self._writer is not None  # noqa: S101 - who works has begun
         return PartLog(
-            self._desk,
+            self._writer,
             part,
             job.kind,
             job.output_format,
@@ -215,7 +215,7 @@ class Worker:
         )
 
     async def _connected(self) -> LeasedRoster | None:
-        """Return the members, ready to be asked; None when the run ended before the driver had said how."""
+        """Return the members; None if the run ended before there were orders."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         return await self._connecting
@@ -232,13 +232,13 @@ class Worker:
         return roster
 
     def _first_orders(self) -> Orders | None:
-        """Wait for the driver to have said something."""
+        """Wait for the first orders of the driver."""
         while (orders := self._calls.orders(0)) is None and self._gate.ending is None and self._failure is None:
             time.sleep(_POLL_SECONDS)
         return orders
 
     def _lost(self, reporting: "asyncio.Task[None]") -> None:
-        """Give up when the coordinator is gone for good."""
+        """End the run if the coordinator is gone for good."""
         if not reporting.cancelled() and (failure := reporting.exception()) is not None:
             self._failure = failure
             self._gate.end(Ending("coordinator", BatchStoppedError("the coordinator is gone", hint=_AGAIN)))

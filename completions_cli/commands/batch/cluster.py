@@ -5,9 +5,9 @@ from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from completions_cli.batch.cluster import apart, environment, inputs
+from completions_cli.batch.cluster import environment, inputs, overlap
 from completions_cli.batch.cluster.bounds import Bounds
-from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
+from completions_cli.batch.cluster.driver import Driver, Reach, Signer
 from completions_cli.batch.cluster.members import ClusterLimits, MemberLimits
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.planning import Partition, part_rows
@@ -41,7 +41,7 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
     files = inputs.find(chosen.input, where.input_format, chosen.delimiter)
     survey = inputs.survey(files[0], chosen.recipe)
     output = Output(_place(chosen.output), where.parts)
-    apart.check(chosen.input, files, output.place)
+    overlap.check(chosen.input, files, output.place)
     for file in files:
         report.check_summary(chosen.summary, {"INPUT": file.url})
     progress = Progress(streams)
@@ -78,10 +78,10 @@ def run(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool) ->
         stack.callback(output.save)
         for note in output.notes:
             streams.stderr.note(f"note: {note}")
-        orders = OrderDesk([_reach(target, pool) for target in targets], store)
+        signer = Signer([_reach(target, pool) for target in targets], store)
         job = replace(_job(output, described, chosen, pool), has_store=bool(store))
         run = _Run(plan, output, chosen, pool, progress, where.workers, store)
-        totals, ending = run.run(engine.Engine, job, orders)
+        totals, ending = run.run(engine.Engine, job, signer)
     progress.summary(totals, output.place, ending.reason if ending else None)
     report.write_summary(chosen.summary, totals, streams, output.earlier)
     report.raise_ending(totals, ending)
@@ -163,7 +163,7 @@ class _Run:
     bounds: Bounds
     store: Mapping[str, str]
 
-    def run(self, engine: "type[Engine]", job: Job, orders: OrderDesk) -> tuple[Totals, Ending | None]:
+    def run(self, engine: "type[Engine]", job: Job, signer: Signer) -> tuple[Totals, Ending | None]:
         """Run it until all parts are there, or it was stopped; sum up."""
         chosen, output = self.chosen, self.output
         parts = output.open_parts(self.plan, chosen.retry_failed)
@@ -179,7 +179,7 @@ class _Run:
         models = ModelWatch(output.entries.known_models, mixed=chosen.mixed_models, warn=self.progress.note)
         made = engine(job, limits, Bounds(min(self.bounds.least, most), most), self.store, self.progress.note)
         with made.coordinator() as sync:
-            driver = Driver(output, before, orders, sync, models, warn=self.progress.note)
+            driver = Driver(output, before, signer, sync, models, warn=self.progress.note)
             names = tuple(str(settings.profile) for settings in self.pool.members) if self.pool.is_pool else ()
 
             def show() -> None:
@@ -211,7 +211,7 @@ class _Run:
     def _work(self, engine: "Engine", driver: Driver, parts: set[int], show: Callable[[], None]) -> None:
         """Work until every part stands in OUTPUT as it should, or the run was stopped."""
         for _ in range(_ROUNDS):
-            engine.run(driver, self.plan.stretches(parts, self.chosen.recipe), show, self.progress.interval)
+            engine.run(driver, self.plan.splits(parts, self.chosen.recipe), show, self.progress.interval)
             with suppress(OutputError) if driver.ending else nullcontext():
                 self.output.verify(self.plan)
             # What was to be asked again has been: failures that stand there now are new.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from completions_cli.batch import plan
-from completions_cli.batch.cluster import apart, environment, inputs, stretches
+from completions_cli.batch.cluster import environment, inputs, overlap, splits
 from completions_cli.batch.cluster.inputs import InputFile
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.planning import Partition, part_rows
@@ -27,7 +27,7 @@ def draw_up(streams: Streams, chosen: Choices, where: ClusterChoices, pool: Pool
         streams.stderr.note(note)
     output = None if chosen.output in (None, "-") else Output(str(chosen.output), where.parts)
     if output is not None:
-        apart.check(chosen.input, files, output.place)
+        overlap.check(chosen.input, files, output.place)
     begun = None if output is None or chosen.overwrite else output.begun()
     held = output.held() if output is not None and begun is not None else []
     partition = _partition(chosen, files, begun.known_files if begun is not None else (), held)
@@ -52,7 +52,7 @@ def _partition(chosen: Choices, files: list[InputFile], earlier: tuple[Identity,
 def _rows(partition: Partition, chosen: Choices, output: Output | None, held: set[int]) -> Iterator[list[Row]]:
     """Yield the rows that a run would send, those of a part together."""
     every = {part for part, _ in partition.parts()}
-    for stretch in partition.stretches(every, chosen.recipe):
-        for block in stretches.blocks(stretch):
+    for split in partition.splits(every, chosen.recipe):
+        for block in splits.blocks(split):
             done = output.settled(block.part, chosen.retry_failed) if output and block.part in held else set()
             yield [row for row in block.rows if row.number not in done]

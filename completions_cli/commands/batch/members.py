@@ -48,7 +48,7 @@ def targets(stack: ExitStack, pool: Pool, streams: Streams) -> list[Target]:
     ]
 
 
-class Crew(NamedTuple):
+class Reached(NamedTuple):
     """The members of a run, and the gate where its requests wait for whichever may send first."""
 
     members: list[Member]
@@ -56,7 +56,7 @@ class Crew(NamedTuple):
     pool: PoolPace | None = None
 
 
-async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: Choices, streams: Streams) -> Crew:
+async def reach(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: Choices, streams: Streams) -> Reached:
     """Open the connections of all members, and pace each by itself."""
     most = process.sockets(chosen.in_flight)
     paces = [_pace(target.settings, limits_of(target.settings, pool, chosen), most) for target in found]
@@ -64,10 +64,10 @@ async def crew(stack: AsyncExitStack, found: list[Target], pool: Pool, chosen: C
     exchanges = [_exchange(stack, target, pool, mask, streams) for target in found]
     members = [_member(*one, pool, chosen) for one in zip(found, paces, exchanges, strict=True)]
     if len(members) == 1:
-        return Crew(members, Gate(paces[0], time.monotonic))
+        return Reached(members, Gate(paces[0], time.monotonic))
     total = Pace(Concurrency(chosen.in_flight or most, most), chosen.rpm, chosen.tpm, time.monotonic())
     together = PoolPace(list(zip(members, paces, strict=True)), total)
-    return Crew(members, Gate(together, time.monotonic), together)
+    return Reached(members, Gate(together, time.monotonic), together)
 
 
 def hide_keys(found: list[Target], streams: Streams) -> Mask:

@@ -158,12 +158,12 @@ class _Job:
 
     async def _run(self) -> Ending | None:
         async with contextlib.AsyncExitStack() as stack:
-            crew = await members.crew(stack, self.targets, self.pool, self.chosen, self.streams)
+            reached = await members.reach(stack, self.targets, self.pool, self.chosen, self.streams)
             if self.chosen.share is None:
-                return await self._work(crew, crew.gate)
+                return await self._work(reached, reached.gate)
             gate = await self._shared_gate(stack, self.chosen.share)
-            crew.members[0].pace = gate.pace
-            return await self._work(crew, gate)
+            reached.members[0].pace = gate.pace
+            return await self._work(reached, gate)
 
     async def _shared_gate(self, stack: contextlib.AsyncExitStack, name: str) -> "SharedGate":
         from completions_cli.batch.sharing.limits import SharedLimits
@@ -175,11 +175,11 @@ class _Job:
         most = process.sockets(chosen.in_flight)
         return await stack.enter_async_context(SharedGate(Rendezvous(name), limits, most).joined())
 
-    async def _work(self, crew: members.Crew, gate: "Gate | SharedGate") -> Ending | None:
+    async def _work(self, reached: members.Reached, gate: "Gate | SharedGate") -> Ending | None:
         """Run the workers, and meanwhile show and save what they did."""
-        runner = self._runner(crew, gate)
-        if crew.pool is not None:
-            crew.pool.is_tail = lambda: runner.is_drained
+        runner = self._runner(reached, gate)
+        if reached.pool is not None:
+            reached.pool.is_tail = lambda: runner.is_drained
         gate.on_failure = lambda error: runner.stop(Ending(error.kind, error))
         showing = asyncio.create_task(self._show(runner))
         saving = asyncio.create_task(self._keep_saving())
@@ -191,7 +191,7 @@ class _Job:
             saving.cancel()
         return runner.ending
 
-    def _runner(self, crew: members.Crew, gate: "Gate | SharedGate") -> Runner:
+    def _runner(self, reached: members.Reached, gate: "Gate | SharedGate") -> Runner:
         local = [number for number, settings in enumerate(self.pool.members) if settings.is_local]
         defaults, samples, pack = choices.defaults(self.pool), self.chosen.samples, self.chosen.pack
         packer = Packer(defaults, samples, pack, streams_arrays=bool(local), local_members=local)
@@ -207,14 +207,14 @@ class _Job:
         return Runner(
             packer.units(rows),
             Tools(
-                crew.members,
+                reached.members,
                 gate,
                 self.space.journal,
                 packer,
                 self.totals,
                 models=models,
                 warn=self.progress.note,
-                hedging=Hedging(crew.pool) if crew.pool is not None and self.chosen.hedge else None,
+                hedging=Hedging(reached.pool) if reached.pool is not None and self.chosen.hedge else None,
             ),
             self.rules,
         )

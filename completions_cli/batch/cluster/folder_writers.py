@@ -1,9 +1,9 @@
-"""Desks on a file system.
+"""Writers on a file system.
 
-A desk is a folder: a part is written there as a whole, then renamed into its place. The driver
-dismisses a worker by moving that folder away, which workers never make: whatever the worker does after that, a
-rename out of a folder that is gone fails. No clock is involved. Lines that are not in their part yet wait in the same
-folder (`kept`); the driver adds them to their parts before it empties and removes the folder.
+Each worker has a folder: a part is written there as a whole, then renamed into its place. The driver dismisses a
+worker by moving the folder away, and workers never make one: whatever the worker does after that, a rename out of a
+folder that is gone fails. No clock is involved. Lines that are not in their part yet are logged in the same folder
+(`write_ahead`); the driver adds them to their parts before it removes the folder.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ import uuid
 from pathlib import Path
 
 from completions_cli.atomic import sync_folder
-from completions_cli.batch.cluster.desk import DRIVER, WORK, Salvage, fenced
-from completions_cli.batch.cluster.kept import Kept, write_all
+from completions_cli.batch.cluster.fencing import DRIVER, WORK, Salvage, fenced
 from completions_cli.batch.cluster.storage import LocalFolder
+from completions_cli.batch.cluster.write_ahead import WriteAheadLog, write_all
 from completions_cli.errors import OutputError
 
 _GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 
 
-class LocalDesk:
-    """A desk in a folder of this machine, or one that all machines have mounted."""
+class LocalWriter:
+    """Writes into a folder of this machine, or one that all machines have mounted."""
 
     commit_seconds = 1.0
     bytes_a_second = 2e6
@@ -30,36 +30,36 @@ class LocalDesk:
     def __init__(self, root: Path, epoch: str, worker: str) -> None:
         self._root, self._own = root, root / WORK / epoch / worker
         self._folder = LocalFolder(root)
-        self._kept = Kept(self._own)
+        self._ahead = WriteAheadLog(self._own)
 
     def read(self, name: str) -> bytes | None:
-        """Read one."""
+        """Read a file of the folder."""
         return self._folder.read(name)
 
     def replace(self, name: str, content: bytes) -> bool:
-        """Write beside, in our own folder; then rename."""
+        """Write in the folder of this worker, then rename."""
         try:
             self._write(self._own / name, content)
             (self._own / name).replace(self._root / name)
             sync_folder(self._root)
-            self._kept.drop(name)
+            self._ahead.drop(name)
         except OSError as error:
             raise self._failure(error) from error
         return True
 
-    def keep(self, name: str, lines: bytes) -> None:
-        """Append them to a file in our own folder."""
+    def log(self, name: str, lines: bytes) -> None:
+        """Append them to a file in the folder of this worker."""
         try:
-            self._kept.add(name, lines)
+            self._ahead.add(name, lines)
         except OSError as error:
             raise self._failure(error) from error
 
-    def turn(self, name: str) -> None:
-        """Have the next lines go into another file."""
-        self._kept.turn(name)
+    def rotate(self, name: str) -> None:
+        """Log the next lines in another file."""
+        self._ahead.rotate(name)
 
-    def try_out(self) -> None:
-        """Write and rename what is no part."""
+    def probe(self) -> None:
+        """Write and rename a file that is no part."""
         name = f".try-{self._own.name}"
         self.replace(name, b"")
         self._folder.remove(name)
@@ -79,21 +79,21 @@ class LocalDesk:
         return OutputError(f"{self._root} cannot be written: {error.strerror}", hint="Check the folder and its disk.")
 
 
-class LocalDesks:
-    """Desks as folders."""
+class LocalWriters:
+    """Workers' folders, which the driver makes and moves away."""
 
     def __init__(self, root: Path, epoch: str, salvage: Salvage) -> None:
         self._root, self._all, self._own = root, root / WORK, root / WORK / epoch
-        self._driver, self._salvage = LocalDesk(root, epoch, DRIVER), salvage
+        self._driver, self._salvage = LocalWriter(root, epoch, DRIVER), salvage
 
     def open(self, *, discard: bool = False) -> None:
-        """Remove the desks of others, make a place for ours."""
+        """Remove the folders of earlier runs, make one for this run."""
         try:
             self._all.mkdir(exist_ok=True)
             gone = [_moved_away(other) for other in self._all.iterdir()]
             self._own.mkdir()
             self.admit(DRIVER)
-            self._driver.try_out()
+            self._driver.probe()
             for place in gone:
                 if not discard:
                     self._salvage(self._driver, place)
@@ -102,7 +102,7 @@ class LocalDesks:
             raise self._failure(error) from error
 
     def admit(self, worker: str) -> None:
-        """Make its folder."""
+        """Make the folder of a worker."""
         try:
             (self._own / worker).mkdir(exist_ok=True)
         except FileNotFoundError:
@@ -111,7 +111,7 @@ class LocalDesks:
             raise self._failure(error) from error
 
     def dismiss(self, worker: str) -> None:
-        """Move its folder away, whatever it does meanwhile; add what it has left to the parts."""
+        """Move the folder of a worker away, whatever the worker is doing; add what it left to the parts."""
         try:
             gone = _moved_away(self._own / worker)
             self._salvage(self._driver, gone)
@@ -122,7 +122,7 @@ class LocalDesks:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Remove all that is ours. What cannot be added to its part is left for the next run."""
+        """Remove the folders of this run. What cannot be added to its part is left for the next run."""
         with contextlib.suppress(OSError, OutputError):
             for worker in [entry.name for entry in self._own.iterdir() if entry.name != DRIVER]:
                 self.dismiss(worker)
@@ -134,12 +134,12 @@ class LocalDesks:
 
 
 def _moved_away(path: Path) -> Path:
-    """Give a folder another name: by its own it is not found any more."""
+    """Rename a folder, so that its workers no longer find it."""
     return path.rename(path.with_name(f"gone-{uuid.uuid4().hex}"))
 
 
 def _destroy(path: Path) -> None:
-    """Empty and remove a folder, and again until it is gone: somebody may still be putting files into it."""
+    """Empty and remove a folder, repeatedly: a frozen worker may still be adding files."""
     if not path.is_dir() or path.is_symlink():
         path.unlink()
         return

@@ -1,4 +1,4 @@
-"""Who works on what, as machines come, go, freeze and lose what they were given; on a cluster that is only played."""
+"""Which worker gets which rows, as machines come, go, freeze and lose their work; on a simulated cluster."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from completions_cli.auth.credentials import KeyCredentials
 from completions_cli.auth.secret import Secret
 from completions_cli.batch.cluster.backlog import Backlog
 from completions_cli.batch.cluster.bounds import Bounds
-from completions_cli.batch.cluster.crew import Crew
-from completions_cli.batch.cluster.driver import Driver, OrderDesk, Reach
+from completions_cli.batch.cluster.driver import Driver, Reach, Signer
 from completions_cli.batch.cluster.inputs import Contents, InputFile
 from completions_cli.batch.cluster.machines import LostError
 from completions_cli.batch.cluster.messages import Done, Push, Status
 from completions_cli.batch.cluster.output import Output
 from completions_cli.batch.cluster.parts import PartEntry
 from completions_cli.batch.cluster.planning import Partition
-from completions_cli.batch.cluster.stretches import Stretch
+from completions_cli.batch.cluster.scheduler import Scheduler
+from completions_cli.batch.cluster.splits import Split
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.model_watch import ModelWatch
 from completions_cli.batch.run_file import RunFile
@@ -33,8 +33,8 @@ from completions_cli.transport.connection import Connection
 LINES, TABLE = InputFile("file:///in.jsonl", "jsonl"), InputFile("file:///in.csv", "csv")
 
 
-def lines(*parts: int) -> Iterator[Stretch]:
-    return (Stretch(LINES, part, 10, frozenset({part}), Selection()) for part in parts)
+def lines(*parts: int) -> Iterator[Split]:
+    return (Split(LINES, part, 10, frozenset({part}), Selection()) for part in parts)
 
 
 @dataclass(eq=False)
@@ -66,23 +66,23 @@ class Played:
         self.opened = 0
         self.going: set[str] = set()
         self.has_head = True
-        self.asked_for: list[int] = []
+        self.requested: list[int] = []
 
     def look(self) -> tuple[set[str], set[str]] | None:
         return (self.there, self.going) if self.has_head else None
 
-    def ask_for(self, machines: int) -> None:
-        self.asked_for.append(machines)
+    def request(self, machines: int) -> None:
+        self.requested.append(machines)
 
     def retire(self, worker: Actor) -> Call:
         return Call(worker)
 
-    def hire(self, name: str, node: str | None) -> Actor:
+    def start_worker(self, name: str, node: str | None) -> Actor:
         return Actor(name, node)
 
-    def open(self, stretch: Stretch) -> Actor:
+    def start_reader(self, split: Split) -> Actor:
         self.opened += 1
-        return Actor("reader", None, sorted(stretch.parts))
+        return Actor("reader", None, sorted(split.parts))
 
     def begin(self, worker: Actor) -> Call:
         call = Call(worker, (worker.node or "new", None))
@@ -91,7 +91,7 @@ class Played:
         return call
 
     def work(self, worker: Actor, work: object) -> Call:
-        part = min(work.parts) if isinstance(work, Stretch) else work
+        part = min(work.parts) if isinstance(work, Split) else work
         assert isinstance(part, int)
         self.working.append(Call(worker, part=part))
         return self.working[-1]
@@ -123,21 +123,21 @@ class Played:
 
 
 class Stage:
-    """A crew, its driver and the cluster they have."""
+    """A scheduler, its driver and the cluster they have."""
 
-    def __init__(self, folder: Path, machines: Played, stretches: Iterator[Stretch], bounds: Bounds) -> None:
+    def __init__(self, folder: Path, machines: Played, splits: Iterator[Split], bounds: Bounds) -> None:
         self.now, self.machines, self.heard = 100.0, machines, frozenset[str]()
         self.output = Output(str(folder / "out"), "jsonl")
         self.output.lock()
         self.plan = Partition([LINES], [Contents(3, "abc", 100_000)], Selection(), 500)
         self.output.prepare(RunFile(Identity("in", 3, "abc"), {}, "native", (0, 1)), self.plan, overwrite=False)
         credentials = KeyCredentials(Secret("sekret-0123456"))
-        signer = OrderDesk([Reach(Service(resolve("https://example.com")), Connection(), credentials)])
+        signer = Signer([Reach(Service(resolve("https://example.com")), Connection(), credentials)])
         self.pushes: list[Push] = []
         self.driver = Driver(self.output, Totals(), signer, self._sync, ModelWatch(), clock=lambda: self.now)
         self.told: list[str] = []
-        self.crew = Crew(machines, self.driver, Backlog(stretches), bounds, lambda: self.now)
-        self.crew.tell = self.told.append
+        self.scheduler = Scheduler(machines, self.driver, Backlog(splits), bounds, lambda: self.now)
+        self.scheduler.tell = self.told.append
 
     def _sync(self, push: Push) -> Status:
         self.pushes.append(push)
@@ -147,9 +147,9 @@ class Stage:
         """Let time pass."""
         while seconds > 0:
             self.now, seconds = self.now + min(1.0, seconds), seconds - 1.0
-            self.crew.look(self.driver.tick(), self.now)
+            self.scheduler.look(self.driver.tick(), self.now)
             for _ in range(3):
-                self.crew.step(0.0)
+                self.scheduler.step(0.0)
 
     def parts(self, node: str | None = None) -> list[int]:
         """Name the parts that are worked on, by the workers of one machine or of all."""
@@ -160,10 +160,10 @@ class Stage:
 def staged(
     tmp_path: Path,
     machines: Played,
-    stretches: Iterator[Stretch],
+    splits: Iterator[Split],
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
 ) -> Stage:
-    stage = Stage(tmp_path, machines, stretches, bounds)
+    stage = Stage(tmp_path, machines, splits, bounds)
     stage.go(4)
     return stage
 
@@ -179,12 +179,12 @@ def test_machines_that_join_are_used(tmp_path: Path) -> None:
 def test_bounds_hold_and_a_cluster_that_can_grow_is_asked_to(tmp_path: Path) -> None:
     stage = staged(tmp_path, Played("a", "b", "c"), lines(*range(0, 100, 10)), Bounds(1, 2))
     assert len({call.actor for call in stage.machines.working}) == 2
-    assert stage.machines.asked_for == []
+    assert stage.machines.requested == []
     growing = staged(tmp_path.parent, Played(), lines(0, 10), Bounds(2, 3))
-    assert (growing.parts(), growing.machines.asked_for) == ([], [2])
+    assert (growing.parts(), growing.machines.requested) == ([], [2])
     growing.machines.there |= {"d", "e"}
     growing.go(4)
-    assert growing.machines.asked_for == [2, 0]
+    assert growing.machines.requested == [2, 0]
     stage.output.close()
     growing.output.close()
 
@@ -224,15 +224,15 @@ def test_a_machine_that_is_about_to_go_hands_back_what_it_has(tmp_path: Path) ->
         stage.machines.end(stage.machines.working[0])
         stage.go(1)
     assert set(stage.output.entries) == set(range(0, 60, 10))
-    assert (stage.crew.is_over(), stage.driver.ending) == (True, None)
+    assert (stage.scheduler.is_over(), stage.driver.ending) == (True, None)
 
 
 @pytest.mark.parametrize("how", ["killed", "gone", "silent", "fenced"])
 def test_what_a_lost_worker_had_is_done_by_others_once_it_is_kept_out(how: str, tmp_path: Path) -> None:
     stage = staged(tmp_path, Played("a", "b"), lines(0, 10, 20, 30))
     first, lost = next(call for call in stage.machines.working if call.actor.node == "a"), stage.parts("a")
-    desk = tmp_path / "out" / "_work" / stage.output.epoch / first.actor.name
-    assert desk.is_dir()
+    writer = tmp_path / "out" / "_work" / stage.output.epoch / first.actor.name
+    assert writer.is_dir()
     if how == "killed":
         stage.machines.end(first, LostError("killed"))
     elif how == "fenced":
@@ -244,7 +244,7 @@ def test_what_a_lost_worker_had_is_done_by_others_once_it_is_kept_out(how: str, 
         stage.heard = frozenset(call.actor.name for call in stage.machines.working if call.actor.node == "b")
         stage.go(62)
     stage.go(5)
-    assert not desk.exists()
+    assert not writer.exists()
     assert first.actor in stage.machines.killed
     assert first.actor.name in stage.pushes[-1].dismissed
     for call in [call for call in stage.machines.working if call.actor is not first.actor]:
@@ -254,7 +254,7 @@ def test_what_a_lost_worker_had_is_done_by_others_once_it_is_kept_out(how: str, 
         stage.machines.end(call)
     stage.go(2)
     assert set(stage.output.entries) == {0, 10, 20, 30} >= set(lost)
-    assert stage.crew.is_over()
+    assert stage.scheduler.is_over()
 
 
 def test_what_a_lost_worker_has_answered_is_in_the_totals_of_the_run(tmp_path: Path) -> None:
@@ -274,31 +274,31 @@ def test_what_a_lost_worker_has_answered_is_in_the_totals_of_the_run(tmp_path: P
 def test_after_an_ending_nothing_is_given_and_nobody_is_waited_for_longer_than_half_a_minute(tmp_path: Path) -> None:
     stage = staged(tmp_path, Played("a"), lines(0, 10, 20))
     stage.driver.stop(Ending("terminate"))
-    assert not stage.crew.is_over()
+    assert not stage.scheduler.is_over()
     stage.machines.end(stage.machines.working[0])
     stage.go(24)
-    assert (stage.parts(), stage.crew.is_over()) == ([10], False)
+    assert (stage.parts(), stage.scheduler.is_over()) == ([10], False)
     stage.go(2)
-    assert stage.crew.is_over()
-    stage.crew.leave()
+    assert stage.scheduler.is_over()
+    stage.scheduler.shut_down()
     assert stage.machines.killed
 
 
 def test_an_ending_while_no_machine_is_free_is_over_at_once(tmp_path: Path) -> None:
     stage = staged(tmp_path, Played(), lines(0))
     stage.driver.stop(Ending("terminate"))
-    assert stage.crew.is_over()
+    assert stage.scheduler.is_over()
 
 
 def test_a_file_is_read_once_by_one_reader_and_again_for_what_was_lost_with_it(tmp_path: Path) -> None:
-    stretch = Stretch(TABLE, 0, 10, frozenset(range(0, 60, 10)), Selection())
-    stage = staged(tmp_path, Played("a"), iter([stretch]))
+    split = Split(TABLE, 0, 10, frozenset(range(0, 60, 10)), Selection())
+    stage = staged(tmp_path, Played("a"), iter([split]))
     assert (stage.machines.opened, stage.parts()) == (1, [0, 10])
     while stage.machines.working:
         stage.machines.end(stage.machines.working[0])
         stage.go(1)
-    assert (stage.machines.opened, set(stage.output.entries)) == (1, set(stretch.parts))
-    assert stage.crew.is_over()
+    assert (stage.machines.opened, set(stage.output.entries)) == (1, set(split.parts))
+    assert stage.scheduler.is_over()
 
 
 def test_a_part_of_which_workers_die_ends_the_run(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Lines that wait for their part to be written, kept in files of their worker: they outlive it, and the driver, too.
+"""Write-ahead logs of parts: lines that wait for their part to be written survive their worker, and the driver.
 
-They are appended to a file for each part, in the folder of the worker's desk. Before a part is written, another file
-is begun; once it is written, the files before that one are removed.
+They are appended to a file for each part, in the folder of the worker. Before a part is written, the next file
+begins; once it is written, the files before that one are removed.
 """
 
 import os
@@ -14,35 +14,35 @@ _MARK = ".kept-"
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
-class Kept:
-    """The files of one worker, written by one thread and turned over by others. Raises OSError."""
+class WriteAheadLog:
+    """The files of one worker, written by one thread and rotated by others. Raises OSError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: dict[str, int] = {}  # descriptors, by the names of parts
         self._paths = defaultdict[str, list[Path]](list)  # of all files of a part, the open one last
-        self._turns = 0
+        self._files = 0
         self._lock = threading.Lock()
 
     def add(self, name: str, lines: bytes) -> None:
         """Append lines of a part."""
         with self._lock:
             if name not in self._open:
-                path = self._folder / f"{name}{_MARK}{self._turns:012}"
+                path = self._folder / f"{name}{_MARK}{self._files:012}"
                 self._open[name] = os.open(path, _FLAGS, 0o666)
                 self._paths[name].append(path)
-                self._turns += 1
+                self._files += 1
             write_all(self._open[name], lines)
 
-    def turn(self, name: str) -> None:
-        """Have the next lines of a part go into another file."""
+    def rotate(self, name: str) -> None:
+        """Begin another file for the next lines of a part."""
         with self._lock:
             fd = self._open.pop(name, None)
             if fd is not None:
                 os.close(fd)
 
     def drop(self, name: str) -> None:
-        """Remove all files of a part but the open one: their lines stand in the part."""
+        """Remove all files of a part but the open one: their lines are in the part."""
         with self._lock:
             paths = self._paths[name]
             done, self._paths[name] = (paths[:-1], paths[-1:]) if name in self._open else (paths, [])
@@ -50,8 +50,8 @@ class Kept:
             path.unlink(missing_ok=True)
 
 
-def found(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the names of parts of which lines were left below a folder, each with its whole lines."""
+def left_in(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the names of parts that have logs below a folder, each with its whole lines."""
     files = defaultdict[str, list[Path]](list)
     for path in sorted(folder.rglob(f"*{_MARK}*")) if not folder.is_symlink() else ():
         if path.is_symlink() or not path.is_file():

@@ -1,4 +1,4 @@
-"""INPUT and OUTPUT of a cluster's run must not be in one another: parts would be read as rows, or rows overwritten."""
+"""INPUT and OUTPUT must not contain each other: parts would be read as rows, or rows overwritten."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from completions_cli.errors import UsageError
 
 
 def check(place: str, found: list[InputFile], output: str) -> None:
-    """Compare an INPUT, and the files that were found there, with OUTPUT. Raises UsageError."""
+    """Compare INPUT, and the files found there, with OUTPUT. Raises UsageError if they overlap."""
     files, path = filesystem(place)
     root = _url(output)
     inside = root + "/part-000000000000.jsonl"
@@ -26,7 +26,7 @@ def check(place: str, found: list[InputFile], output: str) -> None:
 
 
 def _url(place: str) -> str:
-    """Return a path or URL in the one form in which it can be compared."""
+    """Return a path or URL in a form that can be compared."""
     files, path = filesystem(place)
     url = str(files.unstrip_protocol(path))
     if url.startswith("file://"):
