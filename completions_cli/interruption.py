@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from completions_cli.errors import ExitCode
+from completions_cli.exit_codes import ExitCode
 
 # Signals often come in pairs: a closed terminal and a supervisor, or Ctrl-C and what a parent passes on. The second
 # would strike the tidying up. Where that takes longer, one more signal still ends it.

@@ -10,7 +10,8 @@ import typer
 
 from completions_cli.commands.help_pages import PARSER_ERROR
 from completions_cli.commands.lazy import LazyGroup
-from completions_cli.errors import BrokenPipeExit, CompletionsError, ExitCode, OutputError, UsageError
+from completions_cli.errors import BrokenPipeExit, CompletionsError, OutputError, UsageError
+from completions_cli.exit_codes import ExitCode
 from completions_cli.interruption import raise_on_signals
 from completions_cli.streams import Streams, taken_environment
 from completions_cli.version import __version__

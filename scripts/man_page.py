@@ -15,7 +15,7 @@ import typer
 from completions_cli.commands import descriptions
 from completions_cli.commands.examples import EXAMPLES
 from completions_cli.commands.lazy import load
-from completions_cli.errors import ExitCode
+from completions_cli.exit_codes import ExitCode
 from completions_cli.main import COMMANDS, app
 from completions_cli.version import __version__
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from completions_cli.errors import ExitCode
+from completions_cli.exit_codes import ExitCode
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from completions_cli import limits
-from completions_cli.errors import ConfigError, ExitCode, NetworkError, OutputError, UsageError
+from completions_cli.errors import ConfigError, NetworkError, OutputError, UsageError
+from completions_cli.exit_codes import ExitCode
 from completions_cli.local import weights
 from completions_cli.local.download import Growth
 from completions_cli.local.pinned import Pinned

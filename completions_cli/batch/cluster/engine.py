@@ -31,7 +31,8 @@ from completions_cli.batch.cluster.splits import Split
 from completions_cli.batch.cluster.worker import Job
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.recipe import Recipe
-from completions_cli.errors import BatchStoppedError, ConfigError, ExitCode, NetworkError, UsageError
+from completions_cli.errors import BatchStoppedError, ConfigError, NetworkError, UsageError
+from completions_cli.exit_codes import ExitCode
 
 _NAMESPACE = "completions"
 _TICK_SECONDS = 0.2

@@ -7,7 +7,8 @@ from completions_cli import atomic, paths
 from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.commands import overwriting
-from completions_cli.errors import ExitCode, OutputError, RowsFailedError
+from completions_cli.errors import OutputError, RowsFailedError
+from completions_cli.exit_codes import ExitCode
 from completions_cli.models import Json
 from completions_cli.streams import Streams, visible_json
 
