@@ -1,7 +1,6 @@
 """The event decoder against the WHATWG standard §9.2.6: its cases, every cut of the bytes, and its costs."""
 
 import itertools
-import re
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from completions_cli.api.sse import Event, EventDecoder
 from completions_cli.errors import MalformedResponseError
+from tests.api.sse_oracle import as_text, oracle
 
 BOM = b"\xef\xbb\xbf"
 
@@ -28,41 +28,12 @@ def decode(pieces: Iterable[bytes]) -> tuple[list[Event], Event | None]:
     return feed(decoder, pieces), decoder.close()
 
 
-def bytewise(stream: bytes) -> list[bytes]:
-    return [stream[at : at + 1] for at in range(len(stream))]
-
-
-def oracle(stream: bytes) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
-    """Interpret a whole stream as the standard words it: on characters, fields in a buffer each."""
-    text = stream.decode("utf-8", "replace").removeprefix("\ufeff")
-    fields = {"data": "", "event": ""}
-    events: list[tuple[str, str]] = []
-    *whole, rest = re.split(r"\r\n|\n|\r", text)
-    for line in [*whole, rest] if rest else whole:
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if fields["data"]:
-                events.append((fields["event"], fields["data"].removesuffix("\n")))
-            fields = {"data": "", "event": ""}
-        elif name == "data":
-            fields["data"] += value + "\n"
-        elif name == "event":
-            fields["event"] = value
-    return events, (fields["event"], fields["data"].removesuffix("\n")) if fields["data"] else None
-
-
-def as_text(decoded: tuple[list[Event], Event | None]) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
-    def pair(event: Event) -> tuple[str, str]:
-        kind, data = event
-        return kind.decode("utf-8", "replace"), data.decode("utf-8", "replace")
-
-    events, last = decoded
-    return [pair(event) for event in events], pair(last) if last else None
-
-
 def event(data: bytes, kind: bytes = b"") -> Event:
     return kind, data
+
+
+def bytewise(stream: bytes) -> list[bytes]:
+    return [stream[at : at + 1] for at in range(len(stream))]
 
 
 @pytest.mark.parametrize(

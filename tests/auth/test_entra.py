@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,19 +30,10 @@ from completions_cli.models import HttpRequest
 from completions_cli.transport.connection import Connection
 from tests.auth.authority import WRONG_SECRET, Authority, running
 from tests.auth.keyring_backends import FileKeyring, RaisingKeyring
+from tests.clock import Clock
 from tests.spellings import SPELLINGS
 
 SECRET = "canary~client.secret"
-
-
-@dataclass
-class Clock:
-    """A clock that the test turns."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -53,7 +44,7 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000_000.0)
 
 
 def flow(authority: Authority, url: str | None = None, connection: Connection | None = None) -> ClientCredentialsFlow:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.batch.conftest import Rows, records, summary
 from tests.batch.on_a_cluster import Joined
-from tests.batch.test_same_run import BUSY, REFUSED, answer
+from tests.batch.scripted_answers import BUSY, REFUSED, answer
 from tests.command import Result
 from tests.emulator_process import Start
 from tests.scripted_server import ScriptedServer

@@ -38,8 +38,8 @@ from completions_cli.transport.connection import Connection
 from completions_cli.version import __version__
 from tests.answering_server import Answered, AnsweringServer
 from tests.batch.conftest import Serve
-from tests.batch.test_coordinator import Clock
 from tests.batch.wrong_answers import OUT_OF_ORDER, REFUSED, after, as_asked
+from tests.clock import Clock
 
 EAST_AND_WEST = ClusterLimits(
     None, 1000, None, None, Budget(), (MemberLimits("east", rpm=600.0), MemberLimits("west", rpm=1800.0))

@@ -18,17 +18,10 @@ from completions_cli.batch.totals import Totals
 from completions_cli.batch.triage import Ending
 from completions_cli.pacing.pace import Memory
 from completions_cli.transport.connection import Connection
+from tests.clock import Clock
 
 UNLIMITED = ClusterLimits(1000, 1000, None, None, Budget())
 PUSH = Push(Totals(), frozenset())
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def begun(limits: ClusterLimits, clock: Clock, *, is_restarted: bool = False) -> Coordinator:

@@ -19,22 +19,12 @@ from completions_cli.errors import CompletionsError
 from completions_cli.models import CompletionRequest
 from tests.answering_server import Answered, answering
 from tests.batch.conftest import batch, records, row_numbers
-from tests.batch.wrong_answers import WRONG, answers, prompts_of, right
+from tests.batch.wrong_answers import WRONG, answers, encoded, prompts_of, right
 from tests.command import Cli
 
 PROMPTS = st.lists(st.sampled_from(["a", "b", "a b", ""]), min_size=1, max_size=5)
 TOKENS = st.lists(st.sampled_from([[1], [2], [1, 2]]), min_size=1, max_size=5)
 FORMS = ["document", "document without usage", "stream", "stream all at once"]
-
-
-def encoded(choices: list[Any], form: str) -> bytes:
-    """Write an answer in one of the forms that servers give it."""
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    if form.startswith("document"):
-        return json.dumps({"choices": choices} | ({"usage": usage} if form == "document" else {})).encode()
-    parts = [choices] if form == "stream all at once" else [[choice] for choice in choices]
-    events = [{"choices": part} for part in parts]
-    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
 
 
 def reply(request: CompletionRequest, wrong: str, form: str) -> Reply:

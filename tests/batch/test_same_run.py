@@ -1,6 +1,5 @@
 """What a resumed run shares with those before it: model, endpoint, totals, and an output that lost its .run file."""
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -8,24 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.batch.conftest import Rows, batch, records, row_numbers, summary
+from tests.batch.scripted_answers import BUSY, REFUSED, answer
 from tests.command import Cli
-from tests.scripted_server import Pause, ScriptedServer, response
+from tests.scripted_server import Pause, ScriptedServer
 
 FIGURES = {
     "rows", "ok", "failed", "finish_reasons", "models", "requests", "retries", "throttled", "prompt_tokens",
     "completion_tokens", "total_tokens", "cost", "seconds", "stopped_by",
 }  # fmt: skip
-
-
-def answer(model: str | None = "a", reason: str = "stop") -> bytes:
-    """Put an answer of a model together."""
-    choice = {"index": 0, "text": "ok", "finish_reason": reason}
-    usage = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
-    return response(json.dumps({"choices": [choice], "model": model, "usage": usage}).encode())
-
-
-REFUSED = response(b'{"error":{"message":"this row is bad","code":"x"}}', "422 Unprocessable Entity")
-BUSY = response(b'{"error":{"message":"try later"}}', "500 Internal Server Error")
 
 
 @pytest.fixture

@@ -26,6 +26,16 @@ def prompts_of(body: dict[str, Any]) -> list[Any]:
     return prompt if isinstance(prompt, list) and not isinstance(prompt[0], int) else [prompt]
 
 
+def encoded(choices: list[Any], form: str) -> bytes:
+    """Write an answer in one of the forms that servers give it."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    if form.startswith("document"):
+        return json.dumps({"choices": choices} | ({"usage": usage} if form == "document" else {})).encode()
+    parts = [choices] if form == "stream all at once" else [[choice] for choice in choices]
+    events = [{"choices": part} for part in parts]
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+
+
 def right(prompts: Sequence[Any], n: int = 1) -> Choices:
     """Return the choices that were asked for: choice i * n + j is the j-th of prompt i."""
     texts = [text_for(prompt, sample) for prompt in prompts for sample in range(n)]

@@ -1,18 +1,16 @@
 """A call with a pool goes to the first member that answers, and a member's key to that member alone."""
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from completions_cli import AsyncClient, Client, CompletionsError
+from completions_cli import Client, CompletionsError
 from completions_cli.client.search import Order, Search
 from completions_cli.errors import NetworkError, RejectedError
 from tests.answers import ANSWER
+from tests.client.pool_callers import Call, Told, every_caller
 from tests.command import Cli
 from tests.scripted_server import HangUp, Reset, Script, ScriptedServer, response, scripted, stream_head
 from tests.two_members import EAST, WEST, pool
@@ -34,54 +32,8 @@ def serve() -> Iterator[Serve]:
         yield start
 
 
-class Told(NamedTuple):
-    """How a call ended: its text or exit code, and what else was said."""
-
-    text: str | None
-    code: int
-    shown: str
-
-
-Call = Callable[[Cli, Path], Told]
-
-
 def error(status: str, body: str = "{}", *headers: str) -> bytes:
     return response(body.encode(), status, ["content-type: application/json", *headers])
-
-
-def command(name: str) -> Call:
-    def call(cli: Cli, _: Path) -> Told:
-        done = cli.run(name, "P", "-p", "all", "-v")
-        return Told(done.text.rstrip("\n") if done.code == 0 else None, done.code, done.text + done.stderr)
-
-    return call
-
-
-def client(_: Cli, config: Path) -> Told:
-    said: list[str] = []
-    try:
-        with Client.from_profile("all", config=str(config), on_wait=lambda wait: said.append(str(wait.error))) as made:
-            return Told(made.complete("P").text, 0, "".join(said))
-    except CompletionsError as failure:
-        return Told(None, failure.exit_code, f"{said}{failure}{failure.hint}")
-
-
-def awaited(_: Cli, config: Path) -> Told:
-    async def call() -> Told:
-        async with AsyncClient.from_profile("all", config=str(config)) as made:
-            return Told((await made.complete("P")).text, 0, "")
-
-    try:
-        return asyncio.run(call())
-    except CompletionsError as failure:
-        return Told(None, failure.exit_code, f"{failure}{failure.hint}")
-
-
-every_caller = pytest.mark.parametrize(
-    "call",
-    [command("complete"), command("stream"), client, awaited],
-    ids=["complete", "stream", "Client", "AsyncClient"],
-)
 
 
 def check_secrets(east: ScriptedServer | None, west: ScriptedServer, told: Told) -> None:

@@ -8,8 +8,7 @@ import pytest
 from completions_cli import Client
 from completions_cli.errors import MalformedResponseError
 from tests.answering_server import Answered, AnsweringServer, answering
-from tests.batch.test_only_what_was_asked import encoded
-from tests.batch.wrong_answers import WRONG, answers, prompts_of, right
+from tests.batch.wrong_answers import WRONG, answers, encoded, prompts_of, right
 from tests.command import Cli
 
 PROMPTS = ["one", "two", "one"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.answering_server import Answered, AnsweringServer, answering
-from tests.client.test_failover import every_caller
+from tests.client.pool_callers import every_caller
 from tests.command import Cli
 from tests.two_members import EAST, WEST, pool
 

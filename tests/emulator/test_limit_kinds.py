@@ -9,20 +9,13 @@ from hypothesis import strategies as st
 from completions_cli.emulator.budgets import REQUESTS
 from completions_cli.emulator.config import LimitHeader, LimitKind
 from completions_cli.emulator.limits import Limits
+from tests.clock import Clock
 from tests.command import Cli
 from tests.emulator.exchange import ask
 from tests.emulator_process import Start
 
 EVERY = frozenset(LimitHeader)
 KINDS = sorted(REQUESTS)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,19 +6,12 @@ from hypothesis import strategies as st
 
 from completions_cli.emulator.config import LimitHeader
 from completions_cli.emulator.limits import Limits
+from tests.clock import Clock
 from tests.emulator.exchange import ask
 from tests.emulator_process import Start
 
 EVERY = frozenset(LimitHeader)
 RETRIES = {"retry-after", "retry-after-ms", "x-ms-retry-after-ms"}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

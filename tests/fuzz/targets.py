@@ -26,7 +26,7 @@ from completions_cli.batch.source import Source, open_source
 from completions_cli.errors import CompletionsError, ConfigError, ServiceError, UsageError
 from completions_cli.settings import key_path, positions, profile_file
 from completions_cli.streams import visible
-from tests.api.test_sse import as_text, oracle
+from tests.api.sse_oracle import as_text, oracle
 
 
 def pieces(data: bytes) -> list[bytes]:
