@@ -116,7 +116,7 @@ class Pace:
         if self._is_recovering:
             self._recover()
         self._cap.answered()
-        self._first_attempts.answered(is_repeat=ticket.is_repeat)
+        self._first_attempts.answered(now, ticket.left_at or ticket.sent_at, is_repeat=ticket.is_repeat)
         if self._tokens is not None and used is not None:
             self._tokens.take(now, used - ticket.tokens)
 
@@ -140,7 +140,7 @@ class Pace:
 
     def _is_of_first_attempts(self, ticket: Ticket) -> bool:
         """Return whether a refusal has nothing to do with the pace; forget what such refusals taught."""
-        self._first_attempts.refused(is_repeat=ticket.is_repeat)
+        self._first_attempts.refused(ticket.left_at or ticket.sent_at, is_repeat=ticket.is_repeat)
         if self._first_attempts.are_refused:
             self._cap.forget()
             self._learned = LearnedRate()
