@@ -3,6 +3,7 @@
 What a crash leaves of it is settled by `recovery`.
 """
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -17,6 +18,8 @@ from completions_cli.errors import OutputError
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _MOST_TRIES = 10
 _HINT = "Free some space or choose another place; the same command then resumes this run."
+_PLACE_HINT = "Check the folder and its permissions, or choose another place."
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOUCHED_HINT = (
     "Put it back if it was moved, and do not change it during a run; the same command then resumes this one."
 )
@@ -224,4 +227,5 @@ def _touched(message: str) -> OutputError:
 
 
 def _failure(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path} cannot be written: {error.strerror}", hint=_HINT)
+    hint = _HINT if error.errno in _FULL else _PLACE_HINT
+    return OutputError(f"{path} cannot be written: {error.strerror}", hint=hint)

@@ -26,6 +26,13 @@ INSTALL = install("local")
 _MAGIC = b"GGUF"
 # llama.cpp's log: "0.00.024.229 E where: what".
 _LOGGED_ERROR = re.compile(r"^[\d.]+ E +(?:\S+ +)?\w+: (?:error loading model: )?(.+)$", re.MULTILINE)
+# What a program in C++ says of the exception that ended it.
+_UNCAUGHT = re.compile(r"^ +what\(\): +(.+)$", re.MULTILINE)
+_LACKS_MEMORY = re.compile(r"memory|bad_alloc|failed to allocate|temporarily unavailable|signal 9$", re.IGNORECASE)
+_MEMORY_HINT = (
+    "There is too little free memory, or a limit on it (ulimit -v, a container's). The embedded model takes 350 MB."
+)
+_FILE_HINT = "Is it a complete GGUF file of a text model? To verify the embedded one: completions local status"
 _LOG_TAIL_BYTES = 1 << 16
 
 
@@ -115,10 +122,8 @@ def _load(process: subprocess.Popen[bytes], model_path: Path, key: str, sequence
     line = process.stdout.readline()
     reply = json.loads(line) if line else {"error": _end(process)}
     if "address" not in reply:
-        raise ConfigError(
-            f"llama.cpp cannot load the model {model_path}: {_reason(log) or reply['error']}",
-            hint="Is it a complete GGUF file of a text model? To verify the embedded one: completions local status",
-        )
+        log.seek(0)
+        raise load_error(model_path, log.read(_LOG_TAIL_BYTES).decode("utf-8", "replace"), reply["error"])
     address: str = reply["address"]
     return address
 
@@ -128,8 +133,13 @@ def _end(process: subprocess.Popen[bytes]) -> str:
     return f"its process ended with {f'signal {-code}' if code < 0 else f'code {code}'}"
 
 
-def _reason(log: IO[bytes]) -> str | None:
-    """Find the first error llama.cpp logged: it is the most precise, those after it say where it was."""
-    log.seek(0)
-    found = _LOGGED_ERROR.search(log.read(_LOG_TAIL_BYTES).decode("utf-8", "replace"))
-    return found[1].strip() if found else None
+def load_error(model_path: Path, logged: str, otherwise: str) -> ConfigError:
+    """Make the error for a model that did not load, of what llama.cpp logged, or else of how its process ended.
+
+    The first error in the log is the most precise: those after it say where it was.
+    """
+    reasons = [*_LOGGED_ERROR.findall(logged), *_UNCAUGHT.findall(logged), otherwise]
+    return ConfigError(
+        f"llama.cpp cannot load the model {model_path}: {reasons[0].strip()}",
+        hint=_MEMORY_HINT if any(map(_LACKS_MEMORY.search, reasons)) else _FILE_HINT,
+    )

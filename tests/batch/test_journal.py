@@ -66,11 +66,13 @@ def _umask() -> int:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device /dev/full is Linux's")
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="no/out cannot be written: No such file"):
+    with pytest.raises(OutputError, match="no/out cannot be written: No such file") as missing:
         Journal(tmp_path / "no" / "out")
+    assert "space" not in str(missing.value.hint)
     full, null = Journal(Path("/dev/full")), Journal(Path("/dev/null"))
-    with pytest.raises(OutputError, match="/dev/full cannot be written: No space left"):
+    with pytest.raises(OutputError, match="/dev/full cannot be written: No space left") as filled:
         full.append(b"x\n")
+    assert "Free some space" in str(filled.value.hint)
     with pytest.raises(OutputError, match="/dev/null cannot be written: Invalid argument"):
         null.sync()
     full.close()

@@ -232,3 +232,32 @@ def test_without_the_extra_the_error_names_it(model_path: Path, monkeypatch: pyt
     with pytest.raises(ConfigError) as raised, engine.running(model_path):
         pass
     assert raised.value.hint == install("local")
+
+
+@pytest.mark.parametrize(
+    ("logged", "otherwise", "reason"),
+    [
+        ("0.00.1 E llama_model_load: error loading model: mmap failed: Cannot allocate memory\n", "x", "mmap failed: "),
+        (
+            "0.00.3 E alloc: insufficient memory (attempted to allocate 180.00 MB)\n0.00.3 E init: failed\n",
+            "x",
+            "insufficient memory (attempted to allocate 180.00 MB)",
+        ),
+        ("terminate called\n  what():  std::bad_alloc\n", "its process ended with signal 6", "std::bad_alloc"),
+        ("  what():  Resource temporarily unavailable\n", "its process ended with signal 6", "Resource temporarily"),
+        ("0.00.1 I load: 200 MiB\n", "its process ended with signal 9", "its process ended with signal 9"),
+    ],
+)
+def test_a_lack_of_memory_is_not_blamed_on_the_file(logged: str, otherwise: str, reason: str) -> None:
+    error = engine.load_error(Path("m.gguf"), logged, otherwise)
+    assert error.message.startswith(f"llama.cpp cannot load the model m.gguf: {reason}")
+    assert "too little free memory" in str(error.hint)
+
+
+def test_a_broken_file_is_blamed_whatever_memory_the_log_mentions() -> None:
+    logged = "0.00.1 I llama: 200 MiB of memory\n0.00.2 E gguf_init: failed to read header\n"
+    error = engine.load_error(Path("m.gguf"), logged, "x")
+    assert (error.message, "complete GGUF" in str(error.hint)) == (
+        "llama.cpp cannot load the model m.gguf: failed to read header",
+        True,
+    )
