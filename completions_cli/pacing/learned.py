@@ -243,7 +243,7 @@ class LearnedRate:
         """Go on at a rate that was taken, and share the limit with others for a while."""
         self._trial, self._is_starting = None, False
         self._crowd.noticed(now, before)
-        self._set(now, max(_SLOWEST, rate))
+        self._set(now, max(_SLOWEST, rate, _UNSURE_CUT * (self.rate(now) or 0.0)))
 
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""

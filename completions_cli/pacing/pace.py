@@ -10,6 +10,7 @@ from completions_cli.pacing.first_attempts import FirstAttempts
 from completions_cli.pacing.learned import LearnedRate
 from completions_cli.pacing.mirror import TOKEN_RESERVE, Mirror
 from completions_cli.pacing.retry_after import RetryAfter
+from completions_cli.pacing.spread import Spread
 
 FULL = float("inf")
 _REQUESTS_LEFT, _REQUESTS_LIMIT = "x-ratelimit-remaining-requests", "x-ratelimit-limit-requests"
@@ -63,6 +64,7 @@ class Pace:
         self._learned = LearnedRate()
         self._refusing_since = now
         self._retry_after = RetryAfter()
+        self._spread = Spread()
         self._first_attempts = FirstAttempts()
         self._narrowed = FULL
         self._is_recovering = False  # an outage is over, and `_narrowed` grows with each answer
@@ -76,6 +78,7 @@ class Pace:
             return FULL
         wait = self._retry_after.wait(now)
         if not self._learned.is_active:
+            wait = max(wait, self._spread.wait(now))
             if self.in_flight >= self._cap.limit and not self._cap.may_send(now, self.in_flight):
                 return max(wait, self._cap.wait(now))
         else:
@@ -96,6 +99,7 @@ class Pace:
         if self._retry_after.is_uncounted:
             self._count_waits(now)
         self._retry_after.sent(now)
+        self._spread.sent(now)
         self._cap.sent(now, self.in_flight)
         self._learned.take(now)
         if self._requests is not None:
@@ -112,6 +116,7 @@ class Pace:
         """Record an answer; `used` is how many tokens the service counted, where it said so."""
         self.concurrency.answered(now - ticket.sent_at, self.in_flight)
         self.in_flight -= 1
+        self._spread.answered(now - ticket.sent_at)
         self._retry_after.taken(now, ticket.left_at or ticket.sent_at)
         if self._is_recovering:
             self._recover()
@@ -133,6 +138,7 @@ class Pace:
             if is_test:
                 learned.history.forget(sent_at)
                 return
+            self._spread.refused(now - sent_at, ticket.in_flight, retry_after)
         if learned.is_active:
             learned.refused(now, sent_at)
         else:
