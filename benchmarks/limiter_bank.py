@@ -32,8 +32,9 @@ RetryAfter = Literal["right", "rounded", "absent", "long", "short", "5 s"]
 class Cell:
     """A server and the clients at it. Warm-up and measure are seconds, at the scale of the server.
 
-    `in_flight` is what the clients were told with -j. `edition` is the one of the bank that the cell came with: each
-    edition is drawn on its own, so that no cell changes halves when others are added.
+    `in_flight` is what the clients were told with -j. Where answers are `equal`, all have the same length: they take
+    equally long, so that they come in bunches. `edition` is the one of the bank that the cell came with: each edition
+    is drawn on its own, so that no cell changes halves when others are added.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Cell:
     clients: int = 1
     changes_at: float | None = None
     in_flight: int | None = None
+    equal: bool = False
     edition: int = 1
 
     @property
@@ -69,7 +71,7 @@ MODES: tuple[RetryAfter, ...] = ("right", "rounded", "absent", "long", "short")
 
 def bank() -> list[Cell]:
     """Return every cell."""
-    return [*_one_client(), *_many_clients(), *_by_chance()]
+    return [*_one_client(), *_many_clients(), *_by_chance(), *_equal()]
 
 
 def _one_client() -> Iterator[Cell]:
@@ -198,6 +200,22 @@ def _refused(status: int, shares: tuple[float, ...], mode: RetryAfter, *, firsts
                 in_flight=64,
                 edition=edition,
             )
+
+
+def _equal() -> Iterator[Cell]:
+    """Yield servers whose answers come in bunches. The first window is under way when a client begins."""
+    for latency in (0.3, 1.0):
+        for name, rate, make in (
+            ("fixed window of 10 s", 20.0, _maker(FixedWindow, 200, 10.0, 4.0)),
+            ("fixed window of 60 s", 10.0, _maker(FixedWindow, 600, 60.0, 50.0)),
+            ("sliding window of 10 s", 20.0, _maker(SlidingWindow, 200, 10.0)),
+            ("sliding window of 60 s", 10.0, _maker(SlidingWindow, 600, 60.0)),
+            ("bucket of 10 s", 20.0, _maker(Bucket, 20.0, 200.0)),
+            ("cap of 8", 8 / latency, _maker(Cap, 8, latency)),
+        ):
+            for mode in ("right", "rounded", "absent", "short"):
+                full = f"{name}, equal answers, {latency:g} s, {mode}"
+                yield Cell(full, make, mode, latency, rate, equal=True, edition=4)
 
 
 def _refusing_first(workers: int, latency: float) -> Limiter:

@@ -99,21 +99,22 @@ class Gcra:
 
 @dataclass
 class FixedWindow:
-    """So many requests within each window; all is forgotten at its end."""
+    """So many requests within each window; all is forgotten at its end. `phase` seconds of the first one are over."""
 
     count: int
     scale: float
+    phase: float = 0.0
     depends_on_us: bool = True
     _window: int = -1
     _taken: int = 0
 
     def admit(self, now: float, ask: Ask, in_flight: int) -> float:
         """Take a request while the window has some left."""
-        window = int(now // self.scale)
+        window = int((now + self.phase) // self.scale)
         if window != self._window:
             self._window, self._taken = window, 0
         if self._taken >= self.count:
-            return (window + 1) * self.scale - now + 1e-6
+            return (window + 1) * self.scale - self.phase - now + 1e-6
         self._taken += 1
         return 0.0
 

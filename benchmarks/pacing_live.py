@@ -13,7 +13,7 @@ import argparse
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +34,7 @@ from limiters import (
     Queue,
     SlidingWindow,
 )
-from pacing_run import Figures, Row, Run
+from pacing_run import Figures, Run
 
 RATE = 20  # requests a second
 LATENCY = 0.3  # seconds
@@ -55,15 +55,6 @@ class Kind:
     make: Callable[[], Limiter]
     told: tuple[str, ...] = ()
     in_flight: int | None = None
-
-
-class Alike(Run):
-    """A simulation whose rows are all alike, as those of a live run."""
-
-    def new_rows(self) -> Iterator[Row]:
-        """Yield rows without end."""
-        while True:
-            yield Row(COMPLETION)
 
 
 def kinds(minute: float, tokens: int) -> list[Kind]:
@@ -101,7 +92,7 @@ def _first_attempts() -> Limiter:
 
 def cell(kind: Kind, mode: RetryAfter) -> Cell:
     """Return what the simulation knows of a kind."""
-    return Cell(f"{kind.name}, {mode}", kind.make, mode, LATENCY, RATE, in_flight=kind.in_flight)
+    return Cell(f"{kind.name}, {mode}", kind.make, mode, LATENCY, RATE, in_flight=kind.in_flight, equal=True)
 
 
 def live(kind: Kind, mode: RetryAfter, told: tuple[str, ...], minute: float, folder: Path) -> Figures:
@@ -154,7 +145,7 @@ def main() -> None:
     print("|---|---|---:|---:|---:|---:|---:|")
     for mode in HEADERS:
         for kind in every:
-            figures, played = found[kind, mode, ()], Alike(cell(kind, mode)).play()
+            figures, played = found[kind, mode, ()], Run(cell(kind, mode)).play()
             told = found.get((kind, mode, kind.told)) if kind.told else None
             used = f"{figures.used:.1%} | {played.used:.1%} | {f'{told.used:.1%}' if told else ''}"
             print(f"| {kind.name} | {mode} | {used} | {figures.refused:.1%} | {played.refused:.1%} |")

@@ -127,7 +127,8 @@ class Run:
     def new_rows(self) -> Iterator[Row]:
         """Yield rows without end."""
         while True:
-            yield Row(max(1, min(4 * COMPLETION, round(self.chance.lognormvariate(-0.2, 0.6) * COMPLETION))))
+            length = 1.0 if self.cell.equal else self.chance.lognormvariate(-0.2, 0.6)
+            yield Row(max(1, min(4 * COMPLETION, round(length * COMPLETION))))
 
     def arrive(self, client: Client, ticket: Ticket, row: Row) -> None:
         """Have the server take or refuse a request."""
