@@ -208,7 +208,18 @@ def test_every_page_is_linked_from_the_readme_and_the_index() -> None:
     assert not [page.name for page in PAGES[1:] if page.name != "index.md" and f"]({page.name})" not in index]
 
 
-@pytest.mark.parametrize("block", [block for block in blocks("python") if "subprocess" in block.text], ids=named)
+TESTS = [block for block in blocks("python") if "def test_" in block.text]
+SCRIPTS = [block for block in blocks("python") if "subprocess" in block.text and block not in TESTS]
+
+
+@pytest.mark.parametrize("block", TESTS, ids=named)
+def test_tests_pass(block: Block, workshop: Path, endpoints: dict[str, str]) -> None:
+    (workshop / "test_program.py").write_text(block.text, encoding="utf-8")
+    done = run(Block(block.where, "sh", "python3 -m pytest -q test_program.py\n", None), workshop, endpoints)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=named)
 def test_scripts_run(block: Block, workshop: Path, endpoints: dict[str, str]) -> None:
     script = Block(block.where, "sh", f"python3 - <<'END'\n{block.text}END\n", None)
     done = run(script, workshop, endpoints)
