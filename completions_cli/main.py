@@ -32,7 +32,8 @@ COMMANDS = {
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 # Paths that the system does not take: of too many letters, or of links in a circle.
-_NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP)
+_NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
+_NO_TEMPORARY = "No usable temporary directory"  # what the library says, with the folders it has tried
 
 _INSTALL_AGAIN = "Install completions again, in a new environment."
 
@@ -154,14 +155,13 @@ def _in_users_terms(error: BaseException) -> CompletionsError:
         from completions_cli.commands import mistakes
 
         return mistakes.explained(error)
-    if (of_the_system := _of_the_system(error)) is not None:
-        return of_the_system
-    if isinstance(error, OSError) and "--install-completion" in sys.argv[1:]:
+    if isinstance(error, OSError | RuntimeError) and "--install-completion" in sys.argv[1:]:
+        reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
         return OutputError(
-            f"the script for tab completion cannot be written: {error.strerror}",
+            f"the script for tab completion cannot be written: {reason}",
             hint="Print it with --show-completion, and put it where your shell looks for it.",
         )
-    return CompletionsError(f"a bug in completions: {type(error).__name__}")
+    return _of_the_system(error) or CompletionsError(f"a bug in completions: {type(error).__name__}")
 
 
 def _of_the_system(error: BaseException) -> CompletionsError | None:
@@ -177,9 +177,15 @@ def _of_the_system(error: BaseException) -> CompletionsError | None:
     if (library := _failed_library(error)) is not None:
         reason = "it ended the program" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
         return UsageError(f"a library cannot be loaded: {library}: {reason}", hint=_INSTALL_AGAIN)
+    return _of_a_path(error) if isinstance(error, OSError) else None
+
+
+def _of_a_path(error: OSError) -> CompletionsError | None:
     if isinstance(error, FileNotFoundError) and _is_nowhere():
         return UsageError("the folder that this runs in was removed", hint="Change to one that exists.")
-    if isinstance(error, OSError) and error.errno in _NO_PATHS:
+    if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in str(error.strerror):
+        return UsageError("no folder for temporary files can be written to", hint="Set TMPDIR to one that can.")
+    if error.errno in _NO_PATHS and error.filename is not None:
         return UsageError(f"{error.filename} cannot be used: {error.strerror}", hint="Check the path.")
     return None
 

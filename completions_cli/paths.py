@@ -24,6 +24,16 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; False also where the system does not let us look, as a write will tell."""
+    return os.path.isfile(path)  # noqa: PTH113 - the method raises PermissionError before Python 3.14
+
+
+def is_link(path: Path) -> bool:
+    """Return whether there is a symbolic link; False also where the system does not let us look."""
+    return os.path.islink(path)  # noqa: PTH114 - as above
+
+
 def make_private(folder: Path) -> None:
     """Make a folder, and those above it that are missing, for this user alone, whatever the umask. Raises OSError."""
     if not folder.is_dir():

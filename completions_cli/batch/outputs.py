@@ -91,7 +91,8 @@ def find(places: Iterable[Path]) -> Outputs:
 
 def _files(place: Path) -> Iterator[Path]:
     if place.is_dir():
-        found = sorted(place.glob(_PARTS))
+        # Not `glob`, to which a folder that may not be read is an empty one.
+        found = sorted(path for path in place.iterdir() if path.match(_PARTS))
         if not found:
             raise UsageError(f"{place} holds no {_PARTS}", hint="Name outputs of shards, or folders of parts.")
         yield from found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from completions_cli import paths
 from completions_cli.commands import values
 from completions_cli.commands.emulator_options import (
     WHOLE_RATE,
@@ -57,7 +58,7 @@ def emulator(
         host=listen.host,
         port=listen.port,
         key=listen.key,
-        log=listen.log,
+        log=paths.expanded(listen.log) if listen.log is not None else None,
         behaviour=play.behaviour,
         deployments=tuple(play.deployment),
         seed=play.seed,

@@ -1,7 +1,6 @@
 """The options of `completions emulator`, by the panels of its help."""
 
 from dataclasses import field
-from pathlib import Path
 from typing import Annotated
 
 from completions_cli.commands.common_options import Panel, ToolOptions, verbose_option
@@ -34,7 +33,7 @@ class ListenOptions:
     port: Annotated[int, _server.number("--port", metavar="PORT", help="Port to listen on; 0 takes a free one.")] = 0
     key: Annotated[str | None, _server("--key", metavar="K", help="Accept only this key. (default: any)")] = None
     log: Annotated[
-        Path | None, _server("--log", metavar="FILE", help="Append a JSON line for each request, with keys masked.")
+        str | None, _server("--log", metavar="FILE", help="Append a JSON line for each request, with keys masked.")
     ] = None
 
 

@@ -26,7 +26,7 @@ def check(typed: str, option: str, used: Mapping[str, str] | None = None) -> Non
 def check_batches(target: Path, option: str) -> None:
     """Refuse to write over what a batch has written. Raises UsageError."""
     real = Path(os.path.realpath(target))
-    if real.is_file() and Path(f"{real}{_RECORD}").exists():
+    if paths.is_file(real) and os.path.lexists(f"{real}{_RECORD}"):
         raise UsageError(f"{target} is the output of a batch", hint=f"Choose another FILE for {option}.")
     check_records(target, option)
 
@@ -35,7 +35,7 @@ def check_records(target: Path, option: str) -> None:
     """Refuse to write over what a batch keeps beside its output. Raises UsageError."""
     real = Path(os.path.realpath(target))
     output = Path(str(real).removesuffix(_RECORD))
-    if output != real and output.is_file() and real.is_file():
+    if output != real and paths.is_file(output) and paths.is_file(real):
         raise UsageError(
             f"{target} belongs to the output of a batch, {output.name}", hint=f"Choose another FILE for {option}."
         )

@@ -31,6 +31,14 @@ COMMANDS = [
     "config set -p a timeout 3 --config PATH",
     "config schema --save --config PATH",
 ]
+# Runs a program as one whom permissions bind, whoever starts it: root without the right to pass them by.
+BOUND = """
+import ctypes, os, sys
+system = ctypes.CDLL(None)
+for right in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    system.prctl(24, right, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 ODD = {"too long": "x" * 300, "a loop": "loop/x", "nobody's home": "~nobody-of-this-name/x"}
 
 
@@ -49,6 +57,63 @@ def test_a_path_that_cannot_be_used(
     assert result.code in ({0, 2, 16} if "--plan" in typed else {2, 3, 10, 16}), result.stderr
     assert "bug" not in result.stderr
     assert "127.0.0.1:9" not in result.stderr  # nothing was asked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+@pytest.mark.parametrize(
+    "command",
+    [
+        *COMMANDS,
+        "emulator --log PATH",
+        "batch export OUT -o PATH.csv",
+        "batch status CLOSED",
+        "batch CLOSED -o a.jsonl",
+    ],
+)
+def test_a_path_in_a_folder_that_is_closed_to_the_user(command: str, cli: Cli, tmp_path: Path) -> None:
+    closed, rows, out = tmp_path / "closed", tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    closed.mkdir(mode=0)
+    rows.write_text('"hi"\n')
+    out.write_text('{"row": 0, "choices": [{"index": 0, "text": "a"}], "error": null}\n')
+    typed = command.replace("PATH", f"{closed}/x").replace("ROWS", str(rows)).replace("OUT", str(out))
+    typed = typed.replace("CLOSED", str(closed))
+    done = subprocess.run(
+        [sys.executable, "-c", BOUND, COMMAND, *typed.split()],
+        cwd=tmp_path,
+        env=cli.service("http://127.0.0.1:9").env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    closed.chmod(0o700)
+    writes = any(f"{option} PATH" in command for option in ("-o", "--summary", "--log", "--save --config"))
+    plans = "--plan" in typed
+    assert done.returncode in ({0, 2, 16} if plans else {16} if writes else {2, 3, 10}), done.stderr
+    assert plans or "Permission denied" in done.stderr
+    assert "127.0.0.1:9" not in done.stderr  # nothing was asked
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its files have no such limit")
+@pytest.mark.parametrize("command", ["batch status OUT", "batch export OUT -o -", "complete -e"])
+def test_a_machine_without_a_folder_for_temporary_files(command: str, cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text('{"row": 0, "choices": [{"index": 0, "text": "a"}], "error": null}\n')
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", COMMAND, *command.replace("OUT", str(out)).split()],
+        env={**cli.service("http://127.0.0.1:9").env, "EDITOR": "cat"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "status" in command:
+        assert (done.returncode, "1 ok" in done.stdout) == (0, True), done.stderr
+    else:
+        assert done.returncode == 2
+        assert "no folder for temporary files can be written to\nhint: Set TMPDIR" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")

@@ -13,13 +13,16 @@ from completions_cli.errors import UsageError
 
 
 @contextmanager
-def local(places: Sequence[str], beside: Path) -> Iterator[list[Path]]:
-    """Return paths of files and folders with the lines of all `places`, for the length of a block."""
+def local(places: Sequence[str], beside: Path | None) -> Iterator[list[Path]]:
+    """Return paths of files and folders with the lines of all `places`, for the length of a block.
+
+    Copies are made in the folder `beside`, or in that of temporary files.
+    """
     with ExitStack() as staged:
         yield [_local(place, beside, staged) for place in places]
 
 
-def _local(place: str, beside: Path, staged: ExitStack) -> Path:
+def _local(place: str, beside: Path | None, staged: ExitStack) -> Path:
     path = paths.expanded(place)
     if not is_remote(place) and not any(path.glob("part-*.parquet")):
         return path

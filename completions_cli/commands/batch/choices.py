@@ -204,7 +204,8 @@ def output(text: str | None) -> Path:
 def output_path(text: str) -> Path:
     """Return the path of an OUTPUT; a link to a file stands for that file, one to a pipe or device for itself."""
     path = paths.expanded(text)
-    return paths.real(path) if path.is_symlink() and (path.is_file() or not path.exists()) else path
+    leads_on = paths.is_link(path) and (paths.is_file(path) or not path.exists())
+    return paths.real(path) if leads_on else path
 
 
 def output_format(chosen: Choices, *, is_openai: bool) -> OutputFormat:

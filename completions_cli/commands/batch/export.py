@@ -150,8 +150,10 @@ def _keep(target: Path, found: "Outputs") -> None:
     from completions_cli.commands import overwriting
 
     overwriting.check_batches(target, "-o")
-    if target.exists() and any(target.samefile(file) for file in found.files):
+    if not paths.is_file(target):
+        return
+    if any(target.samefile(file) for file in found.files):
         raise _usage(f"{target} is the output of a batch", "Choose another FILE for -o.")
     # The folder may have been that of another working folder; an old table is worth less than an input.
-    if target.exists() and any(run is not None and Path(run.input.name).name == target.name for run in found.runs):
+    if any(run is not None and Path(run.input.name).name == target.name for run in found.runs):
         raise _usage(f"{target} may be the input of the batch", "Choose another FILE for -o.")

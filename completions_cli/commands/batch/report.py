@@ -1,6 +1,7 @@
 """How a batch ends: its totals as JSON, and its exit code."""
 
 import json
+import os
 from collections.abc import Mapping
 
 from completions_cli import atomic, paths
@@ -47,7 +48,9 @@ def check_summary(path: str | None, used: Mapping[str, str]) -> None:
     target = paths.expanded(path)
     if not target.parent.is_dir():
         raise OutputError(f"--summary: there is no folder {target.parent}", hint="Make it first.")
-    if target.is_dir():
+    if paths.is_file(target) or not os.path.lexists(target):
+        atomic.AtomicFile(target).discard()  # raises now what would be raised after the run
+    elif target.is_dir():
         raise OutputError(f"--summary: {target} is a folder", hint="Name a file in it.")
     overwriting.check(path, "--summary", used)
 

@@ -1,7 +1,6 @@
 """`completions batch status`: what an output holds, at any time."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,13 +42,12 @@ class StatusOptions:
 def status(streams: Streams, options: StatusOptions) -> None:
     """Show what an output holds and what needs attention, during a batch or after it."""
     import json  # the help goes without them
-    import tempfile
 
     from completions_cli.batch import closing, outputs
     from completions_cli.batch.cluster import staging
 
     streams.wants_json = options.format == "json"
-    with staging.local([options.output], Path(tempfile.gettempdir())) as places:
+    with staging.local([options.output], None) as places:
         found = outputs.find(places)
         state = found.read()
     if options.format == "json":
