@@ -71,7 +71,15 @@ class AtomicFile:
             raise self._failure(error) from error
 
     def commit(self) -> None:
-        """Make the file whole and visible, surviving a power cut."""
+        """Make the file whole and visible, surviving a power cut. Raises OutputError; then nothing is left of it."""
+        try:
+            self.take_place()
+        except OutputError:
+            self.discard()
+            raise
+
+    def take_place(self) -> None:
+        """Do the same. If the place cannot be taken, `keep_partial` or `discard` is still to be called."""
         self._finish(self._target)
 
     def keep_partial(self) -> Path | None:
@@ -83,6 +91,7 @@ class AtomicFile:
         try:
             self._finish(partial)
         except OutputError:
+            self.discard()
             return None  # what went wrong before is the error worth telling
         return partial
 
@@ -134,7 +143,6 @@ class AtomicFile:
             self._close()
             sync_folder(target.parent)
         except OSError as error:
-            self.discard()
             raise self._failure(error) from error
 
     def _close(self) -> None:

@@ -11,7 +11,7 @@ from completions_cli.commands import misread, model_names, overwriting, prompt_s
 from completions_cli.commands.options import CallOptions, OutputOptions
 from completions_cli.commands.prompt_options import PromptOptions
 from completions_cli.commands.prompt_source import EmptyInputError, PromptSource
-from completions_cli.errors import FailOnError, ServiceError, UsageError
+from completions_cli.errors import FailOnError, OutputError, ServiceError, UsageError
 from completions_cli.models import CompletionRequest, Finished, Prompt
 from completions_cli.quoting import quoted
 from completions_cli.render import answer, formats, usage
@@ -209,11 +209,15 @@ def destination_of(path: str | None, streams: Streams) -> Iterator[Destination]:
     try:
         yield file
     except BaseException:
-        partial = file.keep_partial()
-        if partial is not None:
+        if (partial := file.keep_partial()) is not None:
             streams.stderr.note(f"note: the partial answer is in {partial}")
         raise
-    file.commit()
+    try:
+        file.take_place()
+    except OutputError:  # a mount point, as of a container, can be written to and not replaced
+        if (whole := file.keep_partial()) is not None:
+            streams.stderr.note(f"note: the answer is in {whole}")
+        raise
 
 
 def _render(

@@ -44,6 +44,19 @@ def test_a_broken_answer_leaves_the_file_and_keeps_what_came(cli: Cli, scripted_
     assert "out.txt.partial" in result.stderr
 
 
+def test_an_answer_is_kept_beside_a_place_that_it_cannot_take(cli: Cli, scripted_server: ScriptedServer) -> None:
+    pause = Pause()
+    scripted_server.play([stream_head(), event("half"), pause, event(" and half", "stop"), DONE])
+    target = cli.home / "out.txt"
+    process = cli.service(scripted_server.url).start("stream", "P", "-o", str(target))
+    scripted_server.wait_for_requests(1)
+    target.mkdir()
+    pause.go.set()
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, (cli.home / "out.txt.partial").read_text()) == (16, "half and half\n")
+    assert b"note: the answer is in" in stderr
+
+
 def test_output_to_a_missing_folder_is_refused_before_anything_is_sent(
     cli: Cli, scripted_server: ScriptedServer
 ) -> None:
