@@ -5,6 +5,7 @@ import errno
 import gzip
 import io
 import json
+import os
 import sys
 import threading
 import tracemalloc
@@ -277,6 +278,28 @@ def test_parts_are_the_truth_whatever_the_record_says(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1.0])
+def test_a_part_that_was_written_after_its_record_is_read(seconds: float, tmp_path: Path) -> None:
+    output, again = (Output(str(tmp_path / "out"), "jsonl") for _ in range(2))
+    output.lock()
+    output.prepare(RUN, PLAN, overwrite=False)
+    path = tmp_path / "out" / parts.name(0, "jsonl")
+    path.write_bytes(outcome(0))
+    output.record(0, one_answer(0))
+    output.save()
+    output.close()
+    record = next((tmp_path / "out" / "_parts").iterdir())
+    path.write_bytes(outcome(0).replace(b"stop", b"size"))
+    os.utime(path, (0, record.stat().st_mtime + seconds))
+    again.lock()
+    again.prepare(RUN, PLAN, overwrite=False)
+    assert (again.entries[0] == one_answer(0)) is (seconds < 0)
+    path.write_bytes(b"\0" * path.stat().st_size)
+    again.close()
+    with pytest.raises(UsageError, match="part-000000000000"):
+        again.prepare(RUN, PLAN, overwrite=False)
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 @pytest.mark.parametrize("is_dismissed", [True, False])
 def test_what_a_worker_has_left_is_added_to_its_part(
@@ -499,13 +522,13 @@ def test_parts_of_another_input_are_refused(part: int, row: int, tmp_path: Path)
 
 def test_a_folder_of_an_object_store() -> None:
     folder = RemoteFolder("memory://bucket/out")
-    assert (folder.sizes(), folder.read("a")) == ({}, None)
+    assert (folder.files(), folder.read("a")) == ({}, None)
     folder.put("a", b"123")
     folder.put("below/b", b"1")
-    assert (folder.sizes(), folder.sizes("below"), folder.read("a")) == ({"a": 3}, {"b": 1}, b"123")
+    assert (folder.files()["a"].size, [*folder.files("below")], folder.read("a")) == (3, ["b"], b"123")
     folder.remove("a")
     folder.remove("a")
-    assert folder.sizes() == {}
+    assert folder.files() == {}
 
 
 def test_a_store_without_its_driver_names_the_extra() -> None:

@@ -1,14 +1,14 @@
 """OUTPUT of a run on a cluster: a folder of parts, the run that they belong to, and what they hold already.
 
-The parts are the truth. A record beside them says what each holds, so that a resumed run need not read them all; a
-part that is not in the record, or has another size there, is read.
+The parts are the truth. A record beside them says what each holds, so that a resumed run need not read them all. A
+part that is not in the record, has another size there, or was written after it, is read.
 """
 
 import io
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from completions_cli.batch.cluster.part_table import PartTable
 from completions_cli.batch.cluster.parts import PartEntry, PartKind
 from completions_cli.batch.cluster.planning import Partition
 from completions_cli.batch.cluster.salvage import salvage
-from completions_cli.batch.cluster.storage import RemoteFolder, is_remote, local_path, open_folder
+from completions_cli.batch.cluster.storage import File, RemoteFolder, is_remote, local_path, open_folder
 from completions_cli.batch.cluster.writers import writer, writers
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.batch.recovery import Retry, asks_again
@@ -72,7 +72,7 @@ class Output:
 
     def held(self) -> list[int]:
         """Return the first rows of the existing parts."""
-        return sorted(self._sizes())
+        return sorted(self._parts())
 
     def settled(self, part: int, retry: Retry | None) -> set[int]:
         """Return the rows of a part that are not asked again. Raises UsageError, OutputError."""
@@ -92,7 +92,7 @@ class Output:
 
         Raises UsageError if it was another run, OutputError.
         """
-        names = self._folder.sizes()
+        names = self._folder.files()
         earlier = self.begun()
         held = [name for name in names if parts.first_row(name) is not None]
         if held and not overwrite and (earlier is not None or adopt):
@@ -137,10 +137,12 @@ class Output:
 
     def verify(self, plan: Partition) -> None:
         """Compare the folder with the record: read parts that differ, and forget those that are gone."""
-        sizes = self._sizes()
-        for part in [part for part, entry in self.entries.items() if sizes.get(part) != entry.size]:
+        files = self._parts()
+        for part in [
+            part for part, entry in self.entries.items() if part not in files or files[part].size != entry.size
+        ]:
             self.entries.drop(part)
-        self._read(plan, (part for part in sizes if part not in self.entries))
+        self._read(plan, (part for part in files if part not in self.entries))
 
     def open_parts(self, plan: Partition, retry: Retry | None) -> set[int]:
         """Return the parts that lack rows, or hold failures that are to be asked again."""
@@ -190,26 +192,24 @@ class Output:
         salvage(writer, folder, self._format)
 
     def _recover(self, plan: Partition) -> None:
-        sizes = self._sizes()
-        segments = sorted(self._folder.sizes(_RECORD))
-        known = PartTable()
-        for name in segments:
-            self._read_segment(name, known)
+        files = self._parts()
+        segments = self._folder.files(_RECORD)
         self.entries = PartTable()
-        for part, entry in known.items():
-            if sizes.get(part) == entry.size:
-                self.entries.put(part, entry)
-        unknown = [part for part in sizes if part not in self.entries]
+        for name in sorted(segments):
+            for part, entry in self._segment(name):
+                if part in files and files[part].size == entry.size and files[part].is_older_than(segments[name]):
+                    self.entries.put(part, entry)
+        unknown = [part for part in files if part not in self.entries]
         self._read(plan, unknown)
-        self._segments = int(segments[-1].partition(".")[0]) + 1 if segments else 0
+        self._segments = int(max(segments).partition(".")[0]) + 1 if segments else 0
         if segments or unknown:
             self._write_segment(self.entries)  # one record instead of many
             for name in segments:
                 self._folder.remove(f"{_RECORD}/{name}")
 
-    def _sizes(self) -> dict[int, int]:
-        found = self._folder.sizes().items()
-        return {first: size for name, size in found if (first := parts.first_row(name)) is not None}
+    def _parts(self) -> dict[int, File]:
+        found = self._folder.files().items()
+        return {first: file for name, file in found if (first := parts.first_row(name)) is not None}
 
     def _read(self, plan: Partition, unknown: Iterable[int]) -> None:
         unknown = list(unknown)
@@ -239,12 +239,12 @@ class Output:
     def _format(self) -> OutputFormat:
         return self._run.output_format if self._run is not None else "native"
 
-    def _read_segment(self, name: str, known: PartTable) -> None:
-        """Read one line for each part: its first row, and the fields of its entry."""
+    def _segment(self, name: str) -> Iterator[tuple[int, PartEntry]]:
+        """Yield the entries of parts by their first rows, of which each line has one."""
         for line in io.BytesIO(self._folder.read(f"{_RECORD}/{name}") or b""):
             part, values = json.loads(line)
             if (entry := PartEntry.of(values)) is not None:
-                known.put(part, entry)
+                yield part, entry
 
     def _write_segment(self, entries: Mapping[int, PartEntry]) -> None:
         content = io.BytesIO()

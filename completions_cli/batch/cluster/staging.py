@@ -27,7 +27,7 @@ def _local(place: str, beside: Path | None, staged: ExitStack) -> Path:
     if not is_remote(place) and not any(path.glob("part-*.parquet")):
         return path
     folder = open_folder(place)
-    names = [name for name in folder.sizes() if parts.first_row(name) is not None]
+    names = [name for name in folder.files() if parts.first_row(name) is not None]
     described = folder.read(run_file.IN_FOLDER)
     run = run_file.parse(described or b"")
     if not names or described is None or run is None:

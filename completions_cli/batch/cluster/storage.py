@@ -1,9 +1,10 @@
 """Folders of parts, on a file system or in an object store: a file is there as a whole, or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from completions_cli import atomic, paths
 from completions_cli.batch.cluster import conditional
@@ -18,11 +19,25 @@ Version: TypeAlias = str | None  # of an object: what its store calls it; None w
 _EXTRAS = {"s3": "s3", "s3a": "s3", "abfs": "azure", "abfss": "azure", "az": "azure", "gs": "gcs", "gcs": "gcs"}
 
 
+class File(NamedTuple):
+    """A file as its folder lists it: its size in bytes, and when it was written.
+
+    `modified` is in seconds of the file system's or store's clock, None if it does not say.
+    """
+
+    size: int
+    modified: float | None = None
+
+    def is_older_than(self, other: "File") -> bool:
+        """Return whether it was written before another file; True where nobody knows."""
+        return self.modified is None or other.modified is None or self.modified < other.modified
+
+
 class Folder(Protocol):
     """A folder of small files. Every method raises OutputError if the place cannot be reached."""
 
-    def sizes(self, below: str = "") -> dict[str, int]:
-        """Return the files of the folder itself, with their sizes in bytes."""
+    def files(self, below: str = "") -> dict[str, File]:
+        """Return the files of the folder itself by their names."""
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, None if there is none."""
@@ -43,13 +58,13 @@ class LocalFolder:
     def __str__(self) -> str:
         return str(self._path)
 
-    def sizes(self, below: str = "") -> dict[str, int]:
+    def files(self, below: str = "") -> dict[str, File]:
         """List it."""
         try:
             return {
-                entry.name: entry.stat().st_size
+                entry.name: File(found.st_size, found.st_mtime)
                 for entry in (self._path / below).iterdir()
-                if entry.is_file() and not entry.name.startswith(".")
+                if entry.is_file() and not entry.name.startswith(".") and (found := entry.stat())
             }
         except FileNotFoundError:
             return {}
@@ -96,12 +111,12 @@ class RemoteFolder:
     def __str__(self) -> str:
         return self._url
 
-    def sizes(self, below: str = "") -> dict[str, int]:
+    def files(self, below: str = "") -> dict[str, File]:
         """List it."""
         self._filesystem.invalidate_cache()
         found = self._reached(lambda: self._filesystem.ls(self._join(below), detail=True)) or []
         return {
-            str(entry["name"]).rpartition("/")[2]: int(entry["size"] or 0)
+            str(entry["name"]).rpartition("/")[2]: File(int(entry["size"] or 0), _modified(entry))
             for entry in found
             if entry["type"] == "file" and not str(entry["name"]).endswith("/")
         }
@@ -165,6 +180,12 @@ class RemoteFolder:
         return OutputError(
             f"{self._url} cannot be used: {error}", hint="Check the address, and the store's credentials."
         )
+
+
+def _modified(entry: Mapping[str, object]) -> float | None:
+    """Return when an object was written, which each driver of fsspec lists under a name of its own."""
+    found = next((entry[name] for name in ("LastModified", "last_modified", "mtime", "updated") if name in entry), None)
+    return found.timestamp() if isinstance(found, datetime) else None
 
 
 def open_folder(place: str) -> Folder:
