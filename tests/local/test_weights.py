@@ -126,6 +126,20 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(store: Store, made: tuple
     assert left_over(store.folder) == []
 
 
+@pytest.mark.parametrize("kind", ["device", "pipe", "sparse"])
+def test_a_file_without_an_end_is_not_read(kind: str, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "endless.whl"
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    with pytest.raises(UsageError, match="no regular file|bytes instead of"):
+        store.pull(Notes(), path)
+
+
 def test_an_index_that_serves_another_file_is_refused(store: Store, index: Index) -> None:
     index.body = index.body[:500] + b"!" + index.body[501:]
     with pytest.raises(NetworkError, match="its sha256 is not the expected one") as raised:
