@@ -35,7 +35,8 @@ def _is_slip(part: str, other: str) -> bool:
         return True
     if len(other) < _LONG:
         return sorted(part) == sorted(other) and len(part) > 1
-    return _distance(part, other) <= (2 if len(other) >= _VERY_LONG else 1)
+    allowed = 2 if len(other) >= _VERY_LONG else 1
+    return abs(len(part) - len(other)) <= allowed and _distance(part, other) <= allowed
 
 
 def _distance(left: str, right: str) -> int:

@@ -1,5 +1,6 @@
 """How the fields of an input's first records will be used, reported before anything is sent."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ def of_table(header: list[str], recipe: Recipe) -> Survey:
             f"note: {_listed(known)} {'is a column' if len(known) == 1 else 'are columns'} and not sent; "
             f"--send-fields {','.join(known)} sends {'it' if len(known) == 1 else 'them'}"
         )
-    twice = [name for name in dict.fromkeys(others) if name and recipe.keeps(name) and others.count(name) > 1]
+    twice = [name for name, count in Counter(others).items() if name and recipe.keeps(name) and count > 1]
     if twice:
         notes.append(f"warning: the table has several columns {', '.join(twice)}; only the last of each comes back")
     return Survey(notes=notes + _near(others))
