@@ -163,6 +163,12 @@ def test_what_only_looks_like_it_stays(name: str, cli: Cli, table: Path, tmp_pat
     assert names <= {path.name for path in folder.iterdir()}
 
 
+def test_rows_that_are_not_there_yet_are_counted(cli: Cli, emulator: Start, rows: Rows, output: Path) -> None:
+    assert batch(cli.service(emulator().url), rows(5), "-o", output, "-n", "2", "--limit", "3").code == 0
+    exported = verb(cli, "export", output, "-o", f"{output}.csv")
+    assert (exported.code, exported.stderr.splitlines()[1:]) == (0, [f"note: 2 of 5 rows are not in {output} yet"])
+
+
 @pytest.mark.parametrize(("only", "ids"), [("ok", ["007", "c"]), ("failed", ["b"])])
 def test_only_some_rows_are_exported(only: str, ids: list[str], cli: Cli, table: Path) -> None:
     every = [json.loads(line) for line in verb(cli, "export", table, "-o", "-", "-F", "jsonl").stdout.splitlines()]

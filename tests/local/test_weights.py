@@ -136,7 +136,7 @@ def test_a_file_without_an_end_is_not_read(kind: str, store: Store, tmp_path: Pa
     else:
         path.touch()
         os.truncate(path, 1 << 40)
-    with pytest.raises(UsageError, match="no regular file|bytes instead of"):
+    with pytest.raises(UsageError, match=r"no regular file|bytes instead of"):
         store.pull(Notes(), path)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from completions_cli.batch import entry, output_lines
 from completions_cli.batch.export import columns, records, writers
@@ -16,8 +16,15 @@ from completions_cli.errors import OutputError
 Only: TypeAlias = Literal["ok", "failed"]
 
 
-def export(outputs: Outputs, sink: Sink, table: Table, folder: Path, only: Only | None = None) -> int:
-    """Write the rows of an output as a table, in the order of the input; return how many lines it has.
+class Exported(NamedTuple):
+    """Lines of the table, and rows of the output."""
+
+    lines: int
+    rows: int
+
+
+def export(outputs: Outputs, sink: Sink, table: Table, folder: Path, only: Only | None = None) -> Exported:
+    """Write the rows of an output as a table, in the order of the input.
 
     `folder` takes what does not fit into memory. Raises UsageError for a line that is none of a batch, OutputError
     when the table cannot be written.
@@ -27,7 +34,8 @@ def export(outputs: Outputs, sink: Sink, table: Table, folder: Path, only: Only 
         with LineIndex(folder) as index, Files(outputs.files) as files:
             for number in range(len(outputs.files)):
                 index.add(_places(outputs, number, found))
-            return _write(_lines(index, files), outputs, found, writers.open_writer(table, sink, found.kinds()), only)
+            writer = writers.open_writer(table, sink, found.kinds())
+            return Exported(_write(_lines(index, files), outputs, found, writer, only), index.summary()[0])
     except OSError as error:
         raise OutputError(f"the table cannot be written: {error.strerror}") from error
 

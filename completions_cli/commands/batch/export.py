@@ -77,9 +77,12 @@ def export(streams: Streams, options: ExportOptions) -> None:
         if target is not None:
             _keep(target, found)
         with _opened(target, table, streams) as sink:
-            lines = exporting.export(found, sink, table, folder, cast("Only | None", options.only))
+            exported = exporting.export(found, sink, table, folder, cast("Only | None", options.only))
     where = "" if target is None else f"; output: {paths.on_a_line(target)}"
-    streams.stderr.note(f"exported: {lines} line{'' if lines == 1 else 's'}{where}")
+    streams.stderr.note(f"exported: {exported.lines} line{'' if exported.lines == 1 else 's'}{where}")
+    total = found.row_total() or 0
+    if total > exported.rows:
+        streams.stderr.note(f"note: {total - exported.rows} of {total} rows are not in {options.source} yet")
 
 
 def _target(text: str | None, kind: "Table | None") -> "tuple[Path | None, Table]":
