@@ -6,6 +6,7 @@ So whoever has the higher rate is refused, and cut, more often, and the shares e
 
 import math
 
+from completions_cli.pacing import growth
 from completions_cli.pacing.history import History
 
 _LASTS = 60.0  # seconds after the last sign of others
@@ -62,7 +63,7 @@ class Crowd:
 
 def grown(rate: float, elapsed: float) -> float:
     """Return what a rate has grown to, in requests a second, so many seconds after a refusal."""
-    return rate * math.exp(min(_MOST, _CUT * elapsed / max(_REGROWN, _REGROWN_REQUESTS / rate)))
+    return rate * math.exp(min(_MOST, _CUT * elapsed / growth.period(rate, _REGROWN, _REGROWN_REQUESTS)))
 
 
 def cut(rate: float) -> float:
