@@ -5,6 +5,7 @@ way then does it. Where a long number is read, which orjson would round, it is n
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import orjson
 
@@ -14,6 +15,7 @@ from completions_cli.models import Json
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _RUN = b"0" * 19
 _POINT = ord(".")
+_Value = TypeVar("_Value")
 
 
 def dumps(value: Json) -> bytes:
@@ -32,6 +34,11 @@ def loads(text: bytes) -> Json:
 def read(text: bytes) -> Json:
     """Read JSON that a server wrote: NaN and whatever is infinite becomes null. Raises ValueError otherwise."""
     return _read(text, wire.read)
+
+
+def encodable(value: _Value) -> _Value | str:
+    """Return a text with a question mark for each half of a surrogate pair, which no UTF-8 has; else the value."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _read(text: bytes, slowly: Callable[[str], Json]) -> Json:

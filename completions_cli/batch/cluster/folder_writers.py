@@ -16,7 +16,7 @@ from completions_cli.atomic import sync_folder
 from completions_cli.batch.cluster.fencing import DRIVER, WORK, Salvage, fenced
 from completions_cli.batch.cluster.storage import LocalFolder
 from completions_cli.batch.cluster.write_ahead import WriteAheadLog, write_all
-from completions_cli.errors import OutputError
+from completions_cli.errors import OutputError, UsageError
 
 _GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 
@@ -31,6 +31,9 @@ class LocalWriter:
         self._root, self._own = root, root / WORK / epoch / worker
         self._folder = LocalFolder(root)
         self._ahead = WriteAheadLog(self._own)
+
+    def __str__(self) -> str:
+        return str(self._root)
 
     def read(self, name: str) -> bytes | None:
         """Read a file of the folder."""
@@ -123,7 +126,7 @@ class LocalWriters:
 
     def close(self) -> None:
         """Remove the folders of this run. What cannot be added to its part is left for the next run."""
-        with contextlib.suppress(OSError, OutputError):
+        with contextlib.suppress(OSError, OutputError, UsageError):
             for worker in [entry.name for entry in self._own.iterdir() if entry.name != DRIVER]:
                 self.dismiss(worker)
             _destroy(self._own)

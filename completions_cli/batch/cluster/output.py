@@ -78,8 +78,8 @@ class Output:
         """Return the rows of a part that are not asked again. Raises UsageError, OutputError."""
         begun, name = self.begun(), parts.name(part, self.kind)
         output_format = begun.output_format if begun is not None else "native"
-        lines = parts.decode(self._folder.read(name) or b"", self.kind, output_format)
-        entries = [parts.read(line, output_format, name) for line in lines]
+        lines = parts.decode(self._folder.read(name) or b"", self.kind, output_format, f"{self}/{name}")
+        entries = parts.read_all(lines, output_format, f"{self}/{name}")
         return {entry.row for entry in entries if not asks_again(entry, retry)}
 
     @property
@@ -232,8 +232,8 @@ class Output:
     def _look(self, plan: Partition, part: int) -> PartEntry:
         name = parts.name(part, self.kind)
         content = self._folder.read(name) or b""
-        lines = parts.decode(content, self.kind, self._format)
-        return parts.entry(content, lines, self._format, name, plan.rows_of(part))
+        lines = parts.decode(content, self.kind, self._format, f"{self}/{name}")
+        return parts.entry(content, lines, self._format, f"{self}/{name}", plan.rows_of(part))
 
     @property
     def _format(self) -> OutputFormat:

@@ -43,6 +43,7 @@ class PartLog:
         self._writer, self._kind, self._format, self._clock = writer, kind, output_format, clock
         self._retry, self._may_commit = retry, may_commit
         self._name = parts.name(part, kind)
+        self._place = f"{writer}/{self._name}"  # for messages
         self._lines: dict[int, _Line] = {}
         self._digest = b""  # of the content last known
         self._committed: PartEntry | None = None
@@ -59,7 +60,7 @@ class PartLog:
     def append(self, lines: bytes) -> None:
         """Append lines, each with its LF."""
         for content in lines.split(b"\n")[:-1]:
-            found = parts.read(content, self._format, self._name)
+            found = parts.read(content, self._format, self._place)
             there = self._lines.get(found.row)
             if there is None or there.is_new or there.is_failure:  # else another answer was seen meanwhile, and stays
                 self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
@@ -112,9 +113,8 @@ class PartLog:
         """Read the part again, unless it is unchanged."""
         if content is None or hashlib.blake2b(content).digest() == self._digest:
             return
-        lines = parts.decode(content, self._kind, self._format)
-        for line in lines:
-            found = parts.read(line, self._format, self._name)
+        lines = parts.decode(content, self._kind, self._format, self._place)
+        for line, found in zip(lines, parts.read_all(lines, self._format, self._place), strict=True):
             ours, is_failure = self._lines.get(found.row), found.failure is not None
             # Both answered it: the one that was seen stays. Both failed: the newer one.
             if ours is None or not is_failure or (ours.is_failure and not ours.is_new):

@@ -8,8 +8,8 @@ from pathlib import Path
 from completions_cli import paths
 from completions_cli.batch import run_file
 from completions_cli.batch.cluster import parts
-from completions_cli.batch.cluster.storage import Folder, is_remote, open_folder
-from completions_cli.errors import UsageError
+from completions_cli.batch.cluster.storage import is_remote, open_folder
+from completions_cli.errors import CompletionsError, UsageError
 
 
 @contextmanager
@@ -18,11 +18,18 @@ def local(places: Sequence[str], beside: Path | None) -> Iterator[list[Path]]:
 
     Copies are made in the folder `beside`, or in that of temporary files.
     """
+    copied: dict[str, str] = {}
     with ExitStack() as staged:
-        yield [_local(place, beside, staged) for place in places]
+        try:
+            yield [_local(place, beside, staged, copied) for place in places]
+        except CompletionsError as error:
+            for copy, original in copied.items():
+                error.message = error.message.replace(copy, original)
+            raise
 
 
-def _local(place: str, beside: Path | None, staged: ExitStack) -> Path:
+def _local(place: str, beside: Path | None, staged: ExitStack, copied: dict[str, str]) -> Path:
+    """Return the path of a place, or of its copy: `copied` gets what each file of that is a copy of."""
     path = paths.expanded(place)
     if not is_remote(place) and not any(path.glob("part-*.parquet")):
         return path
@@ -35,10 +42,9 @@ def _local(place: str, beside: Path | None, staged: ExitStack) -> Path:
     target = Path(staged.enter_context(tempfile.TemporaryDirectory(dir=beside, prefix=".merge-")))
     (target / run_file.IN_FOLDER).write_bytes(described)
     for name in names:
-        _stage(folder, name, run, target)
+        copy = target / Path(name).with_suffix(".jsonl")
+        copied[str(copy)] = f"{folder}/{name}"
+        content = folder.read(name) or b""
+        lines = parts.decode(content, parts.kind_of(name), run.output_format, copied[str(copy)])
+        copy.write_bytes(parts.encode(lines, "jsonl", run.output_format))
     return target
-
-
-def _stage(folder: Folder, name: str, run: run_file.RunFile, target: Path) -> None:
-    lines = parts.decode(folder.read(name) or b"", parts.kind_of(name), run.output_format)
-    (target / Path(name).with_suffix(".jsonl").name).write_bytes(parts.encode(lines, "jsonl", run.output_format))

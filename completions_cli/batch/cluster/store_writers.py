@@ -22,6 +22,9 @@ class RemoteWriter:
         self._folder, self._own = folder, f"{WORK}/{epoch}/{worker}"
         self._versions: dict[str, Version] = {}
 
+    def __str__(self) -> str:
+        return str(self._folder)
+
     def read(self, name: str) -> bytes | None:
         """Download a part, and remember its version."""
         content, self._versions[name] = self._folder.load(name)

@@ -116,14 +116,14 @@ class Parquet:
         except ImportError:
             raise UsageError("Parquet needs pyarrow, which is not installed", hint=install("parquet")) from None
         types = {"text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-        self._schema: pa.Schema = pa.schema([(_encodable(name), types[kind]) for name, kind in kinds.items()])
+        self._schema: pa.Schema = pa.schema([(encoding.encodable(name), types[kind]) for name, kind in kinds.items()])
         self._writer = parquet.ParquetWriter(pa.PythonFile(_RawFile(file), mode="w"), self._schema, compression="zstd")
         self._columns: list[list[Cell]] = [[] for _ in kinds]
 
     def add(self, cells: Iterable[Cell]) -> None:
         """Write a record."""
         for column, cell in zip(self._columns, cells, strict=True):
-            column.append(_encodable(cell))
+            column.append(encoding.encodable(cell))
         if len(self._columns[0]) >= _GROUP:
             self._flush()
 
@@ -176,8 +176,3 @@ def _defused(text: str) -> str:
 def _apostrophe(found: re.Match[str]) -> str:
     before = found["before"] or found["within"] or ""
     return "'" if all(mark in _BLANK or category(mark) in _UNSEEN for mark in before) else ""
-
-
-def _encodable(cell: Cell) -> Cell:
-    """Replace halves of surrogate pairs, which no UTF-8 has."""
-    return cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else cell

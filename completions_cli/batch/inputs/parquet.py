@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 BATCH = 1000  # rows decoded at a time
 _BUFFER = 1 << 20
+_DAMAGED = "It may be incomplete. Write it again."
 
 
-def opened(stream: BinaryIO, name: str) -> "ParquetFile":
+def opened(stream: BinaryIO, name: str, *, hint: str = _DAMAGED) -> "ParquetFile":
     """Open a file. Raises UsageError if it is not Parquet or is damaged, or if the library is missing."""
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise UsageError(f"{name} is Parquet, which needs a library", hint=f"Run: {install('parquet')}") from error
-    with damage_named(name):
+    with damage_named(name, hint):
         # Read as it is decoded: a row group need not fit into memory.
         return ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
 
@@ -52,13 +53,13 @@ def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool
         with damage_named(name):
             for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
                 if any(map(wanted, range(number, number + batch.num_rows))):
-                    for row, record in enumerate(_records(batch), number):
+                    for row, record in enumerate(records(batch), number):
                         if wanted(row):
                             yield _row(row, record, recipe)
                 number += batch.num_rows
 
 
-def _records(batch: "pa.RecordBatch") -> list[dict[str, Json]]:
+def records(batch: "pa.RecordBatch") -> list[dict[str, Json]]:
     """Return the records of a batch; a column with a time that Python does not know (the year -1) as numbers."""
     try:
         return cast("list[dict[str, Json]]", batch.to_pylist())
@@ -71,7 +72,7 @@ def _cells(column: "pa.Array", name: str) -> list[Json]:
     """Return the cells of a column. Raises UsageError for one whose values have no text either."""
     import pyarrow as pa
 
-    for kind in (None, pa.int64(), pa.string()):
+    for kind in (None, pa.int64(), pa.binary(), pa.string()):  # binary: a text that is not UTF-8
         try:
             return cast("list[Json]", (column if kind is None else column.cast(kind)).to_pylist())
         except (ValueError, OverflowError, LookupError, pa.ArrowException):
@@ -93,7 +94,7 @@ def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
 
 
 @contextmanager
-def damage_named(name: str) -> Iterator[None]:
+def damage_named(name: str, hint: str = _DAMAGED) -> Iterator[None]:
     """Turn what the library raises for a damaged file into a UsageError."""
     from pyarrow import ArrowException
 
@@ -103,9 +104,7 @@ def damage_named(name: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UsageError(
-            f"{name} is a damaged Parquet file: {reason}", hint="It may be incomplete. Write it again."
-        ) from error
+        raise UsageError(f"{name} is a damaged Parquet file: {reason}", hint=hint) from error
 
 
 def check_columns(file: "ParquetFile", recipe: Recipe) -> None:
