@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from completions_cli.emulator.behaviours import Head
 from completions_cli.errors import OutputError
@@ -20,19 +20,20 @@ _SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "pass", "pwd", "cre
 _SECRET_ITEMS = ("code", "sig", "sas")  # of a query
 _MASK = "****"
 _SHORTEST = 4  # a key shorter than this would black out innocent words
-_NAMED = re.compile("([^&=]+)=([^&]*)")
+_SCHEMES = ("basic", "bearer", "digest", "key", "token")
+_NAMED = re.compile("([^&;=]+)=([^&;]*)")
 
 
 def masked(name: str, value: str) -> str:
-    """Hide the value of a header or query item that may hold a secret; the scheme of an Authorization stays."""
+    """Hide the value of a header or query item that may hold a secret; a well-known scheme stays."""
     if name.startswith("x-ratelimit-") or not any(word in name for word in _SECRET_WORDS):
         return value
-    scheme, space, rest = value.partition(" ")
-    return f"{scheme} {_MASK}" if space and rest else _MASK
+    scheme, _, rest = value.partition(" ")
+    return f"{scheme} {_MASK}" if rest and scheme.lower() in _SCHEMES else _MASK
 
 
 def _masked_item(item: re.Match[str]) -> str:
-    name = item[1].lower()
+    name = unquote(item[1]).lower()
     return f"{item[1]}={_MASK if name in _SECRET_ITEMS else masked(name, item[2])}"
 
 

@@ -173,6 +173,16 @@ def test_each_request_is_a_line_of_the_log_with_keys_masked(emulator: Start) -> 
     assert secret not in json.dumps([first, second, third])
 
 
+def test_no_word_of_a_secret_is_taken_for_its_scheme(emulator: Start) -> None:
+    server = emulator()
+    secret = "hunter2-0123456789"
+    headers = {"Cookie": f"session={secret}; theme=dark", "api-key": f"{secret} x", "Authorization": f"{secret} x"}
+    ask(server, path=f"/elsewhere?a=b;code={secret}&api%2Dkey={secret}", method="GET", headers=headers)
+    (seen,) = server.log()
+    assert [seen["headers"][name.lower()] for name in headers] == ["****"] * 3
+    assert seen["query"] == "a=b;code=****&api%2Dkey=****"
+
+
 def test_the_emulators_key_is_masked_wherever_it_stands_in_the_log(emulator: Start) -> None:
     key = 'K/9 "z"+0123456789'
     server = emulator("--key", key)
