@@ -14,6 +14,7 @@ from completions_cli.auth.keyring_store import KeyringStore, NoKeyringError, no_
 from completions_cli.auth.secret import Secret
 from completions_cli.errors import ConfigError
 from completions_cli.opening import is_stream, read_stream, without_waiting
+from completions_cli.quoting import HIDDEN, may_be_secret
 from completions_cli.settings.key_sources import KeySource
 
 _NO_PROFILE = (
@@ -118,6 +119,7 @@ def _read(source: KeySource, environ: Mapping[str, str], store: KeyringStore) ->
 
 
 def _file(path: str, name: str, *, is_private: bool = False) -> str:
+    shown = HIDDEN if may_be_secret(path) else path  # it may be the key itself
     try:
         place = Path(path).expanduser()
         if not is_private and is_stream(place):
@@ -126,15 +128,15 @@ def _file(path: str, name: str, *, is_private: bool = False) -> str:
         with open(place, "rb", opener=without_waiting) as file:
             found = os.fstat(file.fileno())
             if is_private and not stat.S_ISREG(found.st_mode):
-                raise ConfigError(f"the key file {path} is not a regular file", hint=f"Check {name} in the profile.")
+                raise ConfigError(f"the key file {shown} is not a regular file", hint=f"Check {name} in the profile.")
             if is_private:
                 _refuse_shared(found, path, place)
             return file.read(limits.KEY_SOURCE_BYTES).decode("utf-8-sig")
     except (OSError, RuntimeError) as error:  # RuntimeError: a ~ without a home
         reason = error.strerror if isinstance(error, OSError) else "there is no home folder"
-        raise ConfigError(f"the key file {path} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error
+        raise ConfigError(f"the key file {shown} ({name}) cannot be read: {reason}", hint=f"Check {name}.") from error
     except ValueError as error:
-        raise ConfigError(f"the key file {path} ({name}) is not text", hint=f"Check {name}.") from error
+        raise ConfigError(f"the key file {shown} ({name}) is not text", hint=f"Check {name}.") from error
 
 
 def _refuse_shared(found: os.stat_result, path: str, place: Path) -> None:

@@ -94,6 +94,13 @@ def test_a_key_file_that_never_ends_is_given_up() -> None:
         keys.find([KeySource("file", "/dev/zero", "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
 
 
+def test_a_key_in_place_of_the_name_of_its_file_is_not_shown() -> None:
+    key = "sk-Qx7vK2mN8pL4wR9tY6uZ3aB"
+    with pytest.raises(ConfigError, match="COMPLETIONS_API_KEY_FILE") as caught:
+        keys.find([KeySource("file", key, "COMPLETIONS_API_KEY_FILE")], {}, KeyringStore({}))
+    assert key not in caught.value.message
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
 def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "key"
