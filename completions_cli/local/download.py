@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from completions_cli import limits
+from completions_cli.api.headers import MASK
 from completions_cli.errors import CompletionsError, ConfigError, NetworkError
 from completions_cli.local.pinned import Pinned, Watcher
 from completions_cli.settings import environment
@@ -18,6 +19,7 @@ _LOOK_EVERY_SECONDS = 0.1
 _ERROR = re.compile(r"^ERROR: (.+)$", re.MULTILINE)
 # pip: WARNING: Retrying (Retry(…)) after connection broken by 'NewConnectionError('…: reason')': /path
 _BROKEN = re.compile(r"after connection broken by '(.+)': /", re.MULTILINE)
+_LOGIN = re.compile(r"(?<=//)\S*@")  # of an index or a proxy
 
 
 def fetch(pinned: Pinned, scratch: Path, watcher: Watcher) -> Path:
@@ -134,6 +136,7 @@ def _failure(pinned: Pinned, log: str) -> CompletionsError:
     reason = (errors or log.strip().splitlines() or ["pip gave no reason"])[-1]
     if broken:
         reason += f" ({broken[-1]})"
+    reason = _LOGIN.sub(f"{MASK}@", reason)
     return NetworkError(f"pip could not fetch {pinned.requirement}: {reason}", hint=hint)
 
 

@@ -202,6 +202,16 @@ def test_an_unreachable_index_gives_the_reason_and_the_way_by_hand(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "PIP_PROXY"])
+def test_no_login_of_a_proxy_is_shown(name: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv(name, "http://user:hunter2@127.0.0.1:99999")
+    with pytest.raises(NetworkError) as raised:
+        store.pull(Notes())
+    assert "hunter2" not in f"{raised.value}{raised.value.hint}"
+
+
 def test_pull_from_a_file_needs_no_index(
     store: Store, made: tuple[Path, Pinned], monkeypatch: pytest.MonkeyPatch
 ) -> None:
