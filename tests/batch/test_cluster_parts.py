@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from completions_cli.batch import closing
-from completions_cli.batch.cluster import inputs, parts, splits
+from completions_cli.batch import closing, run_file
+from completions_cli.batch.cluster import inputs, parts, splits, staging
 from completions_cli.batch.cluster.fencing import FencedError, Writer
 from completions_cli.batch.cluster.folder_lock import Heartbeat
 from completions_cli.batch.cluster.inputs import Contents, InputFile
@@ -34,6 +34,7 @@ from completions_cli.batch.formats import Outcome, line
 from completions_cli.batch.inputs.fingerprint import Identity
 from completions_cli.batch.inputs.kinds import Format
 from completions_cli.batch.inputs.verified import InputChangedError
+from completions_cli.batch.merging import merge
 from completions_cli.batch.recipe import PLAIN, Recipe
 from completions_cli.batch.recovery import Retry
 from completions_cli.batch.rows import Row
@@ -351,6 +352,36 @@ def test_lines_of_a_row_that_has_another_one_are_no_rows_of_a_part(kind: parts.P
     left = [parts.read(line, "native", "").row for line in parts.decode(path.read_bytes(), kind, "native")]
     assert left == [*range(497)]
     again.close()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("ends", "kept"), [("aa", 0), ("fa", 1), ("af", 0), ("ff", 1), ("faa", 1), ("aafa", 0), ("fff", 2)]
+)
+def test_the_line_of_a_row_that_stays_is_the_one_that_a_merge_takes(
+    kind: parts.PartKind, ends: str, kept: int, tmp_path: Path
+) -> None:
+    """The first answer or, where there is none, the last failure."""
+    writer = writer_of(tmp_path)
+    lines = [
+        line(Outcome(Row(0, id=str(number)), choices=[] if end == "f" else [{"text": ""}], error=lost), "native")
+        for number, end in enumerate(ends)
+        for lost in [NetworkError("lost") if end == "f" else None]
+    ]
+    writer.replace(parts.name(0, kind), parts.encode([line[:-1] for line in lines], kind, "native"))
+    (tmp_path / run_file.IN_FOLDER).write_bytes(RUN.as_bytes())
+    log = PartLog(writer, 0, kind, "native")
+    left = PartLog(writer, 500, kind, "native")  # as a lost worker's lines
+    left.append(b"".join(lines))
+    left.commit()
+    with staging.local([str(tmp_path)], tmp_path) as places:
+        merge(places, tmp_path / "merged")
+    log.append(outcome(1))
+    log.commit()
+    [first, _] = parts.decode(writer.read(parts.name(0, kind)) or b"", kind, "native")
+    assert json.loads(first)["id"] == str(kept)
+    assert parts.decode(writer.read(parts.name(500, kind)) or b"", kind, "native") == [first]
+    assert json.loads((tmp_path / "merged").read_bytes()) == json.loads(first)
 
 
 def test_rows_beyond_a_limit_do_not_stand_for_those_before_it(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class PartLog:
         for content in lines.split(b"\n")[:-1]:
             found = parts.read(content, self._format, self._place)
             there = self._lines.get(found.row)
-            if there is None or there.is_new or there.is_failure:  # else another answer was seen meanwhile, and stays
+            if there is None or there.is_failure:  # else an answer is there, and stays
                 self._lines[found.row] = _Line(content, found.failure is not None, is_new=True)
                 self.is_dirty = True
         self._size += len(lines)
@@ -114,9 +114,14 @@ class PartLog:
         if content is None or hashlib.blake2b(content).digest() == self._digest:
             return
         lines = parts.decode(content, self._kind, self._format, self._place)
+        there: dict[int, _Line] = {}
         for line, found in zip(lines, parts.read_all(lines, self._format, self._place), strict=True):
-            ours, is_failure = self._lines.get(found.row), found.failure is not None
+            if found.row not in there or there[found.row].is_failure:  # the first answer, else the last failure
+                is_open = asks_again(found, self._retry)
+                there[found.row] = _Line(line, found.failure is not None, is_new=False, is_open=is_open)
+        for row, seen in there.items():
+            ours = self._lines.get(row)
             # Both answered it: the one that was seen stays. Both failed: the newer one.
-            if ours is None or not is_failure or (ours.is_failure and not ours.is_new):
-                self._lines[found.row] = _Line(line, is_failure, is_new=False, is_open=asks_again(found, self._retry))
+            if ours is None or not seen.is_failure or (ours.is_failure and not ours.is_new):
+                self._lines[row] = seen
         self._know(content, parts.entry(content, lines, self._format))
