@@ -28,10 +28,10 @@ COMMANDS = {
     "emulator": "Run a local server that behaves like the service.",
 }
 
-# Files, for the process or all of them, and memory: limits that somebody has set, and no bug.
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Files, for the process or all of them, memory, and processes: limits that somebody has set, and no bug.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
-# Paths that the system does not take: of too many letters, or of links in a circle.
+# Paths that the system does not take: of too many letters, of links in a circle, or closed to this user.
 _NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
 _NO_TEMPORARY = "No usable temporary directory"  # what the library says, with the folders it has tried
 

@@ -30,7 +30,8 @@ _LOGGED_ERROR = re.compile(r"^[\d.]+ E +(?:\S+ +)?\w+: (?:error loading model: )
 _UNCAUGHT = re.compile(r"^ +what\(\): +(.+)$", re.MULTILINE)
 _LACKS_MEMORY = re.compile(r"memory|bad_alloc|failed to allocate|temporarily unavailable|signal 9$", re.IGNORECASE)
 _MEMORY_HINT = (
-    "There is too little free memory, or a limit on it (ulimit -v, a container's). The embedded model takes 350 MB."
+    "There is too little free memory, or a limit on it or on threads (ulimit -v and -u, a container's). "
+    "The embedded model takes 350 MB."
 )
 _FILE_HINT = "Is it a complete GGUF file of a text model? To verify the embedded one: completions local status"
 _LOG_TAIL_BYTES = 1 << 16

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,25 @@ def test_a_user_without_a_home_is_told_what_to_set(cli: Cli) -> None:
             check=False,
         )
         assert (done.returncode, "XDG_DATA_HOME" in done.stderr) == (3, True)
+
+
+# What Python loads at its start: of a user who may have no more processes.
+NO_FORK = """
+import _posixsubprocess, errno, os
+
+def refuse(*_):
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+_posixsubprocess.fork_exec = refuse
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_limit_on_processes_is_not_a_bug(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_FORK)
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    result = cli.run(
+        *("complete", "-p", "local", "--model-path", str(tmp_path / "m.gguf"), "P"), env={"PYTHONPATH": str(tmp_path)}
+    )
+    assert result.code == 2
+    assert "the system refuses more resources to this process: Resource temporarily unavailable" in result.stderr
