@@ -1,5 +1,6 @@
 """Paths that cannot be used, wherever one is typed: an error in the user's terms, never a bug, and nothing is sent."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,28 @@ def test_a_path_in_a_folder_that_is_closed_to_the_user(command: str, cli: Cli, t
     assert done.returncode in ({0, 2, 16} if plans else {16} if writes else {2, 3, 10}), done.stderr
     assert plans or "Permission denied" in done.stderr
     assert "127.0.0.1:9" not in done.stderr  # nothing was asked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_a_table_goes_into_a_pipe_whose_folder_is_closed(cli: Cli, tmp_path: Path) -> None:
+    closed, out = tmp_path / "closed", tmp_path / "out.jsonl"
+    closed.mkdir()
+    os.mkfifo(closed / "pipe")
+    closed.chmod(0o500)
+    line = '{"row": %d, "choices": [{"index": 0, "text": "a"}], "error": null}\n'
+    out.write_text("".join(line % row for row in (3, 1, 2)))  # not in order: they need an index on the disk
+    export = ["batch", "export", str(out), "-o", str(closed / "pipe"), "-F", "csv"]
+    with subprocess.Popen(
+        [sys.executable, "-c", BOUND, COMMAND, *export], env=cli.env, stderr=subprocess.PIPE, text=True
+    ) as process:
+        reading = os.open(closed / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        _, stderr = process.communicate(timeout=60)
+        table = os.read(reading, 65536).decode()
+    os.close(reading)
+    closed.chmod(0o700)
+    assert (process.returncode, [row.split(",")[1] for row in table.splitlines()]) == (0, ["row", "1", "2", "3"]), (
+        stderr
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its files have no such limit")

@@ -534,7 +534,7 @@ def test_a_user_id_without_a_home_goes_by_variables_and_files_that_are_named(
 def test_a_read_only_folder_is_named(cli: Cli) -> None:
     cli.profile(TOML).parent.chmod(0o500)
     result = cli.run("config", "set", "timeout", "5")
-    assert result.code == 3
+    assert result.code == 16
     assert str(cli.home / "config" / "completions") in result.stderr
 
 

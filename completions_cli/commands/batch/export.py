@@ -1,5 +1,6 @@
 """`completions batch export`: an output as a flat table."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,14 +65,12 @@ def export(streams: Streams, options: ExportOptions) -> None:
 
     The columns are id, row, those of the input, and those of the answer.
     """
-    import tempfile  # the help goes without them
-
     from completions_cli.batch import outputs
     from completions_cli.batch.cluster import staging
     from completions_cli.batch.export import exporting
 
     target, table = _target(options.output, cast("Table | None", options.format))
-    folder = Path(tempfile.gettempdir()) if target is None else target.parent
+    folder = _scratch_folder(target)
     with staging.local([options.source], folder) as places:
         found = outputs.find(places)
         if target is not None:
@@ -83,6 +82,15 @@ def export(streams: Streams, options: ExportOptions) -> None:
     total = found.row_total() or 0
     if total > exported.rows:
         streams.stderr.note(f"note: {total - exported.rows} of {total} rows are not in {options.source} yet")
+
+
+def _scratch_folder(target: Path | None) -> Path:
+    """Return where an index may be kept: beside the table, or with temporary files if it is a pipe or a device."""
+    import tempfile  # the help goes without it
+
+    if target is None or (os.path.lexists(target) and not paths.is_file(target)):
+        return Path(tempfile.gettempdir())
+    return paths.real(target).parent
 
 
 def _target(text: str | None, kind: "Table | None") -> "tuple[Path | None, Table]":
