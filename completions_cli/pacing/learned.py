@@ -12,6 +12,7 @@ the same limit (`crowd`).
 
 from completions_cli.pacing import crowd, growth
 from completions_cli.pacing.history import History
+from completions_cli.pacing.pauses import Pauses
 from completions_cli.pacing.trial import Trial, least_row, least_taken, most_explained, settled, share_explained
 
 _SHORTEST_MEASURE = 0.1  # seconds between two refusals that say something about a rate
@@ -26,8 +27,6 @@ _IDLE = 0.2  # share of the time
 _UNSURE_CUT = 0.25  # of the rate, where too little was taken to measure one
 _SLOWEST = 0.1
 _BURST_SECONDS = 0.02
-
-_LONGEST_PAUSE = 10.0
 
 _FEW = 3  # refusals that make a share
 _TOLERATED = 0.02
@@ -57,9 +56,7 @@ class LearnedRate:
         self._exact: float | None = None  # the mean between the last two refusals, where more was tried
         self._last_refused = float("-inf")
         self._in_a_row = 0
-        self._paused_at = float("-inf")
-        self._pauses = 0  # since something was taken
-        self._paused_until = float("-inf")
+        self._pauses = Pauses()
         self._looked_at = 0.0
         self._trial: Trial | None = None
         self._delay = 0.0  # what refusals take to arrive
@@ -109,8 +106,8 @@ class LearnedRate:
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request may go out."""
-        if now < self._paused_until:
-            return self._paused_until - now
+        if pause := self._pauses.left(now):
+            return pause
         rate = self.rate(now)
         if rate is None:
             return 0.0
@@ -145,19 +142,17 @@ class LearnedRate:
         self._delay = max(now - sent_at, self._delay * 0.9)
         between = self.history.taken(self._last_refused, sent_at)
         self._in_a_row = 1 if between else self._in_a_row + 1
-        self._pauses = 0 if between else self._pauses
+        if between:
+            self._pauses.taken()
         self._last_refused = sent_at
         if self._crowd.is_here(now) and self._trial is None and not self._is_starting:
-            if self._crowd.was_mistaken(self.history, settled(now, self._delay)):
-                self._try_lower(now, self._crowd.since, self._crowd.before)
-            else:
-                self._set(now, max(_SLOWEST, crowd.cut(self.rate(now) or 0.0)))
-            return
-        if self._trial is not None and self.is_trying:
+            if self._in_a_row < self._row:
+                self._share(now)
+        elif self._trial is not None and self.is_trying:
             self._end_trial(now, self._trial)
         elif self.history.has_taken(_LEAST_TAKEN, self._anchor, sent_at) or self._in_a_row >= self._row:
             self._react(now, sent_at)
-        if self._in_a_row >= self._row and sent_at > self._paused_at:
+        if self._in_a_row >= self._row and self._pauses.is_new(sent_at):
             self._pause(now)
 
     @property
@@ -245,6 +240,13 @@ class LearnedRate:
         self._crowd.noticed(now, before)
         self._set(now, max(_SLOWEST, rate, _UNSURE_CUT * (self.rate(now) or 0.0)))
 
+    def _share(self, now: float) -> None:
+        """Give way to others a little, unless that proved to be of no use."""
+        if self._crowd.was_mistaken(self.history, settled(now, self._delay)):
+            self._try_lower(now, self._crowd.since, self._crowd.before)
+        else:
+            self._set(now, max(_SLOWEST, crowd.cut(self.rate(now) or 0.0)))
+
     def _is_safe(self, now: float) -> bool:
         """Return whether the rate is within what was measured."""
         return not self._is_starting and (self.rate(now) or 0.0) <= (self._measured or 0.0)
@@ -274,12 +276,9 @@ class LearnedRate:
         self._set(now, max(_SLOWEST, measured))
 
     def _pause(self, now: float) -> None:
-        """Wait, twice as long each time that nothing was taken meanwhile."""
-        pause = min(_LONGEST_PAUSE, 2.0**self._pauses / (self.rate(now) or _SLOWEST))
-        self._pauses += 1
+        pause = self._pauses.begin(now, self.rate(now) or _SLOWEST)
         self._held += pause
         self.history.wait(pause)
-        self._paused_until, self._paused_at = max(self._paused_until, now + pause), now
         self._since += pause
         self._level, self._at = 0.0, now + pause
 
