@@ -21,7 +21,7 @@ BENCHMARKS = {
     "batch_scores": "a batch of pairs that are scored, against one of plain rows",
     "batch_shards": "what a second process does for a batch",
     "pools": "batches with several endpoints: the sum of two limits, a member that dies, and a pool of one",
-    "pacing": "how much of 735 limits a batch uses, played in simulated time",
+    "pacing": "how much of 783 limits a batch uses, played in simulated time",
     "pacing_live": "a cell of each kind over real sockets, beside the simulation of it",
     "pacing_changes": "limits that are told, or change, over real sockets",
     "local": "the profile local against llama.cpp's server on the same file",
