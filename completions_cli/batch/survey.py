@@ -103,7 +103,7 @@ def _without_prompt(names: list[str]) -> UsageError:
     shown = f"They have: {listed(names[:_MOST_SHOWN])}. " if names else ""
     return UsageError(
         "none of the first rows has a prompt",
-        hint=f"{shown}--template 'Translate: {{text}}' makes prompts of fields.",
+        hint=f"{shown}{template.suggestion(names)}",
     )
 
 

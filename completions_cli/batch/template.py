@@ -1,13 +1,21 @@
 """Prompts made of a record's fields: `Translate: {text}`, `{author.name}`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from completions_cli.api import wire
 from completions_cli.errors import UsageError
 from completions_cli.models import Json
 
+_EXAMPLE = re.compile(r"[\w -]{1,40}")  # a name that needs no care in a shell
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
+
+
+def suggestion(names: Iterable[str]) -> str:
+    """Say how prompts are made of fields with these names: of the one that is nearly called so, or the first."""
+    fitting = [name for name in names if _EXAMPLE.fullmatch(name) and name.lower() != "id"]
+    best = next((name for name in fitting if name.strip().lower() == "prompt"), (fitting or ["text"])[0])
+    return f"--template '{{{best}}}' makes it the prompt, 'Translate: {{{best}}}' puts text around it."
 
 
 class Template:

@@ -149,6 +149,22 @@ def test_a_table_without_its_column_is_refused() -> None:
     assert read(b"", "csv") == []
 
 
+@pytest.mark.parametrize(
+    ("header", "advice"),
+    [
+        ("id,question,answer", "--template '{question}' makes it the prompt"),
+        ("id, Prompt ,n", "--template '{ Prompt }' makes it the prompt"),
+        ("$a'b", "--template '{text}'"),
+        ("id|prompt", "--delimiter '|'"),
+        ("prompt:id", "--delimiter ':'"),
+    ],
+)
+def test_a_table_without_a_prompt_is_told_what_fits_it(header: str, advice: str) -> None:
+    with pytest.raises(UsageError, match="no column prompt") as caught:
+        read(f"{header}\nx\n".encode(), "csv")
+    assert advice in str(caught.value.hint)
+
+
 def test_templates_use_columns_and_send_none_of_them() -> None:
     rows = read(b"id,text,lang,n\n7,Guten Tag,en,3\n", "csv", "To {lang}: {text} {{}}")
     assert [(row.id, row.prompt, row.metadata) for row in rows] == [

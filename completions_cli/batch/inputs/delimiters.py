@@ -18,6 +18,13 @@ def guessed(line: str, wanted: Collection[str]) -> str:
     return found(line, wanted) or max(_KNOWN, key=lambda sign: len(cells(line, sign)))
 
 
+def unusual(header: Collection[str], wanted: Collection[str]) -> str | None:
+    """Return another sign that would part a header of one column so that it has all the columns wanted."""
+    line = next(iter(header)) if len(header) == 1 else ""
+    signs = dict.fromkeys(sign for sign in line if not sign.isalnum() and sign not in "_-\"'")
+    return next((sign for sign in signs if set(wanted) <= set(cells(line, sign))), None)
+
+
 def stated(line: str) -> str | None:
     """Return the delimiter in a first line such as `sep=;`, which spreadsheets write; None for any other line."""
     match = _STATED.fullmatch(line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from completions_cli import limits
-from completions_cli.batch import rows
+from completions_cli.batch import rows, template
 from completions_cli.batch.inputs import delimiters, text_lines
 from completions_cli.batch.inputs.text_lines import Oversized
 from completions_cli.batch.recipe import Recipe
@@ -154,10 +154,9 @@ def check_columns(header: list[str], recipe: Recipe) -> None:
     used = {*recipe.prompt_names, *recipe.send, "id"}
     needed = {name for name in recipe.prompt_names if name not in header and name.split(".")[0] not in header}
     if needed:
-        raise UsageError(
-            f"the table has no column {listed(sorted(needed))}",
-            hint=f"{shown} --template 'Translate: {{text}}' makes prompts of columns.",
-        )
+        sign = delimiters.unusual(header, needed)
+        advice = template.suggestion(header) if sign is None else f"--delimiter '{sign}' splits it into columns."
+        raise UsageError(f"the table has no column {listed(sorted(needed))}", hint=f"{shown} {advice}")
     if twice := sorted({name for name in used if header.count(name) > 1}):
         raise UsageError(f"the table has several columns {listed(twice)}", hint="Give each one its own name.")
     for option, names in (("--send-fields", recipe.send), ("--keep-columns", recipe.keep or ())):
