@@ -150,6 +150,21 @@ def test_damage_is_named(tmp_path: Path) -> None:
         assert any(word in caught.value.message for word in ("damaged", "cut off"))
 
 
+def test_a_parquet_file_with_one_wrong_byte_is_read_or_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    content = parquet_of(PROMPTS)
+    path, refused = tmp_path / "a.parquet", 0
+    for at in range(len(content)):
+        damaged = bytearray(content)
+        damaged[at] ^= 0x80
+        path.write_bytes(damaged)
+        try:
+            rows_of(path)
+        except UsageError as error:
+            refused += str(path) in error.message
+    assert refused > len(content) // 2
+
+
 @given(st.lists(texts | st.integers() | st.dictionaries(texts, texts) | st.lists(st.integers())), st.integers(0, 3))
 def test_elements_of_an_array_come_through_unchanged(values: list[object], indent: int) -> None:
     for ascii_only in (True, False):
@@ -414,6 +429,9 @@ def test_bytes_that_are_no_text_are_no_prompt(tmp_path: Path) -> None:
         good, bad = rows_of(tmp_path / "a.parquet", recipe=recipe)
         assert (good.prompt, bad.prompt, bad.id) == ("café", None, 2)
         assert str(bad.error) == "prompt is binary and not UTF-8 (row 1)"
+    table = pa.table({"id": [1, 2], "prompt": pa.array([b"caf\xc3\xa9", b"\xff"]).view(pa.string())})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert [row.prompt for row in rows_of(tmp_path / "a.parquet")] == ["café", None]
 
 
 def test_times_that_python_does_not_know_are_read(tmp_path: Path) -> None:

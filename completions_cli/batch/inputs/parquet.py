@@ -50,13 +50,17 @@ def table_rows(file: "ParquetFile", recipe: Recipe, wanted: Callable[[int], bool
         number, at = at, at + file.metadata.row_group(group).num_rows
         if not any(map(wanted, range(number, at))):
             continue
-        with damage_named(name):
-            for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
-                if any(map(wanted, range(number, number + batch.num_rows))):
-                    for row, record in enumerate(records(batch), number):
-                        if wanted(row):
-                            yield _row(row, record, recipe)
-                number += batch.num_rows
+        for batch in _batches(file, group, columns, name):
+            if any(map(wanted, range(number, number + batch.num_rows))):
+                for row, record in enumerate(records(batch), number):
+                    if wanted(row):
+                        yield _row(row, record, recipe)
+            number += batch.num_rows
+
+
+def _batches(file: "ParquetFile", group: int, columns: list[str] | None, name: str) -> "Iterator[pa.RecordBatch]":
+    with damage_named(name):
+        yield from file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False)
 
 
 def records(batch: "pa.RecordBatch") -> list[dict[str, Json]]:
@@ -86,11 +90,14 @@ def _cells(column: "pa.Array", name: str) -> list[Json]:
 def check(file: "ParquetFile", recipe: Recipe, name: str) -> int:
     """Decode all that will be used and return the number of rows. Raises UsageError for a damaged file."""
     columns = recipe.columns(header(file))
-    with damage_named(name):
-        for group in range(file.metadata.num_row_groups):
-            for _ in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
-                pass
-        return int(file.metadata.num_rows)
+    total = 0
+    for group in range(file.metadata.num_row_groups):
+        said = file.metadata.row_group(group).num_rows
+        found = sum(batch.num_rows for batch in _batches(file, group, columns, name))
+        if found != said:
+            raise _damaged(name, f"it names {said} rows and has {found}")
+        total += found
+    return total
 
 
 @contextmanager
@@ -100,11 +107,15 @@ def damage_named(name: str, hint: str = _DAMAGED) -> Iterator[None]:
 
     try:
         yield
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, UnicodeDecodeError) as error:  # the last: a name in its footer is not UTF-8
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise UsageError(f"{name} is a damaged Parquet file: {reason}", hint=hint) from error
+        raise _damaged(name, reason, hint) from error
+
+
+def _damaged(name: str, reason: str, hint: str = _DAMAGED) -> UsageError:
+    return UsageError(f"{name} is a damaged Parquet file: {reason}", hint=hint)
 
 
 def check_columns(file: "ParquetFile", recipe: Recipe) -> None:
