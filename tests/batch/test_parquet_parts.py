@@ -214,3 +214,12 @@ def test_a_table_that_cannot_be_read_is_named_and_left_alone(name: str, tmp_path
         assert ".merge-" not in str(raised.value)
     assert path.read_bytes() == content
     assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["_lock", "_run.json", "out", PART]
+
+
+def test_no_part_is_changed_where_another_cannot_be_read(tmp_path: Path) -> None:
+    repeated = parts.encode([*LINES, *LINES], "parquet", "native")
+    path = folder(tmp_path, repeated)
+    (tmp_path / parts.name(500, "parquet")).write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match="damaged"):
+        resumed(tmp_path)
+    assert path.read_bytes() == repeated

@@ -214,11 +214,12 @@ class Output:
     def _read(self, plan: Partition, unknown: Iterable[int]) -> None:
         unknown = list(unknown)
         with ThreadPoolExecutor(_READERS) as pool:
-            for part, entry in zip(unknown, pool.map(lambda part: self._count(plan, part), unknown), strict=True):
+            seen = list(pool.map(lambda part: self._look(plan, part), unknown))  # all, before any is changed
+            left = pool.map(lambda part, entry: self._without_repeats(plan, part, entry), unknown, seen)
+            for part, entry in zip(unknown, left, strict=True):
                 self.entries.put(part, entry)
 
-    def _count(self, plan: Partition, part: int) -> PartEntry:
-        entry = self._look(plan, part)
+    def _without_repeats(self, plan: Partition, part: int, entry: PartEntry) -> PartEntry:
         if entry.has_repeats:
             lines = entry.ok + sum(entry.failed.values())
             log = PartLog(writer(self.place, self.epoch, DRIVER), part, self.kind, self._format)
