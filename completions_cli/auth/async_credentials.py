@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from completions_cli.api.retry import RetryPolicy
 from completions_cli.auth.credentials import Credentials
+from completions_cli.auth.secret import SecretHeaders
 from completions_cli.errors import NetworkError, ServiceError
 
 # A token is good for minutes: asking for the headers this often renews it in time.
@@ -25,15 +26,15 @@ class AsyncCredentials:
         self._credentials = credentials
         self._policy = policy or RetryPolicy(retries=0)
         self._sleep = sleep
-        self._headers: Mapping[str, str] | None = None
+        self._headers: SecretHeaders | None = None
         self._made_at = 0.0
         self._turn = asyncio.Lock()
 
-    def at_hand(self) -> Mapping[str, str] | None:
+    def at_hand(self) -> SecretHeaders | None:
         """Return headers that are still good, if there are any."""
         return self._headers if time.monotonic() - self._made_at <= _HEADERS_LAST else None
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self) -> SecretHeaders:
         """Return good headers, tried for again as the policy says. Raises what the credentials raise."""
         async with self._turn:
             found = self.at_hand()
@@ -42,7 +43,7 @@ class AsyncCredentials:
                 self._made_at = time.monotonic()
         return found
 
-    async def _made(self) -> Mapping[str, str]:
+    async def _made(self) -> SecretHeaders:
         for attempt in range(self._policy.retries + 1):
             try:
                 return await asyncio.to_thread(self._credentials.headers)
@@ -60,7 +61,7 @@ class AsyncCredentials:
         wait = self._policy.backoff(attempt, random.random()) if asked is None else asked  # noqa: S311 - no secret
         return wait if wait <= self._policy.max_wait else None
 
-    async def renew(self, refused: Mapping[str, str]) -> bool:
+    async def renew(self, refused: SecretHeaders) -> bool:
         """Get headers other than those that were refused; return False if there are none."""
         async with self._turn:
             if self._headers is not refused:

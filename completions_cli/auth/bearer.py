@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from completions_cli.auth.secret import SecretValues
+from completions_cli.auth.secret import Sealed, SecretHeaders
 from completions_cli.auth.token import Token, TokenCache
 from completions_cli.wall_clock import unix_time
 
@@ -34,13 +34,13 @@ class EntraCredentials:
         self._token: Token | None = None
         self._cache_is_refused = False
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> SecretHeaders:
         """Return `authorization`, with a token fetched if need be."""
         with self._mine():
             now = self._clock()
             if self._token is None or not self._token.is_fresh(now):
                 self._token = self._renewed(now)
-            return SecretValues({"authorization": f"Bearer {self._token.value.reveal()}"})
+            return Sealed({"authorization": f"Bearer {self._token.value.reveal()}"})
 
     def refresh(self) -> bool:
         """Drop the token in use so that the next headers have a new one; return False if there was none."""

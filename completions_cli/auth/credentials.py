@@ -5,14 +5,14 @@ from typing import Protocol
 
 from completions_cli.api import headers
 from completions_cli.api.endpoint import Endpoint
-from completions_cli.auth.secret import Secret, SecretValues
+from completions_cli.auth.secret import Sealed, Secret, SecretHeaders
 from completions_cli.errors import ConfigError
 
 
 class Credentials(Protocol):
     """Makes the authentication headers of each request."""
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> SecretHeaders:
         """Return the headers, names in lower case. May fetch a token."""
 
     def refresh(self) -> bool:
@@ -22,9 +22,9 @@ class Credentials(Protocol):
 class NoCredentials:
     """For servers that require no credentials."""
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> SecretHeaders:
         """Return no headers."""
-        return {}
+        return Sealed({})
 
     def refresh(self) -> bool:
         """Return False: there is nothing to renew."""
@@ -37,9 +37,9 @@ class KeyCredentials:
     def __init__(self, key: Secret) -> None:
         self._key = key
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> SecretHeaders:
         """Return `authorization` and `api-key`."""
-        return SecretValues({"authorization": f"Bearer {self._key.reveal()}", "api-key": self._key.reveal()})
+        return Sealed({"authorization": f"Bearer {self._key.reveal()}", "api-key": self._key.reveal()})
 
     def refresh(self) -> bool:
         """Return False: a key stays what it is."""

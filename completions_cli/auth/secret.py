@@ -1,7 +1,8 @@
-"""A value that must not be seen: what `repr`, logs and tracebacks show of it is ****."""
+"""Values that must not be seen: what `repr`, logs, tracebacks and serializers show of them is ****."""
 
 import re
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Generic, TypeVar
 
 from completions_cli import limits
 from completions_cli.errors import ConfigError
@@ -9,13 +10,39 @@ from completions_cli.errors import ConfigError
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
 
-class Secret:
-    """Holds a key or token. Only `reveal()` gives it away, and only header builders call that."""
+_Value = TypeVar("_Value")
+
+
+class Sealed(Generic[_Value]):
+    """Holds headers or options, some of them secrets. Only `reveal()` gives them away.
+
+    It is no mapping and has no `__dict__`: tools that report errors copy what local variables hold, however its `repr`
+    looks, as far as they can walk into it.
+    """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: _Value) -> None:
         self._value = value
+
+    def reveal(self) -> _Value:
+        """Return the value, to be used where no local variable holds it while something may fail."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "****"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        message = "a secret is not to be pickled"
+        raise TypeError(message)
+
+
+class Secret(Sealed[str]):
+    """Holds a key or token, for header builders."""
+
+    __slots__ = ()
 
     @classmethod
     def checked(cls, text: str, source: str) -> "Secret":
@@ -46,25 +73,5 @@ class Secret:
             )
         return cls(stripped)
 
-    def reveal(self) -> str:
-        """Return the value, to be put into a header and nowhere else."""
-        return self._value
 
-    def __repr__(self) -> str:
-        return "****"
-
-    __str__ = __repr__
-
-    def __reduce__(self) -> str:
-        message = "a secret is not to be pickled"
-        raise TypeError(message)
-
-
-_Value = TypeVar("_Value")
-
-
-class SecretValues(dict[str, _Value]):
-    """Headers or options, some of them secrets: `repr`, and so the locals in a traceback, shows their names alone."""
-
-    def __repr__(self) -> str:
-        return repr(dict.fromkeys(self, "****"))
+SecretHeaders = Sealed[Mapping[str, str]]  # that sign a request, names in lower case

@@ -10,6 +10,7 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
+from completions_cli.auth.secret import SecretHeaders
 from completions_cli.batch import encoding
 from completions_cli.client.incoming import Head, listening
 from completions_cli.client.outgoing import Outgoing
@@ -87,7 +88,7 @@ class Exchange:
                 raise
         return await self._once(request, await self._credentials.headers())
 
-    async def _once(self, request: CompletionRequest, signing: Mapping[str, str]) -> Reply:
+    async def _once(self, request: CompletionRequest, signing: SecretHeaders) -> Reply:
         head = None
         try:
             choices = request.choice_count

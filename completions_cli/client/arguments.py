@@ -6,6 +6,7 @@ from typing import TypedDict, cast
 from completions_cli.api import headers, infill, sampling, wire
 from completions_cli.api.parameters import DOCUMENTED, PARAMETERS, split
 from completions_cli.auth.given_credential import TokenCredential
+from completions_cli.auth.secret import Sealed
 from completions_cli.client.attempts import Wait
 from completions_cli.errors import UsageError
 from completions_cli.models import CompletionRequest, Json, Prompt
@@ -113,8 +114,9 @@ class ScoreOptions(TypedDict, total=False):
     unset: Collection[str]
 
 
-def flags(profile: str | None, options: ClientOptions) -> Flags:
+def flags(profile: str | None, sealed: Sealed[ClientOptions]) -> Flags:
     """Return a program's arguments as if typed as options. Raises UsageError."""
+    options = sealed.reveal()
     given = {name: value for name, value in options.items() if name not in _BESIDE_SETTINGS}
     if options.get("credential") is not None:
         given["auth"] = "entra"

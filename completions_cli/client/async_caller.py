@@ -17,6 +17,7 @@ from completions_cli.api.retry import RetryPolicy
 from completions_cli.api.service import Service
 from completions_cli.auth.async_credentials import AsyncCredentials
 from completions_cli.auth.credentials import Credentials
+from completions_cli.auth.secret import Sealed, SecretHeaders
 from completions_cli.client.attempts import Wait
 from completions_cli.client.effort import Effort
 from completions_cli.client.incoming import Head, Incoming, Refusal
@@ -121,7 +122,7 @@ class AsyncCaller:
     async def _document(self, request: CompletionRequest, *, is_patient: bool, spent: float) -> Mapping[str, Json]:
         session, patience, policy = self._start(is_patient=is_patient, spent=spent)
 
-        async def send(signing: Mapping[str, str], turn: Unpaced) -> Mapping[str, Json]:
+        async def send(signing: SecretHeaders, turn: Unpaced) -> Mapping[str, Json]:
             signed = self._outgoing.request(request, signing)
             head, body, broken = await self._whole(session, signed, patience, turn)
             found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
@@ -133,7 +134,7 @@ class AsyncCaller:
         """Return what the service says it serves, as `Caller.models` does."""
         session, patience, policy = self._start(is_patient=True)
 
-        async def send(signing: Mapping[str, str], turn: Unpaced) -> ModelList:
+        async def send(signing: SecretHeaders, turn: Unpaced) -> ModelList:
             head, body, broken = await self._whole(session, self._outgoing.listing(signing), patience, turn)
             return head.read_models(body, broken, self._outgoing.answers)
 
@@ -141,14 +142,14 @@ class AsyncCaller:
 
     async def _repeated(
         self,
-        send: Callable[[Mapping[str, str], Unpaced], Awaitable[_Document]],
+        send: Callable[[SecretHeaders, Unpaced], Awaitable[_Document]],
         effort: Effort,
     ) -> _Document:
         """Send a request until it is answered, or no further attempt is worth it."""
         try:
             while True:
                 turn = await effort.turn()
-                signing: Mapping[str, str] = {}
+                signing: SecretHeaders = Sealed({})
                 try:
                     signing = await effort.session.credentials.headers()
                     answer = await send(signing, turn)
@@ -193,7 +194,7 @@ class AsyncCaller:
         while True:
             turn = await effort.turn()
             incoming = Incoming(request, effort.attempts.number, self._outgoing.answers)
-            signing: Mapping[str, str] = {}
+            signing: SecretHeaders = Sealed({})
             try:
                 signing = await session.credentials.headers()
                 signed = self._outgoing.request(request, signing)
@@ -215,7 +216,7 @@ class AsyncCaller:
             finally:
                 turn.close()
 
-    async def _retry(self, error: ServiceError | NetworkError, signing: Mapping[str, str], effort: Effort) -> None:
+    async def _retry(self, error: ServiceError | NetworkError, signing: SecretHeaders, effort: Effort) -> None:
         """Do what the next attempt needs: new credentials, or a wait. Raises the error if there is to be none."""
         if effort.attempts.wants_renewal(error) and await effort.session.credentials.renew(signing):
             return

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack, overload
 
+from completions_cli.auth.secret import Sealed
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.async_caller import AsyncCaller
 from completions_cli.client.async_failover import AsyncFailover
@@ -34,8 +35,8 @@ class AsyncClient(ServiceClient):
     blocks the event loop.
     """
 
-    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
-        on_wait, is_paced = wait_listener(options), bool(options.get("pace"))
+    def _call_with(self, configured: Sequence[Configuration], options: Sealed[ClientOptions]) -> None:
+        on_wait, is_paced = wait_listener(options), bool(options.reveal().get("pace"))
         mask = mask_of(member.credentials for member in configured)
         self._callers = [
             AsyncCaller(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Never, Self, Unpack, cast
 
 from completions_cli.auth.given_credential import Proof
-from completions_cli.auth.secret import Secret, SecretValues
+from completions_cli.auth.secret import Sealed, Secret
 from completions_cli.client import arguments, configuration, wording
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.attempts import Wait
@@ -69,7 +69,7 @@ class ServiceClient(ABC):
 
     def _make(
         self,
-        options: ClientOptions,
+        options: Sealed[ClientOptions],
         names: Sequence[str],
         configured: Callable[[Proof], Sequence[Configuration]],
         *,
@@ -84,13 +84,13 @@ class ServiceClient(ABC):
         except CompletionsError as error:
             raise wording.without_frames(error, handled)  # noqa: B904 - it is the same error
 
-    def _explicit(self, options: ClientOptions, proof: Proof) -> Configuration:
+    def _explicit(self, options: Sealed[ClientOptions], proof: Proof) -> Configuration:
         flags = arguments.flags(None, options)
         if not flags.arguments.get("endpoint"):
             raise UsageError("no endpoint", hint=f"Give it first; {type(self).__name__}.from_profile() finds one.")
         return configuration.explicit(flags, proof)
 
-    def _start(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
+    def _start(self, configured: Sequence[Configuration], options: Sealed[ClientOptions]) -> None:
         self._settings = [member.settings for member in configured]
         self._origin = ", ".join(member.service.endpoint.origin for member in configured)
         self._engines = [member.engine for member in configured]
@@ -128,27 +128,27 @@ class ServiceClient(ABC):
         on_wait(Wait(passed.error, 0.0, passed.following + 1, len(self._settings)))
 
     @abstractmethod
-    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
+    def _call_with(self, configured: Sequence[Configuration], options: Sealed[ClientOptions]) -> None:
         """Set what calls are made with. Raises UsageError."""
 
 
-def _options(values: Mapping[str, object]) -> ClientOptions:
-    """Return the options that were given. Their `repr` shows no values: some are secrets."""
-    said = {name: value for name, value in values.items() if value is not None}
-    return cast("ClientOptions", SecretValues(said))
+def _options(values: Mapping[str, object]) -> Sealed[ClientOptions]:
+    """Return the options that were given, sealed: some are secrets."""
+    return Sealed(cast("ClientOptions", {name: value for name, value in values.items() if value is not None}))
 
 
 def _silent(_: Wait) -> None:
     """Ignore a wait."""
 
 
-def wait_listener(options: ClientOptions) -> Callable[[Wait], None]:
+def wait_listener(options: Sealed[ClientOptions]) -> Callable[[Wait], None]:
     """Return what is called before each wait."""
-    return options.get("on_wait") or _silent
+    return options.reveal().get("on_wait") or _silent
 
 
-def _proof(options: ClientOptions) -> Proof:
+def _proof(sealed: Sealed[ClientOptions]) -> Proof:
     """Remove the key or client secret from the options, so that nothing below sees it. Raises ConfigError."""
+    options = sealed.reveal()
     key, client_secret = options.pop("api_key", None), options.pop("client_secret", None)
     secret, credential = client_secret if key is None else key, options.get("credential")
     if credential is not None and (secret is not None or options.get("auth") not in (None, "entra")):

@@ -9,6 +9,7 @@ from completions_cli.api.answer_mask import AnswerMask
 from completions_cli.api.masking import Mask
 from completions_cli.api.service import Service
 from completions_cli.auth.credentials import Credentials, KeyCredentials
+from completions_cli.auth.secret import Sealed, SecretHeaders
 from completions_cli.models import CompletionRequest, HttpRequest, Json
 
 _ID_HEADER = "x-ms-client-request-id"
@@ -22,7 +23,7 @@ def mask_of(credentials: Iterable[Credentials]) -> Mask:
     mask = Mask()
     for member in credentials:
         if isinstance(member, KeyCredentials):
-            for name, value in member.headers().items():
+            for name, value in member.headers().reveal().items():
                 mask.add_header(name, value)
     return mask
 
@@ -48,7 +49,7 @@ class Outgoing:
         self._id_prefix = headers.request_id(os.urandom(16))[:-12]
         self._numbers = itertools.count(int.from_bytes(os.urandom(3)) << 24)
         self._shared: dict[tuple[bool, bool], Mapping[str, str]] = {}
-        self._signing: Mapping[str, str] = {}
+        self._signing: SecretHeaders = Sealed({})
         self._secret_headers = service.secret_headers
         self.mask = Mask() if mask is None else mask
         for secret in (*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))):
@@ -57,7 +58,7 @@ class Outgoing:
             self.mask.add_header(name, service.headers[name])
         self.answers = AnswerMask(self.mask)
 
-    def request(self, request: CompletionRequest, signing: Mapping[str, str]) -> HttpRequest:
+    def request(self, request: CompletionRequest, signing: SecretHeaders) -> HttpRequest:
         """Build a request with the headers of credentials and an id of its own."""
         if signing is not self._signing:
             self._learn(signing)
@@ -71,7 +72,7 @@ class Outgoing:
             {_ID_HEADER: self._next_id()},
         )
 
-    def listing(self, signing: Mapping[str, str]) -> HttpRequest:
+    def listing(self, signing: SecretHeaders) -> HttpRequest:
         """Build the request for the list of models, likewise."""
         if signing is not self._signing:
             self._learn(signing)
@@ -79,12 +80,12 @@ class Outgoing:
         labels = listing.labels(CompletionRequest(None))
         del labels["content-type"]  # it has no body
         own = {_ID_HEADER: self._next_id()}
-        return HttpRequest(listing.endpoint.url, {**labels, **signing}, b"", self._secret_headers, "GET", own)
+        return HttpRequest(listing.endpoint.url, {**labels, **signing.reveal()}, b"", self._secret_headers, "GET", own)
 
-    def _learn(self, signing: Mapping[str, str]) -> None:
-        for name, value in signing.items():
+    def _learn(self, signing: SecretHeaders) -> None:
+        for name, value in signing.reveal().items():
             self.mask.add_header(name, value)
-        self._secret_headers = self._service.secret_headers | signing.keys()
+        self._secret_headers = self._service.secret_headers | signing.reveal().keys()
         self._signing = signing
         self._shared.clear()
 
@@ -96,6 +97,6 @@ class Outgoing:
         kind = bool(request.extra), request.stream
         shared = self._shared.get(kind)
         if shared is None:
-            shared = self._shared[kind] = {**self._service.labels(request), **self._signing}
+            shared = self._shared[kind] = {**self._service.labels(request), **self._signing.reveal()}
             shared.pop(_ID_HEADER, None)  # ours is another for each
         return shared

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Self, Unpack, overload
 
+from completions_cli.auth.secret import Sealed
 from completions_cli.client.arguments import ClientOptions, CompletionOptions, ScoreOptions
 from completions_cli.client.base import ServiceClient, wait_listener
 from completions_cli.client.caller import Caller
@@ -31,8 +32,8 @@ class Client(ServiceClient):
     the others when a request fails.
     """
 
-    def _call_with(self, configured: Sequence[Configuration], options: ClientOptions) -> None:
-        if options.get("pace"):
+    def _call_with(self, configured: Sequence[Configuration], options: Sealed[ClientOptions]) -> None:
+        if options.reveal().get("pace"):
             raise UsageError("Client makes one call at a time and has no pace", hint="Use AsyncClient(…, pace=True).")
         on_wait, mask = wait_listener(options), mask_of(member.credentials for member in configured)
         self._callers = [

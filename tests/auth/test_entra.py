@@ -54,7 +54,7 @@ def flow(authority: Authority, url: str | None = None, connection: Connection | 
 
 
 def token(credentials: EntraCredentials) -> str:
-    return credentials.headers()["authorization"].removeprefix("Bearer ")[:7]
+    return credentials.headers().reveal()["authorization"].removeprefix("Bearer ")[:7]
 
 
 def test_the_secret_is_traded_for_a_token(authority: Authority, clock: Clock) -> None:
@@ -300,7 +300,7 @@ def test_the_secret_is_not_read_while_a_token_is_kept(
 
     application = Application("contoso.com", "c", "s", authority.url)
     source = ClientCredentialsFlow(application, never, Connection())
-    assert EntraCredentials(source, cache(), clock).headers() == {"authorization": "Bearer kept"}
+    assert EntraCredentials(source, cache(), clock).headers().reveal() == {"authorization": "Bearer kept"}
 
 
 @pytest.mark.parametrize("tenant", ["common", "common.", "Organizations", "consumers", "a/b", "a?b", "", "..", "a b"])

@@ -7,6 +7,7 @@ import pytest
 
 from completions_cli.api import endpoint
 from completions_cli.api.service import Service
+from completions_cli.auth.secret import Sealed, SecretHeaders
 from completions_cli.batch.exchange import Exchange, Failure
 from completions_cli.errors import AuthError
 from completions_cli.models import CompletionRequest
@@ -25,8 +26,8 @@ class Tokens:
         self.number = 1
         self.last = renewals + 1
 
-    def headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer canary-{self.number}"}
+    def headers(self) -> SecretHeaders:
+        return Sealed({"authorization": f"Bearer canary-{self.number}"})
 
     def refresh(self) -> bool:
         if self.number == self.last:

@@ -7,7 +7,7 @@ import inspect
 import logging
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,19 @@ def quoted(error: BaseException) -> str:
 
 
 def local_values(error: BaseException) -> str:
-    """Return the locals of our functions, as tools show them beside a traceback."""
-    found = [traceback.TracebackException.from_exception(one, capture_locals=True) for one in behind(error)]
-    ours = [frame.locals or {} for one in found for frame in one.stack if "completions_cli" in frame.filename]
-    return "\n".join(f"{name} = {value}" for values in ours for name, value in values.items())
+    """Return the locals of our functions, as tools show them beside a traceback or copy them into a report."""
+    frames = [frame for one in behind(error) for frame, _ in traceback.walk_tb(one.__traceback__)]
+    ours = [frame.f_locals for frame in frames if "completions_cli" in frame.f_code.co_filename]
+    return "\n".join(f"{name} = {value!r} {copied(value)}" for values in ours for name, value in values.items())
+
+
+def copied(value: object, depth: int = 6) -> object:
+    """Return what a tool that copies values makes of one: mappings and sequences by their parts, the rest by repr."""
+    if depth and isinstance(value, Mapping):
+        return [(copied(key, depth - 1), copied(part, depth - 1)) for key, part in value.items()]
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [copied(part, depth - 1) for part in value]
+    return repr(value)
 
 
 @pytest.mark.parametrize("script", BROKEN)
@@ -224,6 +233,30 @@ def test_an_error_of_the_program_keeps_its_frames(
     with pytest.raises(LookupError) as caught:
         program(scripted_server.url)
     assert caught.traceback[-1].name == "fail"
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, LookupError])
+def test_a_call_that_ends_while_it_waits_shows_no_key(
+    kind: type[BaseException], scripted_server: ScriptedServer
+) -> None:
+    """The refusal that it waited after is behind what ended it, with its frames."""
+    scripted_server.play([response(b"no", "429 X", ["retry-after: 60"])])
+
+    async def call() -> None:
+        calling = asyncio.current_task()
+        assert calling is not None
+
+        def on_wait(_: object) -> None:
+            fail() if kind is LookupError else calling.cancel()
+
+        async with AsyncClient(scripted_server.url, api_key=KEY, on_wait=on_wait) as client:
+            await client.complete("P")
+
+    with pytest.raises(kind) as caught:
+        asyncio.run(call())
+    shown = local_values(caught.value)
+    assert "signing = ****" in shown
+    assert KEY not in shown
 
 
 def test_nor_do_the_settings_of_a_program() -> None:

@@ -70,7 +70,7 @@ class Signer:
         try:
             if is_renewed:
                 reach.credentials.refresh()
-            headers = reach.credentials.headers()
+            headers = dict(reach.credentials.headers().reveal())
         except CompletionsError:
             if known is None or len(self._members) == 1:
                 raise

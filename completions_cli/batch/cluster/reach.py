@@ -7,6 +7,7 @@ from typing import Protocol
 
 from completions_cli.api.masking import Mask
 from completions_cli.api.retry import RetryPolicy
+from completions_cli.auth.secret import Sealed, SecretHeaders
 from completions_cli.batch.budget import Prices
 from completions_cli.batch.cluster.messages import Access, Grant, Orders, Report
 from completions_cli.batch.exchange import Exchange
@@ -46,10 +47,10 @@ class OrderedCredentials:
         self._calls, self._orders, self._member = calls, orders, member
         self._useless_at = float("-inf")  # when the driver had no new one
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> SecretHeaders:
         """Return the newest headers."""
         self._orders = self._calls.orders(self._orders.version) or self._orders
-        return dict(self._access.headers)
+        return Sealed(self._access.headers)
 
     @property
     def _access(self) -> Access:
