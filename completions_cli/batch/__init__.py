@@ -7,7 +7,7 @@ Modules, in the order in which a row meets them:
     sending     runner, backlog, sender, exchange, encoding, pool/
     judging     outcomes, triage, outage, settling, model_watch, budget
     output      formats (a line), scribe, journal, locking, totals
-    resuming    workspace, run_file, recovery, output_lines, entry (a line read back), row_set
+    resuming    workspace, run_file, recovery, output_lines, entry (a line read back), answers, row_set
     afterwards  outputs (their files), closing, ordering, line_index, merging, export/
     elsewhere   plan (`--plan`), sharing/ (`--share`), cluster/ (`--engine ray`)
 """

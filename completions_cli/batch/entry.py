@@ -1,14 +1,14 @@
 """Reads back a line of OUTPUT, even if another tool rewrote it: its row, and how that row ended."""
 
 import json
-import math
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 
 from completions_cli import limits
-from completions_cli.batch import encoding
+from completions_cli.batch import answers, encoding
 from completions_cli.batch.formats import RETRYABLE_KINDS, SCORED, OutputFormat, is_retryable
 from completions_cli.errors import CompletionsError
 from completions_cli.models import Json
@@ -18,8 +18,6 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 _OPENAI_ID = re.compile(r"batch_req_([0-9]{1,15})")
 UNKNOWN = "unknown"
 _LOST = "the line has neither an answer nor an error"
-_NULLS = frozenset({"", "none", "null", "nan", "{}", "[]"})  # null as tables write it
-_WITHIN_TEXT = re.compile(r"""["']text["']\s*:\s*u?["']""")
 _RETRYABLE = (*RETRYABLE_KINDS, "network")
 
 
@@ -27,7 +25,7 @@ class Entry(NamedTuple):
     """How a row ended: the kind of its failure, or None, and what its line says beside.
 
     `is_retryable` says of a failure that the same row may succeed another time, `ignored` which parameters the server
-    ignored.
+    ignored. `is_flat` says of a line that it is one of a table, where other lines may hold more of its row.
     """
 
     row: int
@@ -38,6 +36,7 @@ class Entry(NamedTuple):
     finish_reason: str | None = None
     ignored: tuple[str, ...] = ()
     profile: str | None = None
+    is_flat: bool = False
 
 
 def read(line: bytes, output_format: OutputFormat) -> Entry | None:
@@ -97,12 +96,10 @@ def _native(record: dict[str, Json]) -> Entry | None:
     if row is None:
         return None
     error = record.get("error")
-    if _is_null(error):
-        if _lacks_answer(record):
-            return Entry(row, UNKNOWN, message=_LOST)
-        model, reason = _text(record.get("model")), _finish_reason(record)
-        profile = _text(record.get("profile"))
-        return Entry(row, model=model, finish_reason=reason, ignored=_names(record.get("ignored")), profile=profile)
+    if answers.is_null(error) and "choices" not in record:  # in tables of ours
+        error = {"kind": record.get("error_kind"), "message": record.get("error_message")}
+    if answers.is_null(error):
+        return _answered(row, record, record)
     said = error if isinstance(error, dict) else {"message": error}
     kind = _text(said.get("kind")) or UNKNOWN
     retryable = said.get("retryable")
@@ -116,43 +113,28 @@ def _openai(record: dict[str, Json]) -> Entry | None:
         return None
     row = int(found[1])
     error = record.get("error")
-    response = record.get("response")
-    if not _is_null(error):
-        said = error if isinstance(error, dict) else {"message": error}
-        kind = _text(said.get("code")) or UNKNOWN
-        return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
-    body = response.get("body") if isinstance(response, dict) else None
-    body = body if isinstance(body, dict) else {}
-    if ("response" in record and not body) or _lacks_answer(body):
-        return Entry(row, UNKNOWN, message=_LOST)
-    profile = _text(record.get("profile"))
-    return Entry(row, model=_text(body.get("model")), finish_reason=_finish_reason(body), profile=profile)
+    if answers.is_null(error):
+        return _answered(row, answers.body(record, "openai"), record)
+    said = error if isinstance(error, dict) else {"message": error}
+    kind = _text(said.get("code")) or UNKNOWN
+    return Entry(row, kind, kind in _RETRYABLE, _text(said.get("message")))
 
 
-def _is_null(value: Json) -> bool:
-    """Return whether a value is null, also as other tools write it: NaN, a word for it, an object of nulls."""
-    if isinstance(value, dict):
-        return all(map(_is_null, value.values()))
-    if isinstance(value, str):
-        return value.strip().lower() in _NULLS
-    return not value or (isinstance(value, float) and math.isnan(value))
-
-
-def _lacks_answer(record: dict[str, Json]) -> bool:
-    """Return whether nothing in a record answers its row, though it has a place for choices.
-
-    Tools that make a table of the lines may have made a text of the choices, or columns with names of their own.
-    """
-    if "choices" not in record or not _is_null(record.get("scores")):
-        return False
-    choices = record["choices"]
-    if isinstance(choices, str):
-        return _WITHIN_TEXT.search(choices) is None
-    return not (isinstance(choices, list) and choices and all(map(_is_choice, choices)))
-
-
-def _is_choice(value: Json) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("text"), str)
+def _answered(row: int, body: Mapping[str, Json], record: Mapping[str, Json]) -> Entry:
+    """Return the entry of a line without an error. Without an answer, too, it is that of a failure."""
+    is_flat = answers.is_flat(body)
+    choices, scores = answers.choices(body), answers.scores(body)
+    if choices is None and scores is None:
+        return Entry(row, UNKNOWN, message=_LOST, is_flat=is_flat)
+    first = choices[0].get("finish_reason") if choices else None
+    return Entry(
+        row,
+        model=_text(body.get("model")),
+        finish_reason=SCORED if scores else _text(first) or _text(body.get("finish_reason")),
+        ignored=_names(record.get("ignored")),
+        profile=_text(record.get("profile")),
+        is_flat=is_flat,
+    )
 
 
 def _row_number(value: Json) -> int | None:
@@ -162,15 +144,6 @@ def _row_number(value: Json) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= limits.ROW_NUMBER else None
-
-
-def _finish_reason(record: dict[str, Json]) -> str | None:
-    if not _is_null(record.get("scores")):
-        return SCORED
-    choices = record.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    reason = first.get("finish_reason") if isinstance(first, dict) else None
-    return _text(reason) or _text(record.get("finish_reason"))
 
 
 def _names(value: Json) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from completions_cli import limits
 from completions_cli.batch import entry as entries
 from completions_cli.batch.entry import Entry
+from completions_cli.batch.row_set import RowSet
 from completions_cli.errors import UsageError
 
 # Reads a line, with or without its end, as an entry; None when it is not one.
@@ -21,7 +22,8 @@ _SHOWN = 40
 class OutputLine(NamedTuple):
     """A line by its number from 1 and its offset in bytes; `stop` is the offset after it.
 
-    `content` is without mark, zeros and LF at its ends. `entry` is None for a blank line and for damage.
+    `content` is without mark, zeros and LF at its ends. `entry` is None for a blank line and for damage. `has_zeros`
+    says that zeros stand on a line before or after what is whole.
     """
 
     number: int
@@ -31,15 +33,17 @@ class OutputLine(NamedTuple):
     entry: Entry | None
     is_damage: bool
     has_end: bool
+    has_zeros: bool
 
 
 def read(path: Path, reader: EntryReader, *, row_total: int | None = None) -> Iterator[OutputLine]:
     """Yield the lines of an output.
 
-    Raises UsageError for a line that somebody wrote and that is none of a batch, or of a row that the input of
-    `row_total` rows has not; OSError when the file cannot be read.
+    Raises UsageError for a line that somebody wrote and that is none of a batch, of a row that the input of
+    `row_total` rows has not, or one of several flat lines of a row; OSError when the file cannot be read.
     """
     offset = 0
+    flat = RowSet()
     with path.open("rb") as file:
         for number, raw in enumerate(iter(partial(file.readline, limits.OUTPUT_LINE_BYTES), b""), 1):
             line = _line(number, offset, raw, reader)
@@ -49,6 +53,8 @@ def read(path: Path, reader: EntryReader, *, row_total: int | None = None) -> It
                     raise _foreign(path, line)
             elif row_total is not None and line.entry.row >= row_total:
                 raise _beyond(path, line.number, line.entry.row, row_total)
+            elif line.entry.is_flat and not flat.add(line.entry.row):
+                raise _one_of_several(path, line.number, line.entry.row)
             yield line
 
 
@@ -59,11 +65,13 @@ def _line(number: int, offset: int, raw: bytes, reader: EntryReader) -> OutputLi
     if number == 1:
         content = entries.without_bom(content)
     stop = offset + len(written)
-    entry = reader(content)
+    start = stop - has_end - len(content)
+    bare = content.strip(b"\0")
+    entry = reader(bare)
+    if entry is not None and len(bare) < len(content):
+        return OutputLine(number, start + content.index(bare), stop, bare, entry, False, has_end, True)
     is_blank = bool(written) and not content.strip()
-    return OutputLine(
-        number, stop - has_end - len(content), stop, content, entry, entry is None and not is_blank, has_end
-    )
+    return OutputLine(number, start, stop, content, entry, entry is None and not is_blank, has_end, False)
 
 
 def _is_of_a_crash(line: OutputLine, raw: bytes) -> bool:
@@ -101,4 +109,11 @@ def _beyond(path: Path, number: int, row: int, row_total: int) -> UsageError:
     return UsageError(
         f"line {number} of {path} is of row {row}, but the input has {row_total} rows, numbered from 0",
         hint="Nothing was changed. Remove that line, or choose another OUTPUT.",
+    )
+
+
+def _one_of_several(path: Path, number: int, row: int) -> UsageError:
+    return UsageError(
+        f"line {number} of {path} is another line of row {row}, and neither has choices",
+        hint="Nothing was changed. If they are samples in a table, use the OUTPUT that it was made from.",
     )

@@ -53,7 +53,8 @@ class Recovered:
     """The rows in an output, and damage that was found in it.
 
     `examples` has one failure of each kind: its row and its message. `torn` counts bytes of an end that is not whole,
-    `damaged` lines with zeros in them, `repeated` lines of a row that has another line.
+    `damaged` lines with zeros in them, `padded` whole lines with zeros beside them, `repeated` lines of a row that has
+    another line.
     """
 
     done: RowSet = field(default_factory=RowSet)
@@ -67,6 +68,7 @@ class Recovered:
     examples: dict[str, tuple[int, str]] = field(default_factory=dict)
     torn: int = 0
     damaged: int = 0
+    padded: int = 0
     repeated: int = 0
 
     @property
@@ -156,6 +158,10 @@ class Recovered:
             found.append(f"the last line of {output} was incomplete: its {self.torn} bytes were removed")
         if self.damaged:
             found.append(f"lines removed from {output} because a power cut had filled them with zeros: {self.damaged}")
+        if self.padded:
+            found.append(
+                f"zeros of a power cut removed from lines of {output} that were whole beside them: {self.padded}"
+            )
         if self.repeated:
             found.append(f"lines removed from {output} because another line has the same row: {self.repeated}")
         return found
@@ -171,8 +177,8 @@ class Scan:
 
     @property
     def needs_rewriting(self) -> bool:
-        """Return whether lines in the middle must be removed."""
-        return bool(self.found.damaged or self.found.repeated)
+        """Return whether more than the end must be mended."""
+        return bool(self.found.damaged or self.found.padded or self.found.repeated)
 
 
 def recover(journal: Journal, reader: EntryReader, *, row_total: int | None = None) -> Recovered:
@@ -213,6 +219,7 @@ def _scan(path: Path, reader: EntryReader, row_total: int | None) -> Scan:
             continue
         if line.entry is not None:
             found.record(line.entry)
+        found.padded += line.has_zeros
         found.damaged += damaged
         stop, has_end, damaged = line.stop, line.has_end, 0
     found.torn = path.stat().st_size - stop

@@ -193,15 +193,21 @@ def test_what_is_not_understood_is_not_touched(content: bytes, before: bytes, tm
         assert path.read_bytes() == before + content + after
 
 
+# Lines without choices that hold no answer that we know.
+NO_ANSWERS = [b"", b',"text":null', b',"text":5', b',"text":NaN', b',"answer":"a"', b',"choices":null', b',"scores":5']
 # Choices that hold no answer.
 DAMAGED = [b"5", b"true", b'"txt"', b"[null]", b'{"a":1}', b'[{"text":5}]', b'[{"text":null}]', b'[{"text":"a"},null]']
+DAMAGED += [b"\"[{'text': a}]\"", b'"{\\"text\\":\\"a\\"}"', b"\"[{[]: 1, 'text': 'a'}]\"", b'"[%s]"' % (b"[" * 9999)]
 
 
 @pytest.mark.parametrize(
     ("line", "row", "failure"),
     [
-        (b'{"row":3}', 3, None),
-        (b'{"row":3.0,"error":{}}', 3, None),
+        (b'{"row":3.0,"text":"a","error":{}}', 3, None),
+        (b'{"row":3,"text":"a","choices":null}', 3, None),
+        (b'{"row":3,"text":"a","scores":null,"error_kind":null}', 3, None),
+        *((b'{"row":3%s}' % rest, 3, "unknown") for rest in NO_ANSWERS),
+        (b'{"row":3,"text":null,"error_kind":"rejected","error_message":"no"}', 3, "rejected"),
         (b'{"row":3,"error":"what"}', 3, "unknown"),
         (b'{"error":{"kind":7},"row":0}', 0, "unknown"),
         (b'{"row":3,"choices":[{"text":"","logprobs":[NaN,-Infinity,1e999]}]}', 3, None),
@@ -209,8 +215,8 @@ DAMAGED = [b"5", b"true", b'"txt"', b"[null]", b'{"a":1}', b'[{"text":5}]', b'[{
         (b"{\"row\":3,\"choices\":\"[{'index': 0, 'text': 'a'}]\"}", 3, None),
         (b'{"row":3,"choices":null,"scores":[{"logprob":-1.0}]}', 3, None),
         *((b'{"row":3,"choices":%s}' % damaged, 3, "unknown") for damaged in DAMAGED),
-        (b'{"row":3,"id":"\\ud83d","error":null}', 3, None),
-        (b'{"row":9007199254740991}', 2**53 - 1, None),
+        (b'{"row":3,"id":"\\ud83d","text":"a","error":null}', 3, None),
+        (b'{"row":9007199254740991,"text":""}', 2**53 - 1, None),
     ],
 )
 def test_what_names_its_row_counts(line: bytes, row: int, failure: str | None) -> None:
@@ -237,8 +243,43 @@ def test_zeros_of_a_power_cut_cost_only_their_rows(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(_line(0) + b"\0" * 4000 + _line(1) + _line(2)[:50] + b"\0" * 100 + b"\n" + _line(3) + b"\0" * 9)
     found = recover(path, native)
-    assert path.read_bytes() == _line(0) + _line(3)
-    assert (found.ok, found.damaged, found.torn) == (2, 2, 9)
+    assert path.read_bytes() == _line(0) + _line(1) + _line(3)
+    assert (found.ok, found.damaged, found.padded, found.torn) == (3, 1, 1, 9)
+    assert [note.split()[0] for note in found.notes(path)] == ["the", "lines", "zeros"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"", b"\0" * 20])
+@pytest.mark.parametrize("zeros", [(1, 0), (16, 0), (4096, 4096), (0, 1), (0, 16)], ids=repr)
+def test_a_whole_line_among_zeros_stays(zeros: tuple[int, int], end: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    before, after = zeros
+    path.write_bytes(_line(0) + b"\0" * before + _line(1)[:-1] + b"\0" * after + end)
+    found = recover(path, native)
+    assert (path.read_bytes(), found.ok) == (_line(0) + _line(1), 2)
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"\0" * before + _line(1)[:-1] + b"\0" * after + end)
+    two.write_bytes(_line(0))
+    assert arrange([one, two], [native, native], Journal(tmp_path / "merged")).rows == 2
+    assert (tmp_path / "merged").read_bytes() == _line(0) + _line(1)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b'{"row":3,"sample":0,"text":"a"}', b'{"row":3,"sample":1,"text":"b"}'),
+        (b'{"row":3,"continuation":"a","logprob":-1}', b'{"row":3,"continuation":"b","logprob":-2}'),
+        (b'{"row":3,"text":"a"}', b'{"row":4,"text":"a"}', b'{"row":3,"text":null}'),
+    ],
+)
+def test_no_line_of_a_table_gives_way_to_another_of_its_row(lines: tuple[bytes, ...], tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    content = b"\n".join(lines) + b"\n"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"^line {len(lines)} of .* row 3"):
+        recover(path, native)
+    with pytest.raises(UsageError, match=f"^line {len(lines)} of .* row 3"):
+        arrange([path], [native], Journal(tmp_path / "merged"))
+    assert path.read_bytes() == content
 
 
 def test_an_output_without_damage_is_not_written_again(tmp_path: Path) -> None:
@@ -262,7 +303,7 @@ def test_absurd_numbers_take_no_memory(tmp_path: Path) -> None:
 def test_names_without_end_take_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "out"
     lines = [
-        f'{{"row":{row},"model":"m{row}","error":{"null" if row % 2 else json.dumps({"kind": f"k{row}"})}}}\n'
+        f'{{"row":{row},"model":"m{row}","text":"","error":{"null" if row % 2 else json.dumps({"kind": f"k{row}"})}}}\n'
         for row in range(2000)
     ]
     path.write_text("".join(lines), encoding="utf-8")

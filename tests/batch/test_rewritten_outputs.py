@@ -131,6 +131,99 @@ def test_a_failure_stays_one_and_an_answer_too(loss: str, cli: Cli, emulator: St
     assert len(server.log()) == 6
 
 
+TABLES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "texts": lambda line: {
+        "id": line["id"],
+        "row": line["row"],
+        "text": line["choices"][0]["text"] if line["choices"] else None,
+        "error": line["error"],
+    },
+    "choices as JSON": lambda line: line | {"choices": json.dumps(line["choices"])},
+    "choices as Python": lambda line: line | {"choices": str(line["choices"])},
+    "with whole lines": lambda line: (
+        line
+        if line["row"] == 1 or line["error"]
+        else line | {"choices": None, "text": line["choices"][0]["text"], "metadata": None}
+    ),
+}
+
+
+@pytest.mark.parametrize("table", [*TABLES, "export"])
+def test_a_table_of_answers_keeps_its_texts(
+    table: str, cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path
+) -> None:
+    args = (rows(6), "-o", output, "--max-errors", "1000")
+    assert batch(cli.service(emulator("--fault", "422").url), *args, "--limit", "2").code == 13
+    server = emulator()
+    cli.service(server.url)
+    assert batch(cli, *args, "--limit", "5").code == 13
+    first = tmp_path / "first.jsonl"
+    assert batch(cli, "export", output, "-o", first).code == 0
+    texts = {line["row"]: line["text"] for line in records(first)}
+    output.write_bytes(
+        first.read_bytes() if table == "export" else _dumped([TABLES[table](line) for line in records(output)])
+    )
+    found = batch(cli, "status", output, "-F", "json").json()
+    assert (found["ok"], sum(found["failed"].values())) == (3, 2)
+    assert batch(cli, *args).code == 13
+    for source in (output, tmp_path / "merged.jsonl"):
+        again = tmp_path / "again.jsonl"
+        assert batch(cli, "export", source, "-o", again).code == 0
+        exported = {line["row"]: line for line in records(again)}
+        assert {row: exported[row]["text"] for row in texts} == texts
+        if table == "export":
+            assert [exported[line["row"]] for line in records(first)] == records(first)
+        assert batch(cli, "merge", output, "-o", tmp_path / "merged.jsonl", "--overwrite").code == 13
+    assert batch(cli, *args, "--retry-failed").code == 0
+    assert len(server.log()) == 6
+
+
+def test_what_is_no_answer_is_not_called_one(
+    cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path
+) -> None:
+    server = emulator()
+    args = (rows(3), "-o", output)
+    assert batch(cli.service(server.url), *args).code == 0
+    output.write_bytes(_dumped([{"row": line["row"], "answer": line["id"]} for line in records(output)]))
+    before = output.read_bytes()
+    found = batch(cli, *args)
+    assert (found.code, "3 failed (3 unknown)" in found.stderr, output.read_bytes()) == (13, True, before)
+    assert batch(cli, "export", output, "-o", tmp_path / "flat.jsonl").code == 0
+    table = records(tmp_path / "flat.jsonl")
+    assert [(line["answer"], line["error_kind"]) for line in table] == [(f"r{row}", "unknown") for row in range(3)]
+
+
+def test_samples_in_a_table_are_not_joined(cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path) -> None:
+    server = emulator()
+    args = (rows(3), "-o", output, "-n", "2")
+    assert batch(cli.service(server.url), *args).code == 0
+    assert batch(cli, "export", output, "-o", tmp_path / "flat.jsonl").code == 0
+    output.write_bytes((tmp_path / "flat.jsonl").read_bytes())
+    before = output.read_bytes()
+    asked = len(server.log())
+    for command in (args, ("status", output), ("merge", output, "-o", tmp_path / "merged.jsonl")):
+        found = batch(cli, *command)
+        assert (found.code, "another line of row 0" in found.stderr) == (2, True), found.stderr
+    assert (output.read_bytes(), len(server.log())) == (before, asked)
+
+
+def test_an_openai_output_may_be_a_table_too(
+    cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path
+) -> None:
+    server = emulator()
+    args = (rows(3), "-o", output, "--output-format", "openai")
+    assert batch(cli.service(server.url), *args).code == 0
+    texts = [line["response"]["body"]["choices"][0]["text"] for line in records(output)]
+    kept = [{"id": line["id"], "custom_id": line["custom_id"]} for line in records(output)]
+    output.write_bytes(_dumped([line | {"text": text} for line, text in zip(kept, texts, strict=True)]))
+    assert batch(cli, *args).code == 0
+    assert batch(cli, "export", output, "-o", tmp_path / "flat.jsonl").code == 0
+    assert [line["text"] for line in records(tmp_path / "flat.jsonl")] == texts
+    output.write_bytes(_dumped(kept))
+    assert batch(cli, *args).code == 13
+    assert len(server.log()) == 3
+
+
 @pytest.mark.parametrize("choices", [5, [None], [{"index": 0, "text": None}], {"a": 1}, "lost"])
 def test_no_damaged_line_takes_the_place_of_an_answer(
     choices: object, cli: Cli, emulator: Start, rows: Rows, output: Path, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from completions_cli.batch import answers
 from completions_cli.batch.entry import Entry
 from completions_cli.batch.formats import OutputFormat
 from completions_cli.models import Json
@@ -20,6 +21,13 @@ AFTER = (
 OWN = frozenset((*BEFORE, *AFTER))
 SCORED = ("continuation", "logprob", "token_count", "greedy", "boundary_merged")  # where rows were scored
 _METADATA = "metadata"  # of a row whose metadata is no object
+# What a line has for itself. Of one without choices, as tables have them, the rest is columns.
+_LINE: Mapping[OutputFormat, frozenset[str]] = {
+    "native": OWN
+    | {"choices", "scores", "method", "usage", "system_fingerprint", "request_id", "attempts", "latency_ms"}
+    | {"profile", "metadata", "ignored", "error"},
+    "openai": OWN | {"custom_id", "profile", "response", "error"},
+}
 
 
 def own_name(name: str, taken: Mapping[str, object], own: Collection[str] = OWN) -> str:
@@ -36,18 +44,19 @@ def row_id(fields: Json, output_format: OutputFormat) -> Json:
 
 def metadata(fields: Json, output_format: OutputFormat) -> dict[str, Json]:
     """Return what came with a row from the input: its prompt, if it was kept, its columns and metadata."""
-    if output_format == "openai":
-        return {}
-    kept = {name: value for name, value in _object(fields).items() if name == "prompt"}
-    found = _object(fields).get("metadata")
-    if found is None:
+    record = _object(fields)
+    of_table = "choices" not in answers.body(record, output_format)
+    known = _LINE[output_format]
+    kept = {name: value for name, value in record.items() if name == "prompt" or (of_table and name not in known)}
+    found = record.get("metadata")
+    if output_format == "openai" or found is None:
         return kept
     return kept | (found if isinstance(found, dict) else {_METADATA: found})
 
 
 def is_scored(fields: Json, output_format: OutputFormat) -> bool:
     """Return whether a line is of a row that was scored."""
-    return "scores" in _said(fields, output_format)
+    return "scores" in answers.body(_object(fields), output_format)
 
 
 def records(value: Json, output_format: OutputFormat, found: Entry | None) -> Iterator[dict[str, Json]]:
@@ -55,7 +64,8 @@ def records(value: Json, output_format: OutputFormat, found: Entry | None) -> It
 
     The tokens of a row stand with its first sample, so that sums come out right.
     """
-    fields, body = _object(value), _said(value, output_format)
+    fields = _object(value)
+    body = answers.body(fields, output_format)
     shared: dict[str, Json] = {
         "id": row_id(fields, output_format),
         "row": found.row if found else None,
@@ -69,7 +79,7 @@ def records(value: Json, output_format: OutputFormat, found: Entry | None) -> It
 
 
 def _completions(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
-    for position, choice in enumerate(_objects(body.get("choices"))):
+    for position, choice in enumerate(answers.choices(body) or ()):
         index = choice.get("index")
         yield {
             "sample": index if type(index) is int else position,
@@ -79,7 +89,7 @@ def _completions(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
 
 
 def _scores(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
-    for position, score in enumerate(_objects(body.get("scores"))):
+    for position, score in enumerate(answers.scores(body) or ()):
         logprob, count = score.get("logprob"), score.get("token_count")
         yield {
             "sample": position,
@@ -92,22 +102,12 @@ def _scores(body: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
 
 def _tokens(body: Mapping[str, Json]) -> dict[str, Json]:
     usage = body.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
+    counts = usage if isinstance(usage, dict) else body
     return {name: counts[name] for name in ("prompt_tokens", "completion_tokens") if type(counts.get(name)) is int}
-
-
-def _said(value: Json, output_format: OutputFormat) -> Mapping[str, Json]:
-    """Return what holds the answer to a row: the line, or in the OpenAI format the body of the response in it."""
-    fields = _object(value)
-    return _object(_object(fields.get("response")).get("body")) if output_format == "openai" else fields
 
 
 def _text(value: Json) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _objects(value: Json) -> list[dict[str, Json]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _object(value: Json) -> dict[str, Json]:
