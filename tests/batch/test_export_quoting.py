@@ -61,6 +61,16 @@ def test_readers_that_split_elsewhere_find_no_formula(
         assert not cell.removeprefix("-1,").lstrip(BLANKS).startswith(tuple(SIGNS)), (rows, cell)
 
 
+@given(rows=st.lists(TEXTS, min_size=1, max_size=4))
+def test_a_spreadsheet_that_splits_tsv_at_commas_too_finds_no_formula(
+    rows: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = written(tmp_path_factory.mktemp("table"), "tsv", rows).decode()
+    # A comma within quotes separates nothing.
+    bare = re.sub(r'"(?:[^"]|"")*"', lambda quoted: quoted[0].replace(",", ""), content)
+    assert "," not in bare
+
+
 @given(rows=st.lists(TEXTS, min_size=1, max_size=4), table=st.sampled_from(sorted(DELIMITERS)))
 def test_a_break_is_always_within_quotes(
     rows: list[str], table: Table, tmp_path_factory: pytest.TempPathFactory

@@ -82,8 +82,9 @@ class Delimited:
     cells there, of its lines and after its semicolons and tabs.
     """
 
-    # The csv module quotes a text that holds a character of this; it is cut off each record.
-    _QUOTED = f"{_BREAKS}\0"
+    # The csv module quotes a text that holds a character of this; it is cut off each record. Spreadsheets may split
+    # TSV at commas, too, though not within quotes.
+    _QUOTED = f"{_BREAKS}\0,"
 
     def __init__(self, file: Sink, kinds: Mapping[str, Kind], delimiter: str) -> None:
         self._file = file
