@@ -79,7 +79,7 @@ def find(places: Iterable[Path]) -> Outputs:
     first: RunFile | None = None
     for file, run in zip(files, runs, strict=True):
         first = first or run
-        if run is not None and first is not None and _same(run) != _same(first):
+        if run is not None and first is not None and run is not first and _same(run) != _same(first):
             raise UsageError(
                 f"{file} belongs to another input or run than {files[0]}", hint="Merge what belongs together."
             )
@@ -117,7 +117,7 @@ def _run_of(file: Path, known: dict[Path, RunFile | None]) -> RunFile | None:
 
 
 def _same(run: RunFile) -> tuple[object, ...]:
-    return run.input.size, run.input.sha256, dict(run.parameters), run.output_format
+    return run.input.size, run.input.sha256, run_file.compared(run.parameters), run.output_format
 
 
 def _sniff(file: Path) -> OutputFormat:

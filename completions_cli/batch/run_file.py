@@ -22,6 +22,7 @@ HasGrown = Callable[[Identity], bool]
 _VERSION = 1
 # What each profile of a pool has for itself; whether its answers fit is seen when they come.
 _OF_A_MEMBER = ("model", "deployment", "extra_parameters")
+EXTRA = "extra "  # begins the name of a parameter that was given as an extra
 _SEVERAL = 2
 _MOST_SHOWN = 40  # a sentence must stay one
 _REFUSED = "Use --overwrite to start over, or choose another OUTPUT."
@@ -197,10 +198,10 @@ def _differences(earlier: RunFile, now: RunFile) -> list[str]:
         found.append(f"another shard: {_shard(earlier)}, now {_shard(now)}")
     if earlier.output_format != now.output_format:
         found.append(f"another output format: {earlier.output_format}, now {now.output_format}")
-    was, is_ = json.loads(wire.dumps(dict(earlier.parameters))), json.loads(wire.dumps(dict(now.parameters)))
+    was, is_ = compared(earlier.parameters), compared(now.parameters)
     of_members = _OF_A_MEMBER if earlier.is_pool or now.is_pool else ()
     return found + [
-        f"another {name}: {_short(was.get(name))}, now {_short(is_.get(name))}"
+        f"another {name}: {_short(earlier, name)}, now {_short(now, name)}"
         for name in sorted(was.keys() | is_.keys())
         if was.get(name) != is_.get(name) and name not in of_members
     ]
@@ -211,6 +212,20 @@ def _shard(run: RunFile) -> str:
     return f"{index}/{count}" if count > 1 else "none"
 
 
-def _short(value: Json) -> str:
-    text = wire.dumps(value)
+def compared(parameters: Mapping[str, Json]) -> dict[str, str]:
+    """Return parameters as texts that tell true from 1 and null from nothing, where it is sent, but not 1.0 from 1."""
+    sent = {name: value for name, value in parameters.items() if value is not None or name.startswith(EXTRA)}
+    found = {name: json.loads(wire.dumps(value), parse_float=_number) for name, value in sent.items()}
+    return {name: json.dumps(value, sort_keys=True) for name, value in found.items()}
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _short(run: RunFile, name: str) -> str:
+    if name.startswith(EXTRA) and name not in run.parameters:
+        return "none"
+    text = wire.dumps(run.parameters.get(name))
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +35,26 @@ values = st.recursive(
 def test_it_is_read_back() -> None:
     found = run_file.parse(RUN.as_bytes())
     assert found == RUN
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_same"),
+    [
+        ({"extra a": 1}, {"extra a": True}, False),
+        ({"extra a": [{"b": 0}]}, {"extra a": [{"b": False}]}, False),
+        ({"extra a": None}, {}, False),
+        ({"extra a": 2**60}, {"extra a": 2**60 + 1}, False),
+        ({"extra a": "1"}, {"extra a": 1}, False),
+        ({"temperature": 1}, {"temperature": 1.0}, True),
+        ({"model": None}, {}, True),
+        ({"extra a": {"b": 1, "c": 2}}, {"extra a": {"c": 2, "b": 1}}, True),
+    ],
+)
+def test_parameters_are_compared_as_they_are_sent(was: dict[str, Any], now: dict[str, Any], is_same: bool) -> None:
+    one, other = (replace(RUN, parameters=parameters) for parameters in (was, now))
+    for earlier, later in ((one, other), (other, one)):
+        with contextlib.nullcontext() if is_same else pytest.raises(UsageError, match=r"another extra a: .*, now "):
+            later.check(earlier, "out")
 
 
 @given(st.data())

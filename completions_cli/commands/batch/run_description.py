@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from completions_cli.batch.inputs.fingerprint import Identity
-from completions_cli.batch.run_file import RunFile
+from completions_cli.batch.run_file import EXTRA, RunFile
 from completions_cli.batch.source import Source
 from completions_cli.commands.batch import choices
 from completions_cli.models import Json
@@ -41,7 +41,7 @@ def _run_parameters(chosen: choices.Choices, pool: Pool, kind: str) -> dict[str,
     settings = pool.first
     return {
         **settings.parameters,
-        **{f"extra {name}": value for name, value in settings.extra.items()},
+        **{f"{EXTRA}{name}": value for name, value in settings.extra.items()},
         "model": choices.agreed(pool, "model"),
         "infill": settings.values["infill"],
         "deployment": choices.agreed(pool, "deployment"),
