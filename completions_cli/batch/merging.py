@@ -24,6 +24,8 @@ def merge(parts: Iterable[Path], output: Path) -> Arranged:
         if output.exists() and output.samefile(file):
             raise UsageError(f"{output} is one of the parts", hint="Choose another OUTPUT.")
     done = _arranged(found, output)
+    if len(found.files) > 1:
+        done.unchecked = [file for file, run in zip(found.files, found.runs, strict=True) if run is None]
     if found.run is not None:
         done.total = found.run.rows
         if None not in found.runs:

@@ -27,6 +27,7 @@ class Arranged:
     last: int = -1
     total: int | None = None
     models: Counter[str] = field(default_factory=Counter)  # answers by the model that they name
+    unchecked: list[Path] = field(default_factory=list)  # parts of which nothing tells what run they are of
 
     @property
     def absent(self) -> int:

@@ -119,6 +119,21 @@ def test_a_merge_says_when_shards_have_answers_of_different_models(cli: Cli, row
     assert (alone.code, "several models" in alone.stderr) == (13, False)
 
 
+def test_a_merge_says_which_parts_it_could_not_check(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:
+    cli.service(emulator().url)
+    parts = [tmp_path / f"s{index}.jsonl" for index in range(2)]
+    for index, part in enumerate(parts):
+        assert batch(cli, rows(4), "-o", part, "--shard", f"{index}/2").code == 0
+    for missing in range(3):
+        result = batch(cli, "merge", *parts, "-o", tmp_path / f"merged{missing}.jsonl")
+        assert (result.code, "not checked" in result.stderr) == (0, missing > 0), result.stderr
+        assert [f"{part}.run" in result.stderr for part in parts] == [missing > 0, missing > 1]
+        if missing < len(parts):
+            Path(f"{parts[missing]}.run").unlink()
+    alone = batch(cli, "merge", parts[1], "-o", tmp_path / "alone.jsonl")
+    assert "not checked" not in alone.stderr
+
+
 def test_what_cannot_be_merged_is_refused(cli: Cli, emulator: Start, rows: Rows, tmp_path: Path) -> None:
     cli.service(emulator().url)
     one, other, foreign = tmp_path / "one.jsonl", tmp_path / "other.jsonl", tmp_path / "foreign"

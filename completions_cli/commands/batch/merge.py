@@ -10,6 +10,7 @@ from completions_cli.commands.help_pages import Command
 from completions_cli.commands.option_groups import option_group, with_options
 from completions_cli.streams import Streams
 
+_SHOWN = 3  # names of a note
 app = typer.Typer(add_completion=False)
 
 
@@ -49,6 +50,12 @@ def merge(streams: Streams, options: MergeOptions) -> None:
     words += [f"duplicates left out: {done.repeated}"] if done.repeated else []
     words += [f"incomplete lines left out: {done.torn}"] if done.torn else []
     streams.stderr.note(f"merged: {', '.join(words)}; output: {paths.on_a_line(output)}")
+    if done.unchecked:
+        names = ", ".join(f"{paths.on_a_line(part)}.run" for part in done.unchecked[:_SHOWN])
+        more = f" and {len(done.unchecked) - _SHOWN} more" if len(done.unchecked) > _SHOWN else ""
+        streams.stderr.note(
+            f"note: not checked whether all parts have the same input and parameters: missing {names}{more}"
+        )
     if len(done.models) > 1:
         named = ", ".join(f"{model} ({count})" for model, count in done.models.most_common())
         streams.stderr.note(f"note: the answers come from several models: {named}")
