@@ -83,6 +83,11 @@ def secret_parameters(url: str) -> list[tuple[str, str]]:
     return [(parameter["name"], parameter["value"]) for parameter in found if _is_secret_parameter(parameter["name"])]
 
 
+def query_secrets(url: str) -> list[str]:
+    """Return the values of those parameters, however a server may write them: escaped or not."""
+    return [reading for _, value in secret_parameters(url) for reading in urls.readings(value)]
+
+
 def shown_url(url: str) -> str:
     """Return a URL, or a text that was meant as one, without what may be a password or key in it."""
     return _PARAMETER.sub(_shown_parameter, urls.shown(url) if urls.holds_user(url) else url)

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 from completions_cli import limits
 
@@ -149,6 +149,11 @@ def holds_user(text: str) -> bool:
     text = text.strip()
     scheme = _BEFORE_AUTHORITY.match(text)
     return "@" in re.split("[/?#]", text[scheme.end() if scheme else 0 :], maxsplit=1)[0]
+
+
+def readings(part: str) -> tuple[str, ...]:
+    """Return a part of a URL as it is written, and as those who receive it read it."""
+    return tuple(dict.fromkeys((part, unquote(part), unquote_plus(part))))
 
 
 def bracketed(host: str) -> str:

@@ -52,7 +52,7 @@ class Outgoing:
         self._signing: SecretHeaders = Sealed({})
         self._secret_headers = service.secret_headers
         self.mask = Mask() if mask is None else mask
-        for secret in (*secrets, *(value for _, value in headers.secret_parameters(service.endpoint.url))):
+        for secret in (*secrets, *headers.query_secrets(service.endpoint.url)):
             self.mask.add(secret)
         for name in service.secret_headers & service.headers.keys():
             self.mask.add_header(name, service.headers[name])

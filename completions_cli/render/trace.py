@@ -35,8 +35,8 @@ class TraceLines:
         for name, value in request.headers.items():
             if shown[name] != value:
                 self._mask.add_header(name, value)
-        for _, value in headers.secret_parameters(request.url):
-            self._mask.add(value)
+        for secret in headers.query_secrets(request.url):
+            self._mask.add(secret)
         self._line(f"> {request.method} {request.url}")
         for name, value in shown.items():
             self._line(f"> {name}: {value}")

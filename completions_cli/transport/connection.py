@@ -30,9 +30,9 @@ class Connection:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What the proxy's URL says to the proxy alone: user name and password."""
+        """What the proxy's URL says to the proxy alone: user name and password, escaped or not."""
         user = (self.proxy or "").rpartition("@")[0].rpartition("//")[2]
-        return (user, user.partition(":")[2]) if user else ()
+        return (*urls.readings(user), *urls.readings(user.partition(":")[2])) if user else ()
 
     @property
     def proxy_url(self) -> Proxy | None:
