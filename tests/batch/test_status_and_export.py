@@ -250,6 +250,19 @@ def test_a_column_has_one_type(values: list[Any], kind: str) -> None:
     assert all(made is None or type(made) is python for made in (cell(value, found) for value in values))
 
 
+def test_names_that_differ_in_case_from_ours_give_way() -> None:
+    columns = Columns()
+    columns.add(1, {"Text": 1, "ROW": 2, "Other": 3})
+    assert columns.names() == {"Text": "Text_input", "ROW": "ROW_input", "Other": "Other"}
+
+
+def test_columns_stay_apart_whose_names_are_defused(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "table.csv")
+    open_writer("csv", file, {"=a": "text", "'=a": "text", "'=a_input": "text"}).close()
+    file.commit()
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8") == "'=a,'=a_input,'=a_input_input\n"
+
+
 def test_names_of_the_input_give_way() -> None:
     columns = Columns()
     columns.add(1, {"text": 1, "text_input": 2, "row": 3, "id": 4, "other": 5})

@@ -45,7 +45,7 @@ class Columns:
         """Return the column of each field of the input."""
         found: dict[str, str] = {}
         own = {*records.OWN, *self._scored}
-        taken: dict[str, None] = dict.fromkeys(name for name in self._fields if name not in own)
+        taken: dict[str, None] = dict.fromkeys(name for name in self._fields if name.lower() not in own)
         for name in self._fields:
             column = name if name in taken else records.own_name(name, taken, own)
             taken[column] = None

@@ -32,7 +32,7 @@ _LINE: Mapping[OutputFormat, frozenset[str]] = {
 
 def own_name(name: str, taken: Mapping[str, object], own: Collection[str] = OWN) -> str:
     """Return the name of the column for a field of the input: NAME_input where the table has NAME for itself."""
-    while name in own or name in taken:
+    while name.lower() in own or name in taken:  # databases take names that differ in case for the same
         name += "_input"
     return name
 

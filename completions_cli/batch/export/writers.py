@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from unicodedata import category
 
 from completions_cli.batch import encoding
+from completions_cli.batch.export import records
 from completions_cli.batch.export.columns import Kind
 from completions_cli.errors import UsageError
 from completions_cli.installation import install
@@ -90,7 +91,7 @@ class Delimited:
         self._file = file
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator=self._QUOTED)
-        self._write(_defused(name) for name in kinds)
+        self._write(_unique(_defused(name) for name in kinds))
 
     def add(self, cells: Iterable[Cell]) -> None:
         """Write a record."""
@@ -162,6 +163,14 @@ class _RawFile(io.RawIOBase):
         self._file.write(content)
         self._size += len(content)
         return len(content)
+
+
+def _unique(names: Iterable[str]) -> Iterable[str]:
+    """Return names of columns, each once: what defuses a name may make another of it."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[records.own_name(name, found, ())] = None
+    return found
 
 
 def _plain(cell: Cell) -> Cell:
