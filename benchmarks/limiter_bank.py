@@ -32,7 +32,8 @@ RetryAfter = Literal["right", "rounded", "absent", "long", "short", "5 s"]
 class Cell:
     """A server and the clients at it. Warm-up and measure are seconds, at the scale of the server.
 
-    `in_flight` is what the clients were told with -j. Where answers are `equal`, all have the same length: they take
+    `in_flight` and `rpm` are what the clients were told with -j and --rpm. Each client starts `apart` seconds after the
+    one before. Where answers are `equal`, all have the same length: they take
     equally long, so that they come in bunches. `edition` is the one of the bank that the cell came with: each edition
     is drawn on its own, so that no cell changes halves when others are added.
     """
@@ -46,16 +47,19 @@ class Cell:
     clients: int = 1
     changes_at: float | None = None
     in_flight: int | None = None
+    rpm: float | None = None
+    apart: float = 0.0
     equal: bool = False
     edition: int = 1
 
     @property
     def warm(self) -> float:
-        """Seconds until what a client does counts: 15, or what 30 requests, two windows or four answers take."""
+        """Seconds until all count: 15 after the last start, or what 30 requests, two windows or four answers take."""
         limiter = self.make()
         settled = max(15.0, 30 / self.rate * self.clients, 2 * limiter.scale, 4 * self.latency)
         start = self.changes_at + settled if self.changes_at else settled
-        return math.ceil(start / limiter.scale) * limiter.scale
+        last = self.apart * (self.clients - 1)
+        return math.ceil((last + start) / limiter.scale) * limiter.scale
 
     @property
     def end(self) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import limiter_bank
+import pacing_shared
 from limiter_bank import Cell
 from limiters import Bucket, Cap, Chance, FirstAttempt, FixedWindow, Gcra, Queue, SlidingWindow
 from pacing_reasons import REASONS, reason
@@ -42,7 +43,7 @@ These are not in the table. A client that knew them would use all of each.
 
 
 def page(cells: Sequence[Cell], found: Found, before: Found | None) -> str:
-    """Return the page. Raises LookupError for a cell that misses a target for no reason that is known."""
+    """Return the page; play several runs for it. Raises LookupError where no reason for a miss is known."""
     return "".join(_parts(cells, found, before))
 
 
@@ -52,6 +53,7 @@ def _parts(cells: Sequence[Cell], found: Found, before: Found | None) -> Iterato
     names = {cell.name for cell in cells}
     halves = [(word, [cell for cell in half if cell.name in names]) for word, half in _named(tuned, held_out)]
     yield from _totals(halves, found, before)
+    yield from pacing_shared.section(pacing_shared.played())
     yield _MISSED
     yield from _classes(cells, found)
     yield _OTHERS

@@ -72,7 +72,7 @@ class Run:
         self.order = itertools.count()
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.clients = [
-            Client(Pace(Concurrency(cell.in_flight), None, None, 0.0), Backlog(self.new_rows(), lambda: self.now))
+            Client(Pace(Concurrency(cell.in_flight), cell.rpm, None, 0.0), Backlog(self.new_rows(), lambda: self.now))
             for _ in range(cell.clients)
         ]
         self.policy = RetryPolicy()
@@ -82,8 +82,8 @@ class Run:
     def play(self) -> Figures:
         """Let time pass until the measure ends."""
         end = self.cell.end
-        for client in self.clients:
-            self.at(self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc] # a default binds it
+        for place, client in enumerate(self.clients):
+            self.at(place * self.cell.apart + self.chance.random() * 0.05, lambda client=client: self.pump(client))  # type: ignore[misc] # a default binds it
         while self.events:
             moment, _, event = heapq.heappop(self.events)
             self.now = max(self.now, moment)

@@ -9,7 +9,7 @@ import math
 from completions_cli.pacing import growth
 from completions_cli.pacing.history import History
 
-_LASTS = 60.0  # seconds after the last sign of others
+_LASTS = 600.0  # seconds after the last sign of others
 _CUT = 0.1  # of the rate, with each refusal
 _REGROWN = 5.0  # seconds in which the rate grows by as much,
 _REGROWN_REQUESTS = 25.0  # or what so many requests take
@@ -26,7 +26,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self.before = 0.0  # requests a second, when their first sign came
-        self.since = float("-inf")
+        self.since = float("-inf")  # since when refusals tell what is happening
         self._until = float("-inf")
         self._forgotten = float("-inf")  # what was sent before says nothing of chance any more
 
@@ -57,7 +57,8 @@ class Crowd:
         sent, refused = history.counts(start, settled)
         if sent < _ENOUGH or refused < _MANY * sent or not history.is_even(start, settled):
             return False
-        self._forgotten, self._until = start, float("-inf")
+        self.since = self._forgotten = start
+        self._until = float("-inf")
         return True
 
 

@@ -59,6 +59,22 @@ def test_what_others_cause_for_a_while_is_not_taken_for_chance() -> None:
     assert max(_noises(learned, [*[False] * 200, *[False, True] * 15] * 5)) == 0.0
 
 
+def test_others_are_remembered_through_minutes_without_a_sign() -> None:
+    others = Crowd()
+    others.noticed(0.0, 20.0)
+    assert others.is_here(300.0)
+
+
+def test_what_was_no_crowd_is_judged_by_its_last_requests_alone() -> None:
+    """A share over all the time since the first sign would be tiny, and take thousands of requests to try."""
+    dice, others = random.Random(17), Crowd()
+    others.noticed(0.0, 20.0)
+    history = _history([*[False] * 900, *[dice.random() < 0.5 for _ in range(60)]])
+    assert others.was_mistaken(history, 96.0)
+    sent, refused = history.counts(others.since, 96.0)
+    assert refused > 0.3 * sent
+
+
 def test_refusals_by_chance_are_still_found() -> None:
     dice, learned = random.Random(11), LearnedRate()
     learned.begin(0.0, 20.0)
