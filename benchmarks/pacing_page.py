@@ -18,7 +18,7 @@ _OPENING = """\
 servers; [batch](batch.md#figures) describes them. The target is 90 % of what a client gets through that knows the
 limit. At most 5 % of requests may be refused if refusals depend on the client, and Jain's index of fairness among
 several clients must be 0.9. The pace was tuned on one half of the servers, drawn with a seed; the other half was held
-out. It was played once for each of four versions of the pace, of which this is the last. "Before" is the controller of
+out. It was played once for each of five versions of the pace, of which this is the last. "Before" is the controller of
 an earlier commit, named with `--against`.
 
 """
