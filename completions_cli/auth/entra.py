@@ -34,6 +34,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 # An authority answers in less than a second; nobody wants to wait for a broken one as long as for a model.
 _TIMEOUT = 30.0
 _BRINGS_TOKEN, _SERVERS_FAULT = 200, 500  # statuses, the latter with all above
+_TELLING = 16  # characters of a secret that no token has by chance
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _NO_TENANTS = ("common", "organizations", "consumers")
 _CODE = re.compile(r"AADSTS\d+")
@@ -97,18 +98,10 @@ class ClientCredentialsFlow:
         trace = _Discreet(self._trace, mask) if self._trace is not None else None
         try:
             token = self._exchange(request, trace, now)
-            self._refuse_secret(token.value.reveal(), mask)
+            refuse_secret(token.value.reveal(), mask, self._server)
         except CompletionsError as error:
             raise mask.error(error) from None
         return token
-
-    def _refuse_secret(self, token: str, mask: Mask) -> None:
-        """Raise MalformedResponseError for a token that holds a secret: the endpoint would get it."""
-        if mask.strong.word(token) != token:
-            raise MalformedResponseError(
-                f"no token: {self._server} gave the client secret back in place of one",
-                hint="Check authority in the profile.",
-            )
 
     def _request(self, secret: Secret) -> HttpRequest:
         form = {
@@ -190,6 +183,14 @@ class _Discreet:
 
     def body(self, received: bytes) -> None:
         pass
+
+
+def refuse_secret(token: str, mask: Mask, server: str) -> None:
+    """Raise MalformedResponseError for a token that holds a secret: the endpoint would get it."""
+    if mask.strong.word(token) != token or any(len(sent) >= _TELLING and sent in token for sent in mask.secrets):
+        raise MalformedResponseError(
+            f"no token: {server} gave the client secret back in place of one", hint="Check authority in the profile."
+        )
 
 
 def check_tenant(tenant: str) -> None:

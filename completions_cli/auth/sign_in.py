@@ -1,6 +1,6 @@
 """The credentials that the settings ask for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ from completions_cli.auth.credentials import (
 from completions_cli.auth.given_credential import GivenCredential, Proof
 from completions_cli.auth.keyring_store import KeyringStore
 from completions_cli.auth.secret import Secret
-from completions_cli.settings import proxies
+from completions_cli.settings import environment, proxies
 from completions_cli.settings.resolve import Settings
 from completions_cli.transport.connection import Connection, Trace
 
 if TYPE_CHECKING:
     from completions_cli.auth.bearer import TokenSource
+    from completions_cli.auth.entra import Application
     from completions_cli.auth.token import TokenCache
 
 _NO_PROOF = Proof()
@@ -57,24 +58,29 @@ def credentials(
     scope = token_scope(settings, settings.endpoint)
     if proof.credential is not None:
         return EntraCredentials(GivenCredential(proof.credential, scope))
-    source = _token_source(settings, scope, secret, _to_authority(settings, environ, connection), trace)
+    reached = _to_authority(settings, environ, connection)
+    application = _application(settings, scope)
+    source: TokenSource
+    if application is not None:
+        from completions_cli.auth.entra import ClientCredentialsFlow
+
+        source = ClientCredentialsFlow(application, secret, reached, trace)
+    else:
+        source = _chain(settings, scope, environ, reached)
     return EntraCredentials(source, _cache(settings, scope, environ, store))
 
 
-def _token_source(
-    settings: Settings, scope: str, secret: Callable[[], Secret], connection: Connection, trace: Trace | None
-) -> "TokenSource":
+def _application(settings: Settings, scope: str) -> "Application | None":
+    """Return the application that the settings name, if they do."""
     from completions_cli.auth import entra
 
-    values = settings.values
-    if not (values["tenant_id"] and values["client_id"]):
-        return _chain(settings, scope, connection)
-    authority = values["authority"] or entra.AUTHORITY
-    application = entra.Application(values["tenant_id"], values["client_id"], scope, authority)
-    return entra.ClientCredentialsFlow(application, secret, connection, trace)
+    tenant, client = settings.values["tenant_id"], settings.values["client_id"]
+    if not (tenant and client):
+        return None
+    return entra.Application(tenant, client, scope, settings.values["authority"] or entra.AUTHORITY)
 
 
-def _chain(settings: Settings, scope: str, connection: Connection) -> "TokenSource":
+def _chain(settings: Settings, scope: str, environ: Mapping[str, str], connection: Connection) -> "TokenSource":
     from completions_cli.auth import entra
     from completions_cli.auth.identity_chain import Chain
 
@@ -86,7 +92,8 @@ def _chain(settings: Settings, scope: str, connection: Connection) -> "TokenSour
         tenant=values["tenant_id"],
         client=values["client_id"],
         authority=entra.check_authority(values["authority"]) if values["authority"] else None,
-        proxy=connection.proxy,
+        proxy=lambda url: _proxy(settings, environ, connection, endpoints.resolve(url)),
+        environ=environment.current(),
         ca_bundle=connection.ca_bundle,
     )
 
@@ -113,12 +120,17 @@ def _to_authority(settings: Settings, environ: Mapping[str, str], connection: Co
     # What the endpoint's own certificate and socket are for is the endpoint.
     connection = replace(connection, client_cert=None, client_key=None, unix_socket=None)
     target = endpoints.resolve(entra.check_authority(settings.values["authority"] or entra.AUTHORITY))
+    return replace(connection, proxy=_proxy(settings, environ, connection, target))
+
+
+def _proxy(settings: Settings, environ: Mapping[str, str], connection: Connection, target: Endpoint) -> str | None:
+    """Return the proxy for a server of the sign-in: the one that is set for the endpoint, or the environment's."""
     if target.takes_no_proxy:
-        return replace(connection, proxy=None)
+        return None
     if settings.values["proxy"] and not settings.sources["proxy"].lower().endswith("_proxy"):
-        return connection
+        return connection.proxy
     found = proxies.from_environ(target, environ)
-    return replace(connection, proxy=proxies.checked(*found) if found else None)
+    return proxies.checked(*found) if found else None
 
 
 def token_scope(settings: Settings, endpoint: Endpoint) -> str:

@@ -32,6 +32,7 @@ class Authority:
         self.lifetime: object = 3599
         self.forms: list[dict[str, str]] = []
         self.paths: list[str] = []
+        self.heads: list[dict[str, str]] = []
         self.silence: threading.Event | None = None
         self._issued = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -74,6 +75,7 @@ class Authority:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 """Describe the tenant, as azure-identity asks."""
+                authority.heads.append(dict(self.headers.items()))
                 tenant = self.path.split("/")[1]
                 self._send(
                     200,
@@ -87,6 +89,7 @@ class Authority:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
                 authority.paths.append(self.path)
+                authority.heads.append(dict(self.headers.items()))
                 self._send(*authority.answer(dict(parse_qsl(body))))
 
             def _send(self, status: int, answer: object) -> None:
@@ -94,6 +97,8 @@ class Authority:
                 self.send_response(status)
                 if isinstance(answer, dict) and "location" in answer:
                     self.send_header("location", str(answer["location"]))
+                self.send_header("content-type", "text/html" if isinstance(answer, bytes) else "application/json")
+                self.send_header("set-cookie", "session=canary-cookie; Path=/")
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
