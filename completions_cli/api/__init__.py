@@ -11,5 +11,5 @@ Modules, by what they are about:
     errors    error_map (error_body, error_words, error_names, error_places, json_errors, markup), refusal_words
     advice    hints, blame (whose fault a refusal is), retry
     secrets   masking, views (of a text that is searched), spelled (how servers write them), answer_mask,
-              number_mask
+              number_mask, model_words (where in an answer they stand)
 """

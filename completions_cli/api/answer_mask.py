@@ -6,11 +6,9 @@ from completions_cli import limits
 from completions_cli.api import number_mask
 from completions_cli.api.headers import MASK
 from completions_cli.api.masking import Mask
+from completions_cli.api.model_words import ANSWER, DOCUMENT, NOWHERE, Place
 from completions_cli.errors import MalformedResponseError
 from completions_cli.models import Chunk, Json, Usage
-
-# The model's own words, and figures about them.
-_WORDS = frozenset({"text", "logprobs", "prompt_logprobs", "completion_probabilities", "tokens"})
 
 _WORDLESS = frozenset({int, float, bool, type(None)})  # types
 
@@ -39,11 +37,11 @@ class AnswerMask:
         """Return counts without a key made of digits."""
         if usage is None or self._numbers is None:
             return usage
-        return Usage(*(self._numbers.fields(count, ()) for count in usage))
+        return Usage(*(self._numbers.fields(count, NOWHERE) for count in usage))
 
     def chunk(self, chunk: Chunk) -> Chunk:
         """Return a chunk without secrets: the same one where there are none."""
-        raw = self.fields(chunk.raw)
+        raw = self.answer(chunk.raw)
         if raw is chunk.raw:
             return chunk
         deltas = [
@@ -54,16 +52,27 @@ class AnswerMask:
         ]
         return Chunk(raw, tuple(deltas))
 
+    def answer(self, value: Json) -> Json:
+        """Return a response object without secrets, as `fields` does, but with what the model wrote in its choices."""
+        return self._without(value, ANSWER)
+
+    def document(self, value: Json) -> Json:
+        """Return the document of a route of the server's own, likewise."""
+        return self._without(value, DOCUMENT)
+
     def fields(self, value: Json) -> Json:
         """Return any JSON without secrets: the same object where there are none. Raises MalformedResponseError."""
+        return self._without(value, NOWHERE)
+
+    def _without(self, value: Json, place: Place) -> Json:
         if self._strong is not self._mask.strong:
             self._strong = self._mask.strong
             self._numbers = number_mask.of(self._strong.secrets)
             self._clean.clear()
         try:
             if self._numbers is not None:
-                value = self._numbers.fields(value, _WORDS)
-            return value if self._search().is_clean(value) else self._search().masked(value)
+                value = self._numbers.fields(value, place)
+            return value if self._search().is_clean(value, place) else self._search().masked(value, place)
         except RecursionError:
             raise MalformedResponseError("the response is nested too deeply", hint="-vv shows the response.") from None
 
@@ -81,34 +90,38 @@ class _Search:
         self._clean = clean
         self._left = limits.FIELD_CHARACTERS
 
-    def is_clean(self, value: Json) -> bool:
+    def is_clean(self, value: Json, place: Place = NOWHERE) -> bool:
         """Return whether a value is without secrets, as nearly all are: most of their words were looked at before."""
         if type(value) is dict:
-            return self._is_object_clean(value)
+            return self._is_object_clean(value, place)
         if type(value) is list:
-            return all(map(self.is_clean, value))
+            return all(self.is_clean(item, place) for item in value)
         return type(value) is not str or value in self._clean or self._word(value) == value
 
-    def _is_object_clean(self, value: Mapping[str, Json]) -> bool:
+    def _is_object_clean(self, value: Mapping[str, Json], place: Place) -> bool:
         clean = self._clean
         if not clean.issuperset(value) and not all(map(self.is_clean, value)):
             return False
         for name, item in value.items():
             kind = type(item)
-            if kind in _WORDLESS or name in _WORDS or (kind is str and item in clean):
+            if kind in _WORDLESS or (kind is str and item in clean):
                 continue
-            if not self.is_clean(item):
+            below = place.get(name, NOWHERE)
+            if below is not None and not self.is_clean(item, below):
                 return False
         return True
 
-    def masked(self, value: Json) -> Json:
+    def masked(self, value: Json, place: Place = NOWHERE) -> Json:
         """Return a value without secrets."""
         if type(value) is str:
             return value if value in self._clean else self._word(value)
         if type(value) is list:
-            return [self.masked(item) for item in value]
+            return [self.masked(item, place) for item in value]
         if type(value) is dict:
-            return {self.masked(name): item if name in _WORDS else self.masked(item) for name, item in value.items()}
+            return {
+                self.masked(name): item if (below := place.get(name, NOWHERE)) is None else self.masked(item, below)
+                for name, item in value.items()
+            }
         return value
 
     def _word(self, word: str) -> str:

@@ -1,8 +1,9 @@
 """Keys with many digits in a row, hidden where a server sends those digits back as a JSON number."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
+from completions_cli.api.model_words import NOWHERE, Place
 from completions_cli.models import Json
 
 _RUN = 12  # digits in a row that no number shares with a key by chance
@@ -17,13 +18,16 @@ class NumberMask:
     def __init__(self, digits: Iterable[str]) -> None:
         self._runs = frozenset(key[at : at + _RUN] for key in digits for at in range(len(key) - _RUN + 1))
 
-    def fields(self, value: Json, passed: Collection[str]) -> Json:
-        """Return JSON with null for each such number, but for fields that are `passed`; the same object without any."""
+    def fields(self, value: Json, place: Place) -> Json:
+        """Return JSON with null for each such number, but for the words of the model; the same object without any."""
         if type(value) is dict:
-            made = {name: item if name in passed else self.fields(item, passed) for name, item in value.items()}
+            made = {
+                name: item if (below := place.get(name, NOWHERE)) is None else self.fields(item, below)
+                for name, item in value.items()
+            }
             return made if any(made[name] is not item for name, item in value.items()) else value
         if type(value) is list:
-            items = [self.fields(item, passed) for item in value]
+            items = [self.fields(item, place) for item in value]
             return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
         return None if self._holds(value) else value
 

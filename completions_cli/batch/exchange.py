@@ -97,12 +97,14 @@ class Exchange:
             signed = self._outgoing.request(request, signing)
             answer = await self._transport.send(signed, partial(listening, choices))
             head = Head(answer.status, answer.headers)
+            answers = self._outgoing.answers
             if request.route is None:
                 whole = head.read(answer.body, choices, answer.broken, decode=encoding.read)
+                response = answers.answer(whole.response)
             else:
                 whole = Whole(head.read_object(answer.body, answer.broken), None)
-            response = self._outgoing.answers.fields(whole.response)
+                response = answers.document(whole.response)
         except CompletionsError as error:
             raise Failure(self.mask.error(self._service.advised(error)), head) from None
-        usage, request_id = self._outgoing.answers.usage(whole.usage), self.mask.word(head.request_id)
+        usage, request_id = answers.usage(whole.usage), self.mask.word(head.request_id)
         return Reply(request, response, usage, head, request_id, self._service.profile)

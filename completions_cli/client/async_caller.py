@@ -125,7 +125,7 @@ class AsyncCaller:
         async def send(signing: SecretHeaders, turn: Unpaced) -> Mapping[str, Json]:
             signed = self._outgoing.request(request, signing)
             head, body, broken = await self._whole(session, signed, patience, turn)
-            found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
+            found: Mapping[str, Json] = self._outgoing.answers.document(head.read_object(body, broken))
             return found
 
         return await self._repeated(send, Effort(session, session.call(request), self._service, policy, patience))

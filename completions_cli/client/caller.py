@@ -117,7 +117,7 @@ class Caller:
 
         def send() -> Mapping[str, Json]:
             head, body, broken = self._whole(self._outgoing.request(request, self._credentials.headers()), patience)
-            found: Mapping[str, Json] = self._outgoing.answers.fields(head.read_object(body, broken))
+            found: Mapping[str, Json] = self._outgoing.answers.document(head.read_object(body, broken))
             return found
 
         return self._repeated(send, Attempts(self._service, policy), patience)

@@ -178,9 +178,9 @@ def test_a_key_of_digits_is_no_number_of_an_answer(number: Callable[[str], float
     masked = {**answer, "created": None, "usage": {**usage, "x": [None, *usage["x"][1:]]}}
     mask = Mask()
     answers = AnswerMask(mask)
-    assert answers.fields(answer) is answer
+    assert answers.answer(answer) is answer
     mask.add(key)
-    assert answers.fields(answer) == masked
+    assert answers.answer(answer) == masked
     assert answers.usage(Usage(int(key), 1, None)) == Usage(None, 1, None)
     assert answers.fields({"created": 10**5000}) == {"created": None}
     clean = {"created": 1_700_000_000_123, "n": [0.3]}
@@ -248,14 +248,37 @@ def test_an_answer_is_masked_but_for_what_the_model_wrote() -> None:
     mask = Mask()
     answers = AnswerMask(mask)
     clean = {"id": "x", "choices": [{"text": key, "logprobs": {"tokens": [key]}}]}
-    assert answers.fields(clean) is clean
+    assert answers.answer(clean) is clean
     tainted = {**clean, "model": key, key: [{"x": [key]}], "n": 1}
-    assert answers.fields(tainted) is tainted
+    assert answers.answer(tainted) is tainted
     mask.add(key)
-    assert answers.fields(clean) is clean
-    assert answers.fields(tainted) == {**clean, "model": MASK, MASK: [{"x": [MASK]}], "n": 1}
+    assert answers.answer(clean) is clean
+    assert answers.answer(tainted) == {**clean, "model": MASK, MASK: [{"x": [MASK]}], "n": 1}
     chunk = answers.chunk(Chunk({"choices": [{"text": "", "finish_reason": key}]}, (Delta(0, "", key),)))
     assert (chunk.raw["choices"][0]["finish_reason"], chunk.deltas[0].finish_reason) == (MASK, MASK)
+
+
+# The names of what the model writes, where it does not write.
+ELSEWHERE = ["text", "logprobs", "prompt_logprobs", "tokens", "completion_probabilities"]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_field_with_the_name_of_the_models_words_is_masked_elsewhere(name: str) -> None:
+    key, digits = KEYS["letters and digits"], 8391746250193847
+    answers = AnswerMask(Mask([key, str(digits)]))
+    tainted, masked = {name: [{"x": key, "n": digits}]}, {name: [{"x": MASK, "n": None}]}
+    for mask in (answers.answer, answers.fields):
+        assert mask({"usage": tainted}) == {"usage": masked}
+        assert mask({"data": [{"id": "m", **tainted}]}) == {"data": [{"id": "m", **masked}]}
+        assert mask(tainted) == masked
+    assert answers.answer({"choices": [{"x": tainted}]}) == {"choices": [{"x": masked}]}
+    assert answers.document({"x": tainted}) == {"x": masked}
+
+
+def test_the_document_of_a_servers_own_route_keeps_the_models_tokens() -> None:
+    key = KEYS["letters and digits"]
+    found = {"tokens": [{"piece": key}], "completion_probabilities": [{"token": key}]}
+    assert AnswerMask(Mask([key])).document(found) is found
 
 
 def test_an_answer_that_is_too_deep_or_too_long_to_be_searched_is_not_shown() -> None:
