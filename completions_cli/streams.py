@@ -44,8 +44,8 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= _ONE_BYTE else f"\\u{code:04x}"
 
 
-# No program that we start has a use for these.
-SECRET_VARIABLES = frozenset({"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"})
+OWN_VARIABLES = ("COMPLETIONS_", "AZURE_INFERENCE_")  # the beginnings of their names
+_KEYS = frozenset({"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"})
 
 
 class Output:
@@ -276,9 +276,16 @@ class Streams:
         return output.can_draw
 
 
+def secret_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of our variables that hold a key, or may: those with a query. No child has a use for them."""
+    return [
+        name for name, value in environ.items() if name in _KEYS or (name.startswith(OWN_VARIABLES) and "?" in value)
+    ]
+
+
 def taken_environment() -> dict[str, str]:
     """Return the environment of this process, and leave it without our keys: what it starts inherits the rest."""
     environ = dict(os.environ)
-    for name in SECRET_VARIABLES:
+    for name in secret_variables(environ):
         os.environ.pop(name, None)
     return environ

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 from completions_cli.api import near_names
 from completions_cli.settings.table import SETTINGS
-from completions_cli.streams import SECRET_VARIABLES
+from completions_cli.streams import OWN_VARIABLES, secret_variables
 
-_OWN = ("COMPLETIONS_", "AZURE_INFERENCE_")
 READ = frozenset(
     {
         *(setting.variable for setting in SETTINGS.values() if setting.variable),
@@ -31,12 +30,13 @@ def current() -> Mapping[str, str]:
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Copy the environment without our keys: an editor or a key command has no use for them."""
-    return {name: value for name, value in environ.items() if name not in SECRET_VARIABLES}
+    secret = frozenset(secret_variables(environ))
+    return {name: value for name, value in environ.items() if name not in secret}
 
 
 def of_the_system(environ: Mapping[str, str]) -> dict[str, str]:
     """Copy the variables that are for every program, such as proxies and certificates, but not our own."""
-    return {name: value for name, value in environ.items() if not name.startswith(_OWN)}
+    return {name: value for name, value in environ.items() if not name.startswith(OWN_VARIABLES)}
 
 
 def misspelt(environ: Mapping[str, str]) -> list[str]:

@@ -32,6 +32,8 @@ def test_a_wrong_address_is_named_at_once(cli: Cli, rows: Callable[[int], Path],
     ("told", "names"),
     [
         ('{"runtime_env": {"env_vars": {"COMPLETIONS_API_KEY": "k", "A": "b"}}}', ["COMPLETIONS_API_KEY"]),
+        ('{"runtime_env": {"env_vars": {"COMPLETIONS_ENDPOINT": "http://h/?sig=k"}}}', ["COMPLETIONS_ENDPOINT"]),
+        ('{"runtime_env": {"env_vars": {"COMPLETIONS_ENDPOINT": "http://h/v1"}}}', []),
         ('{"runtime_env": {"env_vars": {"AWS_SECRET_ACCESS_KEY": "k"}}}', ["AWS_SECRET_ACCESS_KEY"]),
         ('{"runtime_env": {"env_vars": {"COMPLETIONS_API_KEY_FILE": "k"}}}', []),
         ('{"runtime_env": {"env_vars": null}}', []),

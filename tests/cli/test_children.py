@@ -16,7 +16,11 @@ from tests.command import Cli
 from tests.local_weights import weights_path
 from tests.scripted_server import ScriptedServer, Silence
 
-SECRETS = {"COMPLETIONS_API_KEY": "canary-key-1", "AZURE_INFERENCE_CREDENTIAL": "canary-key-2"}
+SECRETS = {
+    "COMPLETIONS_API_KEY": "canary-key-1",
+    "AZURE_INFERENCE_CREDENTIAL": "canary-key-2",
+    "AZURE_INFERENCE_ENDPOINT": "https://name.services.ai.azure.com/models?sig=canary-key-3",
+}
 # Python loads this as it starts; every Python among the children says so.
 SAYS_WHAT_IT_INHERITED = """
 import os, sys

@@ -24,6 +24,13 @@ def test_programs_of_the_users_get_all_but_our_keys() -> None:
     assert left_out == {"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL"}
 
 
+@pytest.mark.parametrize("name", ["COMPLETIONS_ENDPOINT", "AZURE_INFERENCE_ENDPOINT", "COMPLETIONS_AUTHORITY"])
+def test_a_url_with_a_query_may_hold_a_key(name: str) -> None:
+    environ = ENVIRON | {name: "https://example.com/v1?sig=canary", "BASE_URL": "https://example.com/?a=b"}
+    left_out = environ.keys() - environment.without_secrets(environ).keys()
+    assert left_out == {"COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL", name}
+
+
 def test_what_is_said_to_every_program_is_nothing_said_to_us() -> None:
     assert environment.of_the_system(ENVIRON).keys() == {"PATH", "HTTPS_PROXY", "AZURE_CLIENT_ID"}
 

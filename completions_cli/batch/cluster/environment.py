@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from completions_cli.errors import ConfigError, NetworkError, UsageError
 from completions_cli.installation import install
+from completions_cli.streams import secret_variables
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no reports to its makers
@@ -24,9 +25,8 @@ _CONNECT_TRIES = "8"  # of Ray, a second or two each, once something like it is 
 _SETTINGS = b"\x04"
 _FRAME_HEADER = 9  # bytes
 _HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
-# Workers have their keys from the coordinator; they need not inherit them.
-_KEYS = ("COMPLETIONS_API_KEY", "AZURE_INFERENCE_CREDENTIAL")
-_SECRETS = (*_KEYS, "COMPLETIONS_API_KEY_FILE", "AZURE_CLIENT_SECRET")
+# Workers have their keys from the coordinator; they need not inherit them, nor these.
+_ALSO_SECRET = ("COMPLETIONS_API_KEY_FILE", "AZURE_CLIENT_SECRET")
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # what `ray job submit` has been told
 # What opens object stores, by the beginnings of names of variables.
 _S3 = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
@@ -103,10 +103,11 @@ def access(places: Iterable[str]) -> dict[str, str]:
 def shown() -> list[str]:
     """Return the variables with keys that the job of this process was submitted with: Ray stores and shows them."""
     try:
-        given = set(json.loads(os.environ.get(_JOB, "{}"))["runtime_env"]["env_vars"])
+        given = dict(json.loads(os.environ.get(_JOB, "{}"))["runtime_env"]["env_vars"])
+        ours = secret_variables(given)
     except (ValueError, KeyError, TypeError):
         return []
-    return [name for name in (*_KEYS, *_OWN) if name in given]
+    return [*ours, *(name for name in _OWN if name in given)]
 
 
 def use(variables: Mapping[str, str]) -> None:
@@ -129,7 +130,8 @@ def environment(*, is_local: bool) -> Iterator[None]:
     # Nobody else on this machine may call our coordinator.
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    hidden = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
+    names = (*secret_variables(os.environ), *_ALSO_SECRET)
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
     finally:
