@@ -23,6 +23,15 @@ _TWO_GRAMS = 3 * _GRAM - 1  # a run of so many holds two whole grams, wherever a
 _MOST_SUSPECTS = 100_000  # grams of one text that a secret has as well; a look at each takes 0.2 s
 _BLOCK = 64 * 1024  # characters of a text that are cut into grams at a time
 
+# Of the registry of IANA and of gateways. Any other first word may be a part of the secret.
+_SCHEMES = frozenset(
+    {
+        *("basic", "bearer", "concealed", "digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "oauth"),
+        *("privatetoken", "scram-sha-1", "scram-sha-256", "vapid", "api-key", "apikey", "aws4-hmac-sha256", "hawk"),
+        *("hmac", "jwt", "key", "ntlm", "sharedaccesssignature", "sharedkey", "signature", "token"),
+    }
+)
+
 # The parts of an error that may quote a server.
 _SERVERS_WORDS = ("message", "hint", "code", "body_code", "param", "request_id", "detail")
 
@@ -58,9 +67,10 @@ class Mask:
             self._short.add(secret)
 
     def add_header(self, name: str, value: str) -> None:
-        """Black out the value of a header that stays secret: a credential in part too, after the name of its scheme."""
+        """Black out the value of a header that stays secret: a credential in part too, after the name of a scheme."""
         scheme, _, credential = value.partition(" ")
-        self.add(credential if credential and scheme.isalpha() else value, in_part=headers.is_sensitive(name))
+        is_scheme = credential and scheme.lower() in _SCHEMES
+        self.add(credential if is_scheme else value, in_part=headers.is_sensitive(name))
 
     def text(self, text: str) -> str:
         """Return a text without the secrets."""

@@ -258,6 +258,20 @@ def test_an_answer_is_masked_but_for_what_the_model_wrote() -> None:
     assert (chunk.raw["choices"][0]["finish_reason"], chunk.deltas[0].finish_reason) == (MASK, MASK)
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic", "token", "ApiKey", "SharedAccessSignature", "Negotiate"])
+def test_nor_is_that_of_any_known_scheme(scheme: str) -> None:
+    mask = Mask()
+    mask.add_header("authorization", f"{scheme} {SECRET}")
+    assert mask.text(f"no {scheme} {SECRET}") == f"no {scheme} {MASK}"
+
+
+def test_a_first_word_that_names_no_scheme_is_a_part_of_the_secret() -> None:
+    mask = Mask()
+    mask.add_header("x-api-key", "AbcdefghijklmnopqrstUVWX foo1")
+    assert mask.text("no key AbcdefghijklmnopqrstUVWX") == f"no key {MASK}"
+    assert mask.text("no key AbcdefghijklmnopqrstUVWX foo1") == f"no key {MASK}"
+
+
 # The names of what the model writes, where it does not write.
 ELSEWHERE = ["text", "logprobs", "prompt_logprobs", "tokens", "completion_probabilities"]
 
