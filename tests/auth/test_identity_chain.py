@@ -66,6 +66,7 @@ def test_a_token_that_holds_the_client_secret_is_refused(
     scripted_server: ScriptedServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
     use(monkeypatch, APPLICATION)
+    scripted_server.play([ANSWER])
     authority.answers = [(200, {"access_token": held, "expires_in": 3600, "token_type": "Bearer"})]
     with (
         client(scripted_server, authority) as caller,
