@@ -21,6 +21,7 @@ _STRONG = 16  # a key this long is no word that servers use, as the "lm-studio" 
 _GRAM = 4  # every run of 7 holds one of the grams that begin at each fourth character
 _TWO_GRAMS = 3 * _GRAM - 1  # a run of so many holds two whole grams, wherever a word is cut into them
 _MOST_SUSPECTS = 100_000  # grams of one text that a secret has as well; a look at each takes 0.2 s
+_MOST_LOOKS = 500_000  # at places of needles: one that repeats itself has each gram in many; take 0.5 s
 _BLOCK = 64 * 1024  # characters of a text that are cut into grams at a time
 
 # Of the registry of IANA and of gateways. Any other first word may be a part of the secret.
@@ -180,13 +181,15 @@ class Mask:
 
     def _runs(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Yield where a text holds a long enough run of a needle, and how long it must be."""
-        grams, covered, tried = self._known_grams(), 0, 0
+        grams, covered, tried, looks = self._known_grams(), 0, 0, 0
         for number, suspect in enumerate(self._suspects(text)):
-            if number == _MOST_SUSPECTS:  # nobody else writes so
+            if number == _MOST_SUSPECTS or looks > _MOST_LOOKS:  # nobody else writes so
                 yield 0, len(text), 1
                 return
             for at in range(max(tried, suspect - _GRAM + 1), suspect + _GRAM):
-                for needle, position, least in grams.get(text[at : at + _GRAM], ()) if at >= covered else ():
+                places = grams.get(text[at : at + _GRAM], ()) if at >= covered else ()
+                looks += len(places)
+                for needle, position, least in places:
                     start, end = _grown(text, at, needle, position)
                     if end - start >= least:
                         yield start, end, least

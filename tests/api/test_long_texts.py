@@ -62,6 +62,11 @@ def test_a_long_text_that_is_hard_to_search_is_hidden(text: str) -> None:
     assert Mask([KEY]).text(text) == MASK
 
 
+@pytest.mark.parametrize("key", ["ab" * 150, "abcd" * 75, "ab12" * 1000])
+def test_so_is_one_that_is_almost_a_key_that_repeats_itself(key: str) -> None:
+    assert Mask([key]).text(f"{key[:7]}~" * 30_000) == MASK
+
+
 def test_an_answer_of_many_secrets_is_hidden_from_some_point_on() -> None:
     words: list[str] = AnswerMask(Mask([KEY])).fields([f"{KEY} {n:06}" for n in range(15_000)])
     assert words[0] == f"{MASK} 000000"
