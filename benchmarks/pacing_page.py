@@ -18,7 +18,7 @@ _OPENING = """\
 servers; [batch](batch.md#figures) describes them. The target is 90 % of what a client gets through that knows the
 limit. At most 5 % of requests may be refused if refusals depend on the client, and Jain's index of fairness among
 several clients must be 0.9. The pace was tuned on one half of the servers, drawn with a seed; the other half was held
-out. It was played once for each of five versions of the pace, of which this is the last. "Before" is the controller of
+out. It was played once for each of seven versions of the pace, of which this is the last. "Before" is the controller of
 an earlier commit, named with `--against`.
 
 """
@@ -36,7 +36,7 @@ These are not in the table. A client that knew them would use all of each.
 - The first two attempts of each row are refused: with 429 and no `Retry-After`, 97 % used, else almost nothing. Only
   refusals of first attempts alone are recognised; others are taken for a limit. No such server is known.
 - Everything is refused every other second: 0 to 38 % used. Refusals in bursts look like those of a limit that others
-  fill, so the pace gives way. If it is 2 of 12 seconds, without `Retry-After`, 79 % is used.
+  fill, so the pace gives way. If it is 2 of 12 seconds, without `Retry-After`, 73 to 84 % is used.
 - A refusal asks for 10 or 30 s, but there is room sooner (50 requests per second, or 6 in flight): 92 to 102 % used
   after the first minute. The first wait is kept whole, and tests shorten the next ones.
 """

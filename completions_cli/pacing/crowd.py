@@ -9,7 +9,7 @@ import math
 from completions_cli.pacing import growth
 from completions_cli.pacing.history import History
 
-_LASTS = 600.0  # seconds after the last sign of others
+_LASTS = 180.0  # seconds after the last sign of others
 _CUT = 0.1  # of the rate, with each refusal
 _REGROWN = 5.0  # seconds in which the rate grows by as much,
 _REGROWN_REQUESTS = 25.0  # or what so many requests take

@@ -62,7 +62,7 @@ def test_what_others_cause_for_a_while_is_not_taken_for_chance() -> None:
 def test_others_are_remembered_through_minutes_without_a_sign() -> None:
     others = Crowd()
     others.noticed(0.0, 20.0)
-    assert others.is_here(300.0)
+    assert others.is_here(150.0)
 
 
 def test_what_was_no_crowd_is_judged_by_its_last_requests_alone() -> None:
