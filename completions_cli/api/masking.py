@@ -71,7 +71,8 @@ class Mask:
         """Black out the value of a header that stays secret: a credential in part too, after the name of a scheme."""
         scheme, _, credential = value.partition(" ")
         is_scheme = credential and scheme.lower() in _SCHEMES
-        self.add(credential if is_scheme else value, in_part=headers.is_sensitive(name))
+        for secret in (credential,) if is_scheme else (value, credential):
+            self.add(secret, in_part=headers.is_sensitive(name))
 
     def text(self, text: str) -> str:
         """Return a text without the secrets."""

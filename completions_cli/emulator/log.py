@@ -21,7 +21,8 @@ _SECRET_ITEMS = ("code", "sig", "sas")  # of a query
 _MASK = "****"
 _SHORTEST = 4  # a key shorter than this would black out innocent words
 _SCHEMES = ("basic", "bearer", "digest", "key", "token")
-_NAMED = re.compile("([^&;=]+)=([^&;]*)")
+# A semicolon parts items, too, unless no name follows.
+_NAMED = re.compile("([^&=]+?)=((?:[^&;]|;(?![^=&;]+=))*)")
 
 
 def masked(name: str, value: str) -> str:
@@ -33,7 +34,7 @@ def masked(name: str, value: str) -> str:
 
 
 def _masked_item(item: re.Match[str]) -> str:
-    name = unquote(item[1]).lower()
+    name = unquote(item[1]).lower().strip(";")
     return f"{item[1]}={_MASK if name in _SECRET_ITEMS else masked(name, item[2])}"
 
 

@@ -265,6 +265,12 @@ def test_nor_is_that_of_any_known_scheme(scheme: str) -> None:
     assert mask.text(f"no {scheme} {SECRET}") == f"no {scheme} {MASK}"
 
 
+def test_a_short_word_behind_an_unknown_scheme_is_hidden() -> None:
+    mask = Mask()
+    mask.add_header("authorization", "MyScheme nuawta")
+    assert "nuawta" not in mask.text("bad nuawta, MyScheme nuawta")
+
+
 def test_a_first_word_that_names_no_scheme_is_a_part_of_the_secret() -> None:
     mask = Mask()
     mask.add_header("x-api-key", "AbcdefghijklmnopqrstUVWX foo1")

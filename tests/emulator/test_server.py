@@ -177,7 +177,7 @@ def test_no_word_of_a_secret_is_taken_for_its_scheme(emulator: Start) -> None:
     server = emulator()
     secret = "hunter2-0123456789"
     headers = {"Cookie": f"session={secret}; theme=dark", "api-key": f"{secret} x", "Authorization": f"{secret} x"}
-    ask(server, path=f"/elsewhere?a=b;code={secret}&api%2Dkey={secret}", method="GET", headers=headers)
+    ask(server, path=f"/elsewhere?a=b;code={secret}&api%2Dkey={secret};{secret}", method="GET", headers=headers)
     (seen,) = server.log()
     assert [seen["headers"][name.lower()] for name in headers] == ["****"] * 3
     assert seen["query"] == "a=b;code=****&api%2Dkey=****"
