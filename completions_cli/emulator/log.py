@@ -21,8 +21,7 @@ _SECRET_ITEMS = ("code", "sig", "sas")  # of a query
 _MASK = "****"
 _SHORTEST = 4  # a key shorter than this would black out innocent words
 _SCHEMES = ("basic", "bearer", "digest", "key", "token")
-# A semicolon parts items, too, unless no name follows.
-_NAMED = re.compile("([^&=]+?)=((?:[^&;]|;(?![^=&;]+=))*)")
+_SEPARATOR = re.compile("(&|;(?=[^=&;]+=))")  # of items of a query; a semicolon is none if no name follows
 
 
 def masked(name: str, value: str) -> str:
@@ -33,9 +32,16 @@ def masked(name: str, value: str) -> str:
     return f"{scheme} {_MASK}" if rest and scheme.lower() in _SCHEMES else _MASK
 
 
-def _masked_item(item: re.Match[str]) -> str:
-    name = unquote(item[1]).lower().strip(";")
-    return f"{item[1]}={_MASK if name in _SECRET_ITEMS else masked(name, item[2])}"
+def _masked_query(query: str) -> str:
+    return "".join(map(_masked_item, _SEPARATOR.split(query)))
+
+
+def _masked_item(item: str) -> str:
+    name, equals, value = item.partition("=")
+    if not equals:
+        return item
+    plain = unquote(name).lower()
+    return f"{name}={_MASK if plain in _SECRET_ITEMS else masked(plain, value)}"
 
 
 class LogEntry:
@@ -85,7 +91,7 @@ class RequestLog:
             "status": None,
             "method": head.method,
             "path": head.path,
-            "query": _NAMED.sub(_masked_item, head.query_string),
+            "query": _masked_query(head.query_string),
             "headers": {name: masked(name, value) for name, value in head.headers.items()},
             "body": body.decode("utf-8", "backslashreplace"),
         }

@@ -17,7 +17,7 @@ from tests.command import Cli
 from tests.scripted_server import ScriptedServer, response
 
 pytest.importorskip("azure.identity", reason="needs the extra [entra]")
-requests = pytest.importorskip("requests")
+requests = pytest.importorskip("requests", reason="needs the extra [entra]")
 
 SECRET = "sQx7Zp2Lm9Rt4Vb6Nc8Hd1Jf3Gk5Ws0Ya~"
 ASSERTION = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJhcGk6Ly9BenVyZUFEIn0.c2lnbmF0dXJlLW9mLXRoZS1wb2Q"

@@ -23,8 +23,8 @@ from completions_cli.errors import NetworkError, UsageError
 from completions_cli.models import Json
 from tests.batch.test_cluster_parts import PLAN, RUN
 
-pa = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 PART = parts.name(0, "parquet")
 Table = Any  # of pyarrow, which has no types
@@ -165,7 +165,7 @@ def test_a_column_of_the_users_own_outlives_rewriting(name: str) -> None:
 
 
 def test_values_that_json_has_not_are_texts() -> None:
-    cells = {"day": dt.date(2026, 11, 28), "at": dt.datetime(2026, 11, 28, 1, 2), "raw": b"x", "of": Decimal("1.10")}  # noqa: DTZ001
+    cells = {"day": dt.date(2026, 11, 28), "at": dt.datetime(2026, 11, 28, 1, 2), "raw": b"x", "of": Decimal("1.10")}  # noqa: DTZ001 - as tables have them
     changed = table()
     for name, cell in cells.items():
         changed = changed.append_column(name, pa.array([cell] * 3))
